@@ -1,0 +1,67 @@
+"""The 17-joint Human3.6M skeleton: names, tree, bones and symmetry.
+
+Every pose in this project uses this order. Axes are named J (17 joints) and E (16 bones).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+JOINT_NAMES: tuple[str, ...] = (
+    "Hip",
+    "RHip",
+    "RKnee",
+    "RFoot",
+    "LHip",
+    "LKnee",
+    "LFoot",
+    "Spine",
+    "Thorax",
+    "Neck/Nose",
+    "Head",
+    "LShoulder",
+    "LElbow",
+    "LWrist",
+    "RShoulder",
+    "RElbow",
+    "RWrist",
+)
+NUM_JOINTS = len(JOINT_NAMES)
+ROOT = 0
+
+#: PARENTS[j] is the joint that bone j hangs from; the root has no parent (-1).
+PARENTS: tuple[int, ...] = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15)
+
+#: (parent, child) of every bone, in order of the child.
+BONES: tuple[tuple[int, int], ...] = tuple((p, j) for j, p in enumerate(PARENTS) if p >= 0)
+
+RIGHT_JOINTS: tuple[int, ...] = (1, 2, 3, 14, 15, 16)
+LEFT_JOINTS: tuple[int, ...] = (4, 5, 6, 11, 12, 13)
+
+#: MIRROR[j] is the joint on the opposite side of the body (itself for the joints of the middle).
+MIRROR: tuple[int, ...] = (0, 4, 5, 6, 1, 2, 3, 7, 8, 9, 10, 14, 15, 16, 11, 12, 13)
+
+#: Ends of limbs: both ankles ("Foot" in Human3.6M's names) and both wrists.
+LIMB_ENDS: tuple[int, ...] = (3, 6, 13, 16)
+
+
+def bone_side(child: int) -> str:
+    """Side of the body that the bone ending at joint `child` belongs to: "left", "right" or "middle"."""
+    if child in LEFT_JOINTS:
+        return "left"
+    return "right" if child in RIGHT_JOINTS else "middle"
+
+
+def adjacency() -> np.ndarray:
+    """Symmetric 0/1 adjacency matrix of the skeleton graph without self-loops, float32 (J, J)."""
+    matrix = np.zeros((NUM_JOINTS, NUM_JOINTS), dtype=np.float32)
+    for parent, child in BONES:
+        matrix[parent, child] = matrix[child, parent] = 1.0
+    return matrix
+
+
+def bone_lengths(pose: np.ndarray) -> np.ndarray:
+    """Lengths of the 16 bones, (..., J, 3) -> (..., E), in the unit of `pose`."""
+    parents = [p for p, _ in BONES]
+    children = [c for _, c in BONES]
+    return np.linalg.norm(pose[..., children, :] - pose[..., parents, :], axis=-1)

@@ -171,8 +171,8 @@ class DiffusionTrace:
 
     k: (S + 1,) integers, the step number of every stored state (K ... 0 for a reverse process, 0 ... K
     for a forward one). samples: (F, S + 1, H, 17, 3), the states h_k. pred_x_start: (F, S + 1, H, 17, 3),
-    the h_0 that was predicted on the way to each state (for the first state: NaN, nothing was predicted
-    yet), or None for a forward process. Metres, root-relative, camera frame.
+    the h_0 that the network predicts at each state (at k = 0 the state itself), or None for a forward
+    process. Metres, root-relative, camera frame.
     """
 
     k: np.ndarray

@@ -1,0 +1,205 @@
+"""Reverse diffusion around a GMM component's mean: DDIM with any number of steps, as a generator.
+
+Everything holds for h~ = h - mu^G, the pose centred at its component's mean, as in Eq. 2 and 3 of the supplement;
+with mu^G = 0 it is DDIM as published (Song et al., 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Literal, NamedTuple, get_args
+
+from torch import Tensor
+
+from diffpose_core.diffusion.forward import (
+    ComponentMean,
+    NoiseSource,
+    alphas_at,
+    centred,
+    decentred,
+)
+from diffpose_core.diffusion.schedule import Schedule, ddim_steps
+from diffpose_core.structures import InvalidInput
+
+PredictionType = Literal["x_start", "previous", "noise"]
+
+#: Called with h_k (..., J, 3) and k; returns what its prediction type says, same shape.
+Denoiser = Callable[[Tensor, int], Tensor]
+
+
+class ReverseStep(NamedTuple):
+    """One state of a reverse process.
+
+    k: its step number. sample: h_k, (..., J, 3). pred_x_start: the h_0 that the network predicts at this state, same
+    shape; at k = 0 the state itself.
+    """
+
+    k: int
+    sample: Tensor
+    pred_x_start: Tensor
+
+
+def _check_type(prediction_type: str) -> None:
+    if prediction_type not in get_args(PredictionType):
+        raise InvalidInput(
+            f"prediction type must be one of {', '.join(get_args(PredictionType))}, found {prediction_type!r}"
+        )
+
+
+def _previous_weights(k: int | Tensor, schedule: Schedule, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The weights of h~_0 and h~_k in h~_{k-1} (see `from_x_start`), float64."""
+    alpha, alpha_prev = alphas_at(schedule, k, like, lowest=1), alphas_at(schedule, k - 1, like)
+    of_state = ((1.0 - alpha_prev) / (1.0 - alpha)).sqrt()
+    return alpha_prev.sqrt() - alpha.sqrt() * of_state, of_state
+
+
+def from_x_start(
+    x_start: Tensor,
+    prediction_type: PredictionType,
+    sample: Tensor,
+    k: int | Tensor,
+    schedule: Schedule,
+    component_mean: ComponentMean = 0.0,
+) -> Tensor:
+    """What a network of `prediction_type` should say at the state h_k, when h_0 is x_start: the training target.
+
+    With h~ = h - mu^G, and eps^G = (h~_k - sqrt(alpha_k) h~_0) / sqrt(1 - alpha_k) the noise that leads from h_0 to
+    h_k by Eq. 1:
+    - "x_start": h_0 itself;
+    - "noise": eps^G;
+    - "previous": h_{k-1} of the paper's loss || g(h_k) - h_{k-1} ||^2, on the chain of Eq. 1 that keeps its noise:
+      h~_{k-1} = sqrt(alpha_{k-1}) h~_0 + sqrt(1 - alpha_{k-1}) eps^G, which is one deterministic DDIM step. The
+      weight of h~_0 in it is above 0 at every k, so that it can be undone.
+
+    x_start, sample: (..., J, 3). k: 1 ... K, an int or an integer tensor over the leading axes.
+    Raises InvalidInput on an unknown type or a k out of range. Source: main paper, section 4 (loss); Eq. 1.
+    """
+    _check_type(prediction_type)
+    if prediction_type == "x_start":
+        return x_start
+    start, state = centred(x_start, component_mean), centred(sample, component_mean)
+    if prediction_type == "noise":
+        alpha = alphas_at(schedule, k, sample, lowest=1)
+        return (state - alpha.sqrt().to(state.dtype) * start) / (1.0 - alpha).sqrt().to(state.dtype)
+    of_start, of_state = _previous_weights(k, schedule, sample)
+    return decentred(of_start.to(state.dtype) * start + of_state.to(state.dtype) * state, component_mean)
+
+
+def to_x_start(
+    prediction: Tensor,
+    prediction_type: PredictionType,
+    sample: Tensor,
+    k: int | Tensor,
+    schedule: Schedule,
+    component_mean: ComponentMean = 0.0,
+) -> Tensor:
+    """The h_0 that a network's output at the state h_k stands for; undoes `from_x_start`.
+
+    prediction, sample: (..., J, 3). k: 1 ... K, an int or an integer tensor over the leading axes. Returns the
+    predicted h_0, same shape. Raises InvalidInput on an unknown type or a k out of range.
+    """
+    _check_type(prediction_type)
+    if prediction_type == "x_start":
+        return prediction
+    state = centred(sample, component_mean)
+    if prediction_type == "noise":
+        alpha = alphas_at(schedule, k, sample, lowest=1)
+        start = (state - (1.0 - alpha).sqrt().to(state.dtype) * prediction) / alpha.sqrt().to(state.dtype)
+    else:
+        of_start, of_state = _previous_weights(k, schedule, sample)
+        start = (centred(prediction, component_mean) - of_state.to(state.dtype) * state) / of_start.to(state.dtype)
+    return decentred(start, component_mean)
+
+
+def ddim_step(
+    prediction: Tensor,
+    sample: Tensor,
+    k: int,
+    k_prev: int,
+    schedule: Schedule,
+    eta: float = 0.0,
+    component_mean: ComponentMean = 0.0,
+    noise: Tensor | None = None,
+    prediction_type: PredictionType = "x_start",
+) -> tuple[Tensor, Tensor]:
+    """One DDIM step from h_k to h_{k_prev}, for any k_prev < k.
+
+    | code           | paper                             | where                                              |
+    | -------------- | --------------------------------- | -------------------------------------------------- |
+    | sample         | h_k                               | supplement, Eq. 1 (hat); main paper, Eq. 7          |
+    | prediction     | g(h_k, f_ST, f_D^k)               | main paper, section 4                              |
+    | pred_x_start   | h_0 predicted at h_k              | Eq. 1 solved for h_0; DDIM, Eq. 9 and 12, "x_0"    |
+    | pred_noise     | eps^G                             | Eq. 1; DDIM, eps_theta                             |
+    | component_mean | mu^G                              | Eq. 1                                              |
+    | alpha          | alpha_k (a cumulated product)     | supplement, section 3; alphas_cumprod[k]           |
+    | alpha_prev     | alpha of k_prev                   | alphas_cumprod[k_prev]; DDIM, alpha_{t-1}          |
+    | eta            | eta                               | DDIM, Eq. 16                                       |
+    | noise_std      | sigma, in units of Sigma_m^(1/2)  | DDIM, Eq. 16, a standard deviation                 |
+    | noise          | a new eps^G ~ N(0, Sigma_m)       | DDIM, Eq. 12, eps_t                                |
+    | returned [0]   | h_{k_prev}                        | DDIM, Eq. 12, around mu^G                          |
+
+    h~ = h - mu^G goes from h~_k = sqrt(alpha) h~_0 + sqrt(1 - alpha) eps^G to
+    h~_{k_prev} = sqrt(alpha_prev) h~_0 + sqrt(1 - alpha_prev - noise_std^2) pred_noise + noise_std noise,
+    which keeps the marginals of Eq. 1 for any eta in [0, 1]: 0 is deterministic, 1 is ancestral (DDPM) sampling.
+
+    prediction, sample, noise: (..., J, 3). noise is needed only where eta > 0 and k_prev > 0.
+    Returns (h_{k_prev}, pred_x_start), both (..., J, 3).
+    Raises InvalidInput on steps out of order, eta outside [0, 1], an unknown type, or a noise that is missing.
+    """
+    if not 0 <= k_prev < k <= schedule.num_steps:
+        raise InvalidInput(f"steps must satisfy 0 <= k_prev < k <= {schedule.num_steps}, found k {k}, k_prev {k_prev}")
+    if not 0.0 <= eta <= 1.0:
+        raise InvalidInput(f"eta must lie between 0 and 1, found {eta}")
+    pred_x_start = to_x_start(prediction, prediction_type, sample, k, schedule, component_mean)
+    if k_prev == 0:
+        # alpha_0 = 1: nothing but h_0 is left, to the last bit.
+        return pred_x_start, pred_x_start
+    pred_noise = from_x_start(pred_x_start, "noise", sample, k, schedule, component_mean)
+    alpha, alpha_prev = float(schedule.alphas_cumprod[k]), float(schedule.alphas_cumprod[k_prev])
+    noise_std = eta * ((1.0 - alpha_prev) / (1.0 - alpha) * (1.0 - alpha / alpha_prev)) ** 0.5
+    # At eta = 1 rounding may leave less than nothing.
+    noise_left_std = max(1.0 - alpha_prev - noise_std**2, 0.0) ** 0.5
+    state = alpha_prev**0.5 * centred(pred_x_start, component_mean) + noise_left_std * pred_noise
+    if eta > 0:
+        if noise is None:
+            raise InvalidInput(f"eta of {eta} adds noise to every step: a noise source must be given, found None")
+        state = state + noise_std * noise
+    return decentred(state, component_mean), pred_x_start
+
+
+def reverse_process(
+    denoise: Denoiser,
+    x_K: Tensor,
+    schedule: Schedule,
+    num_steps: int,
+    eta: float = 0.0,
+    component_mean: ComponentMean = 0.0,
+    noise_source: NoiseSource | None = None,
+    prediction_type: PredictionType = "x_start",
+) -> Iterator[ReverseStep]:
+    """The reverse process from h_K to h_0, one state at a time.
+
+    denoise: called with (h_k, k) once for every state but the last, so num_steps times. x_K: h_K, (..., J, 3), one
+    draw of H_K per hypothesis. num_steps: 1 ... K, evenly spread. eta: 0 for a deterministic path. component_mean:
+    mu^G of the component that each x_K was drawn from. noise_source: draws of N(0, Sigma_m), needed where eta > 0.
+    Yields num_steps + 1 states, from k = K to k = 0, each with the h_0 predicted at it. Gradients are left as the
+    caller set them. Raises InvalidInput, at the first state, on values out of range.
+    Source: main paper, section 4 (inference); DDIM, Eq. 12.
+    """
+    _check_type(prediction_type)
+    if not 0.0 <= eta <= 1.0:
+        raise InvalidInput(f"eta must lie between 0 and 1, found {eta}")
+    if eta > 0 and noise_source is None:
+        raise InvalidInput(f"eta of {eta} adds noise to every step: a noise source must be given, found None")
+    steps = ddim_steps(schedule.num_steps, num_steps)
+    sample = x_K
+    for k, k_prev in pairwise(steps):
+        prediction = denoise(sample, k)
+        noise = noise_source(sample) if noise_source is not None and eta > 0 and k_prev > 0 else None
+        following, pred_x_start = ddim_step(
+            prediction, sample, k, k_prev, schedule, eta, component_mean, noise, prediction_type
+        )
+        yield ReverseStep(k, sample, pred_x_start)
+        sample = following
+    yield ReverseStep(0, sample, sample)

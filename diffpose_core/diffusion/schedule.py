@@ -1,0 +1,84 @@
+"""Noise schedules of the diffusion process, computed in float64 (supplement, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, get_args
+
+import numpy as np
+
+from diffpose_core.structures import InvalidInput
+
+ScheduleName = Literal["supplement", "converging"]
+
+#: (beta_1, beta_K) of every named schedule; the betas between them are linear in k.
+BETA_RANGES: dict[ScheduleName, tuple[float, float]] = {
+    "supplement": (1e-4, 2e-3),
+    "converging": (1e-4, 0.2),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """How much of h_0 is left after k steps of diffusion.
+
+    name: what the schedule is called. betas: (K,) float64, betas[k - 1] is beta_k of the paper, in (0, 1).
+    alphas_cumprod: (K + 1,) float64, [k] is the paper's alpha_k = prod_{i<=k}(1 - beta_i), and [0] is 1, so
+    that k itself is the index. Both arrays are read-only.
+    Raises InvalidInput on wrong shapes, betas outside (0, 1), or an alphas_cumprod that isn't their product.
+    """
+
+    name: str
+    betas: np.ndarray
+    alphas_cumprod: np.ndarray
+
+    def __post_init__(self) -> None:
+        betas = np.array(self.betas, dtype=np.float64)
+        alphas = np.array(self.alphas_cumprod, dtype=np.float64)
+        if betas.ndim != 1 or betas.size == 0:
+            raise InvalidInput(f"betas must be (K,) with K of at least 1, found shape {betas.shape}")
+        if not (np.isfinite(betas).all() and (betas > 0).all() and (betas < 1).all()):
+            raise InvalidInput(f"betas must lie between 0 and 1, found values from {betas.min()} to {betas.max()}")
+        if alphas.shape != (betas.size + 1,):
+            raise InvalidInput(f"alphas_cumprod must be {(betas.size + 1,)}, found shape {alphas.shape}")
+        if not np.allclose(alphas, np.concatenate([[1.0], np.cumprod(1.0 - betas)]), rtol=1e-9, atol=0):
+            raise InvalidInput("alphas_cumprod must be 1 followed by the cumulated product of 1 - betas")
+        betas.setflags(write=False)
+        alphas.setflags(write=False)
+        object.__setattr__(self, "betas", betas)
+        object.__setattr__(self, "alphas_cumprod", alphas)
+
+    @property
+    def num_steps(self) -> int:
+        """K, the number of diffusion steps."""
+        return int(self.betas.size)
+
+
+@lru_cache(maxsize=32)
+def make_schedule(name: ScheduleName = "supplement", num_steps: int = 50) -> Schedule:
+    """A named schedule with linear betas.
+
+    "supplement" is the paper's (beta from 1e-4 to 2e-3, K = 50): alpha_K is about 0.949, so that h_K is still
+    mostly h_0 and does not converge to the fitted GMM. "converging" (beta from 1e-4 to 0.2) ends with
+    alpha_50 of about 0.005, so that h_K does. Either range is meant for K = 50.
+    Raises InvalidInput on an unknown name or fewer than one step. Source: supplement, section 3.
+    """
+    if name not in BETA_RANGES:
+        raise InvalidInput(f"schedule must be one of {', '.join(get_args(ScheduleName))}, found {name!r}")
+    if num_steps < 1:
+        raise InvalidInput(f"num_steps must be at least 1, found {num_steps}")
+    betas = np.linspace(*BETA_RANGES[name], num_steps, dtype=np.float64)
+    return Schedule(name, betas, np.concatenate([[1.0], np.cumprod(1.0 - betas)]))
+
+
+def ddim_steps(num_train_steps: int, num_steps: int) -> tuple[int, ...]:
+    """The step numbers k that a reverse process of `num_steps` network calls visits, evenly spread.
+
+    Descending from K = num_train_steps to 0, num_steps + 1 of them, all different.
+    Raises InvalidInput unless 1 <= num_steps <= num_train_steps.
+    """
+    if not 1 <= num_steps <= num_train_steps:
+        raise InvalidInput(f"num_steps must lie between 1 and {num_train_steps}, found {num_steps}")
+    # Whole numbers only (round half up), so that the same steps come out on every machine.
+    return tuple((2 * num_train_steps * left + num_steps) // (2 * num_steps) for left in range(num_steps, -1, -1))

@@ -1,0 +1,166 @@
+"""Pinhole cameras: where they stand, what they see, and how a view is made independent of them.
+
+World frame: metres, z up. Camera frame: metres, x right, y down, z forward. Functions take torch
+tensors with any leading axes, so that one function serves a clip and a training batch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffpose_core.structures import Intrinsics
+
+#: The benchmark's cameras, SPEC section 4: four a clip, all alike.
+EVALUATION_AZIMUTHS_DEG = (45.0, 135.0, 225.0, 315.0)
+EVALUATION_HEIGHT_M = 1.6
+EVALUATION_CLEARANCE_M = 4.5
+EVALUATION_FOCAL_PX = 1145.0
+IMAGE_SIZE_PX = 1000
+
+
+def look_at_rotation(position_world: Tensor, target_world: Tensor, roll_rad: Tensor | float = 0.0) -> Tensor:
+    """World-to-camera rotation of a camera that looks at a point with the horizon level but for a roll.
+
+    position_world, target_world: (..., 3) metres; the line between them must not be vertical.
+    roll_rad: (...) radians, turns the image clockwise. Returns (..., 3, 3), rows are the camera's axes.
+    """
+    forward = torch.nn.functional.normalize(target_world - position_world, dim=-1)
+    up = torch.zeros_like(forward)
+    up[..., 2] = 1.0
+    right = torch.nn.functional.normalize(torch.linalg.cross(forward, up), dim=-1)
+    down = torch.linalg.cross(forward, right)
+    roll = torch.as_tensor(roll_rad, dtype=forward.dtype, device=forward.device)[..., None]
+    rolled_right = torch.cos(roll) * right + torch.sin(roll) * down
+    rolled_down = -torch.sin(roll) * right + torch.cos(roll) * down
+    return torch.stack((rolled_right, rolled_down, forward), dim=-2)
+
+
+def project(points_cam: Tensor, intrinsics: Tensor) -> Tensor:
+    """Pinhole projection. points_cam: (..., J, 3) metres, z above 0. intrinsics: (..., 4) as fx, fy, cx, cy in px.
+
+    Returns (..., J, 2) pixels.
+    """
+    focal, centre = intrinsics[..., None, :2], intrinsics[..., None, 2:]
+    return points_cam[..., :2] / points_cam[..., 2:] * focal + centre
+
+
+def rotation_to_axis(direction: Tensor) -> Tensor:
+    """Smallest rotation that brings a viewing ray onto the optical axis.
+
+    direction: (..., 3), z above 0, any length. Returns R (..., 3, 3) with R @ direction = (0, 0, |direction|).
+    Rodrigues' formula for the rotation between two unit vectors.
+    """
+    d = torch.nn.functional.normalize(direction, dim=-1)
+    x, y, z = d.unbind(-1)
+    factor = 1.0 / (1.0 + z)
+    return torch.stack(
+        (
+            torch.stack((1.0 - x * x * factor, -x * y * factor, -x), -1),
+            torch.stack((-x * y * factor, 1.0 - y * y * factor, -y), -1),
+            torch.stack((x, y, z), -1),
+        ),
+        -2,
+    )
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One camera. rotation: (3, 3) world to camera. position_world: (3,) metres."""
+
+    rotation: np.ndarray
+    position_world: np.ndarray
+    intrinsics: Intrinsics
+    width: int = IMAGE_SIZE_PX
+    height: int = IMAGE_SIZE_PX
+
+    def to_cam(self, points_world: np.ndarray) -> np.ndarray:
+        """World points (..., 3) in the camera's frame, (..., 3), metres."""
+        return np.asarray((points_world - self.position_world) @ self.rotation.T)
+
+    def project(self, points_cam: np.ndarray) -> np.ndarray:
+        """Camera-frame points (..., J, 3) in pixels, (..., J, 2)."""
+        i = self.intrinsics
+        tensor = torch.as_tensor(np.asarray(points_cam, dtype=np.float64))
+        return project(tensor, torch.tensor([i.fx, i.fy, i.cx, i.cy], dtype=torch.float64)).numpy()
+
+
+def look_at_camera(
+    position_world: np.ndarray,
+    target_world: np.ndarray,
+    focal_px: float = EVALUATION_FOCAL_PX,
+    width: int = IMAGE_SIZE_PX,
+    height: int = IMAGE_SIZE_PX,
+    roll_rad: float = 0.0,
+) -> Camera:
+    """A camera at a place that looks at a point; square pixels, principal point in the image's middle."""
+    position = torch.as_tensor(np.asarray(position_world, dtype=np.float64))
+    target = torch.as_tensor(np.asarray(target_world, dtype=np.float64))
+    rotation = look_at_rotation(position, target, roll_rad).numpy()
+    return Camera(rotation, position.numpy(), Intrinsics(focal_px, focal_px, width / 2, height / 2), width, height)
+
+
+def evaluation_cameras(root_world: np.ndarray) -> list[Camera]:
+    """The four fixed cameras of the benchmark for one clip.
+
+    root_world: (F, 3) the clip's root path. Each camera stands 1.6 m high at azimuth 45, 135, 225 or 315
+    degrees around the centre of the path's bounding circle, 4.5 m outside that circle, and looks at the mean root position.
+    """
+    ground = root_world[:, :2].astype(np.float64)
+    centre = (ground.min(0) + ground.max(0)) / 2
+    radius = float(np.linalg.norm(ground - centre, axis=1).max())
+    distance = radius + EVALUATION_CLEARANCE_M
+    target = root_world.astype(np.float64).mean(0)
+    cameras = []
+    for azimuth_deg in EVALUATION_AZIMUTHS_DEG:
+        azimuth = math.radians(azimuth_deg)
+        ground_position = centre + distance * np.array([math.cos(azimuth), math.sin(azimuth)])
+        cameras.append(look_at_camera(np.array([*ground_position, EVALUATION_HEIGHT_M]), target))
+    return cameras
+
+
+@dataclass(frozen=True)
+class CameraRanges:
+    """What training draws cameras from, SPEC section 4. Uniform in every range."""
+
+    elevation_deg: tuple[float, float] = (-10.0, 40.0)
+    distance_m: tuple[float, float] = (3.0, 9.0)
+    focal_px: tuple[float, float] = (800.0, 1600.0)
+    roll_deg: tuple[float, float] = (-5.0, 5.0)
+    #: The camera looks up to this far past the root, so that people stand off the image's centre too.
+    aim_offset_m: float = 0.7
+
+
+def random_view(joints_world: Tensor, ranges: CameraRanges, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """See each pose from a camera of its own, drawn at random around it.
+
+    joints_world: (B, J, 3) metres. Returns joints_cam (B, J, 3) absolute camera frame, and intrinsics (B, 4) px.
+    """
+    size, device = joints_world.shape[0], joints_world.device
+
+    def uniform(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(size, generator=generator, device=device)
+
+    azimuth = uniform(-math.pi, math.pi)
+    elevation = torch.deg2rad(uniform(*ranges.elevation_deg))
+    distance = uniform(*ranges.distance_m)
+    root = joints_world[:, 0]
+    outward = torch.stack(
+        (
+            torch.cos(elevation) * torch.cos(azimuth),
+            torch.cos(elevation) * torch.sin(azimuth),
+            torch.sin(elevation),
+        ),
+        -1,
+    )
+    position = root + distance[:, None] * outward
+    offset = ranges.aim_offset_m * (2 * torch.rand(size, 3, generator=generator, device=device) - 1)
+    rotation = look_at_rotation(position, root + offset, torch.deg2rad(uniform(*ranges.roll_deg)))
+    joints_cam = torch.einsum("bij,bnj->bni", rotation, joints_world - position[:, None])
+    focal = uniform(*ranges.focal_px)
+    centre = torch.full_like(focal, IMAGE_SIZE_PX / 2)
+    return joints_cam, torch.stack((focal, focal, centre, centre), -1)

@@ -1,0 +1,269 @@
+"""A simulated 2D pose detector: what a heatmap network would report, with its seed.
+
+The benchmark's detector (SPEC section 4). Each joint gets a mixture of Gaussians:
+
+- A visible joint has one mode. Its centre errs by about 5 px at the benchmark's image size, more at wrists
+  and ankles, and its variance says how much: errors are drawn from the very spread that is reported.
+- A joint that a limb or the torso hides (a line of sight that passes through a capsule nearer to the camera)
+  has a wider mode, and often a second one at the hiding limb's nearest joint or at the opposite side's joint. The
+  heavier mode is the true one as often as its weight says.
+- About 2 % of wrist and ankle pairs are exchanged left to right; half of those keep a lighter mode at the truth, and
+  some pairs that are not exchanged carry a light mode at the other side, so that a light mode proves nothing.
+
+Whatever is random follows a first-order autoregressive process in time, so that errors are correlated over frames and
+a single frame has the same distribution as any frame of a clip.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffpose_core.camera import Camera, project
+from diffpose_core.skeleton import LIMB_ENDS, MIRROR, NUM_JOINTS
+from diffpose_core.structures import Intrinsics, PoseClip2D, PoseMixture
+
+NUM_MODES = 3
+
+#: Capsules (joint a, joint b, radius in metres) that hide what lies behind them.
+CAPSULES: tuple[tuple[int, int, float], ...] = (
+    (1, 2, 0.075),
+    (2, 3, 0.055),
+    (4, 5, 0.075),
+    (5, 6, 0.055),
+    (0, 8, 0.130),
+    (9, 10, 0.090),
+    (11, 12, 0.050),
+    (12, 13, 0.040),
+    (14, 15, 0.050),
+    (15, 16, 0.040),
+    (1, 4, 0.100),
+    (11, 14, 0.080),
+)
+#: Capsules of the trunk and the joints that lie inside it: the trunk hides a far hip or shoulder, never its own axis.
+_TRUNK_CAPSULES = (4, 10, 11)
+_TRUNK_JOINTS = (0, 7, 8, 9)
+
+
+def _capsule_touches_joint() -> np.ndarray:
+    """(17, C) bool: pairs in which a capsule can't hide a joint, because the joint is part of it."""
+    touches = np.zeros((NUM_JOINTS, len(CAPSULES)), dtype=bool)
+    for c, (a, b, _) in enumerate(CAPSULES):
+        touches[[a, b], c] = True
+        if c in _TRUNK_CAPSULES:
+            touches[list(_TRUNK_JOINTS), c] = True
+    # Neck and head are one piece: the head does not hide the thorax below it.
+    touches[8, 5] = True
+    return touches
+
+
+_TOUCHES = _capsule_touches_joint()
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Every number of the simulated detector.
+
+    std_px: standard deviation of a visible joint's error along one axis, at `px_per_metre`, times `joint_factor`.
+    px_per_metre: image scale that the pixel figures hold for: focal length 1145 px at a distance of 5.5 m. Errors grow with
+    the person's size in the image, as a detector's that crops and rescales the person do. spread_sigma: sigma of the
+    log-normal factor on the spread. hidden_factor: how much wider a hidden joint's mode is. second_mode_probability:
+    share of hidden joints with a second mode. main_weight: range of the heavier mode's weight. swap_probability: share of
+    wrist and ankle pairs that are exchanged. phantom_probability: share of pairs that carry a light mode at the other side
+    without being exchanged. correlation_s: time constant of all errors, seconds. depth_margin_m: a capsule hides a
+    joint only if it is this much nearer to the camera.
+    """
+
+    std_px: float = 3.45
+    joint_factor: tuple[float, ...] = (
+        0.9, 0.9, 1.0, 1.3, 0.9, 1.0, 1.3, 0.9, 0.8, 0.8, 0.9, 0.9, 1.1, 1.4, 0.9, 1.1, 1.4,
+    )  # fmt: skip
+    px_per_metre: float = 1145.0 / 5.5
+    spread_sigma: float = 0.3
+    hidden_factor: float = 2.5
+    second_mode_probability: float = 0.6
+    main_weight: tuple[float, float] = (0.5, 0.95)
+    swap_probability: float = 0.02
+    phantom_probability: float = 0.04
+    correlation_s: float = 0.25
+    depth_margin_m: float = 0.05
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Raw detector output as tensors. weights (..., F, J, K), means_px and variances_px2 (..., F, J, K, 2), hidden and swapped (..., F, J)."""
+
+    weights: Tensor
+    means_px: Tensor
+    variances_px2: Tensor
+    hidden: Tensor
+    swapped: Tensor
+
+    @property
+    def mixture(self) -> PoseMixture:
+        """The mixtures of one clip (no leading axes) as arrays."""
+        return PoseMixture(self.weights.numpy(), self.means_px.numpy(), self.variances_px2.numpy())
+
+
+def hidden_joints(joints_cam: Tensor, depth_margin_m: float = 0.05) -> tuple[Tensor, Tensor]:
+    """Which joints a limb or the torso hides from the camera at the origin.
+
+    joints_cam: (..., J, 3) absolute camera frame, metres. Returns hidden (..., J) bool and the joint that is nearest to
+    the camera-most hiding place, (..., J) int64 (meaningless where nothing hides).
+    Geometry: closest approach of the line of sight to each capsule's axis.
+    """
+    device = joints_cam.device
+    index_a = torch.tensor([c[0] for c in CAPSULES], device=device)
+    index_b = torch.tensor([c[1] for c in CAPSULES], device=device)
+    radius = torch.tensor([c[2] for c in CAPSULES], dtype=joints_cam.dtype, device=device)
+    distance = joints_cam.norm(dim=-1)
+    sight = joints_cam / distance[..., None]
+    start = joints_cam[..., None, index_a, :]
+    axis = joints_cam[..., None, index_b, :] - start
+    ray = sight[..., :, None, :]
+    # Components perpendicular to the line of sight: the distance to the line is their length.
+    start_along = (start * ray).sum(-1)
+    axis_along = (axis * ray).sum(-1)
+    start_across = start - start_along[..., None] * ray
+    axis_across = axis - axis_along[..., None] * ray
+    t = -(start_across * axis_across).sum(-1) / axis_across.square().sum(-1).clamp_min(1e-9)
+    t = t.clamp(0.0, 1.0)
+    gap = (start_across + t[..., None] * axis_across).norm(dim=-1)
+    along = start_along + t * axis_along
+    blocks = (gap < radius) & (along < distance[..., None] - depth_margin_m)
+    blocks &= ~torch.as_tensor(_TOUCHES, device=device)
+    hidden = blocks.any(-1)
+    nearest = torch.where(blocks, along, torch.inf).argmin(-1)
+    nearer_end = torch.where(t.gather(-1, nearest[..., None])[..., 0] < 0.5, index_a[nearest], index_b[nearest])
+    return hidden, nearer_end
+
+
+def detect(
+    joints_cam: Tensor,
+    intrinsics: Tensor,
+    generator: torch.Generator,
+    fps: float = 30.0,
+    config: DetectorConfig | None = None,
+) -> Detection:
+    """Simulate the detector on clips.
+
+    joints_cam: (B, F, J, 3) absolute camera frame, metres. intrinsics: (B, 4) as fx, fy, cx, cy, px. generator: decides
+    everything random; same generator state, same result. Returns a Detection with leading axes (B, F).
+    """
+    config = config or DetectorConfig()
+    size, frames, device = joints_cam.shape[0], joints_cam.shape[1], joints_cam.device
+    persistence = math.exp(-1.0 / (fps * config.correlation_s))
+
+    def correlated(*shape: int) -> Tensor:
+        """Unit-variance Gaussian noise (B, F, *shape), correlated over the frames."""
+        noise = torch.randn(size, frames, *shape, generator=generator, device=device)
+        innovation = math.sqrt(1.0 - persistence**2)
+        for f in range(1, frames):
+            noise[:, f] = persistence * noise[:, f - 1] + innovation * noise[:, f]
+        return noise
+
+    def correlated_uniform(*shape: int) -> Tensor:
+        return torch.special.ndtr(correlated(*shape))
+
+    exact_px = project(joints_cam, intrinsics[:, None])
+    hidden, hider = hidden_joints(joints_cam, config.depth_margin_m)
+    mirror = torch.tensor(MIRROR, device=device)
+
+    size_factor = intrinsics[:, None, 0] / joints_cam[:, :, 0, 2] / config.px_per_metre
+    base = config.std_px * torch.tensor(config.joint_factor, device=device) * size_factor[..., None]
+    base = base * torch.where(hidden, config.hidden_factor, 1.0)
+    std_px = base[..., None] * torch.exp(config.spread_sigma * correlated(NUM_JOINTS, NUM_MODES))
+
+    # The wrong place: the opposite side's joint for half of the sided joints, else the joint of what hides this one.
+    joints = torch.arange(NUM_JOINTS, device=device)
+    to_mirror = (correlated_uniform(NUM_JOINTS) < 0.5) & (mirror != joints)
+    wrong_joint = torch.where(to_mirror, mirror, hider)
+    wrong_px = exact_px.gather(2, wrong_joint[..., None].expand(-1, -1, -1, 2))
+
+    two_modes = hidden & (correlated_uniform(NUM_JOINTS) < config.second_mode_probability)
+    low, high = config.main_weight
+    main_weight = low + (high - low) * correlated_uniform(NUM_JOINTS)
+    # Calibrated: the heavier mode is the true one with a probability that equals its weight.
+    main_is_true = ~two_modes | (correlated_uniform(NUM_JOINTS) < main_weight)
+    first_px = torch.where(main_is_true[..., None], exact_px, wrong_px)
+    second_px = torch.where(main_is_true[..., None], wrong_px, exact_px)
+    centres = torch.stack((first_px, second_px, exact_px), dim=3)
+    means_px = centres + std_px[..., None] * correlated(NUM_JOINTS, NUM_MODES, 2)
+
+    weights = torch.zeros_like(std_px)
+    weights[..., 0] = torch.where(two_modes, main_weight, 1.0)
+    weights[..., 1] = torch.where(two_modes, 1.0 - main_weight, 0.0)
+    variances = std_px.square()
+
+    # Left-right exchanges of wrists and of ankles, one decision a pair.
+    pair_of = {3: 0, 6: 0, 13: 1, 16: 1}
+    pair_swap = correlated_uniform(2) < config.swap_probability
+    pair_keep = correlated_uniform(2) < 0.5
+    pair_phantom = correlated_uniform(2) < config.phantom_probability
+    light_weight = 0.1 + 0.35 * correlated_uniform(2)
+    swapped = torch.zeros_like(hidden)
+    light = torch.zeros_like(hidden)
+    light_share = torch.zeros_like(main_weight)
+    for joint in LIMB_ENDS:
+        pair = pair_of[joint]
+        swapped[..., joint] = pair_swap[..., pair]
+        light[..., joint] = torch.where(pair_swap[..., pair], pair_keep[..., pair], pair_phantom[..., pair])
+        light_share[..., joint] = light_weight[..., pair]
+    # The light mode points at the truth of an exchanged joint, at the other side otherwise.
+    own = means_px[..., 2, :].clone()
+    other = own[:, :, mirror]
+    light_px = torch.where(swapped[..., None], own, other)
+    means_px = torch.where(swapped[..., None, None], means_px[:, :, mirror], means_px)
+    weights = torch.where(swapped[..., None], weights[:, :, mirror], weights)
+    variances = torch.where(swapped[..., None], variances[:, :, mirror], variances)
+    share = torch.where(light, light_share, 0.0)
+    weights = weights * (1.0 - share)[..., None]
+    weights[..., 2] = share
+    means_px[..., 2, :] = light_px
+    # An unused mode sits on the first one, so that its place never shows.
+    unused = (weights <= 0)[..., None]
+    means_px = torch.where(unused, means_px[..., :1, :], means_px)
+    variances = torch.where(unused[..., 0], variances[..., :1], variances)
+    return Detection(weights, means_px, variances[..., None].expand_as(means_px).contiguous(), hidden, swapped)
+
+
+def clip_from_motion(
+    name: str,
+    joints_world: np.ndarray,
+    camera: Camera,
+    fps: float,
+    seed: int,
+    provenance: dict[str, object] | None = None,
+    config: DetectorConfig | None = None,
+) -> PoseClip2D:
+    """What a camera and the simulated detector make of a motion.
+
+    joints_world: (F, J, 3) metres, z up. seed: decides the detector's errors. Returns a clip with detected 2D poses and
+    their mixtures, the exact root-relative 3D in the camera's frame, which joints were hidden, and the intrinsics.
+    """
+    joints_cam = camera.to_cam(np.asarray(joints_world, dtype=np.float64)).astype(np.float32)
+    i = camera.intrinsics
+    generator = torch.Generator().manual_seed(seed)
+    detection = detect(
+        torch.from_numpy(joints_cam)[None], torch.tensor([[i.fx, i.fy, i.cx, i.cy]]), generator, fps, config
+    )
+    mixture = PoseMixture(
+        detection.weights[0].numpy(), detection.means_px[0].numpy(), detection.variances_px2[0].numpy()
+    )
+    return PoseClip2D(
+        name=name,
+        keypoints_px=mixture.argmax_px,
+        confidence=mixture.weights.max(-1),
+        width=camera.width,
+        height=camera.height,
+        fps=fps,
+        mixture=mixture,
+        intrinsics=Intrinsics(i.fx, i.fy, i.cx, i.cy),
+        pose3d_cam=joints_cam - joints_cam[:, :1],
+        hidden=detection.hidden[0].numpy(),
+        provenance={"detector_seed": seed, **(provenance or {})},
+    )

@@ -1,0 +1,459 @@
+"""The Gaussian mixture over whole poses that H_K is summed up by (main paper, section 4.2; supplement, section 1).
+
+A pose of J joints is a vector of D = 3J numbers here (x, y, z of joint 0, then of joint 1, ...), in practice metres,
+root-relative, camera frame. M is the number of components. Every function takes any number of leading axes: one
+mixture per frame, say.
+
+Two ways to fit one: `fit_gmm`, scikit-learn's EM, the reference for a single set of samples; and `fit_gmm_batch`,
+EM in torch for many frames at once, which is what training and lifting use.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffpose_core.structures import InvalidInput
+
+#: Frames whose samples are worked on together: about a megabyte of float32 each inside an EM step.
+_BLOCK_FRAMES_CPU = 8
+_BLOCK_FRAMES_GPU = 512
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    return tuple(tensor.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class PoseGMM:
+    """A mixture of M Gaussians with full covariances over poses of D numbers, one per leading index.
+
+    weights: (..., M), pi_m, not negative and summing to 1. means: (..., M, D), mu_m. covariances: (..., M, D, D),
+    Sigma_m, symmetric and positive definite. Floating-point tensors of one dtype on one device; metres (squared).
+    cholesky: (..., M, D, D), the lower Cholesky factors of the covariances, made at validation and kept.
+    Raises InvalidInput on wrong types, shapes, ranges or sums, with the value that was found.
+    Source: main paper, section 4.2 (phi_GMM).
+    """
+
+    weights: Tensor
+    means: Tensor
+    covariances: Tensor
+    cholesky: Tensor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        w, mu, cov = self.weights, self.means, self.covariances
+        for name, value in (("weights", w), ("means", mu), ("covariances", cov)):
+            if not isinstance(value, Tensor) or not value.is_floating_point():
+                kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+                raise InvalidInput(f"the parameter '{name}' should be a floating-point tensor, but got {kind}")
+            if value.dtype != w.dtype or value.device != w.device:
+                raise InvalidInput(
+                    f"the parameter '{name}' should be {w.dtype} on {w.device} like the weights, "
+                    f"but got {value.dtype} on {value.device}"
+                )
+        if w.ndim < 1 or w.shape[-1] < 1:
+            raise InvalidInput(f"the parameter 'weights' should have the shape of (..., M), but got {_shape(w)}")
+        if mu.ndim != w.ndim + 1 or mu.shape[:-1] != w.shape or mu.shape[-1] < 1:
+            raise InvalidInput(
+                f"the parameter 'means' should have the shape of {(*_shape(w), 'D')}, but got {_shape(mu)}"
+            )
+        if cov.shape != (*mu.shape, mu.shape[-1]):
+            raise InvalidInput(
+                f"the parameter 'covariances' should have the shape of {(*_shape(mu), mu.shape[-1])}, "
+                f"but got {_shape(cov)}"
+            )
+        for name, value in (("weights", w), ("means", mu), ("covariances", cov)):
+            if not bool(torch.isfinite(value).all()):
+                raise InvalidInput(f"the parameter '{name}' should hold finite numbers, but got NaN or infinity")
+        if w.numel() and bool(((w < 0) | (w > 1 + 1e-4)).any()):
+            raise InvalidInput(
+                "the parameter 'weights' should be in the range [0, 1], "
+                f"but got max value {float(w.max()):.5f}, min value {float(w.min()):.5f}"
+            )
+        total = w.sum(-1)
+        if bool(((total - 1).abs() > 1e-4).any()):
+            worst = float(total.flatten()[(total - 1).abs().argmax()])
+            raise InvalidInput(f"the parameter 'weights' should be normalized, but got sum(weights) = {worst:.5f}")
+        # Covariances are stored to the precision of their own largest entry.
+        slack = 1e-4 * cov.diagonal(dim1=-2, dim2=-1).abs().amax(-1)[..., None, None]
+        asymmetry = (cov - cov.mT).abs()
+        if bool((asymmetry > slack).any()):
+            raise InvalidInput(
+                "the parameter 'covariances' should be symmetric, "
+                f"but got entries that differ by {float(asymmetry.max()):.3g} from their mirror image"
+            )
+        factor, info = torch.linalg.cholesky_ex(cov)
+        if bool((info != 0).any()):
+            where = tuple(int(i) for i in torch.nonzero(info)[0])
+            smallest = float(torch.linalg.eigvalsh(cov[where].double()).min())
+            raise InvalidInput(
+                "the parameter 'covariances' should be positive definite, "
+                f"but got the smallest eigenvalue {smallest:.3g} at component {where}"
+            )
+        object.__setattr__(self, "cholesky", factor)
+
+    @property
+    def num_components(self) -> int:
+        """M."""
+        return int(self.weights.shape[-1])
+
+    @property
+    def dim(self) -> int:
+        """D, numbers per pose."""
+        return int(self.means.shape[-1])
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading axes: () for a single mixture, (F,) for one per frame."""
+        return _shape(self.weights)[:-1]
+
+    def __getitem__(self, index: Any) -> PoseGMM:
+        """The mixtures that `index` (an int, a slice, an integer or boolean tensor) picks from the first axis."""
+        if not self.batch_shape:
+            raise InvalidInput("a single mixture has no leading axis to index")
+        return PoseGMM(self.weights[index], self.means[index], self.covariances[index])
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> PoseGMM:
+        """The same mixture on another device or in another floating-point type."""
+        w, mu, cov = (t.to(device=device, dtype=dtype) for t in (self.weights, self.means, self.covariances))
+        return PoseGMM(w, mu, cov)
+
+    def sample(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draws n poses from each mixture: first a component by its weight, then a pose of that component.
+
+        Returns (samples (..., n, D), components (..., n) int64). Source: supplement, section 1 (Prob(1_m = 1) = pi_m).
+        """
+        if n < 0:
+            raise InvalidInput(f"the number of samples should not be negative, but got {n}")
+        components = self.draw_components(n, generator)
+        return self.mean_of(components) + self.noise(components, generator), components
+
+    def draw_components(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draws n component numbers from each mixture by weight, (..., n) int64."""
+        uniform = torch.rand((*self.batch_shape, n), generator=generator, device=generator.device, dtype=torch.float64)
+        edges = self.weights.double().cumsum(-1)
+        # Scaled by the last edge, so that rounding can't pick a component of weight 0 beyond it.
+        drawn = torch.searchsorted(edges, uniform.to(edges.device) * edges[..., -1:], right=True)
+        return drawn.clamp_(max=self.num_components - 1)
+
+    def mean_of(self, components: Tensor) -> Tensor:
+        """mu^G: the means of the chosen components, (..., n) integers -> (..., n, D)."""
+        self._check_components(components)
+        index = components[..., None].expand(*components.shape, self.dim)
+        return torch.gather(self.means, -2, index)
+
+    def noise(self, components: Tensor, generator: torch.Generator) -> Tensor:
+        """eps^G: a zero-mean draw of N(0, Sigma_m) for each chosen component m, (..., n) integers -> (..., n, D).
+
+        Source: supplement, section 1, Eq. 1 and 2.
+        """
+        self._check_components(components)
+        shape = (*components.shape, self.dim)
+        white = torch.randn(shape, generator=generator, device=generator.device, dtype=self.means.dtype)
+        white = white.to(self.means.device)
+        if components.shape[-1] < self.num_components:
+            # Few draws a mixture: fetching their factors is cheaper than colouring with all of them.
+            index = components[..., None, None].expand(*shape, self.dim)
+            return (torch.gather(self.cholesky, -3, index) @ white[..., None])[..., 0]
+        coloured = torch.zeros_like(white)
+        for m in range(self.num_components):
+            chosen = (components == m)[..., None]
+            coloured = torch.where(chosen, white @ self.cholesky[..., m, :, :].mT, coloured)
+        return coloured
+
+    def component_log_prob(self, x: Tensor) -> Tensor:
+        """log N(x; mu_m, Sigma_m) of every pose under every component, (..., n, D) -> (..., n, M), nats."""
+        if x.shape[-1:] != (self.dim,) or _shape(x)[:-2] != self.batch_shape or x.ndim < 2:
+            raise InvalidInput(f"poses should have the shape of {(*self.batch_shape, 'n', self.dim)}, got {_shape(x)}")
+        centred = (x[..., None, :, :] - self.means[..., :, None, :]).mT
+        white = torch.linalg.solve_triangular(self.cholesky, centred, upper=False)
+        half_log_det = self.cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        constant = half_log_det + 0.5 * self.dim * math.log(2 * math.pi)
+        return (-0.5 * white.square().sum(-2) - constant[..., None]).mT
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density of poses under the mixture, (..., n, D) -> (..., n), nats."""
+        return torch.logsumexp(self.component_log_prob(x) + self.weights.log()[..., None, :], dim=-1)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mixture's mean, (..., D)."""
+        return (self.weights[..., None] * self.means).sum(-2)
+
+    @property
+    def covariance(self) -> Tensor:
+        """The mixture's covariance, (..., D, D): the components' own plus that of their means (total variance)."""
+        apart = self.means - self.mean[..., None, :]
+        within = (self.weights[..., None, None] * self.covariances).sum(-3)
+        return within + (self.weights[..., None] * apart).mT @ apart
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The parameters as numpy arrays, for a file: "weights", "means", "covariances"."""
+        named = {"weights": self.weights, "means": self.means, "covariances": self.covariances}
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in named.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> PoseGMM:
+        """Undoes `to_arrays`. Raises InvalidInput when an array is missing or doesn't fit."""
+        missing = [name for name in ("weights", "means", "covariances") if name not in arrays]
+        if missing:
+            raise InvalidInput(f"a pose GMM needs {', '.join(missing)}, found only {', '.join(arrays) or 'nothing'}")
+        weights, means, covariances = (
+            torch.from_numpy(np.array(arrays[name])) for name in ("weights", "means", "covariances")
+        )
+        return cls(weights, means, covariances)
+
+    def _check_components(self, components: Tensor) -> None:
+        if components.ndim < 1 or _shape(components)[:-1] != self.batch_shape:
+            raise InvalidInput(
+                f"component numbers should have the shape of {(*self.batch_shape, 'n')}, got {_shape(components)}"
+            )
+        on_cpu = components.device.type == "cpu" and components.numel() > 0
+        if on_cpu and (int(components.min()) < 0 or int(components.max()) >= self.num_components):
+            raise InvalidInput(
+                f"component numbers should be from 0 to {self.num_components - 1}, "
+                f"but got values from {int(components.min())} to {int(components.max())}"
+            )
+
+
+def component_noise(gmm: PoseGMM, components: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+    """A noise source for diffusion that keeps every sample to its component.
+
+    components: (..., n), as drawn by `gmm.sample`. Returns a function that takes a tensor of n poses per mixture,
+    (..., n, J, 3) or (..., n, D), and gives a new draw of eps^G of that shape.
+    """
+
+    def draw(like: Tensor) -> Tensor:
+        return gmm.noise(components, generator).reshape(like.shape).to(like.dtype)
+
+    return draw
+
+
+def standard_normal(dim: int, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> PoseGMM:
+    """The mixture of one component with mean 0 and covariance I, under which GMM diffusion is standard diffusion."""
+    if dim < 1:
+        raise InvalidInput(f"the dimension should be at least 1, but got {dim}")
+    return PoseGMM(
+        torch.ones(1, dtype=dtype, device=device),
+        torch.zeros(1, dim, dtype=dtype, device=device),
+        torch.eye(dim, dtype=dtype, device=device)[None],
+    )
+
+
+def _check_fit(shape: tuple[int, ...], n_components: int, reg_covar: float, max_iter: int, tol: float) -> None:
+    if n_components < 1:
+        raise InvalidInput(f"n_components should be at least 1, but got {n_components}")
+    if shape[-2] < max(n_components, 2):
+        raise InvalidInput(
+            f"expected at least {max(n_components, 2)} samples for {n_components} components, but got {shape[-2]}"
+        )
+    if not (math.isfinite(reg_covar) and reg_covar >= 0):
+        raise InvalidInput(f"reg_covar should be a number not below 0, but got {reg_covar}")
+    if max_iter < 1:
+        raise InvalidInput(f"max_iter should be at least 1, but got {max_iter}")
+    if not tol >= 0:
+        raise InvalidInput(f"tol should not be negative, but got {tol}")
+
+
+def fit_gmm(
+    samples: np.ndarray | Tensor,
+    n_components: int = 5,
+    seed: int = 0,
+    max_iter: int = 100,
+    tol: float = 1e-3,
+    reg_covar: float = 1e-6,
+) -> PoseGMM:
+    """The reference fit: scikit-learn's EM with full covariances, in float64.
+
+    samples: (N, D), poses drawn from H_K. n_components: M. seed: of the k-means start. max_iter, tol: EM ends when the
+    mean log-likelihood gains less than tol nats. reg_covar: square metres added to every variance; the root joint,
+    which never moves, has no other. Returns one mixture in the samples' floating-point type, on the CPU.
+    Raises InvalidInput on samples of a wrong shape or not finite, and on parameters out of range.
+    Source: main paper, section 4.2; supplement, section 3 (N = 1000).
+    """
+    # Imported here, because loading scikit-learn takes longer than everything else that lifting a clip loads.
+    from sklearn.mixture import GaussianMixture
+
+    array = samples.detach().cpu().numpy() if isinstance(samples, Tensor) else np.asarray(samples)
+    if array.ndim != 2 or array.shape[1] < 1:
+        raise InvalidInput(f"samples should have the shape of (N, D), but got {array.shape}")
+    if not np.isfinite(array).all():
+        raise InvalidInput("samples should hold finite numbers, but got NaN or infinity")
+    _check_fit(array.shape, n_components, reg_covar, max_iter, tol)
+    mixture = GaussianMixture(
+        n_components, covariance_type="full", tol=tol, reg_covar=reg_covar, max_iter=max_iter, random_state=seed
+    ).fit(array.astype(np.float64))
+    dtype = torch.float64 if array.dtype == np.float64 else torch.float32
+    weights, means, covariances = (
+        torch.from_numpy(np.ascontiguousarray(a)).to(dtype)
+        for a in (mixture.weights_, mixture.means_, mixture.covariances_)
+    )
+    return PoseGMM(weights / weights.sum(), means, covariances)
+
+
+def fit_gmm_batch(
+    samples: Tensor,
+    n_components: int = 5,
+    generator: torch.Generator | None = None,
+    max_iter: int = 10,
+    tol: float = 1e-3,
+    reg_covar: float = 1e-6,
+    init_iter: int = 8,
+) -> PoseGMM:
+    """Fits one mixture to every frame's samples at once: the fast path.
+
+    k-means++ seeds and `init_iter` steps of EM with diagonal covariances (cheap) lead to `max_iter` steps of EM with
+    full ones; a block of frames stops earlier when the mean log-likelihood of none gains more than tol nats a step.
+
+    samples: (B, N, D), poses drawn from each frame's H_K, metres; float32 or float64, on any device. n_components: M.
+    generator: draws the seeds (on its own device); None is a new one with seed 0, so that results repeat.
+    reg_covar: square metres added to every variance. Returns a PoseGMM with leading axis B, on the samples' device.
+    Raises InvalidInput on samples of a wrong shape or type or not finite, and on parameters out of range.
+    Source: main paper, section 4.2; EM as in scikit-learn's GaussianMixture, against which it is tested.
+    """
+    if samples.ndim != 3 or samples.shape[-1] < 1:
+        raise InvalidInput(f"samples should have the shape of (B, N, D), but got {_shape(samples)}")
+    if samples.dtype not in (torch.float32, torch.float64):
+        raise InvalidInput(f"samples should be float32 or float64, but got {samples.dtype}")
+    _check_fit(_shape(samples), n_components, reg_covar, max_iter, tol)
+    if init_iter < 1:
+        raise InvalidInput(f"init_iter should be at least 1, but got {init_iter}")
+    samples = samples.detach()
+    if not bool(torch.isfinite(samples).all()):
+        raise InvalidInput("samples should hold finite numbers, but got NaN or infinity")
+    if generator is None:
+        generator = torch.Generator().manual_seed(0)
+    # All seeds' random numbers at once: a result doesn't depend on how frames fall into blocks.
+    uniform = torch.rand(
+        (samples.shape[0], n_components), generator=generator, device=generator.device, dtype=torch.float64
+    ).to(samples)
+    size = _BLOCK_FRAMES_CPU if samples.device.type == "cpu" else _BLOCK_FRAMES_GPU
+    with torch.no_grad():
+        blocks = [
+            _fit_block(block, seeds, max_iter, tol, reg_covar, init_iter)
+            for block, seeds in zip(samples.split(size), uniform.split(size), strict=True)
+        ]
+        weights, means, covariances = (torch.cat(parts) for parts in zip(*blocks, strict=True))
+    return PoseGMM(weights, means, covariances)
+
+
+def _seed_means(x: Tensor, uniform: Tensor) -> Tensor:
+    """k-means++ seeds: each next one drawn by its squared distance to those already there.
+
+    x: (B, N, D). uniform: (B, M) in [0, 1). Returns (B, M, D).
+    """
+    rows = torch.arange(x.shape[0], device=x.device)
+    squares = x.square().sum(-1)
+    first = (uniform[:, 0] * x.shape[1]).long().clamp(max=x.shape[1] - 1)
+    chosen, nearest = [x[rows, first]], torch.full_like(squares, torch.inf)
+    for m in range(1, uniform.shape[1]):
+        seed = chosen[-1]
+        apart = squares - 2 * (x @ seed[..., None])[..., 0] + seed.square().sum(-1, keepdim=True)
+        nearest = torch.minimum(nearest, apart.clamp(min=0))
+        edges = nearest.cumsum(-1)
+        drawn = torch.searchsorted(edges, uniform[:, m : m + 1] * edges[:, -1:], right=True)[:, 0]
+        chosen.append(x[rows, drawn.clamp(max=x.shape[1] - 1)])
+    return torch.stack(chosen, dim=1)
+
+
+def _fit_block(
+    samples: Tensor, uniform: Tensor, max_iter: int, tol: float, reg_covar: float, init_iter: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """EM on a block of frames: (B, N, D) -> weights (B, M), means (B, M, D), covariances (B, M, D, D)."""
+    n, d = samples.shape[1:]
+    m = uniform.shape[1]
+    # Centred and with every coordinate of variance 1: sums of squares in float32 then lose nothing that matters.
+    centre = samples.mean(1, keepdim=True)
+    x = samples - centre
+    std = x.square().mean(1, keepdim=True).add_(reg_covar).sqrt_()
+    std = torch.where(std > 0, std, torch.ones_like(std))
+    seeds = _seed_means(x, uniform)
+    x /= std
+    reg = reg_covar / std.square()  # (B, 1, D), reg_covar in the scaled coordinates
+
+    # Start: diagonal covariances. The first responsibilities are those of equal spheres around the seeds.
+    features = torch.cat([x, x.square()], dim=-1)  # (B, N, 2D)
+    weights = x.new_full((x.shape[0], m), 1.0 / m)
+    means, variances = seeds / std, torch.ones_like(seeds)
+    resp = x.new_zeros(0)
+    for _ in range(init_iter):
+        inverse = variances.reciprocal()
+        coefficients = torch.cat([means * inverse, -0.5 * inverse], dim=-1)  # (B, M, 2D)
+        offset = weights.log() - 0.5 * (means.square() * inverse + variances.log()).sum(-1)
+        resp = torch.baddbmm(offset[:, None, :], features, coefficients.mT).softmax(-1)  # (B, N, M)
+        counts = resp.sum(1)
+        moments = torch.bmm(resp.mT, features) / counts.clamp(min=1e-6)[..., None]
+        means, variances = moments[..., :d], moments[..., d:] - moments[..., :d].square()
+        variances = variances.clamp(min=0) + reg
+        weights, means, variances = _revive(counts, weights, means, variances)
+
+    eye = torch.eye(d, dtype=x.dtype, device=x.device)
+    last_score = x.new_full((x.shape[0],), -torch.inf)
+    covariances = torch.diag_embed(variances)
+    for iteration in range(max_iter):
+        # M-step, with all components' weighted samples in one product: (MD, N) @ (N, D).
+        counts = resp.sum(1)
+        weighted = (resp[..., None] * x[:, :, None, :]).view(-1, n, m * d)
+        safe = counts.clamp(min=1e-6)[..., None]
+        second = torch.bmm(weighted.mT, x).view(-1, m, d, d) / safe[..., None]
+        means = torch.bmm(resp.mT, x) / safe
+        covariances = second - means[..., :, None] * means[..., None, :]
+        covariances.diagonal(dim1=-2, dim2=-1).add_(reg)
+        weights, means, covariances = _revive(counts, weights, means, covariances)
+        factor, covariances = _cholesky(covariances, eye)
+        if iteration == max_iter - 1:
+            break
+        # E-step, whitened by all components at once: (N, D) @ (D, MD).
+        whitener = torch.linalg.solve_triangular(factor, eye.expand_as(factor), upper=False)
+        shift = (whitener @ means[..., None]).reshape(-1, 1, m * d)
+        white = torch.baddbmm(shift, x, whitener.reshape(-1, m * d, d).mT, beta=-1)
+        offset = weights.log() - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        log_joint = white.view(-1, n, m, d).square_().sum(-1).mul_(-0.5).add_(offset[:, None, :])
+        log_total = torch.logsumexp(log_joint, dim=-1, keepdim=True)
+        score = log_total.mean((1, 2))
+        resp = (log_joint - log_total).exp_()
+        if tol > 0 and bool(((score - last_score) < tol).all()):
+            break
+        last_score = score
+    scale = std[:, :, :, None] * std[:, :, None, :]  # (B, 1, D, D)
+    covariances = 0.5 * (covariances + covariances.mT) * scale
+    return weights, means * std + centre, covariances
+
+
+def _revive(counts: Tensor, weights: Tensor, means: Tensor, spreads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """New weights; a component that (nearly) no sample is left to starts again as a broad one around the mean of all.
+
+    In scaled coordinates that is mean 0 and variance 1. counts, weights: (B, M). means: (B, M, D). spreads: variances
+    (B, M, D) or covariances (B, M, D, D).
+    """
+    empty = counts < 1.0
+    if bool(empty.any()):
+        means = means.masked_fill(empty[..., None], 0.0)
+        if spreads.ndim == means.ndim:
+            spreads = spreads.masked_fill(empty[..., None], 1.0)
+        else:
+            eye = torch.eye(spreads.shape[-1], dtype=spreads.dtype, device=spreads.device)
+            spreads = torch.where(empty[..., None, None], eye, spreads)
+        counts = counts.clamp(min=1.0)
+    return counts / counts.sum(-1, keepdim=True), means, spreads
+
+
+def _cholesky(covariances: Tensor, eye: Tensor) -> tuple[Tensor, Tensor]:
+    """Lower factors of (B, M, D, D) covariances in scaled coordinates, and the covariances that they belong to.
+
+    Rounding can leave one that reg_covar should have made positive definite just short of it: that one gets more on
+    its diagonal, ten times as much at every try.
+    """
+    factor, info = torch.linalg.cholesky_ex(covariances)
+    extra = 1e-6
+    while bool((info != 0).any()) and extra < 1.0:
+        covariances = torch.where((info != 0)[..., None, None], covariances + extra * eye, covariances)
+        factor, info = torch.linalg.cholesky_ex(covariances)
+        extra *= 10
+    return factor, covariances

@@ -346,19 +346,20 @@ def fit_gmm_batch(
 def _seed_means(x: Tensor, uniform: Tensor) -> Tensor:
     """k-means++ seeds: each next one drawn by its squared distance to those already there.
 
-    x: (B, N, D). uniform: (B, M) in [0, 1). Returns (B, M, D).
+    x: (B, D, N). uniform: (B, M) in [0, 1). Returns (B, M, D).
     """
     rows = torch.arange(x.shape[0], device=x.device)
-    squares = x.square().sum(-1)
-    first = (uniform[:, 0] * x.shape[1]).long().clamp(max=x.shape[1] - 1)
-    chosen, nearest = [x[rows, first]], torch.full_like(squares, torch.inf)
+    n = x.shape[-1]
+    squares = x.square().sum(1)
+    first = (uniform[:, 0] * n).long().clamp(max=n - 1)
+    chosen, nearest = [x[rows, :, first]], torch.full_like(squares, torch.inf)
     for m in range(1, uniform.shape[1]):
         seed = chosen[-1]
-        apart = squares - 2 * (x @ seed[..., None])[..., 0] + seed.square().sum(-1, keepdim=True)
+        apart = squares - 2 * torch.bmm(seed[:, None, :], x)[:, 0] + seed.square().sum(-1, keepdim=True)
         nearest = torch.minimum(nearest, apart.clamp(min=0))
         edges = nearest.cumsum(-1)
         drawn = torch.searchsorted(edges, uniform[:, m : m + 1] * edges[:, -1:], right=True)[:, 0]
-        chosen.append(x[rows, drawn.clamp(max=x.shape[1] - 1)])
+        chosen.append(x[rows, :, drawn.clamp(max=n - 1)])
     return torch.stack(chosen, dim=1)
 
 
@@ -368,17 +369,21 @@ def _fit_block(
     """EM on a block of frames: (B, N, D) -> weights (B, M), means (B, M, D), covariances (B, M, D, D)."""
     n, d = samples.shape[1:]
     m = uniform.shape[1]
-    # Centred and with every coordinate of variance 1: sums of squares in float32 then lose nothing that matters.
-    centre = samples.mean(1, keepdim=True)
-    x = samples - centre
-    std = x.square().mean(1, keepdim=True).add_(reg_covar).sqrt_()
-    std = torch.where(std > 0, std, torch.ones_like(std))
+    # Samples run along the last axis from here on, (B, D, N): every product and sum below then streams through
+    # memory, which makes it more than twice as fast on a CPU.
+    x = samples.mT.contiguous()
+    centre = x.mean(-1, keepdim=True)
+    x -= centre
     seeds = _seed_means(x, uniform)
+    # Centred and with every coordinate of variance 1, sums of squares in float32 lose nothing that matters.
+    std = x.square().mean(-1, keepdim=True).add_(reg_covar).sqrt_()  # (B, D, 1)
+    std = torch.where(std > 0, std, torch.ones_like(std))
     x /= std
-    reg = reg_covar / std.square()  # (B, 1, D), reg_covar in the scaled coordinates
+    centre, std = centre.mT, std.mT  # (B, 1, D)
+    reg = reg_covar / std.square()  # reg_covar in the scaled coordinates
 
     # Start: diagonal covariances. The first responsibilities are those of equal spheres around the seeds.
-    features = torch.cat([x, x.square()], dim=-1)  # (B, N, 2D)
+    features = torch.cat([x, x.square()], dim=1)  # (B, 2D, N)
     weights = x.new_full((x.shape[0], m), 1.0 / m)
     means, variances = seeds / std, torch.ones_like(seeds)
     resp = x.new_zeros(0)
@@ -386,9 +391,9 @@ def _fit_block(
         inverse = variances.reciprocal()
         coefficients = torch.cat([means * inverse, -0.5 * inverse], dim=-1)  # (B, M, 2D)
         offset = weights.log() - 0.5 * (means.square() * inverse + variances.log()).sum(-1)
-        resp = torch.baddbmm(offset[:, None, :], features, coefficients.mT).softmax(-1)  # (B, N, M)
-        counts = resp.sum(1)
-        moments = torch.bmm(resp.mT, features) / counts.clamp(min=1e-6)[..., None]
+        resp = _without_traces(torch.baddbmm(offset[..., None], coefficients, features).softmax(1))  # (B, M, N)
+        counts = resp.sum(-1)
+        moments = torch.bmm(resp, features.mT) / counts.clamp(min=1e-6)[..., None]
         means, variances = moments[..., :d], moments[..., d:] - moments[..., :d].square()
         variances = variances.clamp(min=0) + reg
         weights, means, variances = _revive(counts, weights, means, variances)
@@ -396,34 +401,43 @@ def _fit_block(
     eye = torch.eye(d, dtype=x.dtype, device=x.device)
     last_score = x.new_full((x.shape[0],), -torch.inf)
     covariances = torch.diag_embed(variances)
+    work = x.new_empty((x.shape[0], m, d, n))
     for iteration in range(max_iter):
         # M-step, with all components' weighted samples in one product: (MD, N) @ (N, D).
-        counts = resp.sum(1)
-        weighted = (resp[..., None] * x[:, :, None, :]).view(-1, n, m * d)
+        counts = resp.sum(-1)
         safe = counts.clamp(min=1e-6)[..., None]
-        second = torch.bmm(weighted.mT, x).view(-1, m, d, d) / safe[..., None]
-        means = torch.bmm(resp.mT, x) / safe
+        torch.mul(resp[:, :, None, :], x[:, None], out=work)
+        second = torch.bmm(work.view(-1, m * d, n), x.mT).view(-1, m, d, d) / safe[..., None]
+        means = torch.bmm(resp, x.mT) / safe
         covariances = second - means[..., :, None] * means[..., None, :]
         covariances.diagonal(dim1=-2, dim2=-1).add_(reg)
         weights, means, covariances = _revive(counts, weights, means, covariances)
         factor, covariances = _cholesky(covariances, eye)
         if iteration == max_iter - 1:
             break
-        # E-step, whitened by all components at once: (N, D) @ (D, MD).
+        # E-step, whitened by all components at once: (MD, D) @ (D, N).
         whitener = torch.linalg.solve_triangular(factor, eye.expand_as(factor), upper=False)
-        shift = (whitener @ means[..., None]).reshape(-1, 1, m * d)
-        white = torch.baddbmm(shift, x, whitener.reshape(-1, m * d, d).mT, beta=-1)
+        shift = (whitener @ means[..., None]).reshape(-1, m * d, 1)
+        white = work.view(-1, m * d, n)
+        torch.baddbmm(shift, whitener.reshape(-1, m * d, d), x, beta=-1, out=white)
         offset = weights.log() - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        log_joint = white.view(-1, n, m, d).square_().sum(-1).mul_(-0.5).add_(offset[:, None, :])
-        log_total = torch.logsumexp(log_joint, dim=-1, keepdim=True)
-        score = log_total.mean((1, 2))
-        resp = (log_joint - log_total).exp_()
-        if tol > 0 and bool(((score - last_score) < tol).all()):
-            break
-        last_score = score
+        log_joint = work.square_().sum(-2).mul_(-0.5).add_(offset[..., None])  # (B, M, N)
+        log_total = torch.logsumexp(log_joint, dim=1, keepdim=True)
+        resp = _without_traces((log_joint - log_total).exp_())
+        if tol > 0:
+            score = log_total.mean((1, 2))
+            if bool(((score - last_score) < tol).all()):
+                break
+            last_score = score
     scale = std[:, :, :, None] * std[:, :, None, :]  # (B, 1, D, D)
     covariances = 0.5 * (covariances + covariances.mT) * scale
     return weights, means * std + centre, covariances
+
+
+def _without_traces(resp: Tensor) -> Tensor:
+    """Responsibilities with the vanishing ones set to 0: they change nothing, but as subnormal numbers take a CPU
+    many times as long to multiply."""
+    return torch.nn.functional.threshold(resp, 1e-12, 0.0, inplace=True)
 
 
 def _revive(counts: Tensor, weights: Tensor, means: Tensor, spreads: Tensor) -> tuple[Tensor, Tensor, Tensor]:

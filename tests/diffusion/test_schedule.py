@@ -1,0 +1,63 @@
+"""Schedules and the choice of DDIM steps."""
+
+import math
+
+import numpy as np
+import pytest
+
+from diffpose_core.diffusion.schedule import Schedule, ddim_steps, make_schedule
+from diffpose_core.structures import InvalidInput
+
+
+def test_the_supplements_schedule_value_by_value():
+    schedule = make_schedule("supplement")
+    assert schedule.num_steps == 50
+    assert schedule.betas.dtype == schedule.alphas_cumprod.dtype == np.float64
+    alpha = 1.0
+    assert schedule.alphas_cumprod[0] == 1.0
+    for k in range(1, 51):
+        beta = 1e-4 + (2e-3 - 1e-4) * (k - 1) / 49
+        alpha *= 1 - beta
+        assert math.isclose(schedule.betas[k - 1], beta, rel_tol=1e-12)
+        assert math.isclose(schedule.alphas_cumprod[k], alpha, rel_tol=1e-12)
+    assert abs(schedule.alphas_cumprod[50] - 0.949) < 5e-4  # mostly h_0 still: it does not converge
+
+
+def test_the_converging_schedule_converges():
+    schedule = make_schedule("converging", 50)
+    assert schedule.alphas_cumprod[50] < 1e-2
+    assert (np.diff(schedule.alphas_cumprod) < 0).all()
+
+
+def test_schedules_are_read_only():
+    with pytest.raises(ValueError, match="read-only"):
+        make_schedule("supplement").betas[0] = 0.5
+
+
+def test_bad_schedules_are_told():
+    with pytest.raises(InvalidInput, match="one of supplement, converging, found 'cosine'"):
+        make_schedule("cosine")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="at least 1, found 0"):
+        make_schedule("supplement", 0)
+    with pytest.raises(InvalidInput, match=r"between 0 and 1, found values from 0\.1 to 1\.5"):
+        Schedule("mine", np.array([0.1, 1.5]), np.ones(3))
+    with pytest.raises(InvalidInput, match=r"alphas_cumprod must be \(3,\), found shape \(2,\)"):
+        Schedule("mine", np.array([0.1, 0.1]), np.ones(2))
+    with pytest.raises(InvalidInput, match="cumulated product"):
+        Schedule("mine", np.array([0.1, 0.1]), np.array([1.0, 0.9, 0.9]))
+
+
+@pytest.mark.parametrize("num_steps", range(1, 51))
+def test_ddim_steps_descend_from_K_to_0_evenly(num_steps):
+    steps = ddim_steps(50, num_steps)
+    assert len(steps) == num_steps + 1
+    assert steps[0] == 50 and steps[-1] == 0
+    gaps = -np.diff(steps)
+    assert gaps.min() >= 1 and gaps.max() - gaps.min() <= 1
+
+
+def test_ddim_steps_of_the_paper():
+    assert ddim_steps(50, 5) == (50, 40, 30, 20, 10, 0)
+    for wrong in (0, 51):
+        with pytest.raises(InvalidInput, match=f"between 1 and 50, found {wrong}"):
+            ddim_steps(50, wrong)

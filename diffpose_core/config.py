@@ -1,0 +1,109 @@
+"""Configurations: frozen dataclasses that checkpoints carry and that nothing else sets.
+
+Every field is documented where it stands. `from_dict` checks names and types, so that a file from outside
+can't build anything but what these classes describe.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from diffpose_core.structures import InvalidInput
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclass(frozen=True)
+class GraformerConfig:
+    """channels: width, and the width of f_ST. num_blocks: GCN-attention blocks. cheb_order: order of both end convolutions."""
+
+    channels: int = 128
+    num_blocks: int = 5
+    num_heads: int = 4
+    cheb_order: int = 2
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """The diffusion network g.
+
+    channels: width of the blocks. context_channels: width of f_ST. use_context: whether f_ST goes in. conditioning: what else
+    goes in: "none" (the paper's form) or "gmm" (mean and spread of the component and of the whole GMM). diffusion: what
+    noise is drawn from, the pose's "gmm" or "standard" normal noise. schedule: name of the noise schedule. prediction_type:
+    what g's output means.
+    """
+
+    channels: int = 256
+    context_channels: int = 128
+    num_blocks: int = 3
+    num_heads: int = 4
+    dropout: float = 0.0
+    use_context: bool = True
+    conditioning: Literal["none", "gmm"] = "gmm"
+    diffusion: Literal["gmm", "standard"] = "gmm"
+    schedule: Literal["supplement", "converging"] = "converging"
+    num_steps: int = 50
+    prediction_type: Literal["x_start", "previous", "noise"] = "x_start"
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    samples_per_epoch: an epoch is this many poses, since views are drawn without end. epochs: how many. batch_size. learning_rate,
+    learning_rate_decay, decay_every_epochs: Adam's rate and its decay; the paper's are 1e-4, 0.9 and 10. ema_decay: of the moving
+    average of the weights, which is what is kept. noise_draws: forward-diffusion draws a pose and batch (denoiser only).
+    """
+
+    samples_per_epoch: int = 65536
+    epochs: int = 40
+    batch_size: int = 512
+    learning_rate: float = 1e-4
+    learning_rate_decay: float = 0.9
+    decay_every_epochs: int = 10
+    warmup_steps: int = 200
+    weight_decay: float = 0.0
+    gradient_clip: float = 1.0
+    ema_decay: float = 0.999
+    seed: int = 0
+    bone_variation: float = 0.5
+
+
+@dataclass(frozen=True)
+class UncertaintyConfig:
+    """H_K and its GMM. num_samples: N_GMM. num_components: M. fit_iterations: full-covariance EM iterations."""
+
+    num_samples: int = 1000
+    num_components: int = 5
+    fit_iterations: int = 3
+    reg_covar: float = 1e-6
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration as plain JSON values."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(kind: type[ConfigT], values: Any) -> ConfigT:
+    """Build a configuration from JSON values. Raises InvalidInput on unknown fields and wrong types."""
+    if not isinstance(values, dict):
+        raise InvalidInput(f"{kind.__name__} needs an object of fields, found {type(values).__name__}")
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise InvalidInput(f"{kind.__name__} has no field {', '.join(map(repr, unknown))}; it has {', '.join(hints)}")
+    for name, value in values.items():
+        hint = hints[name]
+        if typing.get_origin(hint) is Literal:
+            allowed = typing.get_args(hint)
+            if value not in allowed:
+                raise InvalidInput(f"{kind.__name__}.{name} must be one of {', '.join(allowed)}, found {value!r}")
+        else:
+            fits = isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)
+            if not (fits or (hint is float and isinstance(value, int) and not isinstance(value, bool))):
+                raise InvalidInput(f"{kind.__name__}.{name} must be {hint.__name__}, found {value!r}")
+    return kind(**values)

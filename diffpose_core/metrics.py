@@ -1,0 +1,122 @@
+"""Errors of 3D poses, one number per pose (or per joint, or per clip); averaging is left to the caller.
+
+Poses are (..., J, 3) arrays in metres, in practice root-relative and in the camera frame; results are metres too
+(reports turn them into millimetres). Everything is computed in float64 and over any leading axes, each pose by
+itself. Every joint that is given counts, the root as well, as is the custom on Human3.6M. Unless a function says more,
+it raises InvalidInput where the shapes of the two poses differ or aren't (..., J, 3), or a number isn't finite.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diffpose_core.skeleton import NUM_JOINTS, bone_lengths
+from diffpose_core.structures import InvalidInput
+
+#: Thresholds of the AUC: 0 to 150 mm in steps of 5 mm, in metres (Mehta et al., 3DV 2017).
+AUC_THRESHOLDS = np.linspace(0.0, 0.15, 31)
+
+
+def _pose(pose: np.ndarray, name: str) -> np.ndarray:
+    array = np.asarray(pose, dtype=np.float64)
+    if array.ndim < 2 or array.shape[-1] != 3 or array.shape[-2] < 1:
+        raise InvalidInput(f"the {name} pose must be (..., joints, 3), found {array.shape}")
+    if not np.isfinite(array).all():
+        raise InvalidInput(f"the {name} pose must hold finite numbers only")
+    return array
+
+
+def _pair(predicted: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    p, t = _pose(predicted, "predicted"), _pose(target, "target")
+    if p.shape != t.shape:
+        raise InvalidInput(f"both poses must have the same shape, found {p.shape} predicted and {t.shape} target")
+    return p, t
+
+
+def joint_errors(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Distance of every joint from its target: (..., J, 3) twice, metres -> (..., J), metres."""
+    p, t = _pair(predicted, target)
+    return np.linalg.norm(p - t, axis=-1)
+
+
+def mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Mean per-joint position error (Protocol 1): (..., J, 3) twice, metres -> (...,), metres."""
+    return joint_errors(predicted, target).mean(-1)
+
+
+def procrustes_align(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Every predicted pose moved, turned and scaled onto its target, least squares: (..., J, 3) -> (..., J, 3).
+
+    The turn is a rotation, never a mirroring. A predicted pose whose joints all coincide has nothing to turn or scale:
+    it ends at the target's centre. Source: Kabsch (1976), Umeyama (1991).
+    """
+    p, t = _pair(predicted, target)
+    p_centre, t_centre = p.mean(-2, keepdims=True), t.mean(-2, keepdims=True)
+    p, t = p - p_centre, t - t_centre
+    u, singular, vt = np.linalg.svd(np.swapaxes(p, -1, -2) @ t)
+    # A mirror image would fit better where the product has determinant -1: the weakest axis then turns around.
+    signs = np.ones_like(singular)
+    signs[..., 2] = np.where(np.linalg.det(u @ vt) < 0, -1.0, 1.0)
+    size = np.square(p).sum((-1, -2))
+    scale = np.divide((singular * signs).sum(-1), size, out=np.zeros_like(size), where=size > 1e-18)
+    return scale[..., None, None] * (p @ ((u * signs[..., None, :]) @ vt)) + t_centre
+
+
+def p_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """MPJPE after Procrustes alignment of every pose by itself (Protocol 2): (..., J, 3) twice -> (...,), metres."""
+    return joint_errors(procrustes_align(predicted, target), target).mean(-1)
+
+
+def n_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """MPJPE after scaling every pose by the best single factor: (..., J, 3) twice, root-relative -> (...,), metres.
+
+    A predicted pose of zeros stays as it is. Source: Rhodin et al. (CVPR 2018).
+    """
+    p, t = _pair(predicted, target)
+    size = np.square(p).sum((-1, -2))
+    scale = np.divide((p * t).sum((-1, -2)), size, out=np.zeros_like(size), where=size > 1e-18)
+    return np.linalg.norm(scale[..., None, None] * p - t, axis=-1).mean(-1)
+
+
+def mpjve(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Mean per-joint velocity error of clips: (..., F, J, 3) twice, metres -> (...,), metres per frame.
+
+    Velocity is the difference of consecutive frames. Raises InvalidInput on fewer than two frames as well.
+    Source: Pavllo et al. (CVPR 2019).
+    """
+    p, t = _pair(predicted, target)
+    if p.ndim < 3 or p.shape[-3] < 2:
+        raise InvalidInput(f"velocities need clips (..., frames, joints, 3) of at least two frames, found {p.shape}")
+    return np.linalg.norm(np.diff(p - t, axis=-3), axis=-1).mean((-1, -2))
+
+
+def pck(predicted: np.ndarray, target: np.ndarray, threshold: float = 0.15) -> np.ndarray:
+    """Share of joints within `threshold` metres (150 mm) of their target: (..., J, 3) twice -> (...,) in [0, 1].
+
+    Raises InvalidInput on a threshold below 0 as well. Source: Mehta et al. (3DV 2017).
+    """
+    if not threshold >= 0:
+        raise InvalidInput(f"the threshold must not be below 0 m, found {threshold}")
+    return (joint_errors(predicted, target) <= threshold).mean(-1)
+
+
+def auc(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Mean PCK over the thresholds 0, 5, ..., 150 mm: (..., J, 3) twice, metres -> (...,) in [0, 1].
+
+    Source: Mehta et al. (3DV 2017).
+    """
+    return (joint_errors(predicted, target)[..., None] <= AUC_THRESHOLDS).mean((-1, -2))
+
+
+def bone_length_spread(pose: np.ndarray) -> np.ndarray:
+    """How much each bone's length varies over a clip: standard deviation over mean, (..., F, 17, 3) -> (..., E).
+
+    0 for a rigid body; 0.05 is five percent. A bone of no length has spread 0.
+    Raises InvalidInput unless the pose is (..., frames, 17, 3) with at least one frame.
+    """
+    p = _pose(pose, "given")
+    if p.ndim < 3 or p.shape[-3] < 1 or p.shape[-2] != NUM_JOINTS:
+        raise InvalidInput(f"bone lengths over a clip need (..., frames, {NUM_JOINTS}, 3), found {p.shape}")
+    lengths = bone_lengths(p)
+    mean = lengths.mean(-2)
+    return np.divide(lengths.std(-2), mean, out=np.zeros_like(mean), where=mean > 0)

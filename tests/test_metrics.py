@@ -1,0 +1,137 @@
+"""Metrics against loops over scipy, and at the edges."""
+
+import numpy as np
+import pytest
+from scipy.linalg import orthogonal_procrustes
+from scipy.spatial import procrustes
+from scipy.spatial.transform import Rotation
+
+from diffpose_core import metrics
+from diffpose_core.skeleton import BONES
+from diffpose_core.structures import InvalidInput
+
+
+def poses(shape=(4, 5), seed=0, noise=0.1):
+    rng = np.random.default_rng(seed)
+    target = 0.4 * rng.standard_normal((*shape, 17, 3))
+    return target + noise * rng.standard_normal(target.shape), target
+
+
+def aligned_by_scipy(predicted, target):
+    """One pose onto another by a rotation and a scale, without code of this project."""
+    p, t = predicted - predicted.mean(0), target - target.mean(0)
+    rotation, _ = Rotation.align_vectors(t, p)
+    turned = rotation.apply(p)
+    return turned * (turned * t).sum() / (p * p).sum() + target.mean(0)
+
+
+def test_p_mpjpe_is_that_of_scipys_rotations_frame_by_frame():
+    predicted, target = poses(noise=0.3)
+    ours = metrics.p_mpjpe(predicted, target)
+    assert ours.shape == (4, 5)
+    for index in np.ndindex(4, 5):
+        p, t = predicted[index], target[index]
+        expected = np.linalg.norm(aligned_by_scipy(p, t) - t, axis=-1).mean()
+        assert np.isclose(ours[index], expected, rtol=1e-6)
+
+
+def test_alignment_leaves_the_disparity_of_scipys_procrustes():
+    predicted, target = poses(noise=0.1)
+    aligned = metrics.procrustes_align(predicted, target)
+    for index in np.ndindex(4, 5):
+        p, t = predicted[index], target[index]
+        rotation, _ = orthogonal_procrustes(p - p.mean(0), t - t.mean(0))
+        assert np.linalg.det(rotation) > 0  # so that scipy's, which may mirror, means the same
+        _, _, disparity = procrustes(t, p)
+        left = np.square(aligned[index] - t).sum() / np.square(t - t.mean(0)).sum()
+        assert np.isclose(left, disparity, rtol=1e-8)
+
+
+def test_p_mpjpe_undoes_any_similarity_but_no_mirroring():
+    _, target = poses((3,))
+    turn = Rotation.random(3, random_state=1).as_matrix()
+    moved = 1.7 * np.einsum("fij,fnj->fni", turn, target) + np.array([1.0, -2.0, 3.0])
+    assert metrics.p_mpjpe(moved, target).max() < 1e-12
+    mirrored = target * np.array([-1.0, 1.0, 1.0])
+    assert metrics.p_mpjpe(mirrored, target).min() > 0.05
+
+
+def test_each_frame_is_aligned_by_itself():
+    predicted, target = poses((6,))
+    alone = [metrics.p_mpjpe(predicted[f], target[f]) for f in range(6)]
+    np.testing.assert_allclose(metrics.p_mpjpe(predicted, target), alone, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+def test_degenerate_poses_give_finite_errors():
+    _, target = poses((1,))
+    centred = np.linalg.norm(target - target.mean(-2, keepdims=True), axis=-1).mean(-1)
+    point = np.zeros_like(target)
+    np.testing.assert_allclose(metrics.p_mpjpe(point, target), centred)
+    np.testing.assert_allclose(metrics.p_mpjpe(point + 5, target), centred)
+    assert metrics.p_mpjpe(target, point + 2) == 0
+    assert metrics.n_mpjpe(point, target) == metrics.mpjpe(point, target)
+    line = target * np.array([1.0, 0.0, 0.0])
+    assert metrics.p_mpjpe(line, line) < 1e-12
+    flat = target * np.array([1.0, 1.0, 0.0])
+    assert metrics.p_mpjpe(-2 * flat, flat) < 1e-12
+    assert (metrics.bone_length_spread(np.zeros((4, 17, 3))) == 0).all()
+
+
+def test_the_others_value_by_value():
+    predicted, target = poses((2, 3), noise=0.12)
+    errors = metrics.joint_errors(predicted, target)
+    assert errors.shape == (2, 3, 17)
+    for a, b in np.ndindex(2, 3):
+        p, t = predicted[a, b], target[a, b]
+        by_hand = [sum((p[j, c] - t[j, c]) ** 2 for c in range(3)) ** 0.5 for j in range(17)]
+        np.testing.assert_allclose(errors[a, b], by_hand)
+        assert np.isclose(metrics.mpjpe(predicted, target)[a, b], np.mean(by_hand))
+        factor = np.linalg.lstsq(p.reshape(-1, 1), t.reshape(-1), rcond=None)[0][0]
+        assert np.isclose(metrics.n_mpjpe(predicted, target)[a, b], np.linalg.norm(factor * p - t, axis=-1).mean())
+        assert np.isclose(metrics.pck(predicted, target)[a, b], sum(e <= 0.15 for e in by_hand) / 17)
+        shares = [sum(e <= mm / 1000 for e in by_hand) / 17 for mm in range(0, 151, 5)]
+        assert np.isclose(metrics.auc(predicted, target)[a, b], np.mean(shares))
+    velocities = [
+        np.linalg.norm((predicted[a, f] - predicted[a, f - 1]) - (target[a, f] - target[a, f - 1]), axis=-1)
+        for a in range(2)
+        for f in (1, 2)
+    ]
+    expected = np.reshape(velocities, (2, 2, 17)).mean((1, 2))
+    np.testing.assert_allclose(metrics.mpjve(predicted, target), expected)
+
+
+def test_bone_length_spread():
+    predicted, _ = poses((7,))
+    for e, (parent, child) in enumerate(BONES):
+        lengths = [np.linalg.norm(frame[child] - frame[parent]) for frame in predicted]
+        assert np.isclose(metrics.bone_length_spread(predicted)[e], np.std(lengths) / np.mean(lengths))
+    _, still = poses((1,))
+    turning = np.concatenate([still @ Rotation.from_euler("z", a).as_matrix().T for a in (0.0, 1.0, 2.0)])
+    assert metrics.bone_length_spread(turning).max() < 1e-12
+    assert metrics.bone_length_spread(np.stack([predicted] * 3)).shape == (3, 16)
+
+
+def test_perfect_poses_and_float32():
+    _, target = poses()
+    assert metrics.mpjpe(target, target).max() == 0
+    assert metrics.p_mpjpe(target, target).max() < 1e-12
+    assert (metrics.pck(target, target) == 1).all() and (metrics.auc(target, target) == 1).all()
+    predicted, target = (a.astype(np.float32) for a in poses())
+    assert metrics.p_mpjpe(predicted, target).dtype == np.float64
+
+
+def test_bad_poses_are_told():
+    good = np.zeros((2, 17, 3))
+    with pytest.raises(InvalidInput, match=r"found \(2, 17, 3\) predicted and \(3, 17, 3\) target"):
+        metrics.mpjpe(good, np.zeros((3, 17, 3)))
+    with pytest.raises(InvalidInput, match=r"target pose must be \(\.\.\., joints, 3\), found \(2, 17, 2\)"):
+        metrics.mpjpe(good, good[..., :2])
+    with pytest.raises(InvalidInput, match="predicted pose must hold finite numbers"):
+        metrics.p_mpjpe(good * np.nan, good)
+    with pytest.raises(InvalidInput, match=r"at least two frames, found \(1, 17, 3\)"):
+        metrics.mpjve(good[:1], good[:1])
+    with pytest.raises(InvalidInput, match=r"threshold must not be below 0 m, found -1"):
+        metrics.pck(good, good, -1)
+    with pytest.raises(InvalidInput, match=r"need \(\.\.\., frames, 17, 3\), found \(2, 16, 3\)"):
+        metrics.bone_length_spread(good[:, :16])

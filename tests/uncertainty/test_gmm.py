@@ -1,5 +1,7 @@
 """The pose GMM against scipy and scikit-learn, and what it says to bad parameters."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -216,7 +218,7 @@ def test_more_steps_never_make_the_fast_fit_less_likely():
     scores = [
         fit_gmm_batch(samples, 3, seeded(), max_iter=n, tol=0).log_prob(samples).mean(-1) for n in (1, 2, 4, 8, 16)
     ]
-    for before, after in zip(scores, scores[1:], strict=False):
+    for before, after in pairwise(scores):
         assert (after > before - 1e-3).all()
 
 

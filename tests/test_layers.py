@@ -1,0 +1,146 @@
+"""Imports only go down: the layers of the architecture, checked by reading every import there is."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: From the bottom up; a module may import its own layer and those below. A folder stands for all that is in it.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("skeleton", "structures", "config"),
+    ("camera", "metrics", "uncertainty", "diffusion"),
+    ("models",),
+    ("io", "datasets"),
+    ("pipeline", "training", "evaluation"),
+    ("cli", "__main__"),
+)
+MATHS = LAYERS[1]
+RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
+TOP = len(LAYERS)
+
+CORE_FILES = sorted((ROOT / "diffpose_core").rglob("*.py"))
+APP_FILES = sorted((ROOT / "app").rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    """The dotted module name of a file below the root; a package goes by its folder."""
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def imports_of(path: Path) -> set[tuple[str, str | None]]:
+    """(module, imported name or None) of every import in a file, wherever in it; relative ones made absolute."""
+    found: set[tuple[str, str | None]] = set()
+    package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            found |= {(alias.name, None) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                whole = f"{module}.{alias.name}"
+                # "from package import module" imports the module.
+                found.add((whole, None) if is_module(whole) else (module, alias.name))
+    return found
+
+
+def rank_of(module: str) -> int:
+    parts = module.split(".")
+    if len(parts) == 1:
+        return TOP
+    assert parts[1] in RANK, f"{module} belongs to no layer: give it one in {Path(__file__).name}"
+    return RANK[parts[1]]
+
+
+def ids(paths: list[Path]) -> list[str]:
+    return [str(p.relative_to(ROOT)) for p in paths]
+
+
+@pytest.mark.parametrize("path", CORE_FILES, ids=ids(CORE_FILES))
+def test_core_imports_go_down(path: Path):
+    own = name_of(path)
+    for module, name in sorted(imports_of(path), key=str):
+        top = module.split(".")[0]
+        assert top not in {"streamlit", "plotly", "app"}, f"{own} imports {module}: the core knows of no interface"
+        if top != "diffpose_core":
+            continue
+        if module == "diffpose_core":
+            assert name == "__version__" or rank_of(own) >= RANK["cli"], f"{own} imports {name} from the whole package"
+            continue
+        assert rank_of(module) <= rank_of(own), f"{own} imports {module}, which is above it"
+
+
+def test_no_module_of_the_core_imports_itself_in_a_circle():
+    graph = {
+        name_of(p): {m for m, _ in imports_of(p) if m.startswith("diffpose_core.") and m != name_of(p)}
+        for p in CORE_FILES
+    }
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, f"imports in a circle: {' -> '.join([*path[path.index(module) :], module])}"
+        if module in done:
+            return
+        for following in sorted(graph.get(module, ())):
+            visit(following, (*path, module))
+        done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("path", [p for p in CORE_FILES if rank_of(name_of(p)) == 1], ids=lambda p: name_of(p))
+def test_the_maths_know_neither_files_nor_networks(path: Path):
+    for module, _ in imports_of(path):
+        assert module.split(".")[0] not in {"os", "io", "pathlib", "shutil", "json", "safetensors"}, (path, module)
+        assert not module.startswith("diffpose_core.io")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef):
+            assert not any(ast.unparse(base).endswith("Module") for base in node.bases), f"{path}: {node.name}"
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in {"open", "np.load", "np.savez", "torch.load", "torch.save"}, str(path)
+
+
+def test_the_app_uses_the_core_by_its_public_names():
+    for path in APP_FILES:
+        for module, name in imports_of(path):
+            if module.split(".")[0] != "diffpose_core":
+                continue
+            private = [part for part in [*module.split("."), name or ""] if part.startswith("_")]
+            assert not [p for p in private if p != "__version__"], f"{name_of(path)} imports {module} {name or ''}"
+
+
+def test_figures_know_nothing_of_streamlit():
+    figures = [p for p in APP_FILES if p.relative_to(ROOT / "app").parts[0].startswith("figures")]
+    for path in figures:
+        assert not [m for m, _ in imports_of(path) if m.split(".")[0] == "streamlit"], str(path)
+
+
+def test_reading_imports_sees_all_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "diffpose_core" / "models"
+    folder.mkdir(parents=True)
+    for name in ("__init__", "layers", "net"):
+        (folder / f"{name}.py").write_text("")
+    (tmp_path / "diffpose_core" / "__init__.py").write_text("")
+    (folder / "net.py").write_text(
+        "import numpy as np\nfrom . import layers\nfrom .layers import Block\nfrom .. import __version__\n"
+        "def f():\n    import diffpose_core.pipeline\n"
+    )
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    assert imports_of(folder / "net.py") == {
+        ("numpy", None),
+        ("diffpose_core.models.layers", None),
+        ("diffpose_core.models.layers", "Block"),
+        ("diffpose_core", "__version__"),
+        ("diffpose_core.pipeline", None),
+    }

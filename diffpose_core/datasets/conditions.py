@@ -1,0 +1,105 @@
+"""What a denoiser is trained on: views with their frozen encoder's features and draws from their GMM, prepared once.
+
+Fitting a GMM to each view costs about as much as a training step, and every denoiser that shares an encoder can use
+the same fits. So a bank of views is prepared first; forward diffusion itself stays in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from diffpose_core.config import UncertaintyConfig
+from diffpose_core.datasets.sampling import Batch, seeded
+from diffpose_core.models.context import ContextEncoder
+from diffpose_core.skeleton import NUM_JOINTS
+
+
+@dataclass(frozen=True)
+class ConditionBank:
+    """N views, R draws of a component and a noise for each. Metres, root-relative, view frame.
+
+    context: (N, J, C) bfloat16, f_ST. x_start: (N, J, 3), the truth. component_mean, component_std, noise: (N, R, J, 3), mu^G, the
+    root of Sigma^G's diagonal, and eps^G. mixture_mean, mixture_std: (N, J, 3) of the whole GMM. encoder_pose: (N, J, 3).
+    hidden: (N, J) bool.
+    """
+
+    context: Tensor
+    x_start: Tensor
+    component_mean: Tensor
+    component_std: Tensor
+    noise: Tensor
+    mixture_mean: Tensor
+    mixture_std: Tensor
+    encoder_pose: Tensor
+    hidden: Tensor
+
+    def __len__(self) -> int:
+        return int(self.x_start.shape[0])
+
+    def save(self, path: Path) -> None:
+        save_file({f.name: getattr(self, f.name).contiguous() for f in fields(self)}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> ConditionBank:
+        tensors = load_file(path)
+        return cls(**{f.name: tensors[f.name] for f in fields(cls)})
+
+
+def prepare_conditions(
+    encoder: ContextEncoder, batch: Batch, uncertainty: UncertaintyConfig, draws: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """The fields of a ConditionBank for one batch of views, as float32 tensors on the batch's device."""
+    context = encoder.encode(batch.view)
+    _, gmm = encoder.indeterminate(batch.view, context, uncertainty, generator)
+    components = gmm.draw_components(draws, generator)
+    poses = (NUM_JOINTS, 3)
+    variances = gmm.covariances.diagonal(dim1=-2, dim2=-1)
+    chosen = components[..., None].expand(-1, -1, variances.shape[-1])
+    return {
+        "context": context.features,
+        "x_start": batch.pose_view,
+        "component_mean": gmm.mean_of(components).unflatten(-1, poses),
+        "component_std": variances.gather(1, chosen).sqrt().unflatten(-1, poses),
+        "noise": gmm.noise(components, generator).unflatten(-1, poses),
+        "mixture_mean": gmm.mean.unflatten(-1, poses),
+        "mixture_std": gmm.covariance.diagonal(dim1=-2, dim2=-1).sqrt().unflatten(-1, poses),
+        "encoder_pose": context.pose_view,
+        "hidden": batch.hidden,
+    }
+
+
+def build_bank(
+    encoder: ContextEncoder,
+    draw: Callable[[int, torch.Generator], Batch],
+    size: int,
+    uncertainty: UncertaintyConfig,
+    draws: int,
+    seed: int,
+    device: torch.device | str = "cpu",
+    part: tuple[int, int] = (0, 1),
+    progress: Callable[[int], None] = lambda done: None,
+) -> ConditionBank:
+    """Prepare `size` views from a source of batches. part: (index, count), to share the work between processes.
+
+    Every block of 256 views has a seed of its own, so that the bank does not depend on how it was shared out.
+    """
+    block = 256
+    pieces: list[dict[str, Tensor]] = []
+    blocks = range(part[0], -(-size // block), part[1])
+    for done, number in enumerate(blocks):
+        generator = seeded(device, seed, number)
+        fields_of_block = prepare_conditions(encoder, draw(block, generator), uncertainty, draws, generator)
+        pieces.append(
+            {
+                name: tensor.cpu().to(torch.bool if name == "hidden" else torch.bfloat16 if name == "context" else torch.float16)
+                for name, tensor in fields_of_block.items()
+            }
+        )
+        progress((done + 1) * block)
+    return ConditionBank(**{name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]})

@@ -1,0 +1,151 @@
+"""Weights with everything needed to use and to judge them: one safetensors file, its header a JSON record, a card beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from diffpose_core.config import DenoiserConfig, GraformerConfig, from_dict, to_dict
+from diffpose_core.models.context import ContextEncoder
+from diffpose_core.models.denoiser import Denoiser
+from diffpose_core.models.graformer import Graformer
+from diffpose_core.structures import InvalidInput
+from diffpose_core.uncertainty.indeterminate import DepthResidual
+
+FORMAT = "diffpose-checkpoint/1"
+MAX_BYTES = 20_000_000
+_DEPTH = "depth_residual."
+_RECORD_FIELDS = ("format", "kind", "name", "config", "training", "data", "command", "seed", "metrics", "licence")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a checkpoint says about itself. kind: "graformer" or "denoiser". name: the preset. config: of the network. training:
+    how it was trained. data: on what. command: that made it. seed. metrics: on the validation split, {} when not measured.
+    licence: of the weights. encoder_sha256: for a denoiser, the fingerprint of the encoder that it was trained on."""
+
+    kind: str
+    name: str
+    config: dict[str, Any]
+    training: dict[str, Any]
+    data: str
+    command: str
+    seed: int
+    metrics: dict[str, Any]
+    licence: str
+    encoder_sha256: str | None = None
+    format: str = field(default=FORMAT)
+
+
+def fingerprint(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of named tensors, whatever device or file they are in."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def encoder_tensors(encoder: ContextEncoder) -> dict[str, Tensor]:
+    """All tensors of an encoder: its network's and its depth residual's."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.network.state_dict().items()}
+    for name in ("correlation", "base_var", "spread_gain"):
+        tensors[_DEPTH + name] = getattr(encoder.depth, name).cpu().contiguous()
+    return tensors
+
+
+def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], record: Record) -> None:
+    """Write weights with their record. Raises InvalidInput if the file would be 20 MB or more."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if size >= MAX_BYTES:
+        raise InvalidInput(f"{path}: weights of {size / 1e6:.1f} MB; a checkpoint must stay under {MAX_BYTES / 1e6:.0f} MB")
+    save_file(tensors, path, metadata={"diffpose": json.dumps(to_dict(record), sort_keys=True)})
+
+
+def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
+    """Tensors and record of a file, checked. Raises InvalidInput that says what was found and what is expected."""
+    path = Path(path)
+    if not path.is_file():
+        raise InvalidInput(f"{path}: no such checkpoint")
+    if path.stat().st_size >= MAX_BYTES * 1.1:
+        raise InvalidInput(f"{path}: {path.stat().st_size / 1e6:.1f} MB; a checkpoint stays under {MAX_BYTES / 1e6:.0f} MB")
+    try:
+        with safe_open(path, framework="pt") as archive:
+            header = (archive.metadata() or {}).get("diffpose")
+            tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InvalidInput(f"{path}: not a safetensors file ({error})") from error
+    if header is None:
+        raise InvalidInput(f"{path}: a safetensors file without a DiffPose record; expected one made by `diffpose train`")
+    try:
+        values = json.loads(header)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{path}: the record is not JSON") from error
+    missing = [name for name in _RECORD_FIELDS if not isinstance(values, dict) or name not in values]
+    if missing:
+        raise InvalidInput(f"{path}: the record misses {', '.join(missing)}")
+    if values["format"] != FORMAT:
+        raise InvalidInput(f"{path}: format {values['format']!r} found, {FORMAT!r} expected")
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise InvalidInput(f"{path}: the tensor {name} holds values that are not finite")
+    known = {name: value for name, value in values.items() if name in Record.__dataclass_fields__}
+    return tensors, from_dict_record(known, path)
+
+
+def from_dict_record(values: dict[str, Any], path: Path) -> Record:
+    """Build a Record from JSON values, checking the types of what is used."""
+    if not isinstance(values["config"], dict) or not isinstance(values["name"], str):
+        raise InvalidInput(f"{path}: the record's config must be an object and its name a text")
+    return Record(**values)
+
+
+def _fill(network: torch.nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:
+    expected = network.state_dict()
+    missing, extra = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
+    if missing or extra:
+        raise InvalidInput(f"{path}: tensors don't fit the config; missing: {missing[:3]}, not expected: {extra[:3]}")
+    for name, tensor in expected.items():
+        if tensors[name].shape != tensor.shape or tensors[name].dtype != tensor.dtype:
+            raise InvalidInput(
+                f"{path}: {name} must be {tensor.dtype} {tuple(tensor.shape)}, "
+                f"found {tensors[name].dtype} {tuple(tensors[name].shape)}"
+            )
+    network.load_state_dict(tensors)
+    network.eval().requires_grad_(False)
+
+
+def _expect_kind(record: Record, kind: str, path: str | Path) -> None:
+    if record.kind != kind:
+        raise InvalidInput(f"{path}: a {record.kind!r} checkpoint found, a {kind!r} one expected")
+
+
+def load_encoder(path: str | Path) -> tuple[ContextEncoder, Record]:
+    """The context encoder (and baseline) of a file, in evaluation mode."""
+    tensors, record = read_checkpoint(path)
+    _expect_kind(record, "graformer", path)
+    network = Graformer(from_dict(GraformerConfig, record.config))
+    depth = {name.removeprefix(_DEPTH): tensors.pop(name) for name in list(tensors) if name.startswith(_DEPTH)}
+    if set(depth) != {"correlation", "base_var", "spread_gain"}:
+        raise InvalidInput(f"{path}: the encoder's depth residual is missing or incomplete, found {sorted(depth)}")
+    _fill(network, tensors, path)
+    return ContextEncoder(network, DepthResidual(**depth)), record
+
+
+def load_denoiser(path: str | Path, encoder: ContextEncoder | None = None) -> tuple[Denoiser, Record]:
+    """The diffusion network of a file, in evaluation mode; with `encoder`, checks that it is the one it was trained on."""
+    tensors, record = read_checkpoint(path)
+    _expect_kind(record, "denoiser", path)
+    network = Denoiser(from_dict(DenoiserConfig, record.config))
+    _fill(network, tensors, path)
+    if encoder is not None and record.encoder_sha256 != fingerprint(encoder_tensors(encoder)):
+        raise InvalidInput(f"{path}: trained on another context encoder than the one at hand; train it again, or use its own")
+    return network, record

@@ -1,0 +1,54 @@
+"""The frozen context encoder phi_ST together with what it knows of its own error: from a view to f_ST, a pose and H_K."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from diffpose_core.config import UncertaintyConfig
+from diffpose_core.models.graformer import Graformer
+from diffpose_core.uncertainty.gmm import PoseGMM, fit_gmm_batch
+from diffpose_core.uncertainty.indeterminate import DepthResidual, sample_indeterminate
+from diffpose_core.uncertainty.view import View
+
+
+@dataclass(frozen=True)
+class Context:
+    """features: f_ST, (B, J, C). pose_view: (B, J, 3), the encoder's own prediction, metres, root-relative, view frame."""
+
+    features: Tensor
+    pose_view: Tensor
+
+    def __getitem__(self, index: slice | Tensor) -> Context:
+        return Context(self.features[index], self.pose_view[index])
+
+
+@dataclass(frozen=True)
+class ContextEncoder:
+    """network: the trained Graformer, in evaluation mode. depth: the spread of its depth errors on training data."""
+
+    network: Graformer
+    depth: DepthResidual
+
+    @torch.no_grad()
+    def encode(self, view: View) -> Context:
+        """f_ST and the encoder's pose of every frame of a view."""
+        features = self.network.features(view.pose_norm)
+        return Context(features.float(), self.network.pose(features))
+
+    @torch.no_grad()
+    def indeterminate(
+        self, view: View, context: Context, config: UncertaintyConfig, generator: torch.Generator
+    ) -> tuple[Tensor, PoseGMM]:
+        """H_K of every frame: N_GMM poses drawn from it, (B, N, J, 3) in the view frame, and the GMM fitted to them by EM."""
+        samples = sample_indeterminate(view, context.pose_view, self.depth, config.num_samples, generator)
+        gmm = fit_gmm_batch(
+            samples.flatten(-2),
+            n_components=config.num_components,
+            generator=generator,
+            max_iter=config.fit_iterations,
+            reg_covar=config.reg_covar,
+        )
+        return samples, gmm

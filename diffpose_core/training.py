@@ -1,0 +1,398 @@
+"""One training path for the context encoder (which is also the baseline) and for every denoiser.
+
+Lightning runs the loop: Adam, learning-rate decay, a moving average of the weights, mixed precision, several processes,
+checkpoints after every epoch and resuming from the last one. Batches of an epoch are decided by (seed, epoch, rank)
+alone, so that a run that was killed goes on as it would have.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from diffpose_core.config import DenoiserConfig, GraformerConfig, TrainingConfig, UncertaintyConfig, to_dict
+from diffpose_core.datasets.conditions import ConditionBank, build_bank
+from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
+from diffpose_core.datasets.sampling import Batch, PoseSampler, seeded
+from diffpose_core.diffusion.forward import q_sample
+from diffpose_core.diffusion.reverse import from_x_start, to_x_start
+from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.io.checkpoints import (
+    Record,
+    encoder_tensors,
+    fingerprint,
+    load_encoder,
+    save_checkpoint,
+)
+from diffpose_core.models.context import ContextEncoder
+from diffpose_core.models.denoiser import Denoiser, condition_features
+from diffpose_core.models.graformer import Graformer
+from diffpose_core.structures import InvalidInput
+from diffpose_core.uncertainty.indeterminate import fit_depth_residual, metric_scale
+
+_VALIDATION_SEED = 20_000
+_CALIBRATION_SEED = 30_000
+_BANK_SEED = 40_000
+
+
+def mean_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
+    """The loss, and MPJPE: mean over everything of the joints' Euclidean distance, (..., J, 3), metres."""
+    # The hip is exact on both sides; a plain norm would have no gradient there.
+    return (predicted - target).square().sum(-1).clamp_min(1e-12).sqrt().mean()
+
+
+class _Stream(IterableDataset[Any]):
+    """Batches of one epoch from a draw function (size, generator) -> batch."""
+
+    def __init__(self, draw: Any, config: TrainingConfig, epoch: int, rank: int, world_size: int) -> None:
+        self.draw, self.config, self.epoch, self.rank = draw, config, epoch, rank
+        self.size = config.batch_size // world_size
+
+    def __len__(self) -> int:
+        return max(1, self.config.samples_per_epoch // self.config.batch_size)
+
+    def __iter__(self) -> Iterator[Any]:
+        generator = seeded("cpu", self.config.seed, self.epoch, self.rank)
+        for _ in range(len(self)):
+            yield self.draw(self.size, generator)
+
+
+class _Task(pl.LightningModule):
+    """What both kinds of training share: optimiser, schedule, streams of batches."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        super().__init__()
+        self.config = config
+        # How batches are drawn is not part of the model: a plain attribute inside a list stays out of copies of its state.
+        self._draw: list[Any] = []
+        self._validation: list[Any] = []
+
+    def attach(self, draw: Any, validation: list[Any]) -> None:
+        """Give the task its data: draw(size, generator) makes a training batch; validation is a list of fixed batches."""
+        self._draw, self._validation = [draw], validation
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Task:
+        # The moving average copies the module; the data must not be copied with it.
+        draw, validation = self._draw, self._validation
+        self._draw, self._validation = [], []
+        try:
+            copied = self.__class__.__new__(self.__class__)
+            memo[id(self)] = copied
+            import copy
+
+            copied.__dict__.update({k: copy.deepcopy(v, memo) for k, v in self.__dict__.items() if k not in ("_trainer", "_fabric")})
+            copied._trainer, copied._fabric = None, None  # type: ignore[assignment]
+            return copied
+        finally:
+            self._draw, self._validation = draw, validation
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        stream = _Stream(self._draw[0], self.config, self.current_epoch, self.global_rank, self.trainer.world_size)
+        return DataLoader(stream, batch_size=None, num_workers=0)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self._validation, batch_size=None, num_workers=0)  # type: ignore[arg-type]
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+
+    def configure_optimizers(self) -> Any:
+        c = self.config
+        optimizer = torch.optim.Adam(self.parameters(), lr=c.learning_rate, weight_decay=c.weight_decay)
+        steps_per_epoch = max(1, c.samples_per_epoch // c.batch_size)
+
+        def factor(step: int) -> float:
+            warm = min(1.0, (step + 1) / max(1, c.warmup_steps))
+            return warm * c.learning_rate_decay ** (step // (steps_per_epoch * c.decay_every_epochs))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _log_epoch(self, name: str, value: Tensor, size: int) -> None:
+        self.log(name, value, prog_bar=True, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+
+
+class EncoderTask(_Task):
+    """Regress the 3D pose from the detected 2D pose."""
+
+    def __init__(self, network: GraformerConfig, config: TrainingConfig) -> None:
+        super().__init__(config)
+        self.network = Graformer(network)
+
+    def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+        loss = mean_joint_distance(self.network(batch["pose_norm"]), batch["pose_view"])
+        self._log_epoch("train_mpjpe_m", loss.detach(), len(batch["pose_view"]))
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+        error = (self.network(batch["pose_norm"]) - batch["pose_view"]).norm(dim=-1)
+        self._log_epoch("val_mpjpe_m", error.mean(), error.numel())
+        hidden = batch["hidden"]
+        self._log_epoch("val_hidden_m", error[hidden].mean(), int(hidden.sum()))
+
+
+def encoder_batch(batch: Batch) -> dict[str, Tensor]:
+    """The fields of a batch of views that the encoder's training reads."""
+    return {"pose_norm": batch.view.pose_norm, "pose_view": batch.pose_view, "hidden": batch.hidden}
+
+
+class DenoiserTask(_Task):
+    """Train g on forward diffusion: Eq. 1 makes h_k, g predicts h_0 (or the noise, or h_{k-1}) from it."""
+
+    def __init__(self, network: DenoiserConfig, config: TrainingConfig) -> None:
+        super().__init__(config)
+        self.network = Denoiser(network)
+        self.schedule = make_schedule(network.schedule, network.num_steps)
+
+    def predict(self, batch: dict[str, Tensor], k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Noise the batch to step k (B,) and run g. Returns g's output, its target, and the predicted h_0."""
+        kind, net = self.network.config.prediction_type, self.network
+        x_start, mean, noise = batch["x_start"], batch["component_mean"], batch["noise"]
+        x_k = q_sample(x_start, k, self.schedule, noise, mean)
+        condition = condition_features(mean, batch["component_std"], batch["mixture_mean"], batch["mixture_std"])
+        output = net(x_k, k, batch["context"] if net.config.use_context else None, condition)
+        target = from_x_start(x_start, kind, x_k, k, self.schedule, mean)
+        return output, target, to_x_start(output, kind, x_k, k, self.schedule, mean)
+
+    def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+        output, target, _predicted = self.predict(batch, batch["k"])
+        loss = mean_joint_distance(output, target)
+        self._log_epoch("train_loss", loss.detach(), len(output))
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+        for k in (1, self.schedule.num_steps):
+            steps = torch.full((len(batch["x_start"]),), k, device=self.device)
+            error = (self.predict(batch, steps)[2] - batch["x_start"]).norm(dim=-1)
+            self._log_epoch(f"val_mpjpe_k{k}_m", error.mean(), error.numel())
+            self._log_epoch(f"val_hidden_k{k}_m", error[batch["hidden"]].mean(), int(batch["hidden"].sum()))
+
+
+class BankDraw:
+    """Draws training batches for a denoiser from a prepared bank."""
+
+    def __init__(self, bank: ConditionBank, network: DenoiserConfig) -> None:
+        self.bank, self.network = bank, network
+
+    def __call__(self, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        bank = self.bank
+        row = torch.randint(len(bank), (size,), generator=generator)
+        draw = torch.randint(bank.noise.shape[1], (size,), generator=generator)
+        k = torch.randint(1, self.network.num_steps + 1, (size,), generator=generator)
+        return self.batch(row, draw, k, generator)
+
+    def batch(self, row: Tensor, draw: Tensor, k: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """The batch of the given bank rows and noise draws; standard diffusion draws its own noise."""
+        bank = self.bank
+        fields = {
+            "x_start": bank.x_start[row].float(),
+            "hidden": bank.hidden[row],
+            "k": k,
+        }
+        if self.network.use_context:
+            fields["context"] = bank.context[row]
+        if self.network.diffusion == "gmm":
+            fields["component_mean"] = bank.component_mean[row, draw].float()
+            fields["component_std"] = bank.component_std[row, draw].float()
+            fields["noise"] = bank.noise[row, draw].float()
+            fields["mixture_mean"] = bank.mixture_mean[row].float()
+            fields["mixture_std"] = bank.mixture_std[row].float()
+        else:
+            zero, one = torch.zeros_like(fields["x_start"]), torch.ones_like(fields["x_start"])
+            noise = torch.randn(fields["x_start"].shape, generator=generator)
+            fields.update(component_mean=zero, component_std=one, noise=noise, mixture_mean=zero, mixture_std=one)
+        return fields
+
+    def fixed(self, size: int, batch_size: int) -> list[dict[str, Tensor]]:
+        """The first `size` rows in order, for validation."""
+        generator = seeded("cpu", _VALIDATION_SEED)
+        rows = torch.arange(min(size, len(self.bank))).split(batch_size)
+        return [self.batch(r, torch.zeros_like(r), torch.ones_like(r), generator) for r in rows]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and how a run executes; nothing here changes what is learnt. directory: of its checkpoints and loss curves.
+    accelerator, devices: Lightning's. threads: of torch on the CPU, None leaves it alone. mixed_precision: None decides by
+    what the hardware is fast at. progress: whether to draw a bar."""
+
+    directory: Path
+    accelerator: str = "auto"
+    devices: int = 1
+    threads: int | None = None
+    mixed_precision: bool | None = None
+    progress: bool = True
+
+
+def _has_fast_bfloat16(accelerator: str) -> bool:
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_amx_tile_supported())
+
+
+def run_task(task: _Task, config: TrainingConfig, options: RunOptions) -> dict[str, float]:
+    """Train a task to the end of its epochs, resuming from the directory's last checkpoint if there is one.
+
+    The task's network holds the averaged weights afterwards. Returns the last validation figures, metres.
+    """
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    mixed = _has_fast_bfloat16(options.accelerator) if options.mixed_precision is None else options.mixed_precision
+    options.directory.mkdir(parents=True, exist_ok=True)
+    last = options.directory / "last.ckpt"
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # One process that draws its own batches is what is wanted here; Lightning advises data-loading workers.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*IterableDataset.*__len__.*")
+        trainer = pl.Trainer(
+            accelerator=options.accelerator,
+            devices=options.devices,
+            strategy="ddp" if options.devices > 1 else "auto",
+            precision="bf16-mixed" if mixed else "32-true",
+            max_epochs=config.epochs,
+            gradient_clip_val=config.gradient_clip,
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+            # One log folder a start: resuming must not delete the curves so far.
+            logger=CSVLogger(options.directory, name="log"),
+            log_every_n_steps=1_000_000,
+            enable_progress_bar=options.progress,
+            enable_model_summary=False,
+            default_root_dir=options.directory,
+            callbacks=[
+                EMAWeightAveraging(decay=config.ema_decay),
+                ModelCheckpoint(options.directory, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False),
+            ],
+        )
+        # The run's own state, written by this program to a place of the user's choosing: not a file from outside.
+        trainer.fit(task, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
+    task.eval()
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def calibrate_encoder(network: Graformer, sampler: PoseSampler, num_poses: int = 20_000) -> ContextEncoder:
+    """Measure how the trained network's depth errs on training views, which is what H_K's depth is drawn from."""
+    network.eval().requires_grad_(False)
+    residuals, spreads = [], []
+    for block in range(num_poses // 1000):
+        batch = sampler.draw(1000, seeded(sampler.device, _CALIBRATION_SEED, block))
+        pose = network(batch.view.pose_norm)
+        scale, _ = metric_scale(batch.view, pose)
+        residuals.append((batch.pose_view - pose)[..., 2].cpu())
+        spreads.append((batch.view.joint_std_norm * scale[:, None]).cpu())
+    return ContextEncoder(network, fit_depth_residual(torch.cat(residuals), torch.cat(spreads)))
+
+
+def _sampler(motions: MotionSet, config: TrainingConfig, varied: bool = True) -> PoseSampler:
+    return PoseSampler(motions, config.bone_variation if varied else 0.0)
+
+
+def train_encoder(
+    name: str,
+    data: Path,
+    validation: Path,
+    network: GraformerConfig,
+    config: TrainingConfig,
+    options: RunOptions,
+    out: Path,
+    command: str,
+    licence: str,
+) -> Record:
+    """Train the Graformer from random weights and write its checkpoint to `out`."""
+    pl.seed_everything(config.seed, verbose=False)
+    sampler = _sampler(load_mocap17(data), config)
+    held_out = _sampler(load_mocap17(validation), config, varied=False)
+    task = EncoderTask(network, config)
+    fixed = [encoder_batch(held_out.draw(1000, seeded("cpu", _VALIDATION_SEED, i))) for i in range(4)]
+    task.attach(lambda size, generator: encoder_batch(sampler.draw(size, generator)), fixed)
+    metrics = run_task(task, config, options)
+    encoder = calibrate_encoder(task.network, sampler)
+    record = Record(
+        kind="graformer", name=name, config=to_dict(network), training=to_dict(config), data=f"{data.name} (validation: {validation.name})",
+        command=command, seed=config.seed, metrics=metrics, licence=licence,
+    )  # fmt: skip
+    save_checkpoint(out, encoder_tensors(encoder), record)
+    return record
+
+
+def conditions(
+    encoder_path: Path, data: Path, size: int, draws: int, directory: Path, varied: bool, config: TrainingConfig,
+    part: tuple[int, int] = (0, 1), progress: bool = True,
+) -> ConditionBank:  # fmt: skip
+    """The bank of an encoder and a motion file, from `directory` if it was prepared before."""
+    encoder, _ = load_encoder(encoder_path)
+    mark = fingerprint(encoder_tensors(encoder))[:12]
+    stem = f"bank-{data.stem}-{mark}-{size}x{draws}"
+    path = directory / f"{stem}.safetensors"
+    if path.is_file():
+        return ConditionBank.load(path)
+    sampler = _sampler(load_mocap17(data), config, varied)
+    directory.mkdir(parents=True, exist_ok=True)
+
+    def show(done: int) -> None:
+        if progress and done % (256 * 20) == 0:
+            print(f"  prepared {done} of {size // part[1]} views", flush=True)
+
+    bank = build_bank(encoder, sampler.draw, size, UncertaintyConfig(), draws, _BANK_SEED + (not varied), part=part, progress=show)
+    if part[1] == 1:
+        bank.save(path)
+    else:
+        bank.save(directory / f"{stem}.part{part[0]}.safetensors")
+    return bank
+
+
+def train_denoiser(
+    name: str,
+    encoder_path: Path,
+    data: Path,
+    validation: Path,
+    network: DenoiserConfig,
+    config: TrainingConfig,
+    options: RunOptions,
+    out: Path,
+    command: str,
+    licence: str,
+    bank_size: int = 200_000,
+    bank_draws: int = 4,
+) -> Record:
+    """Train a diffusion network g on a frozen encoder and write its checkpoint to `out`."""
+    encoder, _ = load_encoder(encoder_path)
+    if encoder.network.config.channels != network.context_channels:
+        raise InvalidInput(
+            f"the encoder's f_ST is {encoder.network.config.channels} wide, the denoiser expects {network.context_channels}"
+        )
+    directory = options.directory.parent
+    bank = conditions(encoder_path, data, bank_size, bank_draws, directory, True, config, progress=options.progress)
+    held_out = conditions(encoder_path, validation, 4096, 1, directory, False, config, progress=False)
+    pl.seed_everything(config.seed, verbose=False)
+    task = DenoiserTask(network, config)
+    task.attach(BankDraw(bank, network), BankDraw(held_out, network).fixed(4096, 1024))
+    metrics = run_task(task, config, options)
+    error = (held_out.encoder_pose.float() - held_out.x_start.float()).norm(dim=-1)
+    metrics["val_encoder_mpjpe_m"] = float(error.mean())
+    metrics["val_encoder_hidden_m"] = float(error[held_out.hidden].mean())
+    tensors = {key: value.detach().cpu().contiguous() for key, value in task.network.state_dict().items()}
+    record = Record(
+        kind="denoiser", name=name, config=to_dict(network), training=to_dict(config), data=f"{data.name} (validation: {validation.name})",
+        command=command, seed=config.seed, metrics=metrics, licence=licence,
+        encoder_sha256=fingerprint(encoder_tensors(encoder)),
+    )  # fmt: skip
+    save_checkpoint(out, tensors, record)
+    return record
+
+
+def shortened(config: TrainingConfig, **changes: Any) -> TrainingConfig:
+    """The configuration with every given value that is not None put in."""
+    return replace(config, **{key: value for key, value in changes.items() if value is not None})

@@ -1,0 +1,126 @@
+"""The indeterminate pose distribution H_K of an input (SPEC section 1; main paper, section 4.2).
+
+x and y come from the joints' 2D mixtures, brought to metres through the context encoder's scale; z comes from
+the encoder's prediction and the spread that its errors had on the training set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from diffpose_core.skeleton import NUM_JOINTS
+from diffpose_core.structures import InvalidInput
+from diffpose_core.uncertainty.view import View
+
+#: Distance of the person that stands for an unknown camera, in metres. A constant, so that size in the image has no effect.
+UNKNOWN_CAMERA_DISTANCE_M = 5.0
+_NEAREST_M = 1.0
+
+
+@dataclass(frozen=True)
+class DepthResidual:
+    """How the encoder's depth errs, measured on training data.
+
+    correlation: (J, J), correlation of the joints' depth errors (the hip's row and column are those of a unit matrix; it never
+    errs). base_var: (J,) square metres, and spread_gain: (J,), so that the variance of joint j's depth error is
+    base_var + spread_gain * s^2 where s is the spread of the joint's 2D mixture in metres.
+    """
+
+    correlation: Tensor
+    base_var: Tensor
+    spread_gain: Tensor
+
+    def __post_init__(self) -> None:
+        expected = {
+            "correlation": (NUM_JOINTS, NUM_JOINTS), "base_var": (NUM_JOINTS,), "spread_gain": (NUM_JOINTS,)
+        }  # fmt: skip
+        for name, shape in expected.items():
+            tensor = getattr(self, name)
+            if tuple(tensor.shape) != shape or not bool(torch.isfinite(tensor).all()):
+                raise InvalidInput(f"depth residual: {name} must be finite and {shape}, found {tuple(tensor.shape)}")
+        if bool((self.base_var < 0).any()) or bool((self.spread_gain < 0).any()):
+            raise InvalidInput("depth residual: variances must not be negative")
+
+    def std(self, spread: Tensor) -> Tensor:
+        """Standard deviation of each joint's depth error, metres. spread: (B, J), the 2D mixtures' spread in metres."""
+        return (self.base_var + self.spread_gain * spread.square()).sqrt()
+
+
+def fit_depth_residual(residual: Tensor, spread: Tensor) -> DepthResidual:
+    """Measure a DepthResidual.
+
+    residual: (N, J), true minus predicted depth, metres. spread: (N, J), the 2D mixtures' spread in metres.
+    The variance's two terms come from least squares on squared residuals in bins of the spread, kept at or above 0.
+    """
+    squares, predictor = residual.double().square(), spread.double().square()
+    base, gain = torch.zeros(NUM_JOINTS, dtype=torch.float64), torch.zeros(NUM_JOINTS, dtype=torch.float64)
+    for joint in range(1, NUM_JOINTS):
+        order = predictor[:, joint].argsort()
+        bins_x = torch.stack([chunk.mean() for chunk in predictor[order, joint].chunk(20)])
+        bins_y = torch.stack([chunk.mean() for chunk in squares[order, joint].chunk(20)])
+        centred = bins_x - bins_x.mean()
+        slope = (centred * (bins_y - bins_y.mean())).sum() / centred.square().sum().clamp_min(1e-12)
+        gain[joint] = slope.clamp_min(0.0)
+        base[joint] = (bins_y.mean() - gain[joint] * bins_x.mean()).clamp_min(1e-6)
+    std = (base + gain * predictor).clamp_min(1e-12).sqrt()
+    scaled = (residual.double() / std)[:, 1:]
+    correlation = torch.eye(NUM_JOINTS, dtype=torch.float64)
+    correlation[1:, 1:] = torch.corrcoef(scaled.T)
+    # A little shrinkage keeps the Cholesky factor of a nearly singular estimate real.
+    correlation = 0.99 * correlation + 0.01 * torch.eye(NUM_JOINTS, dtype=torch.float64)
+    return DepthResidual(correlation.float(), base.float(), gain.float())
+
+
+def metric_scale(view: View, pose_view: Tensor) -> tuple[Tensor, Tensor]:
+    """Metres a normalised unit at the hip's depth, and the hip's distance, from the encoder's 3D pose.
+
+    pose_view: (B, J, 3) metres, root-relative, view frame. With x the predicted and p the detected place, x = p (a + u z) is fitted
+    for a by least squares, joints weighted by how sure their 2D place is; u is the size of a unit on the plane at 1 m, and a / u
+    the distance. With an unknown camera the distance is UNKNOWN_CAMERA_DISTANCE_M and x = p a (1 + z / distance).
+    Returns scale (B,) metres and distance (B,) metres.
+    """
+    place, depth = view.pose_norm, pose_view[..., 2:]
+    certainty = 1.0 / (view.joint_std_norm.square() + 1e-3)[..., None]
+    known = torch.isfinite(view.plane_unit)
+    unit = torch.where(known, view.plane_unit, 0.0)[:, None, None]
+    factor = torch.where(known[:, None, None], 1.0, 1.0 + depth / UNKNOWN_CAMERA_DISTANCE_M)
+    grown = place * factor
+    target = pose_view[..., :2] - place * unit * depth
+    scale = (certainty * grown * target).sum((1, 2)) / (certainty * grown.square()).sum((1, 2)).clamp_min(1e-9)
+    scale = scale.clamp(0.05, 2.0)
+    distance = torch.where(known, scale / unit[:, 0, 0].clamp_min(1e-9), UNKNOWN_CAMERA_DISTANCE_M)
+    return scale, distance.clamp_min(_NEAREST_M)
+
+
+def sample_indeterminate(
+    view: View, pose_view: Tensor, depth: DepthResidual, num_samples: int, generator: torch.Generator
+) -> Tensor:
+    """Draw poses from H_K of every frame.
+
+    view: B frames. pose_view: (B, J, 3), the encoder's poses, metres, root-relative, view frame. num_samples: N_GMM. generator: on the
+    view's device. Returns (B, N, J, 3) metres, root-relative (the hip is exactly 0), view frame.
+    """
+    device, dtype = pose_view.device, pose_view.dtype
+    batch, joints, modes = view.weights.shape
+    scale, distance = metric_scale(view, pose_view)
+    spread = view.joint_std_norm * scale[:, None]
+    correlated = torch.linalg.cholesky(depth.correlation.to(device, dtype))
+    noise = torch.randn(batch, num_samples, joints, 3, generator=generator, device=device, dtype=dtype)
+    z = (noise[..., 2] @ correlated.T) * depth.std(spread)[:, None] + pose_view[:, None, :, 2]
+
+    # Inverse transform sampling of the mode; modes are few, so that comparing beats torch.multinomial.
+    edges = view.weights.cumsum(-1)[:, None, :, :-1]
+    uniform = torch.rand(batch, num_samples, joints, 1, generator=generator, device=device, dtype=dtype)
+    mode = (uniform > edges).sum(-1, keepdim=True)
+    means = view.means_norm[:, None].expand(-1, num_samples, -1, -1, -1)
+    stds = view.stds_norm[:, None].expand(-1, num_samples, -1, -1, -1)
+    chosen = mode[..., None].expand(-1, -1, -1, 1, 2)
+    place = means.gather(3, chosen)[..., 0, :] + stds.gather(3, chosen)[..., 0, :] * noise[..., :2]
+    place = place - place[:, :, :1]
+    z = z - z[:, :, :1]
+    perspective = (1.0 + z / distance[:, None, None]).clamp_min(0.1)
+    xy = place * (scale[:, None, None] * perspective)[..., None]
+    return torch.cat((xy, z[..., None]), dim=-1)

@@ -1,0 +1,93 @@
+"""What the networks see of a 2D pose: independent of where in the image the person is, and how large.
+
+With a known camera the viewing ray of the hip is turned onto the optical axis, which takes out the place in the image
+exactly; without one the hip is subtracted. Either way the pose is divided by its own size.
+The 3D frame that belongs to this view ("view frame") is the camera's frame turned by the same rotation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from diffpose_core.camera import rotation_to_axis
+
+
+@dataclass(frozen=True)
+class View:
+    """Normalised 2D poses of B frames.
+
+    weights: (B, J, K). means_norm, stds_norm: (B, J, K, 2), in units of the pose's own size, the detected hip at the origin.
+    pose_norm: (B, J, 2), the detected pose (each joint's heaviest mode). plane_unit: (B,), length of one normalised unit on the
+    plane 1 m before the camera, or NaN where the camera is unknown. rotation: (B, 3, 3), camera frame to view frame.
+    """
+
+    weights: Tensor
+    means_norm: Tensor
+    stds_norm: Tensor
+    pose_norm: Tensor
+    plane_unit: Tensor
+    rotation: Tensor
+
+    def __getitem__(self, index: slice | Tensor) -> View:
+        return View(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
+    def __len__(self) -> int:
+        return int(self.pose_norm.shape[0])
+
+    @property
+    def joint_std_norm(self) -> Tensor:
+        """Standard deviation of each joint's whole mixture, root mean square over u and v, (B, J)."""
+        weights = self.weights[..., None]
+        mean = (weights * self.means_norm).sum(2)
+        second = (weights * (self.stds_norm.square() + self.means_norm.square())).sum(2)
+        return (second - mean.square()).clamp_min(0.0).mean(-1).sqrt()
+
+    def to_view(self, pose_cam: Tensor) -> Tensor:
+        """Root-relative poses (B, ..., J, 3) from the camera's frame into the view frame."""
+        return torch.einsum("bij,b...j->b...i", self.rotation, pose_cam)
+
+    def to_cam(self, pose_view: Tensor) -> Tensor:
+        """Root-relative poses (B, ..., J, 3) from the view frame into the camera's frame."""
+        return torch.einsum("bji,b...j->b...i", self.rotation, pose_view)
+
+
+def normalise_view(weights: Tensor, means_px: Tensor, variances_px2: Tensor, intrinsics: Tensor | None) -> View:
+    """Normalise detected mixtures. weights: (B, J, K); means_px, variances_px2: (B, J, K, 2); intrinsics: (B, 4) or None.
+
+    A pose whose joints all fall on one point has no size of its own; a thousandth of a pixel is taken.
+    """
+    batch = means_px.shape[0]
+    best = weights.argmax(-1)[..., None, None].expand(-1, -1, 1, 2)
+    if intrinsics is None:
+        plane = means_px
+        stds = variances_px2.sqrt()
+        rotation = torch.eye(3, dtype=means_px.dtype, device=means_px.device).expand(batch, 3, 3)
+    else:
+        focal, centre = intrinsics[:, None, None, :2], intrinsics[:, None, None, 2:]
+        flat = (means_px - centre) / focal
+        rays = torch.nn.functional.pad(flat, (0, 1), value=1.0)
+        root_ray = rays[:, 0].gather(1, best[:, 0, :, :1].expand(-1, 1, 3))[:, 0]
+        rotation = rotation_to_axis(root_ray)
+        turned = torch.einsum("bij,bnkj->bnki", rotation, rays)
+        # A ray at a right angle to the hip's can't be seen by the same camera: the clamp only guards against bad input.
+        depth = turned[..., 2:].clamp_min(0.05)
+        plane = turned[..., :2] / depth
+        stds = variances_px2.sqrt() / focal / depth
+    pose = plane.gather(2, best)[:, :, 0]
+    root = pose[:, :1]
+    spread = (pose - pose.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt()
+    smallest = 1e-3 if intrinsics is None else 1e-6
+    unit = spread.clamp_min(smallest)
+    plane_unit = torch.full_like(unit, torch.nan) if intrinsics is None else unit
+    divisor = unit[:, None, None]
+    return View(
+        weights=weights,
+        means_norm=(plane - root[:, :, None]) / divisor[..., None],
+        stds_norm=stds / divisor[..., None],
+        pose_norm=(pose - root) / divisor,
+        plane_unit=plane_unit,
+        rotation=rotation,
+    )

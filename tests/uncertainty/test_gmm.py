@@ -246,6 +246,19 @@ def test_the_fast_fit_leaves_its_input_alone_and_keeps_the_samples_mean():
     torch.testing.assert_close(fit.covariance, expected, atol=1e-5, rtol=1e-3)
 
 
+def test_coordinates_that_never_change_have_reg_covar_alone():
+    samples = samples_like_H_K(2, 200, seed=4)
+    samples[..., 7] = torch.tensor([[0.5], [-2.0]])
+    fit = fit_gmm_batch(samples, 3, seeded(), reg_covar=1e-5)
+    still = torch.tensor([0, 1, 2, 7])
+    moving = torch.tensor([d for d in range(51) if d not in still])
+    alone = fit_gmm_batch(samples[..., moving], 3, seeded(), reg_covar=1e-5)
+    assert torch.equal(fit.means[..., moving], alone.means)
+    assert torch.equal(fit.covariances[..., moving[:, None], moving], alone.covariances)
+    assert torch.equal(fit.means[..., still], samples[:, :1, still].expand(2, 3, 4))
+    torch.testing.assert_close(fit.covariances[..., still, :], 1e-5 * torch.eye(51)[still].expand(2, 3, 4, 51))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_samples_that_leave_components_empty_still_fit(dtype):
     points = torch.tensor([[0.0, 0.0, 1.0], [1.0, 2.0, 1.0]], dtype=dtype)

@@ -311,10 +311,10 @@ def kick(rng: np.random.Generator, body: Body, frames: int, fps: float) -> Array
     swings: list[tuple[float, float]] = []
     for i in range(kicks):
         start = max(seconds * i / kicks + _vary(rng, 0.3, 0.06), times[-1] + 0.05)
-        tempo = _vary(rng, 1.0, 0.08)
         back, knee = _vary(rng, -28, 5), _vary(rng, 78, 10)
         high = peak * _vary(rng, 1.0, 0.05)
         lean = -0.16 * high
+        tempo = _vary(rng, 1.0, 0.08) * (high / 62) ** 0.3  # a high kick takes a little longer
         steps = np.cumsum([start, 0.42 * tempo, 0.3 * tempo, 0.19 * tempo, 0.16 * tempo, 0.26 * tempo, 0.42 * tempo])
         times += [*steps, steps[-1] + 0.35]
         arm, counter = _vary(rng, 38, 8), _vary(rng, -32, 6)

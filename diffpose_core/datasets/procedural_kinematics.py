@@ -158,6 +158,24 @@ def _solve_leg(hip: Array, ankle: Array, knee_hint: Array, thigh: float, shank: 
     return normalise(knee), normalise(axis * distance - knee)
 
 
+def unlock_elbows(directions: Array) -> Array:
+    """Directions (F, 16, 3), body frame, without elbows that bend backwards: what a sum of components may do.
+
+    A hanging arm's forearm is brought forward of the upper arm, softly; a raised arm is left alone.
+    """
+    out = directions.copy()
+    across = directions[:, 10] - directions[:, 13]
+    forward = normalise(np.cross(across, np.array([0.0, 0.0, 1.0])))
+    for upper, fore in ((11, 12), (14, 15)):
+        arm = directions[:, upper]
+        front = normalise(forward - (forward * arm).sum(-1, keepdims=True) * arm)
+        bend = (directions[:, fore] * front).sum(-1)
+        allowed = -_smooth_cap(-bend, 0.0, 0.12)
+        hanging = ease((-arm[:, 2] - 0.4) / 0.4)
+        out[:, fore] = normalise(directions[:, fore] + ((allowed - bend) * hanging)[:, None] * front)
+    return out
+
+
 def plant(position: Array, contact: Array, height: float, fps: float) -> Array:
     """Target (F, 3) of an ankle: fixed at one spot of the floor within every run of `contact` (F,) bool.
 
@@ -210,10 +228,12 @@ def stand_on_feet(
     drop = gaussian_filter1d(maximum_filter1d(need, 7), 2.5)
     root = root - drop[:, None] * np.array([0, 0, 1.0])
     out = directions.copy()
+    left = np.stack([-forward[:, 1], forward[:, 0], np.zeros(len(root))], axis=1)
     for e, target in zip((0, 3), targets, strict=True):
         hip = root + directions[:, e] * lengths[e]
-        # The knee of the series, and a little of "forward" for legs that are almost straight.
+        # The knee of the series, and a little of the leg's own front (up, when the leg is raised) for legs that are
+        # almost straight.
         bend = directions[:, e + 1] - directions[:, e + 2]
-        hint = bend + 0.25 * forward
+        hint = bend + 0.25 * np.cross(normalise(target - hip), left)
         out[:, e + 1], out[:, e + 2] = _solve_leg(hip, target, hint, lengths[e + 1], lengths[e + 2])
     return forward_kinematics(out, root, lengths)

@@ -33,6 +33,7 @@ from diffpose_core.datasets.procedural_kinematics import (
     rotate_z,
     smooth_noise,
     stand_on_feet,
+    unlock_elbows,
 )
 from diffpose_core.skeleton import BONES
 
@@ -87,7 +88,7 @@ def evaluate(family: Family, coefficients: Array, basis: Array) -> tuple[Array, 
     """Directions (F, 16, 3) and root channels (F, R) of coefficients (F, N) at a basis (F, num_basis)."""
     channels = (coefficients.reshape(len(basis), -1, family.num_basis) * basis[:, None]).sum(-1)
     angles, rest = channels[:, : 2 * NUM_BONES].reshape(-1, NUM_BONES, 2), channels[:, 2 * NUM_BONES :]
-    return directions_of(angles, family.reference), rest
+    return unlock_elbows(directions_of(angles, family.reference)), rest
 
 
 def stand_pose(rng: np.random.Generator, frames: int, fps: float) -> Array:
@@ -184,11 +185,13 @@ def _roll(directions: Array, angle: Array) -> Array:
 
 
 def walk(rng: np.random.Generator, body: Body, frames: int, fps: float) -> Array:
+    """A walk along a straight or curved path."""
     heading = _heading_path(rng, frames, fps, 0.55)
     return _locomotion("walk", rng, body, frames, fps, heading, *_steady(rng, heading, fps))
 
 
 def run(rng: np.random.Generator, body: Body, frames: int, fps: float) -> Array:
+    """A run along a straight or gently curved path."""
     heading = _heading_path(rng, frames, fps, 0.45)
     return _locomotion("run", rng, body, frames, fps, heading, *_steady(rng, heading, fps))
 
@@ -206,7 +209,7 @@ def _look_ahead(heading: Array, seconds: float, fps: float) -> Array:
 
 
 def turn(rng: np.random.Generator, body: Body, frames: int, fps: float) -> Array:
-    """A walk, a turn on the spot of one to three steps, and a walk on. Angle and time are statistics of real turns."""
+    """A walk, a turn within a few steps, and a walk on. Angle and time are statistics of real turns."""
     family = families()["turn"]
     time = np.arange(frames) / fps
     seconds = frames / fps
@@ -282,6 +285,7 @@ def _one_shot_times(family: Family, rng: np.random.Generator, seconds: float) ->
 
 
 def bow(rng: np.random.Generator, body: Body, frames: int, fps: float) -> Array:
+    """One bow, or two in a long clip."""
     family = families()["bow"]
     repeats = 1 if frames / fps < 6.5 else 2
     seconds = frames / fps / repeats
@@ -305,6 +309,7 @@ def _root_offset(channels: Array, body: Body) -> Array:
 
 
 def wave(rng: np.random.Generator, body: Body, frames: int, fps: float) -> Array:
+    """One hand is raised, waved and lowered."""
     family, swing = families()["wave"], families()["wave-swing"]
     time = np.arange(frames) / fps
     events = _one_shot_times(family, rng, frames / fps)

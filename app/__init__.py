@@ -1,0 +1,1 @@
+"""The browser side of DiffPose Studio. `streamlit run app` starts streamlit_app.py."""

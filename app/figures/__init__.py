@@ -1,0 +1,1 @@
+"""From arrays to what the stage in the browser draws. Pure functions; nothing here imports streamlit."""

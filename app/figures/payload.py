@@ -1,0 +1,148 @@
+"""The packed form in which a view's data goes to the browser, once.
+
+Bytes: "DPS1", the header's length (uint32, little-endian), the header (UTF-8 JSON padded with spaces to a multiple of
+four), then one float32 buffer. The header says where each array lies in the buffer and what its axes are; `frame` and
+`step` may only lead. Points are in plot axes: (x, z, -y) of the camera frame, so that a person stands upright.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from diffpose_core.structures import InvalidInput
+
+MAGIC = b"DPS1"
+LEADING_AXES = ("frame", "step")
+
+
+def to_plot_axes(pose_cam: np.ndarray) -> np.ndarray:
+    """Camera frame (x right, y down, z forward) -> plot axes (x, z, -y), (..., 3), same unit."""
+    return np.stack([pose_cam[..., 0], pose_cam[..., 2], -pose_cam[..., 1]], axis=-1)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The box that a scene frames, in plot axes and metres, and the height of its floor."""
+
+    lo: tuple[float, float, float]
+    hi: tuple[float, float, float]
+    floor: float
+
+
+@dataclass
+class StagePayload:
+    """One view of the stage, being put together; `pack` turns it into bytes.
+
+    id: the stage's name; camera and position are remembered by it. source: what the data is about (the clip's hash):
+    a new source starts the timeline afresh. steps: the diffusion steps k in the order of the process.
+    frames, times_s: the clip's frames that the data holds and when they are, or None where there is only one frame.
+    """
+
+    id: str
+    title: str
+    source: str
+    steps: Sequence[int]
+    bounds: Bounds
+    step_label: str = "Diffusion step k"
+    step_ends: tuple[str, str] = ("", "")
+    initial_step: int = 0
+    frames: Sequence[int] | None = None
+    times_s: Sequence[float] | None = None
+    initial_frame: int = 0
+    off: Sequence[str] = ()
+    panels: list[dict[str, Any]] = field(default_factory=list)
+    charts: list[dict[str, Any]] = field(default_factory=list)
+    _arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = field(default_factory=dict)
+
+    def add(self, name: str, values: np.ndarray, axes: tuple[str, ...]) -> str:
+        """Register an array under `name`; axes names its axes, e.g. ("frame", "step", "sample", "joint", "xyz").
+
+        Returns the name. Raises InvalidInput where axes and shape don't fit.
+        """
+        array = np.ascontiguousarray(values, dtype=np.float32)
+        if array.ndim != len(axes):
+            raise InvalidInput(f"{name} has the shape {array.shape}, but {len(axes)} axes were named: {axes}")
+        lead = [a for a in axes if a in LEADING_AXES]
+        if tuple(lead) != axes[: len(lead)]:
+            raise InvalidInput(f"{name}: frame and step must lead, found the axes {axes}")
+        expected = {"frame": len(self.frames) if self.frames is not None else 1, "step": len(self.steps)}
+        for axis, size in zip(axes, array.shape, strict=True):
+            if axis in expected and size != expected[axis]:
+                raise InvalidInput(f"{name} has {size} entries along {axis}, the stage {expected[axis]}")
+        self._arrays[name] = (array, axes)
+        return name
+
+    def pose(self, name: str, pose_cam: np.ndarray, *lead: str) -> str:
+        """Register poses (..., 17, 3) of the camera frame in metres; lead names the axes before the joints."""
+        return self.add(name, to_plot_axes(pose_cam), (*lead, "joint", "xyz"))
+
+    def header(self, arrays: Mapping[str, Any], digest: str) -> dict[str, Any]:
+        """The JSON part."""
+        frame_axis = None
+        if self.frames is not None:
+            frame_axis = {
+                "label": "Frame of the clip",
+                "values": [int(f) for f in self.frames],
+                "times": None if self.times_s is None else [round(float(t), 4) for t in self.times_s],
+                "initial": int(self.initial_frame),
+            }
+        return {
+            "id": self.id,
+            "title": self.title,
+            "source": self.source,
+            "hash": digest,
+            "axes": {
+                "step": {
+                    "label": self.step_label,
+                    "values": [int(k) for k in self.steps],
+                    "ends": list(self.step_ends) if any(self.step_ends) else [],
+                    "initial": int(self.initial_step),
+                },
+                "frame": frame_axis,
+            },
+            "bounds": {"lo": list(self.bounds.lo), "hi": list(self.bounds.hi), "floor": self.bounds.floor},
+            "off": list(self.off),
+            "panels": self.panels,
+            "charts": self.charts,
+            "arrays": arrays,
+        }
+
+    def pack(self) -> bytes:
+        """The bytes that go to the browser. The same content gives the same bytes."""
+        table: dict[str, Any] = {}
+        offset = 0
+        blobs: list[bytes] = []
+        for name, (array, axes) in self._arrays.items():
+            table[name] = {"offset": offset, "shape": list(array.shape), "axes": list(axes)}
+            offset += array.size
+            blobs.append(array.astype("<f4", copy=False).tobytes())
+        buffer = b"".join(blobs)
+        plain = json.dumps(self.header(table, ""), allow_nan=False)
+        digest = hashlib.sha256(plain.encode() + buffer).hexdigest()[:20]
+        text = json.dumps(self.header(table, digest), allow_nan=False).encode()
+        text += b" " * (-(8 + len(text)) % 4)
+        return MAGIC + struct.pack("<I", len(text)) + text + buffer
+
+
+def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Header and arrays of packed bytes: what the browser does, for tests and exports.
+
+    Raises InvalidInput for bytes that don't start with the tag.
+    """
+    if data[:4] != MAGIC:
+        raise InvalidInput(f"stage data starts with {MAGIC!r}, found {data[:4]!r}")
+    (length,) = struct.unpack("<I", data[4:8])
+    header = json.loads(data[8 : 8 + length])
+    floats = np.frombuffer(data, dtype="<f4", offset=8 + length)
+    arrays = {}
+    for name, spec in header["arrays"].items():
+        size = int(np.prod(spec["shape"]))
+        arrays[name] = floats[spec["offset"] : spec["offset"] + size].reshape(spec["shape"])
+    return header, arrays

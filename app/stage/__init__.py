@@ -1,0 +1,58 @@
+"""The stage: our browser component. Panels with linked cameras and a timeline that never calls Python.
+
+The JavaScript lies in several files that are joined in the order of `SCRIPTS`, since a component is one module.
+"""
+
+from __future__ import annotations
+
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+HERE = Path(__file__).parent
+SCRIPTS = ("data.js", "theme.js", "painter.js", "panels.js", "stage.js")
+PLOTLY = HERE.parent / "static" / "plotly.min.js"
+
+
+def provide_plotly(target: Path = PLOTLY) -> None:
+    """Copy plotly.js out of the installed package to where the server serves it, unless the same one is there."""
+    import plotly
+
+    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    if target.exists() and _opening(target) == _opening(source) and target.stat().st_size == source.stat().st_size:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part")
+    shutil.copyfile(source, part)
+    part.replace(target)
+
+
+def _opening(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4096)
+
+
+@cache
+def source() -> tuple[str, str, str]:
+    """HTML, CSS and JavaScript of the component."""
+    javascript = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return (
+        (HERE / "stage.html").read_text(encoding="utf-8"),
+        (HERE / "stage.css").read_text(encoding="utf-8"),
+        javascript,
+    )
+
+
+@cache
+def _component() -> Any:
+    html, css, javascript = source()
+    # Plotly's own style rules go to the document's head, which a shadow root would not see.
+    return st.components.v2.component("diffpose_stage", html=html, css=css, js=javascript, isolate_styles=False)
+
+
+def stage(packed: bytes, key: str) -> None:
+    """Show packed stage data (app.figures.payload). The same key keeps the camera and the position."""
+    _component()(key=key, data=packed)

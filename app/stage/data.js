@@ -1,0 +1,47 @@
+// Unpacking what Python sends: "DPS1", header length (uint32), header (JSON), one float32 buffer.
+
+const JOINT_NAMES = ["Hip", "RHip", "RKnee", "RFoot", "LHip", "LKnee", "LFoot", "Spine", "Thorax", "Neck/Nose", "Head",
+  "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist"];
+const PARENTS = [-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15];
+const SIDE = [1, 2, 2, 2, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 2, 2, 2]; // 0 left, 1 middle, 2 right
+const JOINTS = JOINT_NAMES.length;
+
+function unpack(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const magic = String.fromCharCode(bytes[0], bytes[1], bytes[2], bytes[3]);
+  if (magic !== "DPS1") throw new Error(`the stage expected data that starts with DPS1, found ${magic}`);
+  const headerLength = view.getUint32(4, true);
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerLength)));
+  const start = bytes.byteOffset + 8 + headerLength;
+  // A Float32Array needs an aligned start, which a slice of a network message need not have.
+  const floats = new Float32Array(bytes.buffer.slice(start, bytes.byteOffset + bytes.byteLength));
+  const arrays = {};
+  for (const [name, spec] of Object.entries(header.arrays)) arrays[name] = new PackedArray(spec, floats);
+  return { header, arrays };
+}
+
+/** An array whose leading axes may be the clip's frame and the diffusion step; `at` cuts out the rest. */
+class PackedArray {
+  constructor(spec, floats) {
+    this.axes = spec.axes; // e.g. ["frame", "step", "sample", "joint", "xyz"]
+    this.shape = spec.shape;
+    const size = spec.shape.reduce((a, b) => a * b, 1);
+    this.values = floats.subarray(spec.offset, spec.offset + size);
+    this.strides = spec.shape.map((_, i) => spec.shape.slice(i + 1).reduce((a, b) => a * b, 1));
+  }
+  at(frame, step) {
+    let offset = 0;
+    let size = this.values.length;
+    for (let i = 0; i < this.axes.length; i++) {
+      if (this.axes[i] !== "frame" && this.axes[i] !== "step") break;
+      const index = this.axes[i] === "frame" ? frame : step;
+      offset += Math.min(index, this.shape[i] - 1) * this.strides[i];
+      size = this.strides[i];
+    }
+    return this.values.subarray(offset, offset + size);
+  }
+  length(axis) {
+    const i = this.axes.indexOf(axis);
+    return i < 0 ? 1 : this.shape[i];
+  }
+}

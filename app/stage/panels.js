@@ -1,0 +1,469 @@
+// The panels of a stage: a 3D scene, or the picture plane with the joints' heatmap mixtures.
+
+const VIEWS = {
+  "3/4": [0.62, -0.9, 0.3],
+  Camera: [0, -1, 0],
+  Side: [1, 0, 0],
+  Top: [0, -0.02, 1],
+};
+const EYE_DISTANCE = 1.62;
+
+function presetCamera(name, distance = EYE_DISTANCE) {
+  const d = VIEWS[name] || VIEWS["3/4"];
+  const n = Math.hypot(...d);
+  return {
+    eye: { x: (d[0] / n) * distance, y: (d[1] / n) * distance, z: (d[2] / n) * distance - 0.05 },
+    center: { x: 0, y: 0, z: -0.05 },
+    up: { x: 0, y: 0, z: 1 },
+  };
+}
+
+const copyCamera = (c) => ({ eye: { ...c.eye }, center: { ...c.center }, up: { ...c.up } });
+
+class Panel {
+  constructor(stage, spec, host) {
+    this.stage = stage;
+    this.spec = spec;
+    this.root = element("section", `dps-panel dps-${spec.kind}`, host);
+    this.root.dataset.panel = spec.id;
+    this.root.setAttribute("aria-label", spec.title);
+    const head = element("header", "dps-panel-head", this.root);
+    this.title = element("h4", "", head);
+    rich(this.title, spec.title);
+    this.readouts = element("div", "dps-readouts", head);
+    this.body = element("div", "dps-body", this.root);
+    this.caption = element("p", "dps-caption", this.root);
+    this.setCaption();
+    this.tip = element("div", "dps-tip", this.body);
+    this.tip.hidden = true;
+    this.targets = [];
+    this.body.addEventListener("pointermove", (e) => this.hover(e));
+    this.body.addEventListener("pointerleave", () => (this.tip.hidden = true));
+  }
+  setSpec(spec) {
+    this.spec = spec;
+    rich(this.title, spec.title);
+    this.setCaption();
+  }
+  setCaption() {
+    rich(this.caption, this.spec.caption || "");
+    this.caption.hidden = !this.spec.caption;
+  }
+  size() {
+    const box = this.body.getBoundingClientRect();
+    return [Math.max(40, Math.round(box.width)), Math.max(40, Math.round(box.height))];
+  }
+  drawReadouts() {
+    const { stage } = this;
+    const items = (this.spec.readouts || []).map((r) => {
+      const value = stage.arrays[r.array].at(stage.frame, stage.step)[0];
+      return { ...r, text: Number.isFinite(value) ? `${value.toFixed(r.digits || 0)} ${r.unit}` : "–" };
+    });
+    if (this.readouts.childElementCount !== items.length) {
+      this.readouts.replaceChildren();
+      for (const r of items) {
+        const chip = element("span", "dps-chip", this.readouts);
+        element("span", "dps-chip-label", chip, r.label);
+        element("b", "", chip, "");
+      }
+    }
+    items.forEach((r, i) => {
+      const chip = this.readouts.children[i];
+      chip.title = r.help || "";
+      chip.firstChild.textContent = r.label;
+      chip.lastChild.textContent = r.text;
+    });
+  }
+  hover(event) {
+    if (event.buttons) { this.tip.hidden = true; return; }
+    const box = this.body.getBoundingClientRect();
+    const x = event.clientX - box.left, y = event.clientY - box.top;
+    let best = null, bestDistance = 14;
+    for (const t of this.targets) {
+      const d = Math.hypot(t.x - x, t.y - y);
+      if (d < bestDistance) { best = t; bestDistance = d; }
+    }
+    this.tip.hidden = !best;
+    if (!best) return;
+    this.tip.textContent = best.text;
+    this.tip.style.left = `${Math.min(best.x + 12, box.width - 170)}px`;
+    this.tip.style.top = `${Math.max(4, best.y - 34)}px`;
+  }
+}
+
+class ScenePanel extends Panel {
+  constructor(stage, spec, host) {
+    super(stage, spec, host);
+    this.plot = element("div", "dps-plot", this.body);
+    this.canvas = element("canvas", "dps-over", this.body);
+    this.canvas.setAttribute("role", "img");
+    this.ready = false;
+  }
+  async mount() {
+    if (this.ready || this.mounting) return;
+    this.mounting = true;
+    await this.react();
+    this.plot.on("plotly_relayouting", (e) => this.turned(e));
+    this.plot.on("plotly_relayout", (e) => this.turned(e));
+    this.ready = true;
+    this.draw();
+  }
+  turned(change) {
+    const camera = change && change["scene.camera"];
+    if (!camera || this.following) return;
+    this.stage.setCamera(copyCamera(camera), this);
+  }
+  /** Traces that stand still: the floor's grid, half a metre a square, and a pole with a tick every half metre. */
+  furniture() {
+    const { lo, hi } = this.stage.header.bounds;
+    const floor = this.stage.header.bounds.floor;
+    const theme = this.stage.theme;
+    const minor = { x: [], y: [], z: [] }, major = { x: [], y: [], z: [] }, pole = { x: [], y: [], z: [] };
+    const add = (t, a, b) => {
+      t.x.push(a[0], b[0], null); t.y.push(a[1], b[1], null); t.z.push(a[2], b[2], null);
+    };
+    // Quarters of a metre, inside the box; halves are drawn stronger and have a number.
+    const x0 = Math.ceil(lo[0] * 4 - 1e-6), x1 = Math.floor(hi[0] * 4 + 1e-6);
+    const y0 = Math.ceil(lo[1] * 4 - 1e-6), y1 = Math.floor(hi[1] * 4 + 1e-6);
+    const low = (i) => [x0 / 4, y0 / 4][i], high = (i) => [x1 / 4, y1 / 4][i];
+    for (let i = x0; i <= x1; i++) add(i % 2 ? minor : major, [i / 4, low(1), floor], [i / 4, high(1), floor]);
+    for (let i = y0; i <= y1; i++) add(i % 2 ? minor : major, [low(0), i / 4, floor], [high(0), i / 4, floor]);
+    const corner = [low(0), 0.25];
+    const top = Math.min(2, Math.floor((hi[2] - floor) * 2) / 2);
+    add(pole, [...corner, floor], [...corner, floor + top]);
+    for (let h = 0.5; h <= top; h += 0.5) add(pole, [...corner, floor + h], [corner[0], corner[1] + 0.06, floor + h]);
+    this.labels = [];
+    for (let i = x0; i <= x1; i++) if (i % 2 === 0) this.labels.push([i / 4, low(1) - 0.09, floor, number(i / 4)]);
+    for (let i = y0; i <= y1; i++) if (i % 2 === 0) this.labels.push([high(0) + 0.09, i / 4, floor, number(i / 4)]);
+    this.labels.push([0, low(1) - 0.24, floor, "x (m)"], [high(0) + 0.26, 0, floor, "z (m)"]);
+    for (let h = 0.5; h <= top; h += 0.5) this.labels.push([corner[0] - 0.12, corner[1], floor + h, `${number(h)} m`]);
+    const style = (t, color, width) => ({
+      type: "scatter3d", mode: "lines", ...t, line: { color, width }, hoverinfo: "skip", showlegend: false,
+    });
+    return [style(minor, theme.floor, 1), style(major, theme.floorStrong, 1.5), style(pole, theme.floorStrong, 2)];
+  }
+  layout() {
+    const { lo, hi } = this.stage.header.bounds;
+    const axis = (i) => ({ visible: false, range: [lo[i], hi[i]], autorange: false, showspikes: false });
+    const aspect = this.stage.aspect;
+    const [width, height] = this.size();
+    return {
+      uirevision: "keep", width, height, showlegend: false, hovermode: false,
+      margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      scene: {
+        xaxis: axis(0), yaxis: axis(1), zaxis: axis(2), uirevision: "keep", dragmode: "turntable", hovermode: false,
+        bgcolor: "rgba(0,0,0,0)", aspectmode: "manual", aspectratio: { x: aspect[0], y: aspect[1], z: aspect[2] },
+        camera: copyCamera(this.stage.camera),
+      },
+    };
+  }
+  async react() {
+    const config = { displayModeBar: false, scrollZoom: false, doubleClick: false, plotGlPixelRatio: 1.5, responsive: false };
+    this.following = true;
+    await window.Plotly.react(this.plot, this.furniture(), this.layout(), config);
+    this.following = false;
+    const gl = this.plot.querySelector("canvas");
+    if (gl) gl.setAttribute("aria-label", `${this.spec.title}: 3D scene, drag to turn`);
+  }
+  async follow(camera) {
+    if (!this.ready) return;
+    if (this.pending) { this.next = camera; return; }
+    this.pending = true;
+    this.following = true;
+    await window.Plotly.relayout(this.plot, { "scene.camera": copyCamera(camera) });
+    this.following = false;
+    this.pending = false;
+    if (this.next) { const next = this.next; this.next = null; this.follow(next); }
+  }
+  async refresh() {
+    if (!this.ready) return;
+    await this.react();
+    this.draw();
+  }
+  draw() {
+    if (!this.ready) return;
+    const { stage } = this;
+    const [width, height] = this.size();
+    const context = fitCanvas(this.canvas, width, height);
+    const { bounds } = stage.header;
+    const projection = makeProjection(stage.camera, bounds, stage.aspect, width, height);
+    this.drawLabels(context, projection);
+    const items = [];
+    this.targets = [];
+    const visible = (this.spec.layers || []).filter((l) => !stage.memory.hidden.has(l.label));
+    for (const layer of visible.filter((l) => l.kind === "skeleton" && l.shadow !== false)) {
+      drawShadow(context, stage.arrays[layer.array].at(stage.frame, stage.step), projection, bounds.floor, stage.theme);
+    }
+    for (const layer of visible) {
+      const values = stage.arrays[layer.array].at(stage.frame, stage.step);
+      const colours = stage.theme.palette(layer.palette);
+      if (layer.kind === "cloud") {
+        drawCloud(context, projectPoses(values, projection), colours, layer.opacity || 1);
+      } else if (layer.kind === "trail") {
+        this.drawTrails(context, layer, projection, colours);
+      } else {
+        const screen = projectPoses(values, projection);
+        skeletonItems(screen, colours, layer, projection, items);
+        for (let j = 0; j < JOINTS && layer.opacity !== 0; j++) {
+          const at = (i) => values[3 * j + i].toFixed(2);
+          // Plot axes are (x, z, -y) of the camera frame.
+          const y = (-values[3 * j + 2]).toFixed(2);
+          this.targets.push({
+            x: screen[3 * j], y: screen[3 * j + 1],
+            text: `${layer.label}: ${JOINT_NAMES[j]}  x ${at(0)}  y ${y}  z ${at(1)} m`,
+          });
+        }
+      }
+    }
+    paintItems(context, items, stage.theme);
+    this.drawReadouts();
+    this.canvas.setAttribute("aria-label", `${this.spec.title}, ${stage.positionText()}`);
+  }
+  drawLabels(context, projection) {
+    const p = [0, 0, 0];
+    context.font = "500 11px ui-sans-serif, system-ui, sans-serif";
+    context.fillStyle = this.stage.theme.label;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    for (const [x, y, z, text] of this.labels || []) {
+      projection.point(x, y, z, p);
+      if (p[2] > 0.05) context.fillText(text, p[0], p[1]);
+    }
+  }
+  /** The way of the limbs' ends through the steps so far. */
+  drawTrails(context, layer, projection, colours) {
+    const { stage } = this;
+    const array = stage.arrays[layer.array];
+    const p = [0, 0, 0];
+    context.lineCap = "round";
+    context.lineWidth = 1.6;
+    for (const j of [3, 6, 10, 13, 16]) {
+      context.strokeStyle = withAlpha(colours[SIDE[j]], 0.55);
+      context.beginPath();
+      for (let s = 0; s <= stage.step; s++) {
+        const values = array.at(stage.frame, s);
+        projection.point(values[3 * j], values[3 * j + 1], values[3 * j + 2], p);
+        if (s === 0) context.moveTo(p[0], p[1]); else context.lineTo(p[0], p[1]);
+      }
+      context.stroke();
+    }
+  }
+  destroy() {
+    if (this.ready && window.Plotly) window.Plotly.purge(this.plot);
+    this.ready = false;
+  }
+}
+
+class ImagePanel extends Panel {
+  constructor(stage, spec, host) {
+    super(stage, spec, host);
+    this.canvas = element("canvas", "dps-flat", this.body);
+    this.canvas.setAttribute("role", "img");
+  }
+  async mount() { this.ready = true; this.draw(); }
+  async refresh() { this.draw(); }
+  async follow() {}
+  destroy() {}
+  draw() {
+    if (!this.ready) return;
+    const { stage, spec } = this;
+    const [width, height] = this.size();
+    const context = fitCanvas(this.canvas, width, height);
+    const [u0, v0, u1, v1] = spec.window_px;
+    const zoom = Math.min(width / (u1 - u0), height / (v1 - v0));
+    const toX = (u) => width / 2 + (u - (u0 + u1) / 2) * zoom;
+    const toY = (v) => height / 2 + (v - (v0 + v1) / 2) * zoom;
+    this.drawPlane(context, toX, toY, width, height, zoom);
+    const pose = stage.arrays[spec.pose].at(stage.frame, stage.step);
+    const confidence = stage.arrays[spec.confidence].at(stage.frame, stage.step);
+    const hidden = spec.hidden ? stage.arrays[spec.hidden].at(stage.frame, stage.step) : null;
+    const colours = stage.theme.palette("sides");
+    const shown = (label) => !stage.memory.hidden.has(label);
+    if (spec.mixture && shown("2D uncertainty")) this.drawMixture(context, toX, toY, zoom, colours);
+    context.lineCap = "round";
+    for (let j = 1; j < JOINTS; j++) {
+      const p = PARENTS[j];
+      const it = { x0: toX(pose[2 * p]), y0: toY(pose[2 * p + 1]), x1: toX(pose[2 * j]), y1: toY(pose[2 * j + 1]) };
+      context.setLineDash([]);
+      line(context, it, stage.theme.halo, 5.4, true);
+      if (SIDE[j] === 0) context.setLineDash([5, 4]);
+      context.lineCap = SIDE[j] === 0 ? "butt" : "round";
+      line(context, it, colours[SIDE[j]], 3, true);
+    }
+    context.setLineDash([]);
+    this.targets = [];
+    for (let j = 0; j < JOINTS; j++) {
+      const x = toX(pose[2 * j]), y = toY(pose[2 * j + 1]);
+      markerPath(context, x, y, 4, SIDE[j]);
+      const isHidden = hidden && hidden[j] > 0.5;
+      context.fillStyle = isHidden ? stage.theme.panel : colours[SIDE[j]];
+      context.fill();
+      context.lineWidth = isHidden ? 2 : 1.4;
+      context.strokeStyle = isHidden ? colours[SIDE[j]] : stage.theme.halo;
+      context.stroke();
+      const state = isHidden ? ", hidden" : "";
+      this.targets.push({ x, y, text: `${JOINT_NAMES[j]}${state}: confidence ${confidence[j].toFixed(2)}` });
+    }
+    this.drawReadouts();
+    this.canvas.setAttribute("aria-label", `${spec.title}, ${stage.positionText()}`);
+  }
+  drawPlane(context, toX, toY, width, height, zoom) {
+    const { spec } = this;
+    const { theme } = this.stage;
+    const step = 50 * zoom < 34 ? 100 : 50;
+    context.lineWidth = 1;
+    context.font = "500 10px ui-sans-serif, system-ui, sans-serif";
+    context.fillStyle = theme.label;
+    context.strokeStyle = theme.dark ? "rgba(174,186,206,0.10)" : "rgba(92,105,128,0.12)";
+    context.beginPath();
+    for (let u = 0; u <= spec.image_px[0]; u += step) {
+      const x = toX(u);
+      if (x < 0 || x > width) continue;
+      context.moveTo(x, 0); context.lineTo(x, height);
+      if (u % 100 === 0 && x > 14 && x < width - 46) context.fillText(`${u}`, x + 3, height - 6);
+    }
+    for (let v = 0; v <= spec.image_px[1]; v += step) {
+      const y = toY(v);
+      if (y < 0 || y > height) continue;
+      context.moveTo(0, y); context.lineTo(width, y);
+      if (v % 100 === 0 && y > 12 && y < height - 18) context.fillText(`${v}`, 5, y - 3);
+    }
+    context.stroke();
+    context.textAlign = "right";
+    context.fillText("px", width - 6, height - 6);
+    context.textAlign = "left";
+  }
+  /** Every mode of every joint's mixture: a glow for the density, rings at one and two standard deviations. */
+  drawMixture(context, toX, toY, zoom, colours) {
+    const { stage, spec } = this;
+    const weights = stage.arrays[spec.mixture.weights].at(stage.frame, stage.step);
+    const means = stage.arrays[spec.mixture.means_px].at(stage.frame, stage.step);
+    const stds = stage.arrays[spec.mixture.stds_px].at(stage.frame, stage.step);
+    const modes = weights.length / JOINTS;
+    for (let i = 0; i < weights.length; i++) {
+      const w = weights[i];
+      if (w < 0.01) continue;
+      const joint = Math.floor(i / modes);
+      const colour = colours[SIDE[joint]];
+      context.save();
+      context.translate(toX(means[2 * i]), toY(means[2 * i + 1]));
+      const rx = Math.max(1, stds[2 * i] * zoom), ry = Math.max(1, stds[2 * i + 1] * zoom);
+      context.scale(rx, ry);
+      const glow = context.createRadialGradient(0, 0, 0, 0, 0, 3);
+      for (const [stop, a] of [[0, 0.7], [0.33, 0.42], [0.66, 0.11], [1, 0]]) {
+        glow.addColorStop(stop, withAlpha(colour, a * (0.25 + 0.75 * w)));
+      }
+      context.fillStyle = glow;
+      context.fillRect(-3, -3, 6, 6);
+      context.restore();
+      context.strokeStyle = withAlpha(colour, 0.25 + 0.55 * w);
+      context.lineWidth = 1;
+      for (const n of [1, 2]) {
+        context.setLineDash(n === 2 ? [2, 3] : []);
+        context.beginPath();
+        context.ellipse(toX(means[2 * i]), toY(means[2 * i + 1]), rx * n, ry * n, 0, 0, 2 * Math.PI);
+        context.stroke();
+      }
+    }
+    context.setLineDash([]);
+  }
+}
+
+/** A small line chart over the steps or the frames, with a cursor; click or drag to go there. */
+class Chart {
+  constructor(stage, spec, host) {
+    this.stage = stage;
+    this.spec = spec;
+    this.root = element("figure", "dps-chart", host);
+    this.root.dataset.chart = spec.id;
+    const head = element("figcaption", "", this.root);
+    this.title = element("span", "dps-chart-title", head);
+    this.key = element("span", "dps-chart-key", head);
+    this.canvas = element("canvas", "", this.root);
+    const go = (e) => {
+      const box = this.canvas.getBoundingClientRect();
+      const n = this.stage.count(this.spec.axis);
+      const t = (e.clientX - box.left - 44) / Math.max(1, box.width - 56);
+      this.stage.go(this.spec.axis, Math.round(t * (n - 1)));
+    };
+    this.canvas.addEventListener("pointerdown", (e) => { this.canvas.setPointerCapture(e.pointerId); this.stage.stop(); go(e); });
+    this.canvas.addEventListener("pointermove", (e) => { if (e.buttons) go(e); });
+  }
+  draw() {
+    const { stage, spec } = this;
+    rich(this.title, `${spec.title} (${spec.unit})`);
+    const box = this.canvas.getBoundingClientRect();
+    const width = box.width, height = box.height;
+    if (width < 30) return;
+    const context = fitCanvas(this.canvas, width, height);
+    const n = stage.count(spec.axis);
+    const rows = spec.series.map((s) => {
+      const array = stage.arrays[s.array];
+      const values = [];
+      for (let i = 0; i < n; i++) {
+        values.push(spec.axis === "step" ? array.at(stage.frame, i)[0] : array.at(i, stage.step)[0]);
+      }
+      return values;
+    });
+    const all = spec.series.flatMap((s) => Array.from(stage.arrays[s.array].values)).filter(Number.isFinite);
+    const top = niceCeiling(Math.max(...all, 1e-6));
+    const left = 44, right = width - 12, bottom = height - 22, ceiling = 8;
+    const X = (i) => left + ((right - left) * i) / Math.max(1, n - 1);
+    const Y = (v) => bottom - ((bottom - ceiling) * v) / top;
+    const at = stage.index(spec.axis);
+    context.font = "500 11px ui-sans-serif, system-ui, sans-serif";
+    context.strokeStyle = stage.theme.floor;
+    context.fillStyle = stage.theme.label;
+    context.lineWidth = 1;
+    context.textBaseline = "middle";
+    for (const f of [0, 0.5, 1]) {
+      context.beginPath(); context.moveTo(left, Y(f * top)); context.lineTo(right, Y(f * top)); context.stroke();
+      context.textAlign = "right";
+      context.fillText(shortNumber(f * top), left - 7, Y(f * top));
+    }
+    context.textAlign = "center";
+    const values = stage.header.axes[spec.axis].values;
+    for (const i of [0, Math.floor((n - 1) / 2), n - 1]) {
+      const name = spec.axis === "step" ? "k = " : "frame ";
+      context.textAlign = i === 0 ? "left" : i === n - 1 ? "right" : "center";
+      context.fillText(`${name}${values[i]}`, X(i), height - 8);
+    }
+    this.key.replaceChildren();
+    rows.forEach((row, r) => {
+      const s = spec.series[r];
+      const colour = stage.theme.palette(s.palette)[2];
+      context.strokeStyle = colour;
+      context.lineWidth = 2;
+      context.setLineDash(s.dash ? [5, 4] : []);
+      context.beginPath();
+      let pen = false;
+      row.forEach((v, i) => {
+        if (!Number.isFinite(v)) { pen = false; return; }
+        if (pen) context.lineTo(X(i), Y(v)); else context.moveTo(X(i), Y(v));
+        pen = true;
+      });
+      context.stroke();
+      context.setLineDash([]);
+      if (Number.isFinite(row[at])) {
+        context.fillStyle = colour;
+        context.beginPath(); context.arc(X(at), Y(row[at]), 4, 0, 2 * Math.PI); context.fill();
+      }
+      const entry = element("span", "", this.key);
+      const swatch = element("i", s.dash ? "dash" : "", entry);
+      swatch.style.color = colour;
+      rich(element("span", "", entry), s.label);
+      element("b", "", entry, Number.isFinite(row[at]) ? shortNumber(row[at]) : "–");
+    });
+    context.strokeStyle = stage.theme.floorStrong;
+    context.lineWidth = 1;
+    context.beginPath(); context.moveTo(X(at), ceiling); context.lineTo(X(at), bottom); context.stroke();
+  }
+}
+
+const number = (v) => String(v).replace("-", "\u2212");
+
+function niceCeiling(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((m) => m * power).find((v) => v >= value * 0.999);
+}
+const shortNumber = (v) => (v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(v % 1 ? 1 : 0) : v === 0 ? "0" : v.toFixed(2));

@@ -1,0 +1,459 @@
+// The stage: panels with one camera, a timeline with two axes, and everything that happens without asking Python.
+
+const memories = new Map(); // what the person did to a stage, by the stage's id: survives reruns and page changes
+const stages = new WeakMap();
+let hovered = null;
+
+function loadPlotly() {
+  if (window.Plotly && window.Plotly.react) return Promise.resolve();
+  if (!window.__diffposePlotly) {
+    window.__diffposePlotly = new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = new URL("app/static/plotly.min.js", document.baseURI).href;
+      script.onload = () => resolve();
+      script.onerror = () => reject(new Error(`could not load ${script.src}`));
+      document.head.appendChild(script);
+    });
+  }
+  return window.__diffposePlotly;
+}
+
+class Stage {
+  constructor(root) {
+    this.root = root;
+    this.panels = [];
+    this.charts = [];
+    this.visible = false;
+    root.tabIndex = 0;
+    root.setAttribute("role", "group");
+    root.replaceChildren();
+    this.top = element("div", "dps-top", root);
+    this.legend = element("div", "dps-legend", this.top);
+    this.views = element("div", "dps-views", this.top);
+    this.grid = element("div", "dps-grid", root);
+    this.timeline = element("div", "dps-timeline", root);
+    this.chartRow = element("div", "dps-charts", root);
+    this.buildViews();
+    root.addEventListener("keydown", (e) => this.key(e));
+    root.addEventListener("pointerenter", () => (hovered = this));
+    root.addEventListener("pointerleave", () => { if (hovered === this) hovered = null; });
+    this.resizer = new ResizeObserver(() => this.resized());
+    this.resizer.observe(root);
+    this.watcher = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
+    this.watcher.observe(root);
+  }
+
+  // ---- data ----
+  update(bytes) {
+    const { header, arrays } = unpack(bytes);
+    const theme = readTheme(this.root);
+    const themeKey = JSON.stringify([theme.dark, theme.background]);
+    if (this.header && this.header.hash === header.hash && themeKey === this.themeKey) return;
+    const sameData = this.header && this.header.hash === header.hash;
+    const structure = JSON.stringify(header.panels.map((p) => [p.id, p.kind]));
+    this.theme = theme;
+    this.themeKey = themeKey;
+    this.root.dataset.theme = theme.dark ? "dark" : "light";
+    this.root.dataset.stage = header.id;
+    this.root.setAttribute("aria-label", `${header.title}: arrow keys step, space plays`);
+    if (!memories.has(header.id)) {
+      memories.set(header.id, { camera: presetCamera("3/4"), hidden: new Set(header.off || []), speed: 1, loop: false, axis: "step" });
+    }
+    this.memory = memories.get(header.id);
+    this.camera = this.memory.camera;
+    this.header = header;
+    this.arrays = arrays;
+    const { lo, hi } = header.bounds;
+    const tall = hi[2] - lo[2];
+    this.aspect = lo.map((v, i) => (hi[i] - v) / tall);
+    if (!sameData) this.restorePosition();
+    if (structure !== this.structure) this.buildPanels(structure);
+    else this.panels.forEach((p, i) => p.setSpec(header.panels[i]));
+    this.buildLegend();
+    this.buildTimeline();
+    this.buildCharts();
+    this.markView();
+    if (this.visible) this.mountAll(true);
+    else this.draw();
+  }
+  restorePosition() {
+    const m = this.memory, { axes } = this.header;
+    const nearest = (values, v) => values.reduce((b, x, i) => (Math.abs(x - v) < Math.abs(values[b] - v) ? i : b), 0);
+    const sameSource = m.source === this.header.source;
+    this.step = sameSource && m.k != null ? nearest(axes.step.values, m.k) : axes.step.initial;
+    const wanted = axes.frame ? axes.frame.initial : 0;
+    this.frame = sameSource && m.frameValue != null && m.wantedFrame === wanted && axes.frame
+      ? nearest(axes.frame.values, m.frameValue) : wanted;
+    m.source = this.header.source;
+    m.wantedFrame = wanted;
+    this.remember();
+  }
+  remember() {
+    const { axes } = this.header;
+    this.memory.k = axes.step.values[this.step];
+    if (axes.frame) this.memory.frameValue = axes.frame.values[this.frame];
+    this.root.dataset.step = this.step;
+    this.root.dataset.frame = this.frame;
+  }
+  count(axis) { const a = this.header.axes[axis]; return a ? a.values.length : 1; }
+  index(axis) { return axis === "step" ? this.step : this.frame; }
+  positionText() {
+    const { axes } = this.header;
+    const k = `k = ${axes.step.values[this.step]}`;
+    return axes.frame ? `${k}, frame ${axes.frame.values[this.frame]}` : k;
+  }
+
+  // ---- panels ----
+  buildPanels(structure) {
+    this.panels.forEach((p) => p.destroy());
+    this.grid.replaceChildren();
+    this.grid.dataset.panels = this.header.panels.length;
+    this.grid.style.setProperty("--dps-columns", this.header.panels.map((p) => `${p.columns || 1}fr`).join(" "));
+    this.structure = structure;
+    this.panels = this.header.panels.map((spec) =>
+      spec.kind === "image" ? new ImagePanel(this, spec, this.grid) : new ScenePanel(this, spec, this.grid));
+  }
+  async mountAll(refresh) {
+    try {
+      if (this.panels.some((p) => p instanceof ScenePanel)) await loadPlotly();
+      for (const panel of this.panels) {
+        if (!this.root.isConnected) return;
+        if (!panel.ready) await panel.mount();
+        else if (refresh) await panel.refresh();
+      }
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.draw();
+    this.root.dataset.ready = "true";
+  }
+  fail(error) {
+    if (!this.message) this.message = element("p", "dps-error", this.root);
+    this.message.textContent = `The 3D view could not be drawn: ${error.message}`;
+  }
+  seen(entries) {
+    this.visible = entries.some((e) => e.isIntersecting);
+    if (this.visible && this.header) this.mountAll(false);
+  }
+  resized() {
+    clearTimeout(this.resizeTimer);
+    const width = Math.round(this.root.getBoundingClientRect().width);
+    this.root.dataset.narrow = width < 700;
+    if (width === this.lastWidth || width < 20) return;
+    this.lastWidth = width;
+    this.resizeTimer = setTimeout(async () => {
+      for (const p of this.panels) {
+        if (p.ready && p.plot) {
+          const [w, h] = p.size();
+          p.following = true;
+          await window.Plotly.relayout(p.plot, { width: w, height: h });
+          p.following = false;
+        }
+      }
+      this.draw();
+    }, 80);
+  }
+
+  // ---- camera ----
+  setCamera(camera, source) {
+    this.camera = camera;
+    this.memory.camera = camera;
+    this.root.dataset.camera = JSON.stringify(camera);
+    for (const panel of this.panels) if (panel !== source) panel.follow(camera);
+    this.schedule();
+    this.markView();
+  }
+  buildViews() {
+    const group = element("div", "dps-segment", this.views);
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", "View from");
+    this.viewButtons = Object.keys(VIEWS).map((name) => {
+      const b = element("button", "", group, name);
+      b.type = "button";
+      b.dataset.view = name;
+      b.title = { "3/4": "From the front and the side", Camera: "As the photo's camera sees it", Side: "From the side: depth shows",
+        Top: "From above" }[name];
+      b.addEventListener("click", () => this.setCamera(presetCamera(name, this.distance()), null));
+      return b;
+    });
+    for (const [text, factor, title] of [["plus", 1 / 1.18, "Closer"], ["minus", 1.18, "Further away"]]) {
+      const b = element("button", "dps-icon", this.views);
+      b.innerHTML = icon(text);
+      b.type = "button";
+      b.title = title;
+      b.setAttribute("aria-label", title);
+      b.addEventListener("click", () => {
+        const c = copyCamera(this.camera);
+        for (const i of ["x", "y", "z"]) c.eye[i] = c.center[i] + (c.eye[i] - c.center[i]) * factor;
+        this.setCamera(c, null);
+      });
+    }
+  }
+  distance() {
+    const { eye, center } = this.camera;
+    return Math.hypot(eye.x - center.x, eye.y - center.y, eye.z - center.z);
+  }
+  markView() {
+    const d = this.distance();
+    for (const b of this.viewButtons) {
+      const p = presetCamera(b.dataset.view, d).eye, e = this.camera.eye;
+      const on = Math.hypot(p.x - e.x, p.y - e.y, p.z - e.z) < 0.02 * d;
+      b.setAttribute("aria-pressed", on);
+    }
+  }
+
+  // ---- legend ----
+  buildLegend() {
+    this.legend.replaceChildren();
+    const seen = new Set();
+    const layers = this.header.panels.flatMap((p) => p.kind === "image" && p.mixture
+      ? [{ label: "2D uncertainty", palette: "sides", kind: "glow" }] : p.layers || []);
+    for (const layer of layers) {
+      if (seen.has(layer.label)) continue;
+      seen.add(layer.label);
+      const b = element("button", "dps-key", this.legend);
+      b.type = "button";
+      b.title = `Show or hide: ${layer.label}`;
+      const colours = this.theme.palette(layer.palette);
+      const mark = element("i", `dps-mark dps-mark-${layer.kind}`, b);
+      mark.style.setProperty("--a", colours[0]);
+      mark.style.setProperty("--b", colours[2]);
+      rich(element("span", "", b), layer.label);
+      const paint = () => b.setAttribute("aria-pressed", !this.memory.hidden.has(layer.label));
+      b.addEventListener("click", () => {
+        const { hidden } = this.memory;
+        if (!hidden.delete(layer.label)) hidden.add(layer.label);
+        paint();
+        this.schedule();
+      });
+      paint();
+    }
+    const sides = element("span", "dps-sides", this.legend);
+    const c = this.theme.palette("sides");
+    const bySide = this.header.panels.some((p) => p.kind === "image" || (p.layers || []).some((l) => l.palette === "sides"));
+    for (const [name, i, cls] of [["left", 0, "dash"], ["right", 2, ""]]) {
+      const s = element("span", "", sides);
+      const m = element("i", cls, s);
+      m.style.color = bySide ? c[i] : this.theme.label;
+      s.append(name);
+    }
+  }
+
+  // ---- timeline ----
+  buildTimeline() {
+    const { axes } = this.header;
+    const shape = JSON.stringify([!!axes.frame, axes.step.label]);
+    if (shape !== this.timelineShape) {
+      this.timelineShape = shape;
+      this.shownPlaying = false;
+      this.timeline.replaceChildren();
+      const bar = element("div", "dps-bar", this.timeline);
+      const button = (name, title, action, cls = "dps-icon") => {
+        const b = element("button", cls, bar);
+        b.innerHTML = icon(name);
+        b.type = "button";
+        b.title = title;
+        b.setAttribute("aria-label", title);
+        b.addEventListener("click", action);
+        return b;
+      };
+      button("first", "To the start (Home)", () => this.jump(0));
+      button("back", "One step back (left arrow)", () => this.nudge(-1));
+      this.playButton = button("play", "Play (space)", () => this.toggle(), "dps-play");
+      button("next", "One step on (right arrow)", () => this.nudge(1));
+      button("last", "To the end (End)", () => this.jump(-1));
+      if (axes.frame) {
+        const seg = element("div", "dps-segment", bar);
+        seg.setAttribute("role", "group");
+        seg.setAttribute("aria-label", "What plays");
+        this.axisButtons = [["step", "Steps"], ["frame", "Frames"]].map(([axis, text]) => {
+          const b = element("button", "", seg, text);
+          b.type = "button";
+          b.dataset.axis = axis;
+          b.title = axis === "step" ? "Play the diffusion steps of this frame" : "Play the clip at this step";
+          b.addEventListener("click", () => { this.memory.axis = axis; this.paintTimeline(); });
+          return b;
+        });
+      } else {
+        this.axisButtons = [];
+        this.memory.axis = "step";
+      }
+      this.speed = element("select", "dps-select", bar);
+      this.speed.setAttribute("aria-label", "Speed");
+      for (const s of [0.25, 0.5, 1, 2, 4]) {
+        const o = element("option", "", this.speed, `${s}×`);
+        o.value = s;
+      }
+      this.speed.addEventListener("change", () => (this.memory.speed = Number(this.speed.value)));
+      this.loopButton = button("loop", "Repeat", () => { this.memory.loop = !this.memory.loop; this.paintTimeline(); });
+      this.rows = {};
+      for (const axis of axes.frame ? ["step", "frame"] : ["step"]) {
+        const row = element("label", "dps-row", this.timeline);
+        const name = element("span", "dps-row-name", row);
+        const slot = element("span", "dps-slot", row);
+        const slider = element("input", "dps-slider", slot);
+        slider.type = "range";
+        slider.step = 1;
+        slider.min = 0;
+        slider.dataset.axis = axis;
+        const ends = element("span", "dps-ends", slot);
+        element("span", "", ends);
+        element("span", "", ends);
+        const value = element("output", "dps-value", row);
+        slider.addEventListener("input", () => { this.stop(); this.go(axis, Number(slider.value)); });
+        this.rows[axis] = { slider, value, name, ends };
+      }
+    }
+    for (const [axis, row] of Object.entries(this.rows)) {
+      row.slider.max = this.count(axis) - 1;
+      row.slider.setAttribute("aria-label", axes[axis].label);
+      row.name.textContent = axes[axis].label;
+      const ends = axes[axis].ends || [];
+      row.ends.hidden = !ends.length;
+      [...row.ends.children].forEach((n, i) => rich(n, ends[i] || ""));
+    }
+    this.speed.value = this.memory.speed;
+    this.paintTimeline();
+  }
+  paintTimeline() {
+    const { axes } = this.header;
+    for (const [axis, row] of Object.entries(this.rows)) {
+      const i = this.index(axis), n = this.count(axis);
+      row.slider.value = i;
+      row.slider.style.setProperty("--done", `${(100 * i) / Math.max(1, n - 1)}%`);
+      const v = axes[axis].values[i];
+      const time = axes[axis].times ? ` · ${axes[axis].times[i].toFixed(2)} s` : "";
+      row.value.textContent = axis === "step" ? `k = ${v}` : `${v}${time}`;
+      row.slider.setAttribute("aria-valuetext", axis === "step" ? `k = ${v}` : `frame ${v}`);
+    }
+    for (const b of this.axisButtons) b.setAttribute("aria-pressed", b.dataset.axis === this.memory.axis);
+    this.loopButton.setAttribute("aria-pressed", this.memory.loop);
+    if (this.shownPlaying !== !!this.playing) {
+      this.shownPlaying = !!this.playing;
+      this.playButton.innerHTML = icon(this.playing ? "pause" : "play");
+    }
+    this.playButton.title = this.playing ? "Pause (space)" : "Play (space)";
+    this.playButton.setAttribute("aria-label", this.playButton.title);
+    this.playButton.setAttribute("aria-pressed", !!this.playing);
+  }
+  go(axis, index) {
+    const i = Math.min(this.count(axis) - 1, Math.max(0, index));
+    if (i === this.index(axis)) return;
+    if (axis === "step") this.step = i; else this.frame = i;
+    this.remember();
+    this.schedule();
+  }
+  nudge(by, axis = this.memory.axis) { this.stop(); this.go(axis, this.index(axis) + by); }
+  jump(to, axis = this.memory.axis) { this.stop(); this.go(axis, to < 0 ? this.count(axis) - 1 : to); }
+  toggle() { if (this.playing) this.stop(); else this.play(); }
+  interval() {
+    const axis = this.memory.axis;
+    const { times } = this.header.axes[axis] || {};
+    if (axis === "frame" && times && times.length > 1) return (1000 * (times[times.length - 1] - times[0])) / (times.length - 1);
+    return Math.min(650, Math.max(55, 3000 / Math.max(1, this.count(axis) - 1)));
+  }
+  play() {
+    const axis = this.memory.axis;
+    if (this.index(axis) >= this.count(axis) - 1) this.go(axis, 0);
+    this.playing = true;
+    this.last = performance.now();
+    const tick = (now) => {
+      if (!this.playing || !this.root.isConnected) return;
+      const end = this.index(this.memory.axis) >= this.count(this.memory.axis) - 1;
+      const wait = (end ? Math.max(700, this.interval()) : this.interval()) / this.memory.speed;
+      if (now - this.last >= wait) {
+        if (end && !this.memory.loop) { this.stop(); return; }
+        const steps = end ? 0 : Math.max(1, Math.floor((now - this.last) / wait));
+        this.last = now;
+        this.go(this.memory.axis, end ? 0 : this.index(this.memory.axis) + steps);
+      }
+      requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+    this.paintTimeline();
+  }
+  stop() {
+    if (!this.playing) return;
+    this.playing = false;
+    this.paintTimeline();
+  }
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
+    const axis = event.target.dataset && event.target.dataset.axis && event.target.tagName === "INPUT"
+      ? event.target.dataset.axis : "step";
+    const actions = {
+      ArrowRight: () => this.nudge(1, axis), ArrowLeft: () => this.nudge(-1, axis),
+      Home: () => this.jump(0, axis), End: () => this.jump(-1, axis),
+      " ": () => this.toggle(),
+    };
+    if (this.header.axes.frame) {
+      actions.ArrowUp = () => this.nudge(1, "frame");
+      actions.ArrowDown = () => this.nudge(-1, "frame");
+    }
+    if (event.key === " " && event.target.tagName === "BUTTON") return;
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    event.stopPropagation();
+    action();
+  }
+
+  // ---- charts and drawing ----
+  buildCharts() {
+    const specs = this.header.charts || [];
+    this.chartRow.hidden = !specs.length;
+    this.chartRow.replaceChildren();
+    this.charts = specs.map((s) => new Chart(this, s, this.chartRow));
+  }
+  schedule() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => { this.scheduled = false; this.draw(); });
+  }
+  draw() {
+    if (!this.header) return;
+    this.paintTimeline();
+    this.root.dataset.camera = JSON.stringify(this.camera);
+    if (!this.visible) return;
+    const start = performance.now();
+    for (const panel of this.panels) panel.draw();
+    for (const chart of this.charts) chart.draw();
+    this.lastDrawMs = performance.now() - start;
+    this.root.dataset.drawMs = this.lastDrawMs.toFixed(1);
+  }
+  destroy() {
+    this.playing = false;
+    this.resizer.disconnect();
+    this.watcher.disconnect();
+    this.panels.forEach((p) => p.destroy());
+  }
+}
+
+if (!window.__diffposeKeys) {
+  window.__diffposeKeys = true;
+  document.addEventListener("keydown", (event) => {
+    const target = document.activeElement;
+    if (window.__diffposeHovered && (!target || target === document.body)) window.__diffposeHovered()?.key(event);
+  });
+}
+
+export default function (component) {
+  window.__diffposeHovered = () => hovered;
+  const root = component.parentElement.querySelector(".dps");
+  if (!root) return undefined;
+  let stage = stages.get(root);
+  if (!stage) {
+    stage = new Stage(root);
+    stages.set(root, stage);
+  }
+  try {
+    if (component.data && component.data.byteLength) stage.update(component.data);
+  } catch (error) {
+    stage.fail(error);
+  }
+  // Streamlit may call this for a run that a newer one has overtaken: only a stage that has left the page ends.
+  return () => setTimeout(() => {
+    if (!root.isConnected) { stage.destroy(); stages.delete(root); }
+  }, 0);
+}

@@ -1,0 +1,30 @@
+"""What the person chose: the settings of a run and the clip, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ScheduleName = Literal["supplement", "converging"]
+
+SCHEDULES: dict[ScheduleName, str] = {
+    "supplement": "Supplement",
+    "converging": "Converging",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The sidebar's settings.
+
+    schedule: of the forward view. steps: reverse steps S (DDIM). hypotheses: H. eta: 0 is deterministic DDIM,
+    1 draws as much noise as DDPM. seed: of every random draw. samples: size of the forward view's clouds.
+    """
+
+    schedule: ScheduleName = "supplement"
+    steps: int = 5
+    hypotheses: int = 20
+    eta: float = 0.0
+    seed: int = 0
+    samples: int = 200
+    trained_on: ScheduleName = "converging"

@@ -1,0 +1,93 @@
+"""DiffPose Studio: `streamlit run app` from the repository's root."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:  # Streamlit puts this folder on the path, not the one above it
+    sys.path.insert(0, str(ROOT))
+
+import streamlit as st  # noqa: E402
+
+from app import services  # noqa: E402
+from app.stage import provide_plotly  # noqa: E402
+from app.views import sections, sidebar  # noqa: E402
+from app.views.common import Session  # noqa: E402
+
+ICON = ROOT / "app" / "static" / "icon.png"
+
+STYLE = """
+<style>
+.stMainBlockContainer { padding: 2.7rem 2.2rem 4rem; max-width: 1560px; }
+h1 { letter-spacing: -.022em; font-size: 2.05rem !important; padding: 0 !important; }
+h3 { letter-spacing: -.012em; }
+.dps-lead { font-size: 1.04rem; max-width: 76rem; opacity: .86; margin: 0 0 .1rem; }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding-left: .9rem; padding-right: .9rem; }
+  h1 { font-size: 1.7rem !important; }
+}
+</style>
+"""
+
+
+INTRODUCTION = (
+    "<p class='dps-lead'>A flat picture does not say how deep a joint is, and hidden joints are guesses. "
+    "DiffPose starts from all the 3D poses that the picture allows and removes the uncertainty step by step. "
+    "<b>Press play, turn any 3D view, step with the arrow keys.</b></p>"
+)
+
+
+def overview(session: Session) -> None:
+    """First screen: the whole story."""
+    st.html(INTRODUCTION)
+    sections.overview(session)
+    for number, part in enumerate((sections.forward, sections.reverse, sections.compare), start=1):
+        st.divider()
+        part(session, f"{number} ·")
+
+
+#: The views by the name that they have in the address.
+VIEWS = {
+    "overview": ("Overview", overview),
+    "forward": ("Forward", sections.forward),
+    "reverse": ("Reverse", sections.reverse),
+    "compare": ("Compare", sections.compare),
+}
+
+
+def pick_view() -> str:
+    """The title and, beside it, which view is open; the address remembers it."""
+    title, picker = st.columns([1, 1], vertical_alignment="center")
+    title.title("DiffPose Studio", anchor=False)
+    with picker.container(horizontal=True, horizontal_alignment="right"):
+        view = st.segmented_control(
+            "View",
+            list(VIEWS),
+            format_func=lambda name: VIEWS[name][0],
+            default="overview",
+            required=True,
+            key="view",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+    return view or "overview"
+
+
+def main() -> None:
+    """The app."""
+    st.set_page_config(page_title="DiffPose Studio", page_icon=str(ICON), layout="wide")
+    st.html(STYLE)
+    provide_plotly()
+    view = pick_view()
+    with st.spinner("Loading the networks"):
+        services.models()
+    session = sidebar.draw(services)
+    if session is None:
+        st.info("No clip is loaded. Upload one in the sidebar.", icon=":material/upload_file:")
+        return
+    VIEWS[view][1](session)
+
+
+main()

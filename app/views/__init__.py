@@ -1,0 +1,1 @@
+"""One module a page; every page is a function that draws itself."""

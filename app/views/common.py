@@ -1,0 +1,34 @@
+"""What the pages share: the loaded clip, the settings, and the words around a stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.state import Settings
+from diffpose_core.structures import PoseClip2D
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a page shows: a clip, its hash, the frame that was picked and the settings."""
+
+    clip: PoseClip2D
+    source: str
+    frame: int
+    settings: Settings
+
+
+def section(number: str, title: str, words: str, equation: str | None = None, note: str | None = None) -> None:
+    """A numbered heading, two sentences, and the equation beside them."""
+    st.subheader(f"{number} {title}".strip(), anchor=False)
+    if equation is None:
+        st.markdown(words)
+        return
+    left, right = st.columns([1.05, 1], gap="large", vertical_alignment="center")
+    left.markdown(words)
+    with right:
+        st.latex(equation)
+        if note:
+            st.caption(note)

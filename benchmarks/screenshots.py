@@ -1,0 +1,79 @@
+"""Pictures of every view at both widths and in both themes: `python -m benchmarks.screenshots`."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.browser import ROOT, browser, console_errors, serve, stage_ready
+
+SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
+PAGES = ("overview", "forward", "reverse", "compare")
+#: Where every stage stands in its picture: a step that shows what the view is about.
+STEPS = {"overview": 0.0, "forward": 1.0, "reverse": 0.4, "compare": 1.0}
+
+
+def set_step(driver: Any, stage: str, share: float) -> None:
+    """Move a stage's step slider to a share of its way."""
+    driver.execute_script(
+        "const s = document.querySelector(`.dps[data-stage='${arguments[0]}'] input[data-axis=step]`);"
+        "s.value = Math.round(arguments[1] * s.max); s.dispatchEvent(new Event('input', {bubbles: true}));",
+        stage,
+        share,
+    )
+
+
+def picture(driver: Any, path: Path, whole: bool) -> None:
+    """Save what the browser shows; whole: the whole page, however long."""
+    if whole:
+        height = driver.execute_script(
+            "const m = document.querySelector('[data-testid=stMain]'); return m ? m.scrollHeight : innerHeight"
+        )
+        width = driver.execute_script("return innerWidth")
+        size = {"width": width, "height": int(height), "deviceScaleFactor": 1, "mobile": width < 600}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        time.sleep(2.5)
+    answer = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+    path.write_bytes(base64.b64decode(answer["data"]))
+
+
+def main() -> None:
+    """Take the pictures and print their paths and any console error."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", help="address of a running app; without it, one is started")
+    parser.add_argument("--out", type=Path, default=ROOT / "screenshots")
+    parser.add_argument("--sizes", nargs="*", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--themes", nargs="*", default=["light", "dark"], choices=["light", "dark"])
+    parser.add_argument("--pages", nargs="*", default=PAGES, choices=PAGES)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        url = args.url or stack.enter_context(serve())
+        for size in args.sizes:
+            for theme in args.themes:
+                with browser(*SIZES[size], dark=theme == "dark") as driver:
+                    for page in args.pages:
+                        width, height = SIZES[size]
+                        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+                        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+                        driver.get(f"{url}/?view={page}")
+                        stages = ("overview", "forward", "reverse", "compare") if page == "overview" else (page,)
+                        for stage in stages:
+                            stage_ready(driver, stage)
+                            set_step(driver, stage, STEPS[stage])
+                        driver.execute_script("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
+                        time.sleep(1.0)
+                        name = args.out / f"{page}_{size}_{theme}"
+                        picture(driver, name.with_suffix(".png"), whole=False)
+                        picture(driver, Path(f"{name}_page.png"), whole=True)
+                        print(f"{name}.png", flush=True)
+                    for message in console_errors(driver):
+                        print("console error:", message, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -323,7 +324,8 @@ def train_encoder(
         kind="graformer", name=name, config=to_dict(network), training=to_dict(config), data=f"{data.name} (validation: {validation.name})",
         command=command, seed=config.seed, metrics=metrics, licence=licence,
     )  # fmt: skip
-    save_checkpoint(out, encoder_tensors(encoder), record)
+    if rank_zero_only.rank == 0:
+        save_checkpoint(out, encoder_tensors(encoder), record)
     return record
 
 
@@ -389,7 +391,8 @@ def train_denoiser(
         command=command, seed=config.seed, metrics=metrics, licence=licence,
         encoder_sha256=fingerprint(encoder_tensors(encoder)),
     )  # fmt: skip
-    save_checkpoint(out, tensors, record)
+    if rank_zero_only.rank == 0:
+        save_checkpoint(out, tensors, record)
     return record
 
 

@@ -40,15 +40,26 @@ class ContextEncoder:
 
     @torch.no_grad()
     def indeterminate(
-        self, view: View, context: Context, config: UncertaintyConfig, generator: torch.Generator
+        self,
+        view: View,
+        context: Context,
+        config: UncertaintyConfig,
+        generator: torch.Generator,
+        shared_noise: bool = False,
     ) -> tuple[Tensor, PoseGMM]:
-        """H_K of every frame: N_GMM poses drawn from it, (B, N, J, 3) in the view frame, and the GMM fitted to them by EM."""
-        samples = sample_indeterminate(view, context.pose_view, self.depth, config.num_samples, generator)
+        """H_K of every frame: N_GMM poses drawn from it, (B, N, J, 3) in the view frame, and the GMM fitted to them by EM.
+
+        shared_noise: see `sample_indeterminate`.
+        """
+        samples = sample_indeterminate(
+            view, context.pose_view, self.depth, config.num_samples, generator, shared_noise
+        )
         gmm = fit_gmm_batch(
             samples.flatten(-2),
             n_components=config.num_components,
             generator=generator,
             max_iter=config.fit_iterations,
             reg_covar=config.reg_covar,
+            shared_seeds=shared_noise,
         )
         return samples, gmm

@@ -134,9 +134,15 @@ class PoseGMM:
         components = self.draw_components(n, generator)
         return self.mean_of(components) + self.noise(components, generator), components
 
-    def draw_components(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draws n component numbers from each mixture by weight, (..., n) int64."""
-        uniform = torch.rand((*self.batch_shape, n), generator=generator, device=generator.device, dtype=torch.float64)
+    def draw_components(self, n: int, generator: torch.Generator, shared: bool = False) -> Tensor:
+        """Draws n component numbers from each mixture by weight, (..., n) int64.
+
+        shared: use the same random numbers for every mixture, so that the mixtures of neighbouring frames give
+        neighbouring draws, whatever other frames are in the batch.
+        """
+        lead = (1,) * len(self.batch_shape) if shared else self.batch_shape
+        uniform = torch.rand((*lead, n), generator=generator, device=generator.device, dtype=torch.float64)
+        uniform = uniform.expand(*self.batch_shape, n)
         edges = self.weights.double().cumsum(-1)
         # Scaled by the last edge, so that rounding can't pick a component of weight 0 beyond it.
         drawn = torch.searchsorted(edges, uniform.to(edges.device) * edges[..., -1:], right=True)
@@ -148,15 +154,18 @@ class PoseGMM:
         index = components[..., None].expand(*components.shape, self.dim)
         return torch.gather(self.means, -2, index)
 
-    def noise(self, components: Tensor, generator: torch.Generator) -> Tensor:
+    def noise(self, components: Tensor, generator: torch.Generator, shared: bool = False) -> Tensor:
         """eps^G: a zero-mean draw of N(0, Sigma_m) for each chosen component m, (..., n) integers -> (..., n, D).
 
+        shared: colour the same white noise for every mixture (see `draw_components`).
         Source: supplement, section 1, Eq. 1 and 2.
         """
         self._check_components(components)
         shape = (*components.shape, self.dim)
-        white = torch.randn(shape, generator=generator, device=generator.device, dtype=self.means.dtype)
-        white = white.to(self.means.device)
+        lead = (1,) * len(self.batch_shape) if shared else self.batch_shape
+        drawn = (*lead, *shape[len(self.batch_shape) :])
+        white = torch.randn(drawn, generator=generator, device=generator.device, dtype=self.means.dtype)
+        white = white.to(self.means.device).expand(shape)
         if components.shape[-1] < self.num_components:
             # Few draws a mixture: fetching their factors is cheaper than colouring with all of them.
             index = components[..., None, None].expand(*shape, self.dim)
@@ -305,6 +314,7 @@ def fit_gmm_batch(
     tol: float = 1e-3,
     reg_covar: float = 1e-6,
     init_iter: int = 8,
+    shared_seeds: bool = False,
 ) -> PoseGMM:
     """Fits one mixture to every frame's samples at once: the fast path.
 
@@ -313,7 +323,9 @@ def fit_gmm_batch(
 
     samples: (B, N, D), poses drawn from each frame's H_K, metres; float32 or float64, on any device. n_components: M.
     generator: draws the seeds (on its own device); None is a new one with seed 0, so that results repeat.
-    reg_covar: square metres added to every variance. Returns a PoseGMM with leading axis B, on the samples' device.
+    reg_covar: square metres added to every variance. shared_seeds: the same random numbers seed every frame, so that a
+    frame's fit does not depend on which other frames are in the batch. Returns a PoseGMM with leading axis B, on the
+    samples' device.
     Raises InvalidInput on samples of a wrong shape or type or not finite, and on parameters out of range.
     Source: main paper, section 4.2; EM as in scikit-learn's GaussianMixture, against which it is tested.
     """
@@ -331,8 +343,12 @@ def fit_gmm_batch(
         generator = torch.Generator().manual_seed(0)
     # All seeds' random numbers at once: a result doesn't depend on how frames fall into blocks.
     uniform = torch.rand(
-        (samples.shape[0], n_components), generator=generator, device=generator.device, dtype=torch.float64
+        (1 if shared_seeds else samples.shape[0], n_components),
+        generator=generator,
+        device=generator.device,
+        dtype=torch.float64,
     ).to(samples)
+    uniform = uniform.expand(samples.shape[0], n_components)
     size = _BLOCK_FRAMES_CPU if samples.device.type == "cpu" else _BLOCK_FRAMES_GPU
     # Coordinates that never change, such as the root's, have nothing to fit: only reg_covar. The rest of 17 joints are
     # 48 numbers, which suit a processor's registers far better than 51.

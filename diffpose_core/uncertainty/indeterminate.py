@@ -96,24 +96,31 @@ def metric_scale(view: View, pose_view: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def sample_indeterminate(
-    view: View, pose_view: Tensor, depth: DepthResidual, num_samples: int, generator: torch.Generator
+    view: View,
+    pose_view: Tensor,
+    depth: DepthResidual,
+    num_samples: int,
+    generator: torch.Generator,
+    shared_noise: bool = False,
 ) -> Tensor:
     """Draw poses from H_K of every frame.
 
     view: B frames. pose_view: (B, J, 3), the encoder's poses, metres, root-relative, view frame. num_samples: N_GMM. generator: on the
-    view's device. Returns (B, N, J, 3) metres, root-relative (the hip is exactly 0), view frame.
+    view's device. shared_noise: the same random numbers for every frame, so that a frame's draws depend on no other frame and change
+    smoothly over a clip. Returns (B, N, J, 3) metres, root-relative (the hip is exactly 0), view frame.
     """
     device, dtype = pose_view.device, pose_view.dtype
     batch, joints, modes = view.weights.shape
     scale, distance = metric_scale(view, pose_view)
     spread = view.joint_std_norm * scale[:, None]
     correlated = torch.linalg.cholesky(depth.correlation.to(device, dtype))
-    noise = torch.randn(batch, num_samples, joints, 3, generator=generator, device=device, dtype=dtype)
+    drawn = 1 if shared_noise else batch
+    noise = torch.randn(drawn, num_samples, joints, 3, generator=generator, device=device, dtype=dtype)
     z = (noise[..., 2] @ correlated.T) * depth.std(spread)[:, None] + pose_view[:, None, :, 2]
 
     # Inverse transform sampling of the mode; modes are few, so that comparing beats torch.multinomial.
     edges = view.weights.cumsum(-1)[:, None, :, :-1]
-    uniform = torch.rand(batch, num_samples, joints, 1, generator=generator, device=device, dtype=dtype)
+    uniform = torch.rand(drawn, num_samples, joints, 1, generator=generator, device=device, dtype=dtype)
     mode = (uniform > edges).sum(-1, keepdim=True)
     means = view.means_norm[:, None].expand(-1, num_samples, -1, -1, -1)
     stds = view.stds_norm[:, None].expand(-1, num_samples, -1, -1, -1)

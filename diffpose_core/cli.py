@@ -1,0 +1,215 @@
+"""The command line: `diffpose` or `python -m diffpose_core`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffpose_core.config import PRESETS, DenoiserConfig, GraformerConfig
+from diffpose_core.structures import InvalidInput
+
+#: The licence of weights trained on Mocap-17, whose Bandai-Namco part carries it.
+MOCAP17_LICENCE = (
+    "CC BY-NC 4.0 (trained on motion capture that includes the Bandai-Namco-Research-Motiondataset, CC BY-NC 4.0)"
+)
+
+
+def _train(args: argparse.Namespace) -> None:
+    # Heavy imports stay inside the commands, so that `--help` answers at once.
+    from diffpose_core.io.cards import write_card
+    from diffpose_core.training import RunOptions, shortened, train_denoiser, train_encoder
+
+    preset = PRESETS[args.name]
+    directory = Path(args.runs)
+    config = shortened(preset.training, epochs=args.epochs, batch_size=args.batch_size, seed=args.seed,
+                       learning_rate=args.learning_rate, samples_per_epoch=args.samples_per_epoch)  # fmt: skip
+    options = RunOptions(
+        directory / args.name, accelerator=args.accelerator, devices=args.devices, threads=args.threads, progress=not args.quiet
+    )
+    out = Path(args.out) if args.out else directory / f"{args.name}.safetensors"
+    command = shlex.join(["diffpose", *_without_paths(args.argv)])
+    if isinstance(preset.network, GraformerConfig):
+        record = train_encoder(args.name, Path(args.data), Path(args.validation), preset.network, config, options, out,
+                               command, args.licence)  # fmt: skip
+    else:
+        assert isinstance(preset.network, DenoiserConfig)
+        encoder = Path(args.encoder) if args.encoder else directory / "graformer.safetensors"
+        record = train_denoiser(args.name, encoder, Path(args.data), Path(args.validation), preset.network, config,
+                                options, out, command, args.licence, args.bank_size)  # fmt: skip
+    card = write_card(out, record)
+    for name, value in sorted(record.metrics.items()):
+        print(f"{name:28s} {value:.4f}")
+    print(f"wrote {out} and {card}")
+
+
+def _without_paths(argv: list[str]) -> list[str]:
+    """The command as it is written into a checkpoint: files by their names, since folders differ from machine to machine."""
+    return [Path(word).name if "/" in word else word for word in argv]
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from diffpose_core.evaluation import evaluate
+    from diffpose_core.pipeline import load_models
+
+    clips = None if args.clips is None else range(args.clips)
+    report = evaluate(
+        args.data, load_models(args.weights), args.stride, args.steps, args.hypotheses, args.seed, clips,
+        args.mixed_precision, _progress("clips", args.quiet),
+    )  # fmt: skip
+    if args.json:
+        Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
+    print(results_table(report))
+
+
+def results_table(report: dict[str, Any]) -> str:
+    """An evaluation's report as text: totals of every method, then MPJPE and P-MPJPE by action of the main ones."""
+
+    def number(value: float | None) -> str:
+        return "     -" if value is None else f"{value:6.1f}"
+
+    lines = [
+        f"{report['provenance']['data']}, {report['frames']} frames and views, millimetres",
+        f"{'method':34s} MPJPE P-MPJPE  hidden visible",
+    ]
+    for name, row in report["methods"].items():
+        lines.append(
+            f"{name:34s}{number(row['mpjpe_mm'])}  {number(row['p_mpjpe_mm'])}  {number(row['hidden']['mpjpe_mm'])}  "
+            f"{number(row['visible']['mpjpe_mm'])}"
+        )
+    main = [name for name in report["methods"] if not name.endswith(("_1_step", "_best"))]
+    for metric, title in (("mpjpe_mm", "MPJPE by action"), ("p_mpjpe_mm", "P-MPJPE by action")):
+        lines += ["", f"{title:24s}" + "".join(f" {name.replace('diffpose', 'dp')[:14]:>14s}" for name in main)]
+        for action in report["methods"][main[0]]["actions"]:
+            values = (report["methods"][name]["actions"][action][metric] for name in main)
+            lines.append(f"{action:24s}" + "".join(f" {number(value):>14s}" for value in values))
+    return "\n".join(lines)
+
+
+def _progress(what: str, quiet: bool) -> Any:
+    def show(done: int, total: int) -> None:
+        if not quiet:
+            end = "\n" if done == total else ""
+            print(f"\r{done} of {total} {what}", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _lift(args: argparse.Namespace) -> None:
+    from diffpose_core.io.clips import load_clip
+    from diffpose_core.io.results import save_result
+    from diffpose_core.pipeline import lift, load_models
+
+    clip = load_clip(args.clip)
+    result = lift(
+        clip, models=load_models(args.weights), steps=args.steps, hypotheses=args.hypotheses, seed=args.seed,
+        context=not args.no_context, schedule=args.schedule, eta=args.eta, progress=_progress("frames", args.quiet),
+    )  # fmt: skip
+    save_result(result, args.out)
+    print(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each")
+    if clip.pose3d_cam is not None:
+        for label, pose in (("DiffPose", result.pose3d), ("Graformer", result.baseline)):
+            error = np.linalg.norm(pose - clip.pose3d_cam, axis=-1).mean()
+            print(f"{label:10s} MPJPE on this clip: {1000 * error:.1f} mm")
+
+
+def _detector_stats(args: argparse.Namespace) -> None:
+    from diffpose_core.evaluation import detector_statistics
+
+    statistics = detector_statistics(args.data, None if args.clips is None else range(args.clips))
+    print(json.dumps(statistics, indent=1))
+
+
+def _make_clips(args: argparse.Namespace) -> None:
+    from diffpose_core.datasets.bundled import make_clips
+
+    for path in make_clips(Path(args.out)):
+        print(path)
+
+
+def _make_data(args: argparse.Namespace) -> None:
+    from diffpose_core.datasets.mocap17 import save_mocap17
+    from diffpose_core.datasets.procedural import procedural_dataset
+
+    motions = procedural_dataset(args.clips, args.seed)
+    save_mocap17(motions, args.out)
+    print(f"wrote {args.out}: {len(motions)} clips, {motions.num_frames} frames")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser of all commands."""
+    root = argparse.ArgumentParser(prog="diffpose", description="Diffusion-based 3D human pose estimation from 2D poses.")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        sub.set_defaults(run=run)
+        sub.add_argument("--quiet", action="store_true", help="no progress")
+        return sub
+
+    train = command("train", _train, "Train the context encoder or a denoiser.")
+    train.add_argument("name", choices=list(PRESETS), help="; ".join(f"{n}: {p.summary}" for n, p in PRESETS.items()))
+    train.add_argument("--data", required=True, help="training motions in Mocap-17 layout (.npz)")
+    train.add_argument("--validation", required=True, help="validation motions in Mocap-17 layout (.npz)")
+    train.add_argument("--runs", default="runs", help="folder of training state; a run found there is resumed")
+    train.add_argument("--out", default=None, help="the checkpoint to write; by default RUNS/NAME.safetensors")
+    train.add_argument("--encoder", default=None, help="the encoder's checkpoint; by default RUNS/graformer.safetensors")
+    train.add_argument("--bank-size", type=int, default=200_000, help="views that are prepared for the denoisers to share")
+    for name, kind in (("epochs", int), ("batch-size", int), ("samples-per-epoch", int), ("learning-rate", float)):
+        train.add_argument(f"--{name}", type=kind, default=None, help="instead of the preset's")
+    train.add_argument("--seed", type=int, default=0, help="decides initial weights and every batch")
+    train.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="where to train")
+    train.add_argument("--devices", type=int, default=1, help="processes (DDP) on this machine")
+    train.add_argument("--threads", type=int, default=None, help="CPU threads of torch")
+    train.add_argument("--licence", default=MOCAP17_LICENCE, help="licence of the weights, which follows from the data's")
+
+    evaluate = command("evaluate", _evaluate, "Measure every method on a file in Mocap-17 layout.")
+    evaluate.add_argument("--data", required=True, help="motions in Mocap-17 layout (.npz)")
+    evaluate.add_argument("--stride", type=int, default=5, help="every how many frames")
+    evaluate.add_argument("--json", default=None, help="write the report to this file")
+    evaluate.add_argument("--clips", type=int, default=None, help="only the first clips")
+    evaluate.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the networks")
+
+    lift = command("lift", _lift, "Lift a 2D clip to 3D.")
+    lift.add_argument("clip", help="a clip file (.npz)")
+    lift.add_argument("-o", "--out", required=True, help="the result to write (.npz)")
+    lift.add_argument("--no-context", action="store_true", help="denoise without f_ST")
+    lift.add_argument("--schedule", default="converging", choices=("converging", "supplement"), help="noise schedule")
+    lift.add_argument("--eta", type=float, default=0.0, help="0: deterministic, 1: ancestral sampling")
+
+    for sub in (evaluate, lift):
+        sub.add_argument("--steps", type=int, default=5, help="DDIM steps, 1 to 50")
+        sub.add_argument("--hypotheses", type=int, default=5, help="poses drawn from H_K")
+        sub.add_argument("--seed", type=int, default=0, help="decides every random number")
+        sub.add_argument("--weights", default=None, help="folder of checkpoints; by default the bundled ones")
+
+    stats = command("detector-stats", _detector_stats, "Measure the simulated detector on a file in Mocap-17 layout.")
+    stats.add_argument("--data", required=True, help="motions in Mocap-17 layout (.npz)")
+    stats.add_argument("--clips", type=int, default=None, help="only the first clips")
+
+    clips = command("make-clips", _make_clips, "Rebuild the bundled clips from their seeds.")
+    clips.add_argument("-o", "--out", default="assets/clips", help="folder to write to")
+
+    data = command("make-data", _make_data, "Make a procedural training set in Mocap-17 layout.")
+    data.add_argument("-o", "--out", required=True, help="the file to write (.npz)")
+    data.add_argument("--clips", type=int, default=400, help="how many clips")
+    data.add_argument("--seed", type=int, default=0, help="decides every clip")
+    return root
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command. Returns the exit status: 0, or 2 for an input that can't be used (the reason is printed)."""
+    words = sys.argv[1:] if argv is None else argv
+    args = parser().parse_args(words)
+    args.argv = words
+    try:
+        args.run(args)
+    except InvalidInput as error:
+        print(f"diffpose: {error}", file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,60 @@
+"""Model cards: what stands beside a checkpoint for people to read, made from the checkpoint's own record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from diffpose_core.config import PRESETS
+from diffpose_core.io.checkpoints import Record
+
+
+def card_text(record: Record, size_bytes: int) -> str:
+    """The card of a checkpoint as Markdown."""
+    summary = PRESETS[record.name].summary if record.name in PRESETS else record.kind
+    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(record.metrics.items()))
+    config = "\n".join(f"| {name} | {value} |" for name, value in record.config.items())
+    training = "\n".join(f"| {name} | {value} |" for name, value in record.training.items())
+    encoder = f"\n- Context encoder: SHA-256 `{record.encoder_sha256}`; it must be the one at hand." if record.encoder_sha256 else ""
+    return f"""# {record.name}
+
+{summary[0].upper()}{summary[1:]}. Input and output: 17 joints in Human3.6M order; metres, root-relative.
+
+- File: `{record.name}.safetensors`, {size_bytes / 1e6:.1f} MB, float32, the moving average of the weights.
+- Data: {record.data}, seen through random cameras and the simulated detector.
+- Command: `{record.command}` (seed {record.seed})
+- Licence of the weights: {record.licence}{encoder}
+
+## Measured at the end of training, on the validation split
+
+Names ending in _m are metres; k1 and k50 are the error of the predicted h_0 at that step. The published figures are those that
+`diffpose evaluate` prints for the test split.
+
+| figure | value |
+| --- | --- |
+{rows}
+
+## Network
+
+| field | value |
+| --- | --- |
+{config}
+
+## Training
+
+| field | value |
+| --- | --- |
+{training}
+
+## Limits
+
+Trained on few bodies (their bone lengths were varied) and on a simulated detector; one person, no lens distortion, whole body
+in view. Not for identifying people or for medical or safety decisions.
+"""
+
+
+def write_card(checkpoint: str | Path, record: Record) -> Path:
+    """Write the card of a checkpoint beside it and return its path."""
+    path = Path(checkpoint)
+    card = path.with_suffix(".md")
+    card.write_text(card_text(record, path.stat().st_size))
+    return card

@@ -1,0 +1,387 @@
+"""From a 2D clip to 3D poses and to the diffusion processes that made them.
+
+`lift` is the whole way in one call. `prepare`, `forward_traces` and `reverse_traces` are its stages, for whoever
+wants to look inside. Everything that comes back is in metres, root-relative, in the camera's frame (x right, y down,
+z forward); inside, work is done in the view frame (see `uncertainty.view`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffpose_core.config import PRESETS, DenoiserConfig, UncertaintyConfig, to_dict
+from diffpose_core.datasets.sampling import seeded
+from diffpose_core.diffusion.forward import forward_chain
+from diffpose_core.diffusion.reverse import ReverseStep, reverse_process
+from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder
+from diffpose_core.models.context import Context, ContextEncoder
+from diffpose_core.models.denoiser import Denoiser, condition_features
+from diffpose_core.skeleton import NUM_JOINTS
+from diffpose_core.structures import DiffusionTrace, InvalidInput, LiftResult, PoseClip2D
+from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, standard_normal
+from diffpose_core.uncertainty.mixtures import clip_mixture
+from diffpose_core.uncertainty.view import View, normalise_view
+
+ScheduleName = Literal["supplement", "converging"]
+
+CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
+#: Frames that are worked on at a time: bounds memory whatever a clip's length.
+BLOCK_FRAMES = 64
+MAX_HYPOTHESES = 200
+
+# Purposes of random numbers, so that no two stages share a stream.
+_FIT, _START, _FORWARD = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Models:
+    """Loaded weights. encoder: the context encoder and baseline. denoisers: by preset name. records: what each file says of itself."""
+
+    encoder: ContextEncoder
+    denoisers: Mapping[str, Denoiser]
+    records: Mapping[str, Record]
+
+    def pick(
+        self, context: bool = True, diffusion: Literal["gmm", "standard"] = "gmm", schedule: ScheduleName = "converging"
+    ) -> tuple[str, Denoiser]:
+        """Name and network of the preset with these properties. Raises InvalidInput if its weights are not there."""
+        for name, network in self.denoisers.items():
+            config = network.config
+            paper_form = config.conditioning == "none"
+            found = (config.use_context, config.diffusion, config.schedule)
+            if found == (context, diffusion, schedule) and not paper_form:
+                return name, network
+        raise InvalidInput(
+            f"no weights for {diffusion} diffusion {'with' if context else 'without'} f_ST under the schedule "
+            f"{schedule!r}; loaded: {', '.join(self.denoisers) or 'none'}"
+        )
+
+
+def load_models(directory: str | Path | None = None) -> Models:
+    """Load every checkpoint of a directory, the bundled one by default.
+
+    Raises InvalidInput if the encoder is missing, or if a file is damaged or was trained on another encoder.
+    """
+    folder = Path(directory) if directory is not None else CHECKPOINTS
+    encoder, record = load_encoder(folder / "graformer.safetensors")
+    denoisers: dict[str, Denoiser] = {}
+    records = {"graformer": record}
+    for name, preset in PRESETS.items():
+        path = folder / f"{name}.safetensors"
+        if isinstance(preset.network, DenoiserConfig) and path.is_file():
+            denoisers[name], records[name] = load_denoiser(path, encoder)
+    return Models(encoder, denoisers, records)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Frames of a clip with all that a reverse process starts from.
+
+    frames: (F,) their numbers in the clip. view, context: in the view frame. gmm: fitted to H_K, leading axis F, view
+    frame. samples_view: (F, N, J, 3), the draws of H_K that it was fitted to. seed: of every random number.
+    """
+
+    clip: PoseClip2D
+    frames: np.ndarray
+    view: View
+    context: Context
+    gmm: PoseGMM
+    samples_view: Tensor
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def baseline(self) -> np.ndarray:
+        """The Graformer alone, (F, J, 3) metres, root-relative, camera frame."""
+        return self.view.to_cam(self.context.pose_view).numpy()
+
+    @property
+    def h_samples(self) -> np.ndarray:
+        """Draws of H_K, (F, N, J, 3) metres, root-relative, camera frame."""
+        return self.view.to_cam(self.samples_view).numpy()
+
+    @property
+    def gmm_cam(self) -> PoseGMM:
+        """The fitted GMM in the camera's frame."""
+        turn = torch.kron(torch.eye(NUM_JOINTS), torch.eye(3)).expand(len(self), -1, -1).clone()
+        for joint in range(NUM_JOINTS):
+            turn[:, 3 * joint : 3 * joint + 3, 3 * joint : 3 * joint + 3] = self.view.rotation.mT
+        covariances = turn[:, None] @ self.gmm.covariances @ turn[:, None].mT
+        means = (turn[:, None] @ self.gmm.means[..., None])[..., 0]
+        return PoseGMM(self.gmm.weights, means, 0.5 * (covariances + covariances.mT))
+
+    @property
+    def truth_view(self) -> Tensor | None:
+        """The exact pose in the view frame, (F, J, 3), where the clip has it."""
+        if self.clip.pose3d_cam is None:
+            return None
+        return self.view.to_view(torch.from_numpy(self.clip.pose3d_cam[self.frames].astype(np.float32)))
+
+
+def clip_view(clip: PoseClip2D, frames: np.ndarray) -> View:
+    """What the networks see of a clip's frames."""
+    mixture = clip_mixture(clip).frames(frames)
+    intrinsics = None
+    if clip.intrinsics is not None:
+        i = clip.intrinsics
+        intrinsics = torch.tensor([[i.fx, i.fy, i.cx, i.cy]], dtype=torch.float32).expand(len(frames), -1)
+    arrays = (mixture.weights, mixture.means_px, mixture.variances_px2)
+    weights, means, variances = (torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in arrays)
+    return normalise_view(weights, means, variances, intrinsics)
+
+
+def _frame_numbers(clip: PoseClip2D, frames: Sequence[int] | np.ndarray | None) -> np.ndarray:
+    numbers = np.arange(len(clip)) if frames is None else np.atleast_1d(np.asarray(frames, dtype=np.int64))
+    if numbers.size == 0 or numbers.min() < 0 or numbers.max() >= len(clip):
+        raise InvalidInput(f"frames must be numbers from 0 to {len(clip) - 1}, found {numbers.tolist()[:5]}")
+    return numbers
+
+
+def prepare(
+    clip: PoseClip2D,
+    models: Models,
+    frames: Sequence[int] | np.ndarray | None = None,
+    uncertainty: UncertaintyConfig | None = None,
+    seed: int = 0,
+) -> Prepared:
+    """Encode frames of a clip, draw from their H_K and fit their GMMs.
+
+    frames: numbers of the frames, all by default. The result of a frame does not depend on the other ones asked for.
+    Raises InvalidInput on frame numbers outside the clip.
+    """
+    numbers = _frame_numbers(clip, frames)
+    view = clip_view(clip, numbers)
+    context = models.encoder.encode(view)
+    generator = seeded("cpu", seed, _FIT)
+    samples, gmm = models.encoder.indeterminate(view, context, uncertainty or UncertaintyConfig(), generator, shared_noise=True)
+    return Prepared(clip, numbers, view, context, gmm, samples, seed)
+
+
+def reverse_steps(
+    prepared: Prepared, network: Denoiser, steps: int, hypotheses: int, eta: float, seed: int
+) -> Iterator[ReverseStep]:
+    """The reverse process of every prepared frame, state by state, in the view frame: samples (F, H, J, 3).
+
+    Starts from poses drawn from each frame's fitted GMM (standard diffusion: from N(0, I)); hypotheses differ in component and
+    noise. Raises InvalidInput on counts or eta out of range.
+    """
+    if not 1 <= hypotheses <= MAX_HYPOTHESES:
+        raise InvalidInput(f"hypotheses must lie between 1 and {MAX_HYPOTHESES}, found {hypotheses}")
+    config = network.config
+    count = len(prepared)
+    generator = seeded("cpu", seed, _START)
+    if config.diffusion == "gmm":
+        gmm = prepared.gmm
+    else:
+        single = standard_normal(3 * NUM_JOINTS)
+        gmm = PoseGMM(*(t.expand(count, *t.shape).clone() for t in (single.weights, single.means, single.covariances)))
+    pose = (NUM_JOINTS, 3)
+    components = gmm.draw_components(hypotheses, generator, shared=True)
+    mean = gmm.mean_of(components).unflatten(-1, pose)
+    start = mean + gmm.noise(components, generator, shared=True).unflatten(-1, pose)
+    variances = gmm.covariances.diagonal(dim1=-2, dim2=-1)
+    component_std = variances.gather(1, components[..., None].expand(-1, -1, variances.shape[-1])).sqrt()
+    mixture_std = gmm.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+
+    def per_hypothesis(tensor: Tensor) -> Tensor:
+        return tensor[:, None].expand(-1, hypotheses, *tensor.shape[1:]).flatten(0, 1)
+
+    condition = condition_features(
+        mean.flatten(0, 1),
+        component_std.unflatten(-1, pose).flatten(0, 1),
+        per_hypothesis(gmm.mean.unflatten(-1, pose)),
+        per_hypothesis(mixture_std.unflatten(-1, pose)),
+    )
+    features = per_hypothesis(prepared.context.features) if config.use_context else None
+
+    @torch.no_grad()
+    def denoise(sample: Tensor, k: int) -> Tensor:
+        flat = network(sample.flatten(0, 1), torch.tensor(k), features, condition)
+        return flat.unflatten(0, (count, hypotheses))
+
+    noise_source = component_noise(gmm, components, generator) if eta > 0 else None
+    schedule = make_schedule(config.schedule, config.num_steps)
+    return reverse_process(denoise, start, schedule, steps, eta, mean, noise_source, config.prediction_type)
+
+
+def reverse_trace(
+    prepared: Prepared, network: Denoiser, steps: int = 5, hypotheses: int = 5, eta: float = 0.0, seed: int = 0
+) -> DiffusionTrace:
+    """The whole reverse process of every prepared frame, camera frame."""
+    states = list(reverse_steps(prepared, network, steps, hypotheses, eta, seed))
+    samples = torch.stack([state.sample for state in states], dim=1)
+    predicted = torch.stack([state.pred_x_start for state in states], dim=1)
+    # The hip of a noisy state carries noise of its own; a pose is shown with its hip at the origin.
+    samples = samples - samples[..., :1, :]
+    return DiffusionTrace(
+        np.array([state.k for state in states]),
+        prepared.view.to_cam(samples).numpy(),
+        prepared.view.to_cam(predicted).numpy(),
+    )
+
+
+def reverse_traces(
+    prepared: Prepared,
+    models: Models,
+    steps: int = 5,
+    hypotheses: int = 5,
+    eta: float = 0.0,
+    seed: int = 0,
+    schedule: ScheduleName = "converging",
+) -> dict[str, DiffusionTrace]:
+    """The reverse process with ("context") and without ("no_context") f_ST, from the same start and the same noise."""
+    return {
+        label: reverse_trace(prepared, models.pick(context, "gmm", schedule)[1], steps, hypotheses, eta, seed)
+        for label, context in (("context", True), ("no_context", False))
+    }
+
+
+def forward_traces(
+    prepared: Prepared,
+    index: int = 0,
+    schedule: ScheduleName = "supplement",
+    samples: int = 200,
+    seed: int = 0,
+    stepwise: bool = False,
+) -> dict[str, DiffusionTrace]:
+    """Forward diffusion of one prepared frame, "standard" and "gmm", from the same h_0 and the same white noise.
+
+    index: which prepared frame. h_0 is the exact pose where the clip has it, else the encoder's. samples: how many chains.
+    stepwise: new noise at every step (Eq. 2) instead of one kept noise (Eq. 1). Traces have an F axis of length 1.
+    """
+    truth = prepared.truth_view
+    start = (prepared.context.pose_view if truth is None else truth)[index]
+    x_start = start.expand(1, samples, NUM_JOINTS, 3)
+    noise_schedule = make_schedule(schedule)
+    single = standard_normal(3 * NUM_JOINTS)
+    mixtures = {
+        "standard": PoseGMM(single.weights[None], single.means[None], single.covariances[None]),
+        "gmm": prepared.gmm[index : index + 1],
+    }
+    traces = {}
+    for label, gmm in mixtures.items():
+        # One generator state for both: the white noise that is coloured by Sigma is the same.
+        components = gmm.draw_components(samples, seeded("cpu", seed, _FORWARD))
+        noise_source = component_noise(gmm, components, seeded("cpu", seed, _FORWARD, 1))
+        mean = gmm.mean_of(components).unflatten(-1, (NUM_JOINTS, 3))
+        chain = forward_chain(x_start, noise_schedule, noise_source, mean, stepwise)
+        chain = chain - chain[..., :1, :]
+        in_cam = prepared.view[index : index + 1].to_cam(chain.transpose(0, 1))
+        traces[label] = DiffusionTrace(np.arange(noise_schedule.num_steps + 1), in_cam.numpy())
+    return traces
+
+
+def clip_hash(clip: PoseClip2D) -> str:
+    """SHA-256 of everything in a clip that a prediction depends on."""
+    digest = hashlib.sha256()
+    mixture = clip_mixture(clip)
+    for array in (clip.keypoints_px, clip.confidence, mixture.weights, mixture.means_px, mixture.variances_px2):
+        digest.update(np.ascontiguousarray(array, dtype=np.float32).tobytes())
+    digest.update(repr((clip.width, clip.height, clip.fps, clip.intrinsics)).encode())
+    return digest.hexdigest()
+
+
+def version() -> str:
+    """This package's version."""
+    try:
+        return metadata.version("diffpose-studio")
+    except metadata.PackageNotFoundError:
+        return "source tree"
+
+
+@dataclass
+class _Gathered:
+    pose: list[Tensor] = field(default_factory=list)
+    hypotheses: list[Tensor] = field(default_factory=list)
+    baseline: list[Tensor] = field(default_factory=list)
+    traces: list[DiffusionTrace] = field(default_factory=list)
+
+
+def lift(
+    clip: PoseClip2D,
+    *,
+    models: Models | None = None,
+    steps: int = 5,
+    hypotheses: int = 5,
+    seed: int = 0,
+    context: bool = True,
+    diffusion: Literal["gmm", "standard"] = "gmm",
+    schedule: ScheduleName = "converging",
+    eta: float = 0.0,
+    trace: bool = False,
+    uncertainty: UncertaintyConfig | None = None,
+    frames: Sequence[int] | np.ndarray | None = None,
+    progress: Any = None,
+) -> LiftResult:
+    """Lift a 2D clip to 3D.
+
+    models: loaded weights, the bundled ones by default. steps: DDIM steps, 1 to 50. hypotheses: N poses drawn from H_K, whose mean
+    is the prediction. seed: decides every random number. context: with f_ST or without. eta: 0 is deterministic, 1
+    ancestral sampling. trace: also return every state. frames: numbers of the frames to lift, all by default. progress:
+    called with (frames done, frames in all).
+
+    Returns a LiftResult in metres, root-relative, camera frame. Frames are worked on in blocks, so that memory does not grow
+    with their number unless the trace is asked for; a frame's result depends on no other frame.
+    Raises InvalidInput on settings out of range. Source: SPEC of inference in the main paper, section 4.3.
+    """
+    loaded = models or load_models()
+    name, network = loaded.pick(context, diffusion, schedule)
+    uncertainty = uncertainty or UncertaintyConfig()
+    numbers = _frame_numbers(clip, frames)
+    gathered = _Gathered()
+    for begin in range(0, len(numbers), BLOCK_FRAMES):
+        block = numbers[begin : begin + BLOCK_FRAMES]
+        prepared = prepare(clip, loaded, block, uncertainty, seed)
+        if trace:
+            traced = reverse_trace(prepared, network, steps, hypotheses, eta, seed)
+            gathered.traces.append(traced)
+            final = torch.from_numpy(traced.samples[:, -1])
+        else:
+            last = None
+            for last in reverse_steps(prepared, network, steps, hypotheses, eta, seed):
+                pass
+            assert last is not None
+            final = prepared.view.to_cam(last.sample)
+        gathered.hypotheses.append(final)
+        gathered.pose.append(final.mean(1))
+        gathered.baseline.append(torch.from_numpy(prepared.baseline))
+        if progress is not None:
+            progress(begin + len(block), len(numbers))
+    whole = None
+    if gathered.traces:
+        parts = gathered.traces
+        predicted = [part.pred_x_start for part in parts if part.pred_x_start is not None]
+        whole = DiffusionTrace(parts[0].k, np.concatenate([p.samples for p in parts]), np.concatenate(predicted))
+    provenance = {
+        "software": f"diffpose-studio {version()}, torch {torch.__version__}",
+        "weights": name,
+        "weights_sha256": fingerprint(dict(network.state_dict())),
+        "encoder_sha256": fingerprint(encoder_tensors(loaded.encoder)),
+        "clip": clip.name,
+        "clip_sha256": clip_hash(clip),
+        "settings": {
+            "steps": steps, "hypotheses": hypotheses, "seed": seed, "context": context, "diffusion": diffusion,
+            "schedule": schedule, "eta": eta, "uncertainty": to_dict(uncertainty),
+        },
+        "frame_of_reference": "metres, root-relative, camera frame: x right, y down, z forward",
+        "joint_order": "Human3.6M-17",
+    }  # fmt: skip
+    return LiftResult(
+        torch.cat(gathered.pose).numpy(),
+        torch.cat(gathered.hypotheses).numpy(),
+        torch.cat(gathered.baseline).numpy(),
+        provenance,
+        whole,
+    )

@@ -27,7 +27,8 @@ def look_at_rotation(position_world: Tensor, target_world: Tensor, roll_rad: Ten
     """World-to-camera rotation of a camera that looks at a point with the horizon level but for a roll.
 
     position_world, target_world: (..., 3) metres; the line between them must not be vertical.
-    roll_rad: (...) radians, turns the image clockwise. Returns (..., 3, 3), rows are the camera's axes.
+    roll_rad: (...) radians, turns the camera clockwise, and so what it sees counter-clockwise.
+    Returns (..., 3, 3), rows are the camera's axes.
     """
     forward = torch.nn.functional.normalize(target_world - position_world, dim=-1)
     up = torch.zeros_like(forward)
@@ -108,7 +109,8 @@ def evaluation_cameras(root_world: np.ndarray) -> list[Camera]:
     """The four fixed cameras of the benchmark for one clip.
 
     root_world: (F, 3) the clip's root path. Each camera stands 1.6 m high at azimuth 45, 135, 225 or 315
-    degrees around the centre of the path's bounding circle, 4.5 m outside that circle, and looks at the mean root position.
+    degrees around the centre of the path's bounding circle, 4.5 m outside that circle, and looks at the mean root
+    position.
     """
     ground = root_world[:, :2].astype(np.float64)
     centre = (ground.min(0) + ground.max(0)) / 2

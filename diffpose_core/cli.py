@@ -22,7 +22,6 @@ MOCAP17_LICENCE = (
 
 def _train(args: argparse.Namespace) -> None:
     # Heavy imports stay inside the commands, so that `--help` answers at once.
-    from diffpose_core.io.cards import write_card
     from diffpose_core.training import RunOptions, shortened, train_denoiser, train_encoder
 
     preset = PRESETS[args.name]
@@ -30,7 +29,11 @@ def _train(args: argparse.Namespace) -> None:
     config = shortened(preset.training, epochs=args.epochs, batch_size=args.batch_size, seed=args.seed,
                        learning_rate=args.learning_rate, samples_per_epoch=args.samples_per_epoch)  # fmt: skip
     options = RunOptions(
-        directory / args.name, accelerator=args.accelerator, devices=args.devices, threads=args.threads, progress=not args.quiet
+        directory / args.name,
+        accelerator=args.accelerator,
+        devices=args.devices,
+        threads=args.threads,
+        progress=not args.quiet,
     )
     out = Path(args.out) if args.out else directory / f"{args.name}.safetensors"
     command = shlex.join(["diffpose", *_without_paths(args.argv)])
@@ -42,14 +45,15 @@ def _train(args: argparse.Namespace) -> None:
         encoder = Path(args.encoder) if args.encoder else directory / "graformer.safetensors"
         record = train_denoiser(args.name, encoder, Path(args.data), Path(args.validation), preset.network, config,
                                 options, out, command, args.licence, args.bank_size)  # fmt: skip
-    card = write_card(out, record)
     for name, value in sorted(record.metrics.items()):
         print(f"{name:28s} {value:.4f}")
-    print(f"wrote {out} and {card}")
+    print(f"wrote {out} and {out.with_suffix('.md')}")
 
 
 def _without_paths(argv: list[str]) -> list[str]:
-    """The command as it is written into a checkpoint: files by their names, since folders differ from machine to machine."""
+    """The command as it is written into a checkpoint: files by their names, since folders differ from machine to
+    machine.
+    """
     return [Path(word).name if "/" in word else word for word in argv]
 
 
@@ -133,21 +137,25 @@ def _make_clips(args: argparse.Namespace) -> None:
 
 
 def _make_data(args: argparse.Namespace) -> None:
-    from diffpose_core.datasets.mocap17 import save_mocap17
-    from diffpose_core.datasets.procedural import procedural_dataset
+    from diffpose_core.datasets.mocap17 import load_mocap17
+    from diffpose_core.datasets.procedural import write_procedural_dataset
 
-    motions = procedural_dataset(args.clips, args.seed)
-    save_mocap17(motions, args.out)
+    write_procedural_dataset(args.out, args.clips, args.seed)
+    motions = load_mocap17(args.out)
     print(f"wrote {args.out}: {len(motions)} clips, {motions.num_frames} frames")
 
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser of all commands."""
-    root = argparse.ArgumentParser(prog="diffpose", description="Diffusion-based 3D human pose estimation from 2D poses.")
+    root = argparse.ArgumentParser(
+        prog="diffpose", description="Diffusion-based 3D human pose estimation from 2D poses."
+    )
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        sub = commands.add_parser(
+            name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
         sub.set_defaults(run=run)
         sub.add_argument("--quiet", action="store_true", help="no progress")
         return sub
@@ -158,15 +166,21 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--validation", required=True, help="validation motions in Mocap-17 layout (.npz)")
     train.add_argument("--runs", default="runs", help="folder of training state; a run found there is resumed")
     train.add_argument("--out", default=None, help="the checkpoint to write; by default RUNS/NAME.safetensors")
-    train.add_argument("--encoder", default=None, help="the encoder's checkpoint; by default RUNS/graformer.safetensors")
-    train.add_argument("--bank-size", type=int, default=200_000, help="views that are prepared for the denoisers to share")
+    train.add_argument(
+        "--encoder", default=None, help="the encoder's checkpoint; by default RUNS/graformer.safetensors"
+    )
+    train.add_argument(
+        "--bank-size", type=int, default=200_000, help="views that are prepared for the denoisers to share"
+    )
     for name, kind in (("epochs", int), ("batch-size", int), ("samples-per-epoch", int), ("learning-rate", float)):
         train.add_argument(f"--{name}", type=kind, default=None, help="instead of the preset's")
     train.add_argument("--seed", type=int, default=0, help="decides initial weights and every batch")
     train.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="where to train")
     train.add_argument("--devices", type=int, default=1, help="processes (DDP) on this machine")
     train.add_argument("--threads", type=int, default=None, help="CPU threads of torch")
-    train.add_argument("--licence", default=MOCAP17_LICENCE, help="licence of the weights, which follows from the data's")
+    train.add_argument(
+        "--licence", default=MOCAP17_LICENCE, help="licence of the weights, which follows from the data's"
+    )
 
     evaluate = command("evaluate", _evaluate, "Measure every method on a file in Mocap-17 layout.")
     evaluate.add_argument("--data", required=True, help="motions in Mocap-17 layout (.npz)")

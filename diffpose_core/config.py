@@ -18,7 +18,9 @@ ConfigT = TypeVar("ConfigT")
 
 @dataclass(frozen=True)
 class GraformerConfig:
-    """channels: width, and the width of f_ST. num_blocks: GCN-attention blocks. cheb_order: order of both end convolutions."""
+    """channels: width, and the width of f_ST. num_blocks: GCN-attention blocks. cheb_order: order of both end
+    convolutions.
+    """
 
     channels: int = 128
     num_blocks: int = 5
@@ -31,10 +33,10 @@ class GraformerConfig:
 class DenoiserConfig:
     """The diffusion network g.
 
-    channels: width of the blocks. context_channels: width of f_ST. use_context: whether f_ST goes in. conditioning: what else
-    goes in: "none" (the paper's form) or "gmm" (mean and spread of the component and of the whole GMM). diffusion: what
-    noise is drawn from, the pose's "gmm" or "standard" normal noise. schedule: name of the noise schedule. prediction_type:
-    what g's output means.
+    channels: width of the blocks. context_channels: width of f_ST. use_context: whether f_ST goes in. conditioning:
+    what else goes in: "none" (the paper's form) or "gmm" (mean and spread of the component and of the whole GMM).
+    diffusion: what noise is drawn from, the pose's "gmm" or "standard" normal noise. schedule: name of the noise
+    schedule. prediction_type: what g's output means.
     """
 
     channels: int = 256
@@ -54,9 +56,10 @@ class DenoiserConfig:
 class TrainingConfig:
     """How a network is trained.
 
-    samples_per_epoch: an epoch is this many poses, since views are drawn without end. epochs: how many. batch_size. learning_rate,
-    learning_rate_decay, decay_every_epochs: Adam's rate and its decay; the paper's are 1e-4, 0.9 and 10. ema_decay: of the moving
-    average of the weights, which is what is kept. noise_draws: forward-diffusion draws a pose and batch (denoiser only).
+    samples_per_epoch: an epoch is this many poses, since views are drawn without end. epochs: how many. batch_size.
+    learning_rate, learning_rate_decay, decay_every_epochs: Adam's rate and its decay; the paper's are 1e-4, 0.9 and
+    10. ema_decay: of the moving average of the weights, which is what is kept. noise_draws: forward-diffusion draws a
+    pose and batch (denoiser only).
     """
 
     samples_per_epoch: int = 65536
@@ -83,13 +86,18 @@ class UncertaintyConfig:
     reg_covar: float = 1e-6
 
 
-#: What two processor cores can do in half an hour a network. The rate starts ten times above the paper's 1e-4 and decays every
-#: epoch, because there are far fewer steps to take.
+#: What two processor cores can do in half an hour a network. The rate starts ten times above the paper's 1e-4 and
+#: decays every epoch, because there are far fewer steps to take.
 SHORT_ENCODER_TRAINING = TrainingConfig(
     samples_per_epoch=65536, epochs=40, batch_size=256, learning_rate=1e-3, decay_every_epochs=1
 )
 SHORT_DENOISER_TRAINING = TrainingConfig(
-    samples_per_epoch=65536, epochs=24, batch_size=256, learning_rate=1e-3, learning_rate_decay=0.85, decay_every_epochs=1
+    samples_per_epoch=65536,
+    epochs=24,
+    batch_size=256,
+    learning_rate=1e-3,
+    learning_rate_decay=0.85,
+    decay_every_epochs=1,
 )
 #: The supplement's own numbers (section 3).
 PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_size=4096)
@@ -110,7 +118,9 @@ def _denoiser(summary: str, **changes: Any) -> Preset:
 
 PRESETS: dict[str, Preset] = {
     "graformer": Preset(
-        GraformerConfig(), SHORT_ENCODER_TRAINING, "context encoder of one frame, and the baseline that DiffPose is compared with"
+        GraformerConfig(),
+        SHORT_ENCODER_TRAINING,
+        "context encoder of one frame, and the baseline that DiffPose is compared with",
     ),
     "diffpose": _denoiser("GMM diffusion with f_ST"),
     "diffpose_no_context": _denoiser("GMM diffusion without f_ST", use_context=False),

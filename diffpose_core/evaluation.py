@@ -22,7 +22,8 @@ from diffpose_core.metrics import joint_errors, procrustes_align
 from diffpose_core.pipeline import BLOCK_FRAMES, Models, clip_view, prepare, reverse_steps, version
 from diffpose_core.structures import Intrinsics, PoseClip2D, PoseMixture
 
-#: The detector's seed of clip c and camera v is drawn from (DETECTOR_SEED, c, v): the same 2D for every method and machine.
+#: The detector's seed of clip c and camera v is drawn from (DETECTOR_SEED, c, v): the same 2D for every method and
+#: machine.
 DETECTOR_SEED = 17
 _METRICS = ("mpjpe_mm", "p_mpjpe_mm")
 
@@ -75,7 +76,9 @@ class _Sums:
         return cls(np.zeros((len(_METRICS), 3)), np.zeros(3))
 
     def add(self, errors: np.ndarray, hidden: np.ndarray) -> None:
-        """errors: (protocols, F, J) metres; hidden: (F, J). The hip is no part of hidden or visible: it is never wrong."""
+        """errors: (protocols, F, J) metres; hidden: (F, J). The hip is no part of hidden or visible: it is never
+        wrong.
+        """
         apart = np.zeros_like(hidden)
         apart[:, 1:] = True
         for column, mask in enumerate((np.ones_like(hidden), hidden & apart, ~hidden & apart)):
@@ -98,11 +101,14 @@ def protocol_errors(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
 Predictions = Mapping[str, np.ndarray]
 
 
-def predictions(clip: PoseClip2D, models: Models, frames: np.ndarray, steps: int, hypotheses: int, seed: int) -> Predictions:
+def predictions(
+    clip: PoseClip2D, models: Models, frames: np.ndarray, steps: int, hypotheses: int, seed: int
+) -> Predictions:
     """What every method makes of frames of a clip, (F, J, 3) metres, root-relative, camera frame.
 
-    "graformer" and every loaded denoiser by its preset's name; `NAME_1_step` is the prediction of a single step (DDIM with
-    one step ends at the h_0 predicted at k = K), `NAME_best` the hypothesis nearest to the truth, which needs the truth.
+    "graformer" and every loaded denoiser by its preset's name; `NAME_1_step` is the prediction of a single step (DDIM
+    with one step ends at the h_0 predicted at k = K), `NAME_best` the hypothesis nearest to the truth, which needs the
+    truth.
     """
     prepared = prepare(clip, models, frames, seed=seed)
     truth = prepared.truth_view
@@ -131,10 +137,10 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluate every loaded method on a file in Mocap-17 layout, detected 2D, frame setting.
 
-    stride: every stride-th frame of each clip. clips: numbers of the clips, all by default. mixed_precision: bfloat16 inside the
-    networks. Returns {"methods": {NAME: {"mpjpe_mm", "p_mpjpe_mm", "hidden", "visible", "actions"}}, "frames",
-    "provenance"}. Totals are means over all frames; per-action figures over the action's own frames.
-    Raises InvalidInput if the file isn't in the layout.
+    stride: every stride-th frame of each clip. clips: numbers of the clips, all by default. mixed_precision: bfloat16
+    inside the networks. Returns {"methods": {NAME: {"mpjpe_mm", "p_mpjpe_mm", "hidden", "visible", "actions"}},
+    "frames", "provenance"}. Totals are means over all frames; per-action figures over the action's own frames. Raises
+    InvalidInput if the file isn't in the layout.
     """
     motions = load_mocap17(data)
     started = time.time()
@@ -192,7 +198,9 @@ def evaluate(
 
 
 def detector_statistics(data: str | Path, clips: range | None = None) -> dict[str, Any]:
-    """What the simulated detector does on a motion file: errors in px of visible and hidden joints, swaps, two-mode joints."""
+    """What the simulated detector does on a motion file: errors in px of visible and hidden joints, swaps, two-mode
+    joints.
+    """
     motions = load_mocap17(data)
     error_sum, counts = np.zeros(2), np.zeros(2)
     two_modes, limb_frames, swaps, joints, lag_products, lag_squares = 0, 0, 0, 0, 0.0, 0.0

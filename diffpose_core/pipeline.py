@@ -8,6 +8,7 @@ z forward); inside, work is done in the view frame (see `uncertainty.view`).
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -45,7 +46,9 @@ _FIT, _START, _FORWARD = 1, 2, 3
 
 @dataclass(frozen=True)
 class Models:
-    """Loaded weights. encoder: the context encoder and baseline. denoisers: by preset name. records: what each file says of itself."""
+    """Loaded weights. encoder: the context encoder and baseline. denoisers: by preset name. records: what each file
+    says of itself.
+    """
 
     encoder: ContextEncoder
     denoisers: Mapping[str, Denoiser]
@@ -165,7 +168,9 @@ def prepare(
     view = clip_view(clip, numbers)
     context = models.encoder.encode(view)
     generator = seeded("cpu", seed, _FIT)
-    samples, gmm = models.encoder.indeterminate(view, context, uncertainty or UncertaintyConfig(), generator, shared_noise=True)
+    samples, gmm = models.encoder.indeterminate(
+        view, context, uncertainty or UncertaintyConfig(), generator, shared_noise=True
+    )
     return Prepared(clip, numbers, view, context, gmm, samples, seed)
 
 
@@ -174,8 +179,8 @@ def reverse_steps(
 ) -> Iterator[ReverseStep]:
     """The reverse process of every prepared frame, state by state, in the view frame: samples (F, H, J, 3).
 
-    Starts from poses drawn from each frame's fitted GMM (standard diffusion: from N(0, I)); hypotheses differ in component and
-    noise. Raises InvalidInput on counts or eta out of range.
+    Starts from poses drawn from each frame's fitted GMM (standard diffusion: from N(0, I)); hypotheses differ in
+    component and noise. Raises InvalidInput on counts or eta out of range.
     """
     if not 1 <= hypotheses <= MAX_HYPOTHESES:
         raise InvalidInput(f"hypotheses must lie between 1 and {MAX_HYPOTHESES}, found {hypotheses}")
@@ -258,8 +263,9 @@ def forward_traces(
 ) -> dict[str, DiffusionTrace]:
     """Forward diffusion of one prepared frame, "standard" and "gmm", from the same h_0 and the same white noise.
 
-    index: which prepared frame. h_0 is the exact pose where the clip has it, else the encoder's. samples: how many chains.
-    stepwise: new noise at every step (Eq. 2) instead of one kept noise (Eq. 1). Traces have an F axis of length 1.
+    index: which prepared frame. h_0 is the exact pose where the clip has it, else the encoder's. samples: how many
+    chains. stepwise: new noise at every step (Eq. 2) instead of one kept noise (Eq. 1). Traces have an F axis of
+    length 1.
     """
     truth = prepared.truth_view
     start = (prepared.context.pose_view if truth is None else truth)[index]
@@ -327,14 +333,14 @@ def lift(
 ) -> LiftResult:
     """Lift a 2D clip to 3D.
 
-    models: loaded weights, the bundled ones by default. steps: DDIM steps, 1 to 50. hypotheses: N poses drawn from H_K, whose mean
-    is the prediction. seed: decides every random number. context: with f_ST or without. eta: 0 is deterministic, 1
-    ancestral sampling. trace: also return every state. frames: numbers of the frames to lift, all by default. progress:
-    called with (frames done, frames in all).
+    models: loaded weights, the bundled ones by default. steps: DDIM steps, 1 to 50. hypotheses: N poses drawn from
+    H_K, whose mean is the prediction. seed: decides every random number. context: with f_ST or without. eta: 0 is
+    deterministic, 1 ancestral sampling. trace: also return every state. frames: numbers of the frames to lift, all by
+    default. progress: called with (frames done, frames in all).
 
-    Returns a LiftResult in metres, root-relative, camera frame. Frames are worked on in blocks, so that memory does not grow
-    with their number unless the trace is asked for; a frame's result depends on no other frame.
-    Raises InvalidInput on settings out of range. Source: SPEC of inference in the main paper, section 4.3.
+    Returns a LiftResult in metres, root-relative, camera frame. Frames are worked on in blocks, so that memory does
+    not grow with their number unless the trace is asked for; a frame's result depends on no other frame. Raises
+    InvalidInput on settings out of range. Source: SPEC of inference in the main paper, section 4.3.
     """
     loaded = models or load_models()
     name, network = loaded.pick(context, diffusion, schedule)
@@ -349,10 +355,8 @@ def lift(
             gathered.traces.append(traced)
             final = torch.from_numpy(traced.samples[:, -1])
         else:
-            last = None
-            for last in reverse_steps(prepared, network, steps, hypotheses, eta, seed):
-                pass
-            assert last is not None
+            # Only the last state is kept: a queue of length one drains the generator.
+            (last,) = deque(reverse_steps(prepared, network, steps, hypotheses, eta, seed), maxlen=1)
             final = prepared.view.to_cam(last.sample)
         gathered.hypotheses.append(final)
         gathered.pose.append(final.mean(1))

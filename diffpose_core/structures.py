@@ -133,9 +133,7 @@ class PoseClip2D:
             bool(np.isfinite(self.confidence).all() and (self.confidence >= 0).all() and (self.confidence <= 1).all()),
             "confidence must lie between 0 and 1",
         )
-        _require(
-            self.width > 0 and self.height > 0, f"image size must be above 0, found {self.width} x {self.height}"
-        )
+        _require(self.width > 0 and self.height > 0, f"image size must be above 0, found {self.width} x {self.height}")
         _require(bool(np.isfinite(self.fps)) and self.fps > 0, f"fps must be above 0, found {self.fps}")
         if self.mixture is not None:
             _require(

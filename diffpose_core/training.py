@@ -7,6 +7,7 @@ alone, so that a run that was killed goes on as it would have.
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from diffpose_core.datasets.sampling import Batch, PoseSampler, seeded
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import from_x_start, to_x_start
 from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.io.cards import write_card
 from diffpose_core.io.checkpoints import (
     Record,
     encoder_tensors,
@@ -75,12 +77,13 @@ class _Task(pl.LightningModule):
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__()
         self.config = config
-        # How batches are drawn is not part of the model: a plain attribute inside a list stays out of copies of its state.
+        # How batches are drawn is not part of the model: a plain attribute inside a list stays out of copies of its
+        # state.
         self._draw: list[Any] = []
         self._validation: list[Any] = []
 
     def attach(self, draw: Any, validation: list[Any]) -> None:
-        """Give the task its data: draw(size, generator) makes a training batch; validation is a list of fixed batches."""
+        """Give the task its data: draw(size, generator) makes a training batch; validation holds fixed batches."""
         self._draw, self._validation = [draw], validation
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Task:
@@ -90,10 +93,10 @@ class _Task(pl.LightningModule):
         try:
             copied = self.__class__.__new__(self.__class__)
             memo[id(self)] = copied
-            import copy
-
-            copied.__dict__.update({k: copy.deepcopy(v, memo) for k, v in self.__dict__.items() if k not in ("_trainer", "_fabric")})
-            copied._trainer, copied._fabric = None, None  # type: ignore[assignment]
+            copied.__dict__.update(
+                {k: copy.deepcopy(v, memo) for k, v in self.__dict__.items() if k not in ("_trainer", "_fabric")}
+            )
+            copied._trainer, copied._fabric = None, None
             return copied
         finally:
             self._draw, self._validation = draw, validation
@@ -225,8 +228,9 @@ class BankDraw:
 @dataclass(frozen=True)
 class RunOptions:
     """Where and how a run executes; nothing here changes what is learnt. directory: of its checkpoints and loss curves.
-    accelerator, devices: Lightning's. threads: of torch on the CPU, None leaves it alone. mixed_precision: None decides by
-    what the hardware is fast at. progress: whether to draw a bar."""
+    accelerator, devices: Lightning's. threads: of torch on the CPU, None leaves it alone. mixed_precision: None
+    decides by what the hardware is fast at. progress: whether to draw a bar.
+    """
 
     directory: Path
     accelerator: str = "auto"
@@ -274,7 +278,9 @@ def run_task(task: _Task, config: TrainingConfig, options: RunOptions) -> dict[s
             default_root_dir=options.directory,
             callbacks=[
                 EMAWeightAveraging(decay=config.ema_decay),
-                ModelCheckpoint(options.directory, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False),
+                ModelCheckpoint(
+                    options.directory, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False
+                ),
             ],
         )
         # The run's own state, written by this program to a place of the user's choosing: not a file from outside.
@@ -300,6 +306,18 @@ def _sampler(motions: MotionSet, config: TrainingConfig, varied: bool = True) ->
     return PoseSampler(motions, config.bone_variation if varied else 0.0)
 
 
+def _names(data: Path, validation: Path) -> str:
+    return f"{data.name} (validation: {validation.name})"
+
+
+def _publish(out: Path, tensors: dict[str, Tensor], record: Record) -> None:
+    """Write a checkpoint and its card, from the first process only."""
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(out, tensors, record)
+        write_card(out, record)
+
+
 def train_encoder(
     name: str,
     data: Path,
@@ -321,11 +339,10 @@ def train_encoder(
     metrics = run_task(task, config, options)
     encoder = calibrate_encoder(task.network, sampler)
     record = Record(
-        kind="graformer", name=name, config=to_dict(network), training=to_dict(config), data=f"{data.name} (validation: {validation.name})",
-        command=command, seed=config.seed, metrics=metrics, licence=licence,
+        kind="graformer", name=name, config=to_dict(network), training=to_dict(config),
+        data=_names(data, validation), command=command, seed=config.seed, metrics=metrics, licence=licence,
     )  # fmt: skip
-    if rank_zero_only.rank == 0:
-        save_checkpoint(out, encoder_tensors(encoder), record)
+    _publish(out, encoder_tensors(encoder), record)
     return record
 
 
@@ -347,7 +364,9 @@ def conditions(
         if progress and done % (256 * 20) == 0:
             print(f"  prepared {done} of {size // part[1]} views", flush=True)
 
-    bank = build_bank(encoder, sampler.draw, size, UncertaintyConfig(), draws, _BANK_SEED + (not varied), part=part, progress=show)
+    bank = build_bank(
+        encoder, sampler.draw, size, UncertaintyConfig(), draws, _BANK_SEED + (not varied), part=part, progress=show
+    )
     if part[1] == 1:
         bank.save(path)
     else:
@@ -373,7 +392,8 @@ def train_denoiser(
     encoder, _ = load_encoder(encoder_path)
     if encoder.network.config.channels != network.context_channels:
         raise InvalidInput(
-            f"the encoder's f_ST is {encoder.network.config.channels} wide, the denoiser expects {network.context_channels}"
+            f"the encoder's f_ST is {encoder.network.config.channels} wide, "
+            f"the denoiser expects {network.context_channels}"
         )
     directory = options.directory.parent
     bank = conditions(encoder_path, data, bank_size, bank_draws, directory, True, config, progress=options.progress)
@@ -387,12 +407,11 @@ def train_denoiser(
     metrics["val_encoder_hidden_m"] = float(error[held_out.hidden].mean())
     tensors = {key: value.detach().cpu().contiguous() for key, value in task.network.state_dict().items()}
     record = Record(
-        kind="denoiser", name=name, config=to_dict(network), training=to_dict(config), data=f"{data.name} (validation: {validation.name})",
-        command=command, seed=config.seed, metrics=metrics, licence=licence,
+        kind="denoiser", name=name, config=to_dict(network), training=to_dict(config),
+        data=_names(data, validation), command=command, seed=config.seed, metrics=metrics, licence=licence,
         encoder_sha256=fingerprint(encoder_tensors(encoder)),
     )  # fmt: skip
-    if rank_zero_only.rank == 0:
-        save_checkpoint(out, tensors, record)
+    _publish(out, tensors, record)
     return record
 
 

@@ -24,9 +24,9 @@ from diffpose_core.skeleton import NUM_JOINTS
 class ConditionBank:
     """N views, R draws of a component and a noise for each. Metres, root-relative, view frame.
 
-    context: (N, J, C) bfloat16, f_ST. x_start: (N, J, 3), the truth. component_mean, component_std, noise: (N, R, J, 3), mu^G, the
-    root of Sigma^G's diagonal, and eps^G. mixture_mean, mixture_std: (N, J, 3) of the whole GMM. encoder_pose: (N, J, 3).
-    hidden: (N, J) bool.
+    context: (N, J, C) bfloat16, f_ST. x_start: (N, J, 3), the truth. component_mean, component_std, noise: (N, R, J,
+    3), mu^G, the root of Sigma^G's diagonal, and eps^G. mixture_mean, mixture_std: (N, J, 3) of the whole GMM.
+    encoder_pose: (N, J, 3). hidden: (N, J) bool.
     """
 
     context: Tensor
@@ -97,7 +97,9 @@ def build_bank(
         fields_of_block = prepare_conditions(encoder, draw(block, generator), uncertainty, draws, generator)
         pieces.append(
             {
-                name: tensor.cpu().to(torch.bool if name == "hidden" else torch.bfloat16 if name == "context" else torch.float16)
+                name: tensor.cpu().to(
+                    torch.bool if name == "hidden" else torch.bfloat16 if name == "context" else torch.float16
+                )
                 for name, tensor in fields_of_block.items()
             }
         )

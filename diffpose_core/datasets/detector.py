@@ -69,13 +69,13 @@ class DetectorConfig:
     """Every number of the simulated detector.
 
     std_px: standard deviation of a visible joint's error along one axis, at `px_per_metre`, times `joint_factor`.
-    px_per_metre: image scale that the pixel figures hold for: focal length 1145 px at a distance of 5.5 m. Errors grow with
-    the person's size in the image, as a detector's that crops and rescales the person do. spread_sigma: sigma of the
-    log-normal factor on the spread. hidden_factor: how much wider a hidden joint's mode is. second_mode_probability:
-    share of hidden joints with a second mode. main_weight: range of the heavier mode's weight. swap_probability: share of
-    wrist and ankle pairs that are exchanged. phantom_probability: share of pairs that carry a light mode at the other side
-    without being exchanged. correlation_s: time constant of all errors, seconds. depth_margin_m: a capsule hides a
-    joint only if it is this much nearer to the camera.
+    px_per_metre: image scale that the pixel figures hold for: focal length 1145 px at a distance of 5.5 m. Errors grow
+    with the person's size in the image, as a detector's that crops and rescales the person do. spread_sigma: sigma of
+    the log-normal factor on the spread. hidden_factor: how much wider a hidden joint's mode is.
+    second_mode_probability: share of hidden joints with a second mode. main_weight: range of the heavier mode's
+    weight. swap_probability: share of wrist and ankle pairs that are exchanged. phantom_probability: share of pairs
+    that carry a light mode at the other side without being exchanged. correlation_s: time constant of all errors,
+    seconds. depth_margin_m: a capsule hides a joint only if it is this much nearer to the camera.
     """
 
     std_px: float = 3.45
@@ -95,7 +95,9 @@ class DetectorConfig:
 
 @dataclass(frozen=True)
 class Detection:
-    """Raw detector output as tensors. weights (..., F, J, K), means_px and variances_px2 (..., F, J, K, 2), hidden and swapped (..., F, J)."""
+    """Raw detector output as tensors. weights (..., F, J, K), means_px and variances_px2 (..., F, J, K, 2), hidden and
+    swapped (..., F, J).
+    """
 
     weights: Tensor
     means_px: Tensor

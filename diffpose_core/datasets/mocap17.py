@@ -1,7 +1,8 @@
 """Motion files in the Mocap-17 layout: real motion capture, or the procedural data set.
 
 One .npz holds many clips: root float32 (F, 3) metres; joints int16 (F, 16, 3), joints 1 to 16 relative to the pelvis in
-units of 0.1 mm; start int64 (C + 1,); fps float64 (C,); name, source, subject, action, style str (C,). World frame, z up.
+units of 0.1 mm; start int64 (C + 1,); fps float64 (C,); name, source, subject, action, style str (C,). World frame, z
+up.
 """
 
 from __future__ import annotations
@@ -71,10 +72,14 @@ def load_mocap17(path: str | Path) -> MotionSet:
     if root.ndim != 2 or root.shape[1] != 3 or not np.issubdtype(root.dtype, np.floating):
         raise InvalidInput(f"{path}: root must be float (F, 3), found {root.dtype} {root.shape}")
     if joints.shape != (root.shape[0], NUM_JOINTS - 1, 3) or joints.dtype != np.int16:
-        raise InvalidInput(f"{path}: joints must be int16 {(root.shape[0], 16, 3)}, found {joints.dtype} {joints.shape}")
+        raise InvalidInput(
+            f"{path}: joints must be int16 {(root.shape[0], 16, 3)}, found {joints.dtype} {joints.shape}"
+        )
     if not np.isfinite(root).all():
         raise InvalidInput(f"{path}: root holds values that are not finite")
-    rising = start.ndim == 1 and len(start) >= 2 and np.issubdtype(start.dtype, np.integer) and (np.diff(start) > 0).all()
+    rising = (
+        start.ndim == 1 and len(start) >= 2 and np.issubdtype(start.dtype, np.integer) and (np.diff(start) > 0).all()
+    )
     if not rising or start[0] != 0 or start[-1] != root.shape[0]:
         raise InvalidInput(f"{path}: start must rise from 0 to the number of frames, {root.shape[0]}, clip by clip")
     for key in ("fps", *_TEXT_KEYS):
@@ -96,7 +101,9 @@ def save_mocap17(motions: MotionSet, path: str | Path) -> None:
 
 
 def motion_set(clips: list[np.ndarray], fps: float, **labels: list[str]) -> MotionSet:
-    """Put clips (each (F, 17, 3) metres, world frame) together. labels: name, source, subject, action, style, one string a clip."""
+    """Put clips (each (F, 17, 3) metres, world frame) together. labels: name, source, subject, action, style, one
+    string a clip.
+    """
     poses = np.concatenate(clips).astype(np.float32)
     relative = (poses[:, 1:] - poses[:, :1]) / UNIT_M
     if np.abs(relative).max(initial=0) > np.iinfo(np.int16).max:

@@ -22,7 +22,8 @@ _NUM_GROUPS = 10
 def vary_bodies(poses: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Change bone lengths (symmetrically, by up to 10 %) and stature (by up to 12 %) of a share of the poses.
 
-    poses: (B, J, 3) metres. Directions of the bones stay; the root moves with the stature, so that feet stay near the floor.
+    poses: (B, J, 3) metres. Directions of the bones stay; the root moves with the stature, so that feet stay near the
+    floor.
     """
     batch, device = poses.shape[0], poses.device
     varied = torch.rand(batch, 1, generator=generator, device=device) < share
@@ -30,7 +31,9 @@ def vary_bodies(poses: Tensor, share: float, generator: torch.Generator) -> Tens
     stature = 0.88 + 0.24 * torch.rand(batch, 1, generator=generator, device=device)
     factors = torch.where(varied, group * stature, 1.0)
     root_factor = torch.where(varied, stature, 1.0)
-    joints: list[Tensor] = [poses[:, 0] * torch.cat((torch.ones_like(root_factor), torch.ones_like(root_factor), root_factor), -1)]
+    joints: list[Tensor] = [
+        poses[:, 0] * torch.cat((torch.ones_like(root_factor), torch.ones_like(root_factor), root_factor), -1)
+    ]
     for parent, child in BONES:
         bone = poses[:, child] - poses[:, parent]
         joints.append(joints[parent] + bone * factors[:, _BONE_GROUP[child], None])
@@ -46,16 +49,21 @@ def mirror_bodies(poses: Tensor, generator: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True)
 class Batch:
-    """Poses as the networks meet them. view: B detected poses. pose_view: (B, J, 3), the truth, metres, root-relative, view frame.
-    hidden: (B, J) bool."""
+    """Poses as the networks meet them. view: B detected poses. pose_view: (B, J, 3), the truth, metres, root-relative,
+    view frame. hidden: (B, J) bool.
+    """
 
     view: View
     pose_view: Tensor
     hidden: Tensor
 
 
-def observe(joints_cam: Tensor, intrinsics: Tensor, generator: torch.Generator, detector: DetectorConfig | None = None) -> Batch:
-    """What the detector makes of single frames. joints_cam: (B, J, 3) absolute camera frame, metres. intrinsics: (B, 4) px."""
+def observe(
+    joints_cam: Tensor, intrinsics: Tensor, generator: torch.Generator, detector: DetectorConfig | None = None
+) -> Batch:
+    """What the detector makes of single frames. joints_cam: (B, J, 3) absolute camera frame, metres. intrinsics: (B,
+    4) px.
+    """
     detection = detect(joints_cam[:, None], intrinsics, generator, config=detector)
     view = normalise_view(detection.weights[:, 0], detection.means_px[:, 0], detection.variances_px2[:, 0], intrinsics)
     relative = joints_cam - joints_cam[:, :1]

@@ -14,7 +14,11 @@ def card_text(record: Record, size_bytes: int) -> str:
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(record.metrics.items()))
     config = "\n".join(f"| {name} | {value} |" for name, value in record.config.items())
     training = "\n".join(f"| {name} | {value} |" for name, value in record.training.items())
-    encoder = f"\n- Context encoder: SHA-256 `{record.encoder_sha256}`; it must be the one at hand." if record.encoder_sha256 else ""
+    encoder = (
+        f"\n- Context encoder: SHA-256 `{record.encoder_sha256}`; it must be the one at hand."
+        if record.encoder_sha256
+        else ""
+    )
     return f"""# {record.name}
 
 {summary[0].upper()}{summary[1:]}. Input and output: 17 joints in Human3.6M order; metres, root-relative.
@@ -26,8 +30,8 @@ def card_text(record: Record, size_bytes: int) -> str:
 
 ## Measured at the end of training, on the validation split
 
-Names ending in _m are metres; k1 and k50 are the error of the predicted h_0 at that step. The published figures are those that
-`diffpose evaluate` prints for the test split.
+Names ending in _m are metres; k1 and k50 are the error of the predicted h_0 at that step. The published figures are
+those that `diffpose evaluate` prints for the test split.
 
 | figure | value |
 | --- | --- |
@@ -47,8 +51,8 @@ Names ending in _m are metres; k1 and k50 are the error of the predicted h_0 at 
 
 ## Limits
 
-Trained on few bodies (their bone lengths were varied) and on a simulated detector; one person, no lens distortion, whole body
-in view. Not for identifying people or for medical or safety decisions.
+Trained on few bodies (their bone lengths were varied) and on a simulated detector; one person, no lens distortion,
+whole body in view. Not for identifying people or for medical or safety decisions.
 """
 
 

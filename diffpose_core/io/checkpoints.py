@@ -1,4 +1,6 @@
-"""Weights with everything needed to use and to judge them: one safetensors file, its header a JSON record, a card beside it."""
+"""Weights with everything needed to use and to judge them: one safetensors file, its header a JSON record, a card
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,11 @@ _RECORD_FIELDS = ("format", "kind", "name", "config", "training", "data", "comma
 
 @dataclass(frozen=True)
 class Record:
-    """What a checkpoint says about itself. kind: "graformer" or "denoiser". name: the preset. config: of the network. training:
-    how it was trained. data: on what. command: that made it. seed. metrics: on the validation split, {} when not measured.
-    licence: of the weights. encoder_sha256: for a denoiser, the fingerprint of the encoder that it was trained on."""
+    """What a checkpoint says about itself. kind: "graformer" or "denoiser". name: the preset. config: of the network.
+    training: how it was trained. data: on what. command: that made it. seed. metrics: on the validation split, {} when
+    not measured. licence: of the weights. encoder_sha256: for a denoiser, the fingerprint of the encoder that it was
+    trained on.
+    """
 
     kind: str
     name: str
@@ -66,7 +70,9 @@ def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], record: Record
     """Write weights with their record. Raises InvalidInput if the file would be 20 MB or more."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     if size >= MAX_BYTES:
-        raise InvalidInput(f"{path}: weights of {size / 1e6:.1f} MB; a checkpoint must stay under {MAX_BYTES / 1e6:.0f} MB")
+        raise InvalidInput(
+            f"{path}: weights of {size / 1e6:.1f} MB; a checkpoint must stay under {MAX_BYTES / 1e6:.0f} MB"
+        )
     save_file(tensors, path, metadata={"diffpose": json.dumps(to_dict(record), sort_keys=True)})
 
 
@@ -76,7 +82,9 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
     if not path.is_file():
         raise InvalidInput(f"{path}: no such checkpoint")
     if path.stat().st_size >= MAX_BYTES * 1.1:
-        raise InvalidInput(f"{path}: {path.stat().st_size / 1e6:.1f} MB; a checkpoint stays under {MAX_BYTES / 1e6:.0f} MB")
+        raise InvalidInput(
+            f"{path}: {path.stat().st_size / 1e6:.1f} MB; a checkpoint stays under {MAX_BYTES / 1e6:.0f} MB"
+        )
     try:
         with safe_open(path, framework="pt") as archive:
             header = (archive.metadata() or {}).get("diffpose")
@@ -84,7 +92,9 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
     except (SafetensorError, OSError) as error:
         raise InvalidInput(f"{path}: not a safetensors file ({error})") from error
     if header is None:
-        raise InvalidInput(f"{path}: a safetensors file without a DiffPose record; expected one made by `diffpose train`")
+        raise InvalidInput(
+            f"{path}: a safetensors file without a DiffPose record; expected one made by `diffpose train`"
+        )
     try:
         values = json.loads(header)
     except (ValueError, RecursionError) as error:
@@ -141,11 +151,15 @@ def load_encoder(path: str | Path) -> tuple[ContextEncoder, Record]:
 
 
 def load_denoiser(path: str | Path, encoder: ContextEncoder | None = None) -> tuple[Denoiser, Record]:
-    """The diffusion network of a file, in evaluation mode; with `encoder`, checks that it is the one it was trained on."""
+    """The diffusion network of a file, in evaluation mode; with `encoder`, checks that it is the one it was trained
+    on.
+    """
     tensors, record = read_checkpoint(path)
     _expect_kind(record, "denoiser", path)
     network = Denoiser(from_dict(DenoiserConfig, record.config))
     _fill(network, tensors, path)
     if encoder is not None and record.encoder_sha256 != fingerprint(encoder_tensors(encoder)):
-        raise InvalidInput(f"{path}: trained on another context encoder than the one at hand; train it again, or use its own")
+        raise InvalidInput(
+            f"{path}: trained on another context encoder than the one at hand; train it again, or use its own"
+        )
     return network, record

@@ -25,7 +25,10 @@ def save_clip(clip: PoseClip2D, path: str | Path | IO[bytes]) -> None:
         "height": clip.height,
         "fps": clip.fps,
         "joint_order": "Human3.6M-17",
-        "units": {"keypoints_px": "pixels", "pose3d_cam": "metres, root-relative, camera frame (x right, y down, z forward)"},
+        "units": {
+            "keypoints_px": "pixels",
+            "pose3d_cam": "metres, root-relative, camera frame (x right, y down, z forward)",
+        },
         "provenance": dict(clip.provenance),
     }
     if clip.intrinsics is not None:
@@ -47,7 +50,8 @@ def save_clip(clip: PoseClip2D, path: str | Path | IO[bytes]) -> None:
 
 
 def load_clip(path: str | Path | IO[bytes]) -> PoseClip2D:
-    """Read a clip that `save_clip` wrote. The file is not trusted: nothing in it is unpickled, its unpacked size is bounded.
+    """Read a clip that `save_clip` wrote. The file is not trusted: nothing in it is unpickled, its unpacked size is
+    bounded.
 
     Raises InvalidInput that says what was found and what is expected.
     """

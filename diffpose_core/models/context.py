@@ -1,4 +1,4 @@
-"""The frozen context encoder phi_ST together with what it knows of its own error: from a view to f_ST, a pose and H_K."""
+"""The frozen context encoder phi_ST and what it knows of its own error: from a view to f_ST, a pose and H_K."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from diffpose_core.uncertainty.view import View
 
 @dataclass(frozen=True)
 class Context:
-    """features: f_ST, (B, J, C). pose_view: (B, J, 3), the encoder's own prediction, metres, root-relative, view frame."""
+    """features: f_ST, (B, J, C). pose_view: (B, J, 3), the encoder's own prediction, metres, root-relative, view
+    frame.
+    """
 
     features: Tensor
     pose_view: Tensor
@@ -47,13 +49,12 @@ class ContextEncoder:
         generator: torch.Generator,
         shared_noise: bool = False,
     ) -> tuple[Tensor, PoseGMM]:
-        """H_K of every frame: N_GMM poses drawn from it, (B, N, J, 3) in the view frame, and the GMM fitted to them by EM.
+        """H_K of every frame: N_GMM poses drawn from it, (B, N, J, 3) in the view frame, and the GMM fitted to them by
+        EM.
 
         shared_noise: see `sample_indeterminate`.
         """
-        samples = sample_indeterminate(
-            view, context.pose_view, self.depth, config.num_samples, generator, shared_noise
-        )
+        samples = sample_indeterminate(view, context.pose_view, self.depth, config.num_samples, generator, shared_noise)
         gmm = fit_gmm_batch(
             samples.flatten(-2),
             n_components=config.num_components,

@@ -16,8 +16,8 @@ CONDITION_CHANNELS = {"none": 0, "gmm": 12}
 class Denoiser(nn.Module):
     """g(h_k, f_ST, f_D^k): a noisy pose, its context and its step in, the prediction (h_0, h_{k-1} or noise) out.
 
-    Input GCN to 128 channels, concatenated with f_ST (128) to 256, f_D^k (256) added, three GCN-attention blocks, output
-    GCN to 3. Without context the input GCN makes all 256 channels itself, so that the network keeps its size.
+    Input GCN to 128 channels, concatenated with f_ST (128) to 256, f_D^k (256) added, three GCN-attention blocks,
+    output GCN to 3. Without context the input GCN makes all 256 channels itself, so that the network keeps its size.
     """
 
     def __init__(self, config: DenoiserConfig) -> None:
@@ -35,8 +35,8 @@ class Denoiser(nn.Module):
     def forward(self, x: Tensor, k: Tensor, context: Tensor | None, condition: Tensor | None = None) -> Tensor:
         """One prediction a noisy pose.
 
-        x: (B, J, 3), h_k in metres. k: (B,) or a scalar, step numbers. context: (B, J, 128), f_ST, or None where the network
-        has none. condition: (B, J, 12) or None, `condition_features` of the GMM that the noise is drawn from.
+        x: (B, J, 3), h_k in metres. k: (B,) or a scalar, step numbers. context: (B, J, 128), f_ST, or None where the
+        network has none. condition: (B, J, 12) or None, `condition_features` of the GMM that the noise is drawn from.
         Returns (B, J, 3), root-relative metres unless the prediction type is noise.
         """
         inputs = x if self.config.conditioning == "none" else torch.cat((x, _required(condition, "condition")), dim=-1)
@@ -51,7 +51,9 @@ class Denoiser(nn.Module):
         return output if self.config.prediction_type == "noise" else root_relative(output)
 
 
-def condition_features(component_mean: Tensor, component_std: Tensor, mixture_mean: Tensor, mixture_std: Tensor) -> Tensor:
+def condition_features(
+    component_mean: Tensor, component_std: Tensor, mixture_mean: Tensor, mixture_std: Tensor
+) -> Tensor:
     """What g is told about the distribution it starts from, four (B, J, 3) in metres -> (B, J, 12).
 
     Mean and standard deviation of the drawn component (mu^G and the root of Sigma^G's diagonal), and of the whole GMM.

@@ -1,7 +1,7 @@
 """Graformer: 3D pose from one frame's 2D pose. The baseline, and the context encoder phi_ST of one frame.
 
-After Zhao et al., "GraFormer: Graph-oriented transformer for 3D pose estimation" (CVPR 2022): Chebyshev graph convolutions
-at both ends, blocks of self-attention and of graph convolutions with a learnable adjacency between them.
+After Zhao et al., "GraFormer: Graph-oriented transformer for 3D pose estimation" (CVPR 2022): Chebyshev graph
+convolutions at both ends, blocks of self-attention and of graph convolutions with a learnable adjacency between them.
 """
 
 from __future__ import annotations

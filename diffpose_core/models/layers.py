@@ -18,7 +18,8 @@ def normalised_adjacency() -> Tensor:
 def chebyshev_basis(order: int) -> Tensor:
     """Chebyshev polynomials T_0 ... T_order of the skeleton's rescaled Laplacian, float32 (order + 1, J, J).
 
-    L = I - D^-1/2 A D^-1/2, rescaled to 2 L / lambda_max - I (Defferrard et al., 2016). Computed once: the graph never changes.
+    L = I - D^-1/2 A D^-1/2, rescaled to 2 L / lambda_max - I (Defferrard et al., 2016). Computed once: the graph never
+    changes.
     """
     matrix = torch.from_numpy(adjacency()).double()
     inverse_root = matrix.sum(1).rsqrt()
@@ -91,7 +92,9 @@ class SelfAttention(nn.Module):
 
 
 class GraphAttentionBlock(nn.Module):
-    """GCN-attention block: one self-attention layer and two GCN layers, each part with a residual and a norm before it."""
+    """GCN-attention block: one self-attention layer and two GCN layers, each part with a residual and a norm before
+    it.
+    """
 
     def __init__(self, channels: int, num_heads: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -109,5 +112,7 @@ class GraphAttentionBlock(nn.Module):
 
 
 def root_relative(pose: Tensor) -> Tensor:
-    """Pose with the hip moved to the origin, (..., J, C) -> (..., J, C). A new tensor: nothing is read after it was overwritten."""
+    """Pose with the hip moved to the origin, (..., J, C) -> (..., J, C). A new tensor: nothing is read after it was
+    overwritten.
+    """
     return pose - pose[..., :1, :]

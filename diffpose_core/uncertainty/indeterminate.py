@@ -15,7 +15,8 @@ from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.view import View
 
-#: Distance of the person that stands for an unknown camera, in metres. A constant, so that size in the image has no effect.
+#: Distance of the person that stands for an unknown camera, in metres. A constant, so that size in the image has no
+#: effect.
 UNKNOWN_CAMERA_DISTANCE_M = 5.0
 _NEAREST_M = 1.0
 
@@ -24,9 +25,9 @@ _NEAREST_M = 1.0
 class DepthResidual:
     """How the encoder's depth errs, measured on training data.
 
-    correlation: (J, J), correlation of the joints' depth errors (the hip's row and column are those of a unit matrix; it never
-    errs). base_var: (J,) square metres, and spread_gain: (J,), so that the variance of joint j's depth error is
-    base_var + spread_gain * s^2 where s is the spread of the joint's 2D mixture in metres.
+    correlation: (J, J), correlation of the joints' depth errors (the hip's row and column are those of a unit matrix;
+    it never errs). base_var: (J,) square metres, and spread_gain: (J,), so that the variance of joint j's depth error
+    is base_var + spread_gain * s^2 where s is the spread of the joint's 2D mixture in metres.
     """
 
     correlation: Tensor
@@ -77,10 +78,10 @@ def fit_depth_residual(residual: Tensor, spread: Tensor) -> DepthResidual:
 def metric_scale(view: View, pose_view: Tensor) -> tuple[Tensor, Tensor]:
     """Metres a normalised unit at the hip's depth, and the hip's distance, from the encoder's 3D pose.
 
-    pose_view: (B, J, 3) metres, root-relative, view frame. With x the predicted and p the detected place, x = p (a + u z) is fitted
-    for a by least squares, joints weighted by how sure their 2D place is; u is the size of a unit on the plane at 1 m, and a / u
-    the distance. With an unknown camera the distance is UNKNOWN_CAMERA_DISTANCE_M and x = p a (1 + z / distance).
-    Returns scale (B,) metres and distance (B,) metres.
+    pose_view: (B, J, 3) metres, root-relative, view frame. With x the predicted and p the detected place, x = p (a + u
+    z) is fitted for a by least squares, joints weighted by how sure their 2D place is; u is the size of a unit on the
+    plane at 1 m, and a / u the distance. With an unknown camera the distance is UNKNOWN_CAMERA_DISTANCE_M and x = p a
+    (1 + z / distance). Returns scale (B,) metres and distance (B,) metres.
     """
     place, depth = view.pose_norm, pose_view[..., 2:]
     certainty = 1.0 / (view.joint_std_norm.square() + 1e-3)[..., None]
@@ -105,12 +106,13 @@ def sample_indeterminate(
 ) -> Tensor:
     """Draw poses from H_K of every frame.
 
-    view: B frames. pose_view: (B, J, 3), the encoder's poses, metres, root-relative, view frame. num_samples: N_GMM. generator: on the
-    view's device. shared_noise: the same random numbers for every frame, so that a frame's draws depend on no other frame and change
-    smoothly over a clip. Returns (B, N, J, 3) metres, root-relative (the hip is exactly 0), view frame.
+    view: B frames. pose_view: (B, J, 3), the encoder's poses, metres, root-relative, view frame. num_samples: N_GMM.
+    generator: on the view's device. shared_noise: the same random numbers for every frame, so that a frame's draws
+    depend on no other frame and change smoothly over a clip. Returns (B, N, J, 3) metres, root-relative (the hip is
+    exactly 0), view frame.
     """
     device, dtype = pose_view.device, pose_view.dtype
-    batch, joints, modes = view.weights.shape
+    batch, joints, _ = view.weights.shape
     scale, distance = metric_scale(view, pose_view)
     spread = view.joint_std_norm * scale[:, None]
     correlated = torch.linalg.cholesky(depth.correlation.to(device, dtype))

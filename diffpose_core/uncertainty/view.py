@@ -19,9 +19,10 @@ from diffpose_core.camera import rotation_to_axis
 class View:
     """Normalised 2D poses of B frames.
 
-    weights: (B, J, K). means_norm, stds_norm: (B, J, K, 2), in units of the pose's own size, the detected hip at the origin.
-    pose_norm: (B, J, 2), the detected pose (each joint's heaviest mode). plane_unit: (B,), length of one normalised unit on the
-    plane 1 m before the camera, or NaN where the camera is unknown. rotation: (B, 3, 3), camera frame to view frame.
+    weights: (B, J, K). means_norm, stds_norm: (B, J, K, 2), in units of the pose's own size, the detected hip at the
+    origin. pose_norm: (B, J, 2), the detected pose (each joint's heaviest mode). plane_unit: (B,), length of one
+    normalised unit on the plane 1 m before the camera, or NaN where the camera is unknown. rotation: (B, 3, 3), camera
+    frame to view frame.
     """
 
     weights: Tensor
@@ -55,7 +56,8 @@ class View:
 
 
 def normalise_view(weights: Tensor, means_px: Tensor, variances_px2: Tensor, intrinsics: Tensor | None) -> View:
-    """Normalise detected mixtures. weights: (B, J, K); means_px, variances_px2: (B, J, K, 2); intrinsics: (B, 4) or None.
+    """Normalise detected mixtures. weights: (B, J, K); means_px, variances_px2: (B, J, K, 2); intrinsics: (B, 4) or
+    None.
 
     A pose whose joints all fall on one point has no size of its own; a thousandth of a pixel is taken.
     """

@@ -145,8 +145,10 @@ class PoseClip2D:
                 self.pose3d_cam.shape == (*kp.shape[:2], 3),
                 f"the 3D pose must be {(*kp.shape[:2], 3)}, found {self.pose3d_cam.shape}",
             )
+            _require(bool(np.isfinite(self.pose3d_cam).all()), "the 3D pose must hold finite numbers only")
         if self.hidden is not None:
             _require(self.hidden.shape == kp.shape[:2], f"hidden must be {kp.shape[:2]}, found {self.hidden.shape}")
+            _require(self.hidden.dtype == np.bool_, f"hidden must be true or false, found {self.hidden.dtype}")
 
     def __len__(self) -> int:
         return int(self.keypoints_px.shape[0])

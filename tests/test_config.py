@@ -1,0 +1,50 @@
+"""Configurations from files: exactly the fields and types that are described, or a message."""
+
+import dataclasses
+import json
+
+import pytest
+
+from diffpose_core.config import (
+    PRESETS,
+    DenoiserConfig,
+    GraformerConfig,
+    TrainingConfig,
+    from_dict,
+    to_dict,
+)
+from diffpose_core.structures import InvalidInput
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_presets_survive_json(preset):
+    for config in (preset.network, preset.training):
+        assert from_dict(type(config), json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_fields_left_out_keep_their_defaults():
+    assert from_dict(GraformerConfig, {"channels": 96}) == dataclasses.replace(GraformerConfig(), channels=96)
+
+
+def test_a_whole_number_is_a_float_too():
+    assert from_dict(TrainingConfig, {"learning_rate": 1}).learning_rate == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (GraformerConfig, [1], "needs an object of fields, found list"),
+        (GraformerConfig, {"width": 3}, "has no field 'width'; it has channels, num_blocks"),
+        (GraformerConfig, {"channels": "128"}, "GraformerConfig.channels must be int, found '128'"),
+        (GraformerConfig, {"channels": True}, "channels must be int, found True"),
+        (GraformerConfig, {"channels": 12.0}, "channels must be int, found 12.0"),
+        (GraformerConfig, {"dropout": False}, "dropout must be float, found False"),
+        (GraformerConfig, {"dropout": None}, "dropout must be float, found None"),
+        (DenoiserConfig, {"use_context": 1}, "use_context must be bool, found 1"),
+        (DenoiserConfig, {"schedule": "cosine"}, "schedule must be one of supplement, converging, found 'cosine'"),
+        (DenoiserConfig, {"diffusion": ["gmm"]}, r"diffusion must be one of gmm, standard, found \['gmm'\]"),
+    ],
+)
+def test_what_does_not_fit_is_refused(kind, values, message):
+    with pytest.raises(InvalidInput, match=message):
+        from_dict(kind, values)

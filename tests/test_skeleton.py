@@ -1,0 +1,65 @@
+"""The Human3.6M skeleton: its tree, its symmetry, its bones."""
+
+import numpy as np
+
+from diffpose_core.skeleton import (
+    BONES,
+    JOINT_NAMES,
+    LEFT_JOINTS,
+    LIMB_ENDS,
+    MIRROR,
+    NUM_JOINTS,
+    PARENTS,
+    RIGHT_JOINTS,
+    ROOT,
+    adjacency,
+    bone_lengths,
+    bone_side,
+)
+
+
+def test_the_skeleton_is_one_tree_whose_parents_come_first():
+    assert len(JOINT_NAMES) == len(PARENTS) == NUM_JOINTS == 17
+    assert PARENTS[ROOT] == -1
+    for joint in range(1, NUM_JOINTS):
+        assert 0 <= PARENTS[joint] < joint
+    assert len(BONES) == 16
+    assert sorted(child for _, child in BONES) == list(range(1, 17))
+
+
+def test_mirroring_swaps_the_names_sides_and_the_tree_keeps_its_shape():
+    for joint, other in enumerate(MIRROR):
+        assert MIRROR[other] == joint
+        swapped = JOINT_NAMES[joint]
+        if swapped[0] in "LR" and swapped[1].isupper():
+            swapped = ("R" if swapped[0] == "L" else "L") + swapped[1:]
+        assert JOINT_NAMES[other] == swapped
+        if joint != ROOT:
+            assert MIRROR[PARENTS[joint]] == PARENTS[other]
+    assert {MIRROR[j] for j in LEFT_JOINTS} == set(RIGHT_JOINTS)
+
+
+def test_sides_and_limb_ends():
+    for joint, name in enumerate(JOINT_NAMES):
+        side = {"L": "left", "R": "right"}.get(name[0]) if name[1].isupper() else "middle"
+        assert bone_side(joint) == side
+    leaves = set(range(NUM_JOINTS)) - set(PARENTS)
+    assert set(LIMB_ENDS) == leaves - {JOINT_NAMES.index("Head")}
+
+
+def test_adjacency_holds_each_bone_twice_and_nothing_else():
+    matrix = adjacency()
+    assert matrix.dtype == np.float32
+    assert np.array_equal(matrix, matrix.T)
+    assert matrix.sum() == 2 * len(BONES)
+    assert all(matrix[a, b] == 1 for a, b in BONES)
+
+
+def test_bone_lengths_of_a_pose_built_from_known_ones():
+    rng = np.random.default_rng(0)
+    lengths = rng.uniform(0.1, 0.5, 16)
+    pose = np.zeros((5, 17, 3))
+    for bone, (parent, child) in enumerate(BONES):
+        direction = rng.standard_normal((5, 3))
+        pose[:, child] = pose[:, parent] + lengths[bone] * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    assert np.allclose(bone_lengths(pose), lengths)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +22,11 @@ from diffpose_core.structures import DiffusionTrace, InvalidInput, PoseClip2D
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS = Path(os.environ.get("DIFFPOSE_CLIPS", ROOT / "assets" / "clips"))
-#: At most this many frames of a clip go through the reverse process for the views; longer clips are thinned out.
-MAX_FRAMES = 48
+#: The clip that is open when nobody has chosen: seen from the side, one half of the body hides the other.
+FIRST_CLIP = "walk-from-the-side"
+#: Passes through the network that a view may cost: decides how many frames of a clip go through the reverse process.
+PASSES = 2000
+FEWEST_FRAMES, MOST_FRAMES = 8, 40
 
 
 def bundled_clips() -> dict[str, Path]:
@@ -50,22 +55,23 @@ def clip_hash(clip: PoseClip2D) -> str:
     return digest.hexdigest()[:16]
 
 
-def shown_frames(clip: PoseClip2D) -> np.ndarray:
-    """The frames of a clip that the views show: all of a short one, evenly spaced ones of a long one."""
-    stride = -(-len(clip) // MAX_FRAMES)
-    return np.arange(0, len(clip), stride)
+def spaced_frames(clip: PoseClip2D, settings: Settings) -> tuple[int, ...]:
+    """Evenly spaced frames of a clip, as many as the settings leave time for."""
+    wanted = PASSES // (settings.steps * settings.hypotheses)
+    count = min(max(wanted, FEWEST_FRAMES), MOST_FRAMES, len(clip))
+    return tuple(int(f) for f in np.unique(np.linspace(0, len(clip) - 1, count).round()))
 
 
 @st.cache_resource(show_spinner=False)
 def models() -> pipeline.Models:
-    """The trained networks."""
-    return pipeline.load_models()
+    """The trained networks: the bundled ones, or those in the folder that DIFFPOSE_CHECKPOINTS names."""
+    return pipeline.load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def prepared(source: str, _clip: PoseClip2D) -> pipeline.Prepared:
-    """H_K, its fitted mixture and the baseline of the shown frames. source: the clip's hash."""
-    return pipeline.prepare(_clip, models(), frames=shown_frames(_clip))
+@st.cache_resource(max_entries=8, show_spinner=False)
+def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...]) -> pipeline.Prepared:
+    """H_K, its fitted mixture and the baseline of some frames. source: the clip's hash."""
+    return pipeline.prepare(_clip, models(), frames=np.array(frames))
 
 
 def trained_schedules() -> list[ScheduleName]:
@@ -81,63 +87,106 @@ def trained_schedules() -> list[ScheduleName]:
     return found
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def reverse_traces(
-    source: str, _clip: PoseClip2D, steps: int, hypotheses: int, eta: float, seed: int, schedule: ScheduleName
-) -> dict[str, DiffusionTrace]:
-    """Reverse processes with and without f_ST of the shown frames."""
-    return pipeline.reverse_traces(
-        prepared(source, _clip), models(), steps=steps, hypotheses=hypotheses, eta=eta, seed=seed, schedule=schedule
+@st.cache_resource(max_entries=24, show_spinner=False)
+def reverse_trace(
+    source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: Settings, context: bool
+) -> DiffusionTrace:
+    """The reverse process of some frames, with f_ST or without."""
+    _, network = models().pick(context, "gmm", settings.trained_on)
+    return pipeline.reverse_trace(
+        prepared(source, _clip, frames),
+        network,
+        steps=settings.steps,
+        hypotheses=settings.hypotheses,
+        eta=settings.eta,
+        seed=settings.seed,
     )
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def forward_traces(
-    source: str, _clip: PoseClip2D, index: int, schedule: ScheduleName, samples: int, seed: int
+    source: str, _clip: PoseClip2D, frame: int, schedule: ScheduleName, samples: int, seed: int
 ) -> dict[str, DiffusionTrace]:
-    """Forward processes of one shown frame, standard and GMM."""
-    return pipeline.forward_traces(prepared(source, _clip), index, schedule, samples=samples, seed=seed)
+    """Forward processes of one frame, standard and GMM."""
+    return pipeline.forward_traces(prepared(source, _clip, (frame,)), 0, schedule, samples=samples, seed=seed)
 
 
-def clip_frames(source: str, clip: PoseClip2D, frame: int) -> ClipFrames:
-    """The shown frames with the one nearest to `frame` as the current one."""
-    frames = shown_frames(clip)
-    current = int(np.abs(frames - frame).argmin())
-    return ClipFrames(clip, frames, prepared(source, clip).baseline, current, source)
+@dataclass(frozen=True)
+class _Shown:
+    """Evenly spaced frames, the same wherever one is in the clip, and the picked frame among them.
 
+    A frame's result depends on no other frame, so that the picked one is computed by itself and put in its place.
+    """
 
-def _traces(source: str, clip: PoseClip2D, s: Settings) -> dict[str, DiffusionTrace]:
-    return reverse_traces(source, clip, s.steps, s.hypotheses, s.eta, s.seed, s.trained_on)
+    source: str
+    clip: PoseClip2D
+    frame: int
+    settings: Settings
+
+    @property
+    def spaced(self) -> tuple[int, ...]:
+        return spaced_frames(self.clip, self.settings)
+
+    def merged(self, of: Callable[[tuple[int, ...]], np.ndarray]) -> np.ndarray:
+        """Rows of the spaced frames with the picked frame's row where it belongs."""
+        rows = of(self.spaced)
+        if self.frame in self.spaced:
+            return rows
+        return np.insert(rows, np.searchsorted(self.spaced, self.frame), of((self.frame,))[0], axis=0)
+
+    def view(self) -> ClipFrames:
+        """The frames as the figures want them."""
+        frames = self.merged(np.array)
+        baseline = self.merged(lambda f: prepared(self.source, self.clip, f).baseline)
+        return ClipFrames(self.clip, frames, baseline, int(np.searchsorted(frames, self.frame)), self.source)
+
+    def trace(self, context: bool) -> DiffusionTrace:
+        """Their reverse process."""
+
+        def of(frames: tuple[int, ...]) -> DiffusionTrace:
+            return reverse_trace(self.source, self.clip, frames, self.settings, context)
+
+        def predicted(frames: tuple[int, ...]) -> np.ndarray:
+            found = of(frames).pred_x_start
+            return np.empty((len(frames), 0)) if found is None else found
+
+        first = of(self.spaced)
+        pred = None if first.pred_x_start is None else self.merged(predicted)
+        return DiffusionTrace(first.k, self.merged(lambda f: of(f).samples), pred)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def overview_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings) -> bytes:
     """Packed data of the overview."""
-    return scenes.overview(clip_frames(source, _clip, frame), _traces(source, _clip, settings)["context"])
+    shown = _Shown(source, _clip, frame, settings)
+    return scenes.overview(shown.view(), shown.trace(True))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def forward_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings) -> bytes:
     """Packed data of the forward view."""
-    view = clip_frames(source, _clip, frame)
     other: ScheduleName = "converging" if settings.schedule == "supplement" else "supplement"
     s = settings
-    traces = forward_traces(source, _clip, view.current, s.schedule, s.samples, s.seed)
-    reference = forward_traces(source, _clip, view.current, other, s.samples, s.seed)["gmm"]
-    gmm = prepared(source, _clip).gmm_cam[view.current]
+    ready = prepared(source, _clip, (frame,))
+    view = ClipFrames(_clip, np.array([frame]), ready.baseline, 0, source)
+    traces = forward_traces(source, _clip, frame, s.schedule, s.samples, s.seed)
+    reference = forward_traces(source, _clip, frame, other, s.samples, s.seed)["gmm"]
+    gmm = ready.gmm_cam[0]
     return scenes.forward(view, traces, gmm.mean.numpy(), gmm.covariance.numpy(), (f"{other} schedule", reference))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def reverse_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings) -> bytes:
     """Packed data of the reverse view."""
-    return scenes.reverse(clip_frames(source, _clip, frame), _traces(source, _clip, settings))
+    shown = _Shown(source, _clip, frame, settings)
+    return scenes.reverse(shown.view(), {"context": shown.trace(True), "no_context": shown.trace(False)})
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def compare_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings) -> bytes:
     """Packed data of the comparison."""
-    return scenes.compare(clip_frames(source, _clip, frame), _traces(source, _clip, settings)["context"])
+    shown = _Shown(source, _clip, frame, settings)
+    return scenes.compare(shown.view(), shown.trace(True))
 
 
 def alpha_end(schedule: ScheduleName) -> float:

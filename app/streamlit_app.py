@@ -15,6 +15,7 @@ from app import services  # noqa: E402
 from app.stage import provide_plotly  # noqa: E402
 from app.views import sections, sidebar  # noqa: E402
 from app.views.common import Session  # noqa: E402
+from diffpose_core.structures import InvalidInput  # noqa: E402
 
 ICON = ROOT / "app" / "static" / "icon.png"
 
@@ -48,12 +49,12 @@ def overview(session: Session) -> None:
         part(session, f"{number} ·")
 
 
-#: The views by the name that they have in the address.
+#: The views by their names, which the address uses too.
 VIEWS = {
-    "overview": ("Overview", overview),
-    "forward": ("Forward", sections.forward),
-    "reverse": ("Reverse", sections.reverse),
-    "compare": ("Compare", sections.compare),
+    "Overview": overview,
+    "Forward": sections.forward,
+    "Reverse": sections.reverse,
+    "Compare": sections.compare,
 }
 
 
@@ -65,14 +66,13 @@ def pick_view() -> str:
         view = st.segmented_control(
             "View",
             list(VIEWS),
-            format_func=lambda name: VIEWS[name][0],
-            default="overview",
+            default="Overview",
             required=True,
             key="view",
             bind="query-params",
             label_visibility="collapsed",
         )
-    return view or "overview"
+    return view or "Overview"
 
 
 def main() -> None:
@@ -81,13 +81,20 @@ def main() -> None:
     st.html(STYLE)
     provide_plotly()
     view = pick_view()
-    with st.spinner("Loading the networks"):
-        services.models()
+    try:
+        with st.spinner("Loading the networks"):
+            services.models()
+    except InvalidInput as error:
+        st.error(f"The weights can't be loaded. {error}", icon=":material/error:")
+        return
     session = sidebar.draw(services)
     if session is None:
         st.info("No clip is loaded. Upload one in the sidebar.", icon=":material/upload_file:")
         return
-    VIEWS[view][1](session)
+    try:
+        VIEWS[view](session)
+    except InvalidInput as error:
+        st.error(f"This view can't be computed for this clip with these settings. {error}", icon=":material/error:")
 
 
 main()

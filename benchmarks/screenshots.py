@@ -60,7 +60,7 @@ def main() -> None:
                         width, height = SIZES[size]
                         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
                         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-                        driver.get(f"{url}/?view={page}")
+                        driver.get(f"{url}/?view={page.capitalize()}")
                         stages = ("overview", "forward", "reverse", "compare") if page == "overview" else (page,)
                         for stage in stages:
                             stage_ready(driver, stage)

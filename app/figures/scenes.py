@@ -60,17 +60,25 @@ def scene_bounds(poses_cam: np.ndarray, radius: float = 0.75, above: float = 0.1
     return Bounds((-radius, -radius, floor - below), (radius, radius, top + above), floor)
 
 
+def _smoothed(values: np.ndarray, width: int) -> np.ndarray:
+    """Running mean over the first axis, the ends held: so that a cut-out follows a person without trembling."""
+    before, after = width // 2, width - 1 - width // 2
+    padded = np.concatenate([values[:1].repeat(before, 0), values, values[-1:].repeat(max(after, 0), 0)])
+    total = np.concatenate([np.zeros_like(values[:1]), padded]).cumsum(0)
+    return (total[width:] - total[:-width]) / width if width > 1 else values
+
+
 def image_panel(payload: StagePayload, view: ClipFrames, columns: float = 1.0) -> dict[str, Any]:
-    """The 2D pose over its heatmap mixtures, cut to where the person is during the clip."""
+    """The 2D pose over its heatmap mixtures, cut to where the person is."""
     clip, index = view.clip, view.frames
     lead = ("frame",) if payload.frames is not None else ()
     pick = index if payload.frames is not None else index[view.current]
     payload.add("keypoints_px", clip.keypoints_px[pick], (*lead, "joint", "uv"))
     payload.add("confidence", clip.confidence[pick], (*lead, "joint"))
-    points = clip.keypoints_px[index].reshape(-1, 2)
-    lo, hi = points.min(0), points.max(0)
-    half = float((hi - lo).max()) / 2 * 1.16 + 12
-    middle = (lo + hi) / 2
+    lo, hi = clip.keypoints_px.min(1), clip.keypoints_px.max(1)
+    half = float(np.percentile((hi - lo).max(-1), 95)) / 2 * 1.14 + 10
+    centre = _smoothed((lo + hi) / 2, round(clip.fps))
+    payload.add("image_centre", centre[pick], (*lead, "uv"))
     panel: dict[str, Any] = {
         "id": "image",
         "kind": "image",
@@ -79,7 +87,8 @@ def image_panel(payload: StagePayload, view: ClipFrames, columns: float = 1.0) -
         "pose": "keypoints_px",
         "confidence": "confidence",
         "image_px": [clip.width, clip.height],
-        "window_px": [float(v) for v in (*(middle - half), *(middle + half))],
+        "centre": "image_centre",
+        "half_px": half,
     }
     if clip.mixture is not None:
         mixture = clip.mixture

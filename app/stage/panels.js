@@ -103,6 +103,10 @@ class ScenePanel extends Panel {
     if (this.ready || this.mounting) return;
     this.mounting = true;
     await this.react();
+    this.plot.__project = (x, y, z) => {
+      const [width, height] = this.size();
+      return makeProjection(this.stage.camera, this.stage.header.bounds, this.stage.aspect, width, height).point(x, y, z, []);
+    };
     this.plot.on("plotly_relayouting", (e) => this.turned(e));
     this.plot.on("plotly_relayout", (e) => this.turned(e));
     this.ready = true;
@@ -112,6 +116,24 @@ class ScenePanel extends Panel {
     const camera = change && change["scene.camera"];
     if (!camera || this.following) return;
     this.stage.setCamera(copyCamera(camera), this);
+    this.settle();
+  }
+  /** Plotly lets a turned scene glide on after the hand has let go, and tells nobody: follow it until it rests. */
+  settle() {
+    this.still = 0;
+    if (this.settling) return;
+    this.settling = true;
+    const look = () => {
+      const camera = this.ready && this.plot._fullLayout?.scene?._scene?.getCamera?.();
+      if (!camera || !this.stage.root.isConnected || this.pending) { this.settling = false; return; }
+      const e = camera.eye, old = this.stage.camera.eye;
+      const moved = Math.abs(e.x - old.x) + Math.abs(e.y - old.y) + Math.abs(e.z - old.z) > 1e-5;
+      if (moved) this.stage.setCamera(copyCamera(camera), this);
+      this.still = moved ? 0 : this.still + 1;
+      if (this.still > 12) { this.settling = false; return; }
+      requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
   }
   /** Traces that stand still: the floor's grid, half a metre a square, and a pole with a tick every half metre. */
   furniture() {
@@ -269,10 +291,10 @@ class ImagePanel extends Panel {
     const { stage, spec } = this;
     const [width, height] = this.size();
     const context = fitCanvas(this.canvas, width, height);
-    const [u0, v0, u1, v1] = spec.window_px;
-    const zoom = Math.min(width / (u1 - u0), height / (v1 - v0));
-    const toX = (u) => width / 2 + (u - (u0 + u1) / 2) * zoom;
-    const toY = (v) => height / 2 + (v - (v0 + v1) / 2) * zoom;
+    const centre = stage.arrays[spec.centre].at(stage.frame, stage.step);
+    const zoom = Math.min(width, height) / (2 * spec.half_px);
+    const toX = (u) => width / 2 + (u - centre[0]) * zoom;
+    const toY = (v) => height / 2 + (v - centre[1]) * zoom;
     this.drawPlane(context, toX, toY, width, height, zoom);
     const pose = stage.arrays[spec.pose].at(stage.frame, stage.step);
     const confidence = stage.arrays[spec.confidence].at(stage.frame, stage.step);

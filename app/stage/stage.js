@@ -55,6 +55,7 @@ class Stage {
     this.themeKey = themeKey;
     this.root.dataset.theme = theme.dark ? "dark" : "light";
     this.root.dataset.stage = header.id;
+    this.root.dataset.hash = header.hash;
     this.root.setAttribute("aria-label", `${header.title}: arrow keys step, space plays`);
     if (!memories.has(header.id)) {
       memories.set(header.id, { camera: presetCamera("3/4"), hidden: new Set(header.off || []), speed: 1, loop: false, axis: "step" });

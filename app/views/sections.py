@@ -18,7 +18,7 @@ EQ_MEAN = r"\text{prediction} = \frac1N \sum_{n=1}^{N} h_0^{(n)}"
 
 def overview(session: Session) -> None:
     """The whole way on one stage."""
-    with st.spinner("Lifting the clip from 2D to 3D"):
+    with st.spinner("Lifting the clip from 2D to 3D", show_time=True):
         data = services.overview_stage(session.source, session.clip, session.frame, session.settings)
     stage(data, "overview")
 
@@ -63,7 +63,7 @@ def reverse(session: Session, number: str = "") -> None:
         EQ_REVERSE,
         "$f_D^k$ tells the network which step it is at. The slider runs from $k = 50$ down to 0.",
     )
-    with st.spinner("Running the reverse process with and without f_ST"):
+    with st.spinner("Running the reverse process with and without f_ST", show_time=True):
         data = services.reverse_stage(session.source, session.clip, session.frame, session.settings)
     stage(data, "reverse")
 

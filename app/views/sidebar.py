@@ -36,6 +36,7 @@ def _pick_clip(services: Any) -> PoseClip2D | None:
         name = st.selectbox(
             "Clip",
             list(bundled),
+            list(bundled).index(services.FIRST_CLIP) if services.FIRST_CLIP in bundled else 0,
             format_func=_label,
             key="clip",
             bind="query-params",
@@ -103,7 +104,7 @@ def draw(services: Any) -> Session | None:
         hypotheses = st.select_slider(
             "Hypotheses",
             [1, 2, 5, 10, 20, 50],
-            value=20,
+            value=10,
             key="hypotheses",
             bind="query-params",
             help="How many poses are drawn from H_K and denoised; their mean is the answer, the paper uses 5.",

@@ -1,0 +1,119 @@
+"""The app as Streamlit runs it: no exception with a bundled clip, settings that change it, uploads good and bad."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("streamlit")
+
+from streamlit.testing.v1 import AppTest
+
+from app import services
+from diffpose_core.io.clips import load_clip, save_clip
+from diffpose_core.structures import InvalidInput
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def weights_missing() -> bool:
+    try:
+        services.models()
+    except InvalidInput:
+        return True
+    return False
+
+
+needs_weights = pytest.mark.skipif(weights_missing(), reason="no trained weights in checkpoints/")
+
+
+@pytest.fixture
+def app() -> AppTest:
+    return AppTest.from_file(str(ROOT / "app" / "streamlit_app.py"), default_timeout=120)
+
+
+def small_clip() -> bytes:
+    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP]).frames(slice(0, 3))
+    file = io.BytesIO()
+    save_clip(clip, file)
+    return file.getvalue()
+
+
+def test_there_are_bundled_clips_and_the_first_one_is_among_them() -> None:
+    clips = services.bundled_clips()
+    assert len(clips) >= 6
+    assert services.FIRST_CLIP in clips
+
+
+@needs_weights
+def test_opens_with_a_clip_and_no_click(app: AppTest) -> None:
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == "DiffPose Studio"
+    stages = [e for e in app.main if "bidi" in getattr(e, "type", "").lower()]
+    assert len(app.subheader) == 3, "forward, reverse and compare are on the first screen"
+    assert stages or app.main  # components show as unknown elements here; the browser test looks at them
+
+
+@needs_weights
+@pytest.mark.parametrize("view", ["Forward", "Reverse", "Compare"])
+def test_every_view_runs_with_other_settings(app: AppTest, view: str) -> None:
+    app.session_state["view"] = view
+    app.session_state["steps"] = 2
+    app.session_state["hypotheses"] = 2
+    app.session_state["eta"] = 0.5
+    app.session_state["seed"] = 3
+    app.session_state["schedule"] = "converging"
+    app.run()
+    assert not app.exception
+    assert not app.error
+
+
+@needs_weights
+def test_upload_of_our_own_format_is_shown_and_a_bad_one_keeps_it(app: AppTest) -> None:
+    app.session_state["view"] = "Forward"
+    app.run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", small_clip(), "application/octet-stream")).run()
+    assert not app.exception
+    assert "3 frames" in app.sidebar.success[0].value
+    app.sidebar.file_uploader[0].set_value(("broken.npz", b"not a clip", "application/octet-stream")).run()
+    assert not app.exception
+    assert "broken.npz" in app.sidebar.error[0].value
+    assert "3 frames" in app.sidebar.success[0].value, "the clip before it is still shown"
+
+
+def test_missing_weights_are_told_in_words(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFFPOSE_CHECKPOINTS", str(tmp_path))
+    services.models.clear()
+    app.run()
+    services.models.clear()
+    assert not app.exception
+    assert "weights can't be loaded" in app.error[0].value
+
+
+def test_clip_hash_sees_every_part_of_a_clip() -> None:
+    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP]).frames(slice(0, 2))
+    assert services.clip_hash(clip) == services.clip_hash(clip)
+    assert clip.pose3d_cam is not None
+    moved = clip.pose3d_cam.copy()
+    moved[0, 5] += 0.01
+    import dataclasses
+
+    assert services.clip_hash(dataclasses.replace(clip, pose3d_cam=moved)) != services.clip_hash(clip)
+
+
+def test_spaced_frames_stay_within_the_budget() -> None:
+    from app.state import Settings
+
+    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP])
+    for steps in (1, 5, 50):
+        for hypotheses in (1, 10, 50):
+            frames = services.spaced_frames(clip, Settings(steps=steps, hypotheses=hypotheses))
+            assert frames[0] == 0
+            assert frames[-1] == len(clip) - 1
+            assert np.all(np.diff(frames) > 0)
+            assert services.FEWEST_FRAMES <= len(frames) <= services.MOST_FRAMES

@@ -82,7 +82,7 @@ def test_rotation_to_axis_is_the_smallest_turn_onto_the_axis():
 
 def test_projection_is_that_of_the_camera_matrix():
     rng = np.random.default_rng(1)
-    points = rng.uniform(-1, 1, (2, 17, 3)) + [0, 0, 4]
+    points = rng.uniform(-1, 1, (2, 17, 3)) + np.array([0, 0, 4])
     intrinsics = np.array([[1100.0, 1200.0, 480.0, 510.0], [900.0, 950.0, 500.0, 490.0]])
     found = project(torch.from_numpy(points), torch.from_numpy(intrinsics)).numpy()
     for b in range(2):

@@ -62,7 +62,8 @@ def load_mocap17(path: str | Path) -> MotionSet:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError) as error:
+    # A damaged archive fails inside zipfile, zlib or numpy's header parser in many ways.
+    except Exception as error:
         raise InvalidInput(f"{path}: not a readable .npz without pickled objects ({error})") from error
     needed = ("root", "joints", "start", "fps", *_TEXT_KEYS)
     missing = [key for key in needed if key not in arrays]
@@ -85,6 +86,12 @@ def load_mocap17(path: str | Path) -> MotionSet:
     for key in ("fps", *_TEXT_KEYS):
         if arrays[key].shape != (len(start) - 1,):
             raise InvalidInput(f"{path}: {key} must hold one value a clip, {len(start) - 1}, found {arrays[key].shape}")
+    for key in _TEXT_KEYS:
+        if arrays[key].dtype.kind != "U":
+            raise InvalidInput(f"{path}: {key} must hold text, found {arrays[key].dtype}")
+    fps = arrays["fps"]
+    if fps.dtype.kind not in "fiu" or not (np.isfinite(fps) & (fps > 0)).all():
+        raise InvalidInput(f"{path}: fps must be above 0, found {fps[:5].tolist()}")
     return MotionSet(root.astype(np.float32), joints, start, arrays["fps"], *(arrays[key] for key in _TEXT_KEYS))
 
 

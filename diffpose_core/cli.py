@@ -44,7 +44,8 @@ def _train(args: argparse.Namespace) -> None:
         assert isinstance(preset.network, DenoiserConfig)
         encoder = Path(args.encoder) if args.encoder else directory / "graformer.safetensors"
         record = train_denoiser(args.name, encoder, Path(args.data), Path(args.validation), preset.network, config,
-                                options, out, command, args.licence, args.bank_size)  # fmt: skip
+                                options, out, command, args.licence, args.bank_size,
+                                bank_workers=args.bank_workers)  # fmt: skip
     for name, value in sorted(record.metrics.items()):
         print(f"{name:28s} {value:.4f}")
     print(f"wrote {out} and {out.with_suffix('.md')}")
@@ -170,8 +171,9 @@ def parser() -> argparse.ArgumentParser:
         "--encoder", default=None, help="the encoder's checkpoint; by default RUNS/graformer.safetensors"
     )
     train.add_argument(
-        "--bank-size", type=int, default=200_000, help="views that are prepared for the denoisers to share"
+        "--bank-size", type=int, default=262_144, help="views that are prepared for the denoisers to share"
     )
+    train.add_argument("--bank-workers", type=int, default=1, help="processes that prepare them")
     for name, kind in (("epochs", int), ("batch-size", int), ("samples-per-epoch", int), ("learning-rate", float)):
         train.add_argument(f"--{name}", type=kind, default=None, help="instead of the preset's")
     train.add_argument("--seed", type=int, default=0, help="decides initial weights and every batch")

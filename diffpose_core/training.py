@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import multiprocessing
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from diffpose_core.config import DenoiserConfig, GraformerConfig, TrainingConfig, UncertaintyConfig, to_dict
-from diffpose_core.datasets.conditions import ConditionBank, build_bank
+from diffpose_core.datasets.conditions import BLOCK_VIEWS, ConditionBank, build_bank, merge_banks
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.datasets.sampling import Batch, PoseSampler, seeded
 from diffpose_core.diffusion.forward import q_sample
@@ -346,31 +348,67 @@ def train_encoder(
     return record
 
 
+def _bank_part(
+    encoder_path: Path,
+    data: Path,
+    size: int,
+    draws: int,
+    varied: bool,
+    config: TrainingConfig,
+    part: tuple[int, int],
+    out: Path,
+) -> None:
+    """Prepare one share of a bank and write it to `out`; runs in a process of its own."""
+    torch.set_num_threads(1)
+    encoder, _ = load_encoder(encoder_path)
+    sampler = _sampler(load_mocap17(data), config, varied)
+
+    def show(done: int) -> None:
+        if done % (BLOCK_VIEWS * 40) == 0:
+            print(f"  share {part[0] + 1} of {part[1]}: prepared {done} of {size // part[1]} views", flush=True)
+
+    seed = _BANK_SEED + (not varied)
+    bank = build_bank(encoder, sampler.draw, size, UncertaintyConfig(), draws, seed, part=part, progress=show)
+    bank.save(out)
+
+
 def conditions(
-    encoder_path: Path, data: Path, size: int, draws: int, directory: Path, varied: bool, config: TrainingConfig,
-    part: tuple[int, int] = (0, 1), progress: bool = True,
-) -> ConditionBank:  # fmt: skip
-    """The bank of an encoder and a motion file, from `directory` if it was prepared before."""
+    encoder_path: Path,
+    data: Path,
+    size: int,
+    draws: int,
+    directory: Path,
+    varied: bool,
+    config: TrainingConfig,
+    workers: int = 1,
+) -> ConditionBank:
+    """The bank of an encoder and a motion file, from `directory` if it was prepared before.
+
+    size: views, rounded up to whole blocks. draws: of a component and a noise a view. workers: processes that
+    share the work; the bank does not depend on their number.
+    """
     encoder, _ = load_encoder(encoder_path)
     mark = fingerprint(encoder_tensors(encoder))[:12]
     stem = f"bank-{data.stem}-{mark}-{size}x{draws}"
     path = directory / f"{stem}.safetensors"
     if path.is_file():
         return ConditionBank.load(path)
-    sampler = _sampler(load_mocap17(data), config, varied)
     directory.mkdir(parents=True, exist_ok=True)
-
-    def show(done: int) -> None:
-        if progress and done % (256 * 20) == 0:
-            print(f"  prepared {done} of {size // part[1]} views", flush=True)
-
-    bank = build_bank(
-        encoder, sampler.draw, size, UncertaintyConfig(), draws, _BANK_SEED + (not varied), part=part, progress=show
-    )
-    if part[1] == 1:
-        bank.save(path)
+    shares = [directory / f"{stem}.share{number}.safetensors" for number in range(workers)]
+    arguments = [
+        (encoder_path, data, size, draws, varied, config, (number, workers), share)
+        for number, share in enumerate(shares)
+    ]
+    if workers == 1:
+        _bank_part(*arguments[0])
     else:
-        bank.save(directory / f"{stem}.part{part[0]}.safetensors")
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            for future in [pool.submit(_bank_part, *argument) for argument in arguments]:
+                future.result()
+    bank = merge_banks([ConditionBank.load(share) for share in shares])
+    bank.save(path)
+    for share in shares:
+        share.unlink()
     return bank
 
 
@@ -385,8 +423,9 @@ def train_denoiser(
     out: Path,
     command: str,
     licence: str,
-    bank_size: int = 200_000,
+    bank_size: int = 262_144,
     bank_draws: int = 4,
+    bank_workers: int = 1,
 ) -> Record:
     """Train a diffusion network g on a frozen encoder and write its checkpoint to `out`."""
     encoder, _ = load_encoder(encoder_path)
@@ -396,8 +435,8 @@ def train_denoiser(
             f"the denoiser expects {network.context_channels}"
         )
     directory = options.directory.parent
-    bank = conditions(encoder_path, data, bank_size, bank_draws, directory, True, config, progress=options.progress)
-    held_out = conditions(encoder_path, validation, 4096, 1, directory, False, config, progress=False)
+    bank = conditions(encoder_path, data, bank_size, bank_draws, directory, True, config, bank_workers)
+    held_out = conditions(encoder_path, validation, 4096, 1, directory, False, config, bank_workers)
     pl.seed_everything(config.seed, verbose=False)
     task = DenoiserTask(network, config)
     task.attach(BankDraw(bank, network), BankDraw(held_out, network).fixed(4096, 1024))

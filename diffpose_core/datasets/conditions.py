@@ -19,6 +19,9 @@ from diffpose_core.datasets.sampling import Batch, seeded
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.skeleton import NUM_JOINTS
 
+#: Views that are prepared at a time, from a seed of their own.
+BLOCK_VIEWS = 256
+
 
 @dataclass(frozen=True)
 class ConditionBank:
@@ -89,7 +92,7 @@ def build_bank(
 
     Every block of 256 views has a seed of its own, so that the bank does not depend on how it was shared out.
     """
-    block = 256
+    block = BLOCK_VIEWS
     pieces: list[dict[str, Tensor]] = []
     blocks = range(part[0], -(-size // block), part[1])
     for done, number in enumerate(blocks):
@@ -105,3 +108,15 @@ def build_bank(
         )
         progress((done + 1) * block)
     return ConditionBank(**{name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]})
+
+
+def merge_banks(shares: list[ConditionBank]) -> ConditionBank:
+    """Put the shares of `build_bank`, part (0, n) ... (n - 1, n), together in the order of a single process."""
+    if len(shares) == 1:
+        return shares[0]
+    merged: dict[str, Tensor] = {}
+    for f in fields(ConditionBank):
+        blocks = [getattr(share, f.name).split(BLOCK_VIEWS) for share in shares]
+        longest = max(len(b) for b in blocks)
+        merged[f.name] = torch.cat([b[i] for i in range(longest) for b in blocks if i < len(b)])
+    return ConditionBank(**merged)

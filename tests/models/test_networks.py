@@ -1,0 +1,275 @@
+"""The networks: their layers against loops, their promises about poses, and one stored output."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from diffpose_core.config import DenoiserConfig, GraformerConfig
+from diffpose_core.models.context import ContextEncoder
+from diffpose_core.models.denoiser import Denoiser, condition_features
+from diffpose_core.models.graformer import Graformer
+from diffpose_core.models.layers import (
+    ChebConv,
+    GraphConv,
+    SelfAttention,
+    chebyshev_basis,
+    normalised_adjacency,
+    root_relative,
+)
+from diffpose_core.skeleton import BONES, adjacency
+from diffpose_core.uncertainty.indeterminate import DepthResidual
+from diffpose_core.uncertainty.view import normalise_view
+
+
+def randn(*shape, seed=0, dtype=torch.float32):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def fill(network, seed=0):
+    """Weights from one stream, in the order of their names, whatever torch does when it initialises."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for _, parameter in sorted(network.named_parameters()):
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            parameter.copy_(0.3 * noise / max(1, parameter.shape[-1]) ** 0.5 + (parameter.ndim == 1))
+    return network.eval()
+
+
+def graformer(**changes):
+    return fill(Graformer(GraformerConfig(**{"channels": 16, "num_blocks": 2, "num_heads": 2, **changes})))
+
+
+def denoiser(**changes):
+    return fill(Denoiser(DenoiserConfig(**{"channels": 32, "context_channels": 16, "num_blocks": 2, **changes})))
+
+
+DENOISERS = {
+    "gmm": {},
+    "no_context": {"use_context": False},
+    "paper": {"conditioning": "none", "prediction_type": "previous"},
+}
+
+
+def inputs(batch=4, dtype=torch.float32):
+    """h_k, k, f_ST and the condition."""
+    return (
+        randn(batch, 17, 3, seed=1, dtype=dtype),
+        torch.tensor([1, 7, 30, 50][:batch]),
+        randn(batch, 17, 16, seed=2, dtype=dtype),
+        randn(batch, 17, 12, seed=3, dtype=dtype),
+    )
+
+
+def test_chebyshev_basis_is_numpys_polynomial_of_the_laplacian():
+    matrix = adjacency().astype(np.float64)
+    degree = matrix.sum(1)
+    laplacian = np.eye(17) - matrix / np.sqrt(np.outer(degree, degree))
+    values, vectors = np.linalg.eigh(laplacian)
+    rescaled = 2 * values / values.max() - 1
+    basis = chebyshev_basis(4).numpy()
+    for order in range(5):
+        polynomial = np.polynomial.Chebyshev.basis(order)
+        expected = vectors @ np.diag(polynomial(rescaled)) @ vectors.T
+        assert np.allclose(basis[order], expected, atol=1e-6)
+
+
+def test_normalised_adjacency_by_hand():
+    expected = np.eye(17)
+    for a, b in BONES:
+        expected[a, b] = expected[b, a] = 1
+    degree = expected.sum(1)
+    expected = expected / np.sqrt(np.outer(degree, degree))
+    assert np.allclose(normalised_adjacency().numpy(), expected, atol=1e-6)
+
+
+def test_cheb_conv_is_the_sum_over_orders_and_joints():
+    layer, x = fill(ChebConv(3, 5, order=3)), randn(2, 17, 3)
+    basis, weight, bias = chebyshev_basis(3).numpy(), layer.linear.weight.detach().numpy(), layer.linear.bias
+    expected = np.zeros((2, 17, 5))
+    for b in range(2):
+        for j in range(17):
+            expected[b, j] = bias.detach().numpy()
+            for order in range(4):
+                mixed = sum(basis[order, j, i] * x[b, i].numpy() for i in range(17))
+                expected[b, j] += weight[:, 3 * order : 3 * order + 3] @ mixed
+    assert np.allclose(layer(x).detach().numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("channels_in", "channels_out"), [(3, 6), (6, 3), (4, 4)])
+def test_graph_conv_mixes_joints_by_its_adjacency_and_channels_by_its_weight(channels_in, channels_out):
+    layer, x = fill(GraphConv(channels_in, channels_out)), randn(2, 17, channels_in)
+    mixing, weight = layer.adjacency.detach().numpy(), layer.linear.weight.detach().numpy()
+    expected = np.zeros((2, 17, channels_out))
+    for b in range(2):
+        for j in range(17):
+            mixed = sum(mixing[j, i] * x[b, i].numpy() for i in range(17))
+            expected[b, j] = weight @ mixed + layer.linear.bias.detach().numpy()
+    assert np.allclose(layer(x).detach().numpy(), expected, atol=1e-5)
+
+
+def test_graph_conv_starts_at_the_skeleton():
+    assert torch.equal(GraphConv(3, 4).adjacency.detach(), normalised_adjacency())
+
+
+def test_attention_that_trains_is_attention_that_predicts():
+    layer, x = fill(SelfAttention(16, 4)), randn(3, 17, 16)
+    with torch.no_grad():
+        fused = layer(x)
+    assert torch.allclose(layer(x), fused, atol=1e-6)
+    # ... and both are the published formula, head by head.
+    query, key, value = layer.qkv(x).chunk(3, dim=-1)
+    heads = []
+    for h in range(4):
+        part = slice(4 * h, 4 * h + 4)
+        scores = query[..., part] @ key[..., part].mT / 4**0.5
+        heads.append(scores.softmax(-1) @ value[..., part])
+    assert torch.allclose(layer.out(torch.cat(heads, -1)), fused, atol=1e-6)
+
+
+def test_attention_needs_heads_that_divide_its_channels():
+    with pytest.raises(ValueError, match="multiple of num_heads"):
+        SelfAttention(10, 4)
+
+
+def test_root_relative_reads_nothing_that_was_overwritten():
+    pose = randn(5, 4, 17, 3)
+    kept = pose.clone()
+    moved = root_relative(pose)
+    assert torch.equal(pose, kept)
+    expected = np.stack([[p - p[0] for p in clip] for clip in kept.numpy()])
+    assert np.array_equal(moved.numpy(), expected)
+
+
+def test_every_pose_that_comes_out_is_root_relative():
+    assert graformer()(randn(4, 17, 2))[:, 0].abs().max() < 1e-6
+    for changes in DENOISERS.values():
+        assert denoiser(**changes)(*inputs())[:, 0].abs().max() < 1e-6
+    noise = denoiser(prediction_type="noise")(*inputs())
+    assert noise[:, 0].abs().max() > 1e-3, "noise is not a pose: the hip has some too"
+
+
+@pytest.mark.parametrize("changes", DENOISERS.values(), ids=DENOISERS)
+def test_a_denoisers_result_does_not_depend_on_the_rest_of_the_batch(changes):
+    network = denoiser(**changes).double()
+    x, k, context, condition = inputs(dtype=torch.float64)
+    whole = network(x, k, context, condition)
+    for i in range(4):
+        row = slice(i, i + 1)
+        # The output is float32 whatever the weights are.
+        alone = network(x[row], k[row], context[row], condition[row])
+        assert torch.allclose(whole[row], alone, atol=1e-6)
+
+
+def test_the_encoders_result_does_not_depend_on_the_rest_of_the_batch():
+    network, x = graformer(), randn(4, 17, 2)
+    whole = network(x)
+    for i in range(4):
+        assert torch.allclose(whole[i : i + 1], network(x[i : i + 1]), atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", DENOISERS.values(), ids=DENOISERS)
+def test_nothing_that_goes_in_is_modified(changes):
+    arguments = inputs()
+    kept = copy.deepcopy(arguments)
+    denoiser(**changes)(*arguments)
+    assert all(torch.equal(a, b) for a, b in zip(arguments, kept, strict=True))
+    x = randn(4, 17, 2)
+    kept_x = x.clone()
+    graformer()(x)
+    assert torch.equal(x, kept_x)
+
+
+def test_what_a_denoiser_is_told_matters():
+    network = denoiser()
+    x, k, context, condition = inputs()
+    base = network(x, k, context, condition)
+    for changed in (
+        network(x + 0.1, k, context, condition),
+        network(x, torch.full_like(k, 20), context, condition),
+        network(x, k, context + 0.1, condition),
+        network(x, k, context, condition + 0.1),
+    ):
+        assert (changed - base).abs().max() > 1e-4
+
+
+def test_one_step_number_serves_a_whole_batch():
+    network = denoiser()
+    x, _, context, condition = inputs()
+    one = network(x, torch.tensor(9), context, condition)
+    assert torch.equal(one, network(x, torch.full((4,), 9), context, condition))
+
+
+def test_without_context_the_context_is_not_read_and_with_it_it_is_needed():
+    x, k, context, condition = inputs()
+    without = denoiser(use_context=False)
+    assert torch.equal(without(x, k, None, condition), without(x, k, context, condition))
+    with pytest.raises(ValueError, match="take a context"):
+        denoiser()(x, k, None, condition)
+    with pytest.raises(ValueError, match="take a condition"):
+        denoiser()(x, k, context, None)
+    assert denoiser(conditioning="none")(x, k, context, None).shape == (4, 17, 3)
+
+
+def test_the_denoiser_without_context_has_the_size_of_the_one_with():
+    def size(network: nn.Module) -> int:
+        return sum(p.numel() for p in network.parameters())
+
+    with_context, without = Denoiser(DenoiserConfig()), Denoiser(DenoiserConfig(use_context=False))
+    assert abs(size(with_context) / size(without) - 1) < 0.1
+
+
+def test_condition_features_are_laid_out_as_described():
+    parts = [torch.full((2, 17, 3), float(i)) for i in range(4)]
+    found = condition_features(*parts)
+    assert found.shape == (2, 17, 12)
+    assert torch.equal(found[0, 0], torch.arange(4.0).repeat_interleave(3))
+
+
+def test_a_frozen_encoder_gives_its_feature_its_pose_and_h_k():
+    network = graformer().requires_grad_(False)
+    depth = DepthResidual(torch.eye(17), torch.full((17,), 0.01), torch.zeros(17))
+    means = 500 + 100 * randn(3, 17, 1, 2)
+    view = normalise_view(torch.ones(3, 17, 1), means, torch.full_like(means, 9.0), None)
+    context = ContextEncoder(network, depth).encode(view)
+    assert context.features.shape == (3, 17, 16)
+    assert torch.allclose(context.pose_view, network(view.pose_norm), atol=1e-6)
+    assert torch.equal(context[1:].pose_view, context.pose_view[1:])
+    assert not context.features.requires_grad
+
+
+#: What the seeded networks below gave in float64 when they were first tested: a change of any layer changes these.
+GOLDEN = {
+    "graformer": [
+        [0.1562899947166443, -0.03515699878334999, -0.08287899941205978],
+        [0.1714469939470291, -0.047224998474121094, -0.12511399388313293],
+        [0.1945360004901886, 0.03863300010561943, -0.26024699211120605],
+    ],
+    "denoiser": [
+        [-0.09761299937963486, 0.1788250058889389, 0.2706089913845062],
+        [-0.02347400039434433, 0.10863299667835236, 0.045942001044750214],
+        [-0.060954999178647995, -0.08242999762296677, -0.2203100025653839],
+    ],
+    "no_context": [
+        [-0.15886999666690826, 0.16127699613571167, 0.03748700022697449],
+        [-0.11048000305891037, 0.06991700083017349, 0.02586900070309639],
+        [0.26360398530960083, -0.28387200832366943, -0.05854500085115433],
+    ],
+    "paper": [
+        [-0.09759499877691269, 0.014538999646902084, 0.12291599810123444],
+        [-0.17678600549697876, -0.08783099800348282, 0.23394900560379028],
+        [-0.1176920011639595, -0.14334799349308014, 0.3523010015487671],
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ["graformer", "denoiser", "no_context", "paper"])
+def test_stored_outputs(name):
+    if name == "graformer":
+        output = graformer().double()(randn(1, 17, 2, seed=4, dtype=torch.float64))
+    else:
+        output = denoiser(**DENOISERS.get(name, {})).double()(*inputs(1, torch.float64))
+    found = output[0, [3, 10, 16]].detach().numpy()
+    assert np.allclose(found, GOLDEN[name], atol=1e-5), found.round(6).tolist()

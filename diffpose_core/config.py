@@ -89,7 +89,7 @@ class UncertaintyConfig:
 #: What two processor cores can do in half an hour a network. The rate starts ten times above the paper's 1e-4 and
 #: decays every epoch, because there are far fewer steps to take.
 SHORT_ENCODER_TRAINING = TrainingConfig(
-    samples_per_epoch=65536, epochs=40, batch_size=256, learning_rate=1e-3, decay_every_epochs=1
+    samples_per_epoch=65536, epochs=32, batch_size=256, learning_rate=1e-3, decay_every_epochs=1
 )
 SHORT_DENOISER_TRAINING = TrainingConfig(
     samples_per_epoch=65536,

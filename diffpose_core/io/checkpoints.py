@@ -138,11 +138,27 @@ def _expect_kind(record: Record, kind: str, path: str | Path) -> None:
         raise InvalidInput(f"{path}: a {record.kind!r} checkpoint found, a {kind!r} one expected")
 
 
+def _network_config(kind: type[ConfigT], record: Record, path: str | Path) -> ConfigT:
+    """The record's config, with sizes that a network can be built from before its tensors are looked at."""
+    try:
+        config = from_dict(kind, record.config)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from error
+    for name, value in to_dict(config).items():
+        low, high = _SIZES.get(name, (None, None))
+        if low is not None and not low <= value <= high:
+            raise InvalidInput(f"{path}: {kind.__name__}.{name} must lie between {low} and {high}, found {value}")
+    channels, heads = record.config.get("channels", kind().channels), record.config.get("num_heads", kind().num_heads)
+    if channels % (2 * heads):
+        raise InvalidInput(f"{path}: {kind.__name__}.channels must be a multiple of twice num_heads")
+    return config
+
+
 def load_encoder(path: str | Path) -> tuple[ContextEncoder, Record]:
     """The context encoder (and baseline) of a file, in evaluation mode."""
     tensors, record = read_checkpoint(path)
     _expect_kind(record, "graformer", path)
-    network = Graformer(from_dict(GraformerConfig, record.config))
+    network = Graformer(_network_config(GraformerConfig, record, path))
     depth = {name.removeprefix(_DEPTH): tensors.pop(name) for name in list(tensors) if name.startswith(_DEPTH)}
     if set(depth) != {"correlation", "base_var", "spread_gain"}:
         raise InvalidInput(f"{path}: the encoder's depth residual is missing or incomplete, found {sorted(depth)}")
@@ -156,7 +172,7 @@ def load_denoiser(path: str | Path, encoder: ContextEncoder | None = None) -> tu
     """
     tensors, record = read_checkpoint(path)
     _expect_kind(record, "denoiser", path)
-    network = Denoiser(from_dict(DenoiserConfig, record.config))
+    network = Denoiser(_network_config(DenoiserConfig, record, path))
     _fill(network, tensors, path)
     if encoder is not None and record.encoder_sha256 != fingerprint(encoder_tensors(encoder)):
         raise InvalidInput(

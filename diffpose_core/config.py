@@ -86,17 +86,17 @@ class UncertaintyConfig:
     reg_covar: float = 1e-6
 
 
-#: What two processor cores can do in half an hour a network. The rate starts ten times above the paper's 1e-4 and
+#: What two processor cores can do in twenty minutes a network. The rate starts ten times above the paper's 1e-4 and
 #: decays every epoch, because there are far fewer steps to take.
 SHORT_ENCODER_TRAINING = TrainingConfig(
     samples_per_epoch=65536, epochs=32, batch_size=256, learning_rate=1e-3, decay_every_epochs=1
 )
 SHORT_DENOISER_TRAINING = TrainingConfig(
     samples_per_epoch=65536,
-    epochs=24,
+    epochs=18,
     batch_size=256,
     learning_rate=1e-3,
-    learning_rate_decay=0.85,
+    learning_rate_decay=0.8,
     decay_every_epochs=1,
 )
 #: The supplement's own numbers (section 3).

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,6 +27,19 @@ FORMAT = "diffpose-checkpoint/1"
 MAX_BYTES = 20_000_000
 _DEPTH = "depth_residual."
 _RECORD_FIELDS = ("format", "kind", "name", "config", "training", "data", "command", "seed", "metrics", "licence")
+#: Sizes that a network can have: a file that asks for more would fill the memory before its tensors are looked at.
+_SIZES: dict[str, tuple[float, float]] = {
+    "channels": (2, 1024),
+    "context_channels": (1, 1024),
+    "num_blocks": (0, 64),
+    "num_heads": (1, 64),
+    "cheb_order": (1, 16),
+    "num_steps": (1, 10_000),
+    "dropout": (0.0, 1.0),
+}
+
+ConfigT = TypeVar("ConfigT")
+NetworkT = TypeVar("NetworkT")
 
 
 @dataclass(frozen=True)
@@ -113,8 +127,12 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
 
 def from_dict_record(values: dict[str, Any], path: Path) -> Record:
     """Build a Record from JSON values, checking the types of what is used."""
-    if not isinstance(values["config"], dict) or not isinstance(values["name"], str):
-        raise InvalidInput(f"{path}: the record's config must be an object and its name a text")
+    for name in ("config", "training", "metrics"):
+        if not isinstance(values[name], dict):
+            raise InvalidInput(f"{path}: the record's {name} must be an object, found {values[name]!r}")
+    for name in ("kind", "name", "data", "command", "licence"):
+        if not isinstance(values[name], str):
+            raise InvalidInput(f"{path}: the record's {name} must be a text, found {values[name]!r}")
     return Record(**values)
 
 
@@ -138,27 +156,24 @@ def _expect_kind(record: Record, kind: str, path: str | Path) -> None:
         raise InvalidInput(f"{path}: a {record.kind!r} checkpoint found, a {kind!r} one expected")
 
 
-def _network_config(kind: type[ConfigT], record: Record, path: str | Path) -> ConfigT:
-    """The record's config, with sizes that a network can be built from before its tensors are looked at."""
+def _build(network: Callable[[ConfigT], NetworkT], kind: type[ConfigT], record: Record, path: str | Path) -> NetworkT:
+    """A network of the record's config, whose sizes are checked before memory is taken for them."""
     try:
         config = from_dict(kind, record.config)
-    except InvalidInput as error:
+        for name, value in to_dict(config).items():
+            low, high = _SIZES.get(name, (None, None))
+            if low is not None and high is not None and not low <= value <= high:
+                raise InvalidInput(f"{kind.__name__}.{name} must lie between {low} and {high}, found {value}")
+        return network(config)
+    except (ValueError, RuntimeError) as error:
         raise InvalidInput(f"{path}: {error}") from error
-    for name, value in to_dict(config).items():
-        low, high = _SIZES.get(name, (None, None))
-        if low is not None and not low <= value <= high:
-            raise InvalidInput(f"{path}: {kind.__name__}.{name} must lie between {low} and {high}, found {value}")
-    channels, heads = record.config.get("channels", kind().channels), record.config.get("num_heads", kind().num_heads)
-    if channels % (2 * heads):
-        raise InvalidInput(f"{path}: {kind.__name__}.channels must be a multiple of twice num_heads")
-    return config
 
 
 def load_encoder(path: str | Path) -> tuple[ContextEncoder, Record]:
     """The context encoder (and baseline) of a file, in evaluation mode."""
     tensors, record = read_checkpoint(path)
     _expect_kind(record, "graformer", path)
-    network = Graformer(_network_config(GraformerConfig, record, path))
+    network = _build(Graformer, GraformerConfig, record, path)
     depth = {name.removeprefix(_DEPTH): tensors.pop(name) for name in list(tensors) if name.startswith(_DEPTH)}
     if set(depth) != {"correlation", "base_var", "spread_gain"}:
         raise InvalidInput(f"{path}: the encoder's depth residual is missing or incomplete, found {sorted(depth)}")
@@ -172,7 +187,7 @@ def load_denoiser(path: str | Path, encoder: ContextEncoder | None = None) -> tu
     """
     tensors, record = read_checkpoint(path)
     _expect_kind(record, "denoiser", path)
-    network = Denoiser(_network_config(DenoiserConfig, record, path))
+    network = _build(Denoiser, DenoiserConfig, record, path)
     _fill(network, tensors, path)
     if encoder is not None and record.encoder_sha256 != fingerprint(encoder_tensors(encoder)):
         raise InvalidInput(

@@ -189,6 +189,11 @@ def compare_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
     return scenes.compare(shown.view(), shown.trace(True))
 
 
+def predicts(settings: Settings) -> str:
+    """What the network's output means: "x_start", "previous" or "noise"."""
+    return models().pick(True, "gmm", settings.trained_on)[1].config.prediction_type
+
+
 def alpha_end(schedule: ScheduleName) -> float:
     """alpha_K of a schedule: the share of h_0's variance that is left at the last step."""
     return float(make_schedule(schedule).alphas_cumprod[-1])

@@ -26,7 +26,8 @@ h1 { letter-spacing: -.022em; font-size: 2.05rem !important; padding: 0 !importa
 h3 { letter-spacing: -.012em; }
 .dps-lead { font-size: 1.04rem; max-width: 76rem; opacity: .86; margin: 0 0 .1rem; }
 @media (max-width: 640px) {
-  .stMainBlockContainer { padding-left: .9rem; padding-right: .9rem; }
+  .stMainBlockContainer { padding: 3.7rem .9rem 3rem; }
+  .dps-lead { font-size: .95rem; }
   h1 { font-size: 1.7rem !important; }
 }
 </style>

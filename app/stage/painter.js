@@ -182,7 +182,9 @@ function fitCanvas(canvas, width, height) {
     canvas.width = w;
     canvas.height = h;
   }
-  const context = canvas.getContext("2d");
+  // Kept in main memory: thousands of short lines are faster drawn there than handed to a graphics process, above all to a
+  // software one.
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   return context;

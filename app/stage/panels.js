@@ -427,8 +427,10 @@ class Chart {
       }
       return values;
     });
-    const all = spec.series.flatMap((s) => Array.from(stage.arrays[s.array].values)).filter(Number.isFinite);
-    const top = niceCeiling(Math.max(...all, 1e-6));
+    // One scale for all steps, so that stepping shows what shrinks; over the frames, the scale of the last step.
+    const all = spec.axis === "step" ? spec.series.flatMap((s) => Array.from(stage.arrays[s.array].values))
+      : spec.series.flatMap((s) => Array.from({ length: n }, (_, i) => 1.25 * stage.arrays[s.array].at(i, stage.count("step") - 1)[0]));
+    const top = niceCeiling(all.filter(Number.isFinite).reduce((a, b) => Math.max(a, b), 1e-6));
     const left = 44, right = width - 12, bottom = height - 22, ceiling = 8;
     const X = (i) => left + ((right - left) * i) / Math.max(1, n - 1);
     const Y = (v) => bottom - ((bottom - ceiling) * v) / top;
@@ -459,14 +461,19 @@ class Chart {
       context.setLineDash(s.dash ? [5, 4] : []);
       context.beginPath();
       let pen = false;
+      context.save();
+      context.rect(left - 4, ceiling - 6, right - left + 8, bottom - ceiling + 10);
+      context.clip();
+      context.beginPath();
       row.forEach((v, i) => {
         if (!Number.isFinite(v)) { pen = false; return; }
         if (pen) context.lineTo(X(i), Y(v)); else context.moveTo(X(i), Y(v));
         pen = true;
       });
       context.stroke();
+      context.restore();
       context.setLineDash([]);
-      if (Number.isFinite(row[at])) {
+      if (Number.isFinite(row[at]) && row[at] <= top) {
         context.fillStyle = colour;
         context.beginPath(); context.arc(X(at), Y(row[at]), 4, 0, 2 * Math.PI); context.fill();
       }

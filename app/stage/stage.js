@@ -111,8 +111,11 @@ class Stage {
     this.grid.dataset.panels = this.header.panels.length;
     this.grid.style.setProperty("--dps-columns", this.header.panels.map((p) => `${p.columns || 1}fr`).join(" "));
     this.structure = structure;
+    this.resizer.disconnect();
+    this.resizer.observe(this.root);
     this.panels = this.header.panels.map((spec) =>
       spec.kind === "image" ? new ImagePanel(this, spec, this.grid) : new ScenePanel(this, spec, this.grid));
+    for (const panel of this.panels) this.resizer.observe(panel.body); // the window's height counts as well
   }
   async mountAll(refresh) {
     try {
@@ -138,19 +141,19 @@ class Stage {
     if (this.visible && this.header) this.mountAll(false);
   }
   resized() {
-    clearTimeout(this.resizeTimer);
     const width = Math.round(this.root.getBoundingClientRect().width);
+    if (width < 20) return;
     this.root.dataset.narrow = width < 700;
-    if (width === this.lastWidth || width < 20) return;
-    this.lastWidth = width;
+    clearTimeout(this.resizeTimer);
     this.resizeTimer = setTimeout(async () => {
       for (const p of this.panels) {
-        if (p.ready && p.plot) {
-          const [w, h] = p.size();
-          p.following = true;
-          await window.Plotly.relayout(p.plot, { width: w, height: h });
-          p.following = false;
-        }
+        if (!p.ready || !p.plot) continue;
+        const [w, h] = p.size();
+        const { width: oldWidth, height: oldHeight } = p.plot._fullLayout || {};
+        if (w === oldWidth && h === oldHeight) continue;
+        p.following = true;
+        await window.Plotly.relayout(p.plot, { width: w, height: h });
+        p.following = false;
       }
       this.draw();
     }, 80);
@@ -259,11 +262,11 @@ class Stage {
         b.addEventListener("click", action);
         return b;
       };
-      button("first", "To the start (Home)", () => this.jump(0));
+      button("first", "To the start (Home)", () => this.jump(0), "dps-icon dps-wide");
       button("back", "One step back (left arrow)", () => this.nudge(-1));
       this.playButton = button("play", "Play (space)", () => this.toggle(), "dps-play");
       button("next", "One step on (right arrow)", () => this.nudge(1));
-      button("last", "To the end (End)", () => this.jump(-1));
+      button("last", "To the end (End)", () => this.jump(-1), "dps-icon dps-wide");
       if (axes.frame) {
         const seg = element("div", "dps-segment", bar);
         seg.setAttribute("role", "group");

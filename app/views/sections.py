@@ -12,7 +12,13 @@ EQ_FORWARD = (
     r"\hat h_k = \mu^G + \sqrt{\alpha_k}\,(h_0 - \mu^G) + \sqrt{1-\alpha_k}\;\epsilon^G,"
     r"\quad \epsilon^G \sim \mathcal N(0, \Sigma_m)"
 )
-EQ_REVERSE = r"h_{k-1} = g\big(h_k,\; f_{ST},\; f_D^k\big)\qquad k = K, \dots, 1"
+EQ_REVERSE = {
+    "previous": r"h_{k-1} = g\big(h_k,\; f_{ST},\; f_D^k\big)\qquad k = K, \dots, 1",
+    "x_start": r"""\begin{aligned} \hat h_0 &= g\big(h_k,\; f_{ST},\; f_D^k\big) \\
+        h_{k-1} &= \mu^G + \sqrt{\alpha_{k-1}}\,(\hat h_0 - \mu^G) + \sqrt{1-\alpha_{k-1}}\;\hat\epsilon
+        \end{aligned}""",
+    "noise": r"\hat\epsilon = g\big(h_k,\; f_{ST},\; f_D^k\big)\qquad h_{k-1} \text{ from Eq. 1}",
+}
 EQ_MEAN = r"\text{prediction} = \frac1N \sum_{n=1}^{N} h_0^{(n)}"
 
 
@@ -60,8 +66,9 @@ def reverse(session: Session, number: str = "") -> None:
         "Now backwards: the network $g$ takes uncertain poses and removes the noise step by step. Both sides "
         "start from the same samples and use the same noise. Only the right one is told what the 2D "
         "picture looked like, through the context features $f_{ST}$.",
-        EQ_REVERSE,
-        "$f_D^k$ tells the network which step it is at. The slider runs from $k = 50$ down to 0.",
+        EQ_REVERSE[services.predicts(session.settings)],
+        "$f_D^k$ tells the network which step it is at; $\\hat\\epsilon$ is the noise that is left (DDIM). The slider "
+        "runs from $k = 50$ down to 0.",
     )
     with st.spinner("Running the reverse process with and without f_ST", show_time=True):
         data = services.reverse_stage(session.source, session.clip, session.frame, session.settings)

@@ -62,6 +62,9 @@ def _evaluate(args: argparse.Namespace) -> None:
     from diffpose_core.evaluation import evaluate
     from diffpose_core.pipeline import load_models
 
+    # Said before the work is done, not after it.
+    if args.json and not Path(args.json).absolute().parent.is_dir():
+        raise InvalidInput(f"{args.json}: there is no such folder to write to")
     clips = None if args.clips is None else range(args.clips)
     report = evaluate(
         args.data, load_models(args.weights), args.stride, args.steps, args.hypotheses, args.seed, clips,
@@ -111,6 +114,8 @@ def _lift(args: argparse.Namespace) -> None:
     from diffpose_core.pipeline import lift, load_models
 
     clip = load_clip(args.clip)
+    if not Path(args.out).absolute().parent.is_dir():
+        raise InvalidInput(f"{args.out}: there is no such folder to write to")
     result = lift(
         clip, models=load_models(args.weights), steps=args.steps, hypotheses=args.hypotheses, seed=args.seed,
         context=not args.no_context, schedule=args.schedule, eta=args.eta, progress=_progress("frames", args.quiet),

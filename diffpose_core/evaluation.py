@@ -19,8 +19,9 @@ from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.datasets.sampling import seeded
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
 from diffpose_core.metrics import joint_errors, procrustes_align
+from diffpose_core.models.layers import root_relative
 from diffpose_core.pipeline import BLOCK_FRAMES, Models, clip_view, prepare, reverse_steps, version
-from diffpose_core.structures import Intrinsics, PoseClip2D, PoseMixture
+from diffpose_core.structures import Intrinsics, InvalidInput, PoseClip2D, PoseMixture
 
 #: The detector's seed of clip c and camera v is drawn from (DETECTOR_SEED, c, v): the same 2D for every method and
 #: machine.
@@ -102,7 +103,13 @@ Predictions = Mapping[str, np.ndarray]
 
 
 def predictions(
-    clip: PoseClip2D, models: Models, frames: np.ndarray, steps: int, hypotheses: int, seed: int
+    clip: PoseClip2D,
+    models: Models,
+    frames: np.ndarray,
+    steps: int,
+    hypotheses: int,
+    seed: int,
+    mixed_precision: bool = False,
 ) -> Predictions:
     """What every method makes of frames of a clip, (F, J, 3) metres, root-relative, camera frame.
 
@@ -110,18 +117,26 @@ def predictions(
     with one step ends at the h_0 predicted at k = K), `NAME_best` the hypothesis nearest to the truth, which needs the
     truth.
     """
-    prepared = prepare(clip, models, frames, seed=seed)
+    prepared = prepare(clip, models, frames, seed=seed, mixed_precision=mixed_precision)
     truth = prepared.truth_view
     assert truth is not None
     found = {"graformer": prepared.context.pose_view}
     for name, network in models.denoisers.items():
         states = list(reverse_steps(prepared, network, steps, hypotheses, 0.0, seed))
-        final = states[-1].sample
+        # A network that predicts noise or h_{k-1} leaves some noise at the hip.
+        final = root_relative(states[-1].sample)
         found[name] = final.mean(1)
-        found[f"{name}_1_step"] = states[0].pred_x_start.mean(1)
+        found[f"{name}_1_step"] = root_relative(states[0].pred_x_start.mean(1))
         error = (final - truth[:, None]).norm(dim=-1).mean(-1)
         found[f"{name}_best"] = final[torch.arange(len(final)), error.argmin(1)]
     return {name: prepared.view.to_cam(pose).numpy() for name, pose in found.items()}
+
+
+def _chosen(motions: MotionSet, clips: range | None) -> range:
+    chosen = range(len(motions)) if clips is None else clips
+    if len(chosen) == 0 or min(chosen) < 0 or max(chosen) >= len(motions):
+        raise InvalidInput(f"clips must be numbers from 0 to {len(motions) - 1}, found {chosen}")
+    return chosen
 
 
 def evaluate(
@@ -142,11 +157,13 @@ def evaluate(
     "frames", "provenance"}. Totals are means over all frames; per-action figures over the action's own frames. Raises
     InvalidInput if the file isn't in the layout.
     """
+    if stride < 1:
+        raise InvalidInput(f"the stride must be at least 1, found {stride}")
     motions = load_mocap17(data)
     started = time.time()
     sums: dict[str, dict[str, _Sums]] = {}
     frames_seen = 0
-    chosen = range(len(motions)) if clips is None else clips
+    chosen = _chosen(motions, clips)
     for done, number in enumerate(chosen):
         for clip in evaluation_clips(motions, number):
             assert clip.hidden is not None and clip.pose3d_cam is not None
@@ -154,8 +171,7 @@ def evaluate(
             for begin in range(0, len(numbers), BLOCK_FRAMES):
                 block = numbers[begin : begin + BLOCK_FRAMES]
                 truth, hidden = clip.pose3d_cam[block], clip.hidden[block]
-                with torch.autocast("cpu", torch.bfloat16, enabled=mixed_precision):
-                    found = predictions(clip, models, block, steps, hypotheses, seed)
+                found = predictions(clip, models, block, steps, hypotheses, seed, mixed_precision)
                 for name, predicted in found.items():
                     errors = protocol_errors(predicted, truth)
                     for action in ("", str(motions.action[number])):
@@ -205,7 +221,7 @@ def detector_statistics(data: str | Path, clips: range | None = None) -> dict[st
     error_sum, counts = np.zeros(2), np.zeros(2)
     two_modes, limb_frames, swaps, joints, lag_products, lag_squares = 0, 0, 0, 0, 0.0, 0.0
     errors_seen: list[list[np.ndarray]] = [[], []]
-    chosen = range(len(motions)) if clips is None else clips
+    chosen = _chosen(motions, clips)
     for number in chosen:
         joints_world = motions.clip_world(number)
         cameras = evaluation_cameras(joints_world[:, 0])

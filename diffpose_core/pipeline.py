@@ -27,6 +27,7 @@ from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder
 from diffpose_core.models.context import Context, ContextEncoder
 from diffpose_core.models.denoiser import Denoiser, condition_features
+from diffpose_core.models.layers import root_relative
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import DiffusionTrace, InvalidInput, LiftResult, PoseClip2D
 from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, standard_normal
@@ -39,6 +40,7 @@ CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 #: Frames that are worked on at a time: bounds memory whatever a clip's length.
 BLOCK_FRAMES = 64
 MAX_HYPOTHESES = 200
+MAX_FORWARD_SAMPLES = 10_000
 
 # Purposes of random numbers, so that no two stages share a stream.
 _FIT, _START, _FORWARD = 1, 2, 3
@@ -92,6 +94,8 @@ class Prepared:
 
     frames: (F,) their numbers in the clip. view, context: in the view frame. gmm: fitted to H_K, leading axis F, view
     frame. samples_view: (F, N, J, 3), the draws of H_K that it was fitted to. seed: of every random number.
+    mixed_precision: bfloat16 inside the networks, and nowhere else.
+    mixed_precision: bfloat16 inside the networks, and nowhere else.
     """
 
     clip: PoseClip2D
@@ -101,6 +105,7 @@ class Prepared:
     gmm: PoseGMM
     samples_view: Tensor
     seed: int
+    mixed_precision: bool = False
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -146,7 +151,9 @@ def clip_view(clip: PoseClip2D, frames: np.ndarray) -> View:
 
 
 def _frame_numbers(clip: PoseClip2D, frames: Sequence[int] | np.ndarray | None) -> np.ndarray:
-    numbers = np.arange(len(clip)) if frames is None else np.atleast_1d(np.asarray(frames, dtype=np.int64))
+    numbers = np.arange(len(clip)) if frames is None else np.atleast_1d(np.asarray(frames))
+    if numbers.size and (numbers.ndim != 1 or numbers.dtype.kind not in "iu"):
+        raise InvalidInput(f"frames must be whole numbers in one row, found {numbers.dtype} {numbers.shape}")
     if numbers.size == 0 or numbers.min() < 0 or numbers.max() >= len(clip):
         raise InvalidInput(f"frames must be numbers from 0 to {len(clip) - 1}, found {numbers.tolist()[:5]}")
     return numbers
@@ -158,6 +165,7 @@ def prepare(
     frames: Sequence[int] | np.ndarray | None = None,
     uncertainty: UncertaintyConfig | None = None,
     seed: int = 0,
+    mixed_precision: bool = False,
 ) -> Prepared:
     """Encode frames of a clip, draw from their H_K and fit their GMMs.
 
@@ -166,12 +174,13 @@ def prepare(
     """
     numbers = _frame_numbers(clip, frames)
     view = clip_view(clip, numbers)
-    context = models.encoder.encode(view)
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed_precision):
+        context = models.encoder.encode(view)
     generator = seeded("cpu", seed, _FIT)
     samples, gmm = models.encoder.indeterminate(
         view, context, uncertainty or UncertaintyConfig(), generator, shared_noise=True
     )
-    return Prepared(clip, numbers, view, context, gmm, samples, seed)
+    return Prepared(clip, numbers, view, context, gmm, samples, seed, mixed_precision)
 
 
 def reverse_steps(
@@ -213,12 +222,16 @@ def reverse_steps(
 
     @torch.no_grad()
     def denoise(sample: Tensor, k: int) -> Tensor:
-        flat = network(sample.flatten(0, 1), torch.tensor(k), features, condition)
+        with torch.autocast("cpu", torch.bfloat16, enabled=prepared.mixed_precision):
+            flat = network(sample.flatten(0, 1), torch.tensor(k), features, condition)
         return flat.unflatten(0, (count, hypotheses))
 
-    noise_source = component_noise(gmm, components, generator) if eta > 0 else None
+    def shared_noise(like: Tensor) -> Tensor:
+        # The same white noise for every frame: what a frame becomes depends on no other frame.
+        return gmm.noise(components, generator, shared=True).reshape(like.shape)
+
     schedule = make_schedule(config.schedule, config.num_steps)
-    return reverse_process(denoise, start, schedule, steps, eta, mean, noise_source, config.prediction_type)
+    return reverse_process(denoise, start, schedule, steps, eta, mean, shared_noise, config.prediction_type)
 
 
 def reverse_trace(
@@ -229,11 +242,10 @@ def reverse_trace(
     samples = torch.stack([state.sample for state in states], dim=1)
     predicted = torch.stack([state.pred_x_start for state in states], dim=1)
     # The hip of a noisy state carries noise of its own; a pose is shown with its hip at the origin.
-    samples = samples - samples[..., :1, :]
     return DiffusionTrace(
         np.array([state.k for state in states]),
-        prepared.view.to_cam(samples).numpy(),
-        prepared.view.to_cam(predicted).numpy(),
+        prepared.view.to_cam(root_relative(samples)).numpy(),
+        prepared.view.to_cam(root_relative(predicted)).numpy(),
     )
 
 
@@ -265,8 +277,13 @@ def forward_traces(
 
     index: which prepared frame. h_0 is the exact pose where the clip has it, else the encoder's. samples: how many
     chains. stepwise: new noise at every step (Eq. 2) instead of one kept noise (Eq. 1). Traces have an F axis of
-    length 1.
+    length 1. Raises InvalidInput on an index or a count out of range.
+    Raises InvalidInput on an index or a count out of range.
     """
+    if not 0 <= index < len(prepared):
+        raise InvalidInput(f"index must lie between 0 and {len(prepared) - 1}, found {index}")
+    if not 1 <= samples <= MAX_FORWARD_SAMPLES:
+        raise InvalidInput(f"samples must lie between 1 and {MAX_FORWARD_SAMPLES}, found {samples}")
     truth = prepared.truth_view
     start = (prepared.context.pose_view if truth is None else truth)[index]
     x_start = start.expand(1, samples, NUM_JOINTS, 3)
@@ -283,8 +300,7 @@ def forward_traces(
         noise_source = component_noise(gmm, components, seeded("cpu", seed, _FORWARD, 1))
         mean = gmm.mean_of(components).unflatten(-1, (NUM_JOINTS, 3))
         chain = forward_chain(x_start, noise_schedule, noise_source, mean, stepwise)
-        chain = chain - chain[..., :1, :]
-        in_cam = prepared.view[index : index + 1].to_cam(chain.transpose(0, 1))
+        in_cam = prepared.view[index : index + 1].to_cam(root_relative(chain).transpose(0, 1))
         traces[label] = DiffusionTrace(np.arange(noise_schedule.num_steps + 1), in_cam.numpy())
     return traces
 
@@ -357,7 +373,7 @@ def lift(
         else:
             # Only the last state is kept: a queue of length one drains the generator.
             (last,) = deque(reverse_steps(prepared, network, steps, hypotheses, eta, seed), maxlen=1)
-            final = prepared.view.to_cam(last.sample)
+            final = prepared.view.to_cam(root_relative(last.sample))
         gathered.hypotheses.append(final)
         gathered.pose.append(final.mean(1))
         gathered.baseline.append(torch.from_numpy(prepared.baseline))

@@ -1,12 +1,26 @@
-"""What every test shares: where the data is, and one thread a process."""
+"""What tests share: where the data is, one thread a process, small networks and a clip."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+
+from diffpose_core.camera import look_at_camera
+from diffpose_core.config import PRESETS, GraformerConfig, to_dict
+from diffpose_core.datasets.detector import clip_from_motion
+from diffpose_core.datasets.procedural import procedural_motion
+from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
+from diffpose_core.models.context import ContextEncoder
+from diffpose_core.models.denoiser import Denoiser
+from diffpose_core.models.graformer import Graformer
+from diffpose_core.pipeline import Models, load_models
+from diffpose_core.structures import PoseClip2D
+from diffpose_core.uncertainty.indeterminate import DepthResidual
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,3 +39,52 @@ def data_dir() -> Path:
     if not (folder / "mocap17_test.npz").is_file():
         pytest.skip(f"needs the Mocap-17 data, and there is no mocap17_test.npz in {folder} (set DIFFPOSE_DATA)")
     return folder
+
+
+#: Networks small enough for a test, by the names of their presets.
+TINY_ENCODER = {"channels": 16, "num_blocks": 1, "num_heads": 2}
+TINY_DENOISER = {"channels": 32, "context_channels": 16, "num_blocks": 1, "num_heads": 2}
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of checkpoints with random weights: the encoder and every denoiser that is compared."""
+    folder = tmp_path_factory.mktemp("weights")
+    generator = torch.Generator().manual_seed(0)
+
+    def seeded_weights(network: torch.nn.Module) -> torch.nn.Module:
+        with torch.no_grad():
+            for _, parameter in sorted(network.named_parameters()):
+                drawn = torch.randn(parameter.shape, generator=generator) / max(1, parameter.shape[-1]) ** 0.5
+                parameter.copy_(1.5 * drawn + (0.0 if parameter.ndim > 1 else 0.5))
+        return network.eval()
+
+    def record(kind: str, name: str, config: object, encoder: str | None = None) -> Record:
+        return Record(kind, name, to_dict(config), {}, "random", "none", 0, {}, "Apache-2.0", encoder_sha256=encoder)
+
+    network = Graformer(GraformerConfig(**TINY_ENCODER))
+    seeded_weights(network)
+    depth = DepthResidual(torch.eye(17), torch.full((17,), 0.002), torch.full((17,), 0.5))
+    encoder = ContextEncoder(network, depth)
+    tensors = encoder_tensors(encoder)
+    save_checkpoint(folder / "graformer.safetensors", tensors, record("graformer", "graformer", network.config))
+    for name in ("diffpose", "diffpose_no_context", "diffpose_standard", "diffpose_supplement", "diffpose_paper"):
+        config = replace(PRESETS[name].network, **TINY_DENOISER)
+        denoiser = seeded_weights(Denoiser(config))
+        own = record("denoiser", name, config, fingerprint(tensors))
+        save_checkpoint(folder / f"{name}.safetensors", dict(denoiser.state_dict()), own)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tiny_weights: Path) -> Models:
+    """The loaded networks of `tiny_weights`."""
+    return load_models(tiny_weights)
+
+
+@pytest.fixture(scope="session")
+def walking_clip() -> PoseClip2D:
+    """70 frames of a procedural walk, detected, with its camera and its truth: longer than one block of frames."""
+    motion = procedural_motion("walk", 3, 2.5)[:70]
+    camera = look_at_camera(np.array([4.0, 2.0, 1.5]), motion[:, 0].mean(0))
+    return clip_from_motion("walk", motion, camera, 30.0, 4, {"action": "walk"})

@@ -1,0 +1,283 @@
+"""Lifting and its stages with small random networks: seeds, frames that don't see each other, frames of reference."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from diffpose_core import pipeline
+from diffpose_core.config import UncertaintyConfig
+from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.pipeline import (
+    BLOCK_FRAMES,
+    clip_hash,
+    forward_traces,
+    lift,
+    load_models,
+    prepare,
+    reverse_trace,
+    reverse_traces,
+)
+from diffpose_core.structures import InvalidInput, PoseMixture
+from diffpose_core.uncertainty.gmm import standard_normal
+
+FEW = UncertaintyConfig(num_samples=200)
+
+
+@pytest.fixture(scope="module")
+def clip(walking_clip):
+    return walking_clip.frames(slice(0, 60, 10))
+
+
+def test_a_lifted_clip_is_finite_root_relative_and_the_mean_of_its_hypotheses(clip, tiny_models):
+    result = lift(clip, models=tiny_models, hypotheses=3, uncertainty=FEW)
+    assert result.pose3d.shape == result.baseline.shape == (6, 17, 3)
+    assert result.hypotheses.shape == (6, 3, 17, 3)
+    for poses in (result.pose3d, result.hypotheses, result.baseline):
+        assert np.isfinite(poses).all() and poses.dtype == np.float32
+        assert np.abs(poses[..., 0, :]).max() < 1e-6
+    assert np.allclose(result.pose3d, result.hypotheses.mean(1), atol=1e-6)
+    assert result.trace is None
+
+
+def test_the_baseline_is_the_encoder_alone_in_the_cameras_frame(clip, tiny_models):
+    prepared = prepare(clip, tiny_models, uncertainty=FEW)
+    with torch.no_grad():
+        pose_view = tiny_models.encoder.network(prepared.view.pose_norm)
+    turn_back = prepared.view.rotation.mT
+    expected = torch.einsum("fij,fnj->fni", turn_back, pose_view).numpy()
+    assert np.allclose(prepared.baseline, expected, atol=1e-6)
+    assert np.allclose(prepared.baseline, lift(clip, models=tiny_models, uncertainty=FEW).baseline, atol=1e-5)
+
+
+def test_a_seed_decides_everything_and_another_one_changes_it(clip, tiny_models):
+    settings = dict(models=tiny_models, hypotheses=2, eta=0.5, uncertainty=FEW)
+    first = lift(clip, seed=4, **settings)
+    torch.manual_seed(99)
+    again, other = lift(clip, seed=4, **settings), lift(clip, seed=5, **settings)
+    assert np.array_equal(first.hypotheses, again.hypotheses)
+    assert not np.allclose(first.hypotheses, other.hypotheses, atol=1e-4)
+    assert np.array_equal(first.baseline, other.baseline)
+
+
+@pytest.mark.parametrize("diffusion", ["gmm", "standard"])
+def test_hypotheses_differ_from_each_other(clip, tiny_models, diffusion):
+    found = lift(clip, models=tiny_models, hypotheses=5, diffusion=diffusion, uncertainty=FEW).hypotheses
+    for a in range(5):
+        for b in range(a):
+            assert np.linalg.norm(found[:, a] - found[:, b], axis=-1).mean() > 1e-3
+
+
+def test_more_hypotheses_begin_with_the_same_ones_when_only_few_numbers_are_drawn(clip, tiny_models):
+    """The start poses of one frame are draws of its fitted GMM: their mean and spread are the GMM's."""
+    prepared = prepare(clip, tiny_models, [2], FEW)
+    trace = reverse_trace(prepared, tiny_models.denoisers["diffpose"], steps=1, hypotheses=200)
+    start = torch.from_numpy(trace.samples[0, 0]).flatten(1)
+    gmm = prepared.gmm_cam
+    std = gmm.covariance[0].diagonal().sqrt()
+    error = (start.mean(0) - gmm.mean[0])[3:] / std[3:]
+    assert error.abs().max() < 5 / 200**0.5
+    assert torch.allclose(start.std(0)[3:], std[3:], rtol=0.3)
+
+
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+@pytest.mark.parametrize("diffusion", ["gmm", "standard"])
+def test_a_frames_result_depends_on_no_other_frame(clip, tiny_models, eta, diffusion):
+    settings = dict(models=tiny_models, eta=eta, diffusion=diffusion, uncertainty=FEW)
+    whole = lift(clip, **settings)
+    for frame in (0, 4):
+        alone = lift(clip, frames=[frame], **settings)
+        assert np.allclose(whole.hypotheses[frame], alone.hypotheses[0], atol=1e-5)
+        assert np.allclose(whole.baseline[frame], alone.baseline[0], atol=1e-5)
+
+
+def test_frames_on_both_sides_of_a_block_boundary(walking_clip, tiny_models):
+    done = []
+    whole = lift(
+        walking_clip, models=tiny_models, hypotheses=2, uncertainty=FEW, progress=lambda *counts: done.append(counts)
+    )
+    assert len(walking_clip) > BLOCK_FRAMES and len(whole.pose3d) == len(walking_clip)
+    assert done == [(BLOCK_FRAMES, 70), (70, 70)]
+    around = [BLOCK_FRAMES, BLOCK_FRAMES - 1, 0]
+    part = lift(walking_clip, models=tiny_models, hypotheses=2, uncertainty=FEW, frames=around)
+    assert np.allclose(whole.hypotheses[around], part.hypotheses, atol=1e-5)
+
+
+def test_a_lifted_pose_is_where_its_trace_ends(clip, tiny_models):
+    settings = dict(steps=4, hypotheses=3, seed=2, eta=0.3)
+    prepared = prepare(clip, tiny_models, uncertainty=FEW, seed=2)
+    traces = reverse_traces(prepared, tiny_models, **settings)
+    for label, context in (("context", True), ("no_context", False)):
+        result = lift(clip, models=tiny_models, context=context, uncertainty=FEW, trace=True, **settings)
+        plain = lift(clip, models=tiny_models, context=context, uncertainty=FEW, **settings)
+        trace = traces[label]
+        assert trace.samples.shape == trace.pred_x_start.shape == (6, 5, 3, 17, 3)
+        assert list(trace.k) == [50, 38, 25, 13, 0]
+        assert np.allclose(result.hypotheses, trace.samples[:, -1], atol=1e-6)
+        assert np.allclose(result.trace.samples, trace.samples, atol=1e-6)
+        assert np.allclose(plain.hypotheses, result.hypotheses, atol=1e-6)
+        assert np.array_equal(trace.samples[:, -1], trace.pred_x_start[:, -1])
+    assert np.array_equal(traces["context"].samples[:, 0], traces["no_context"].samples[:, 0]), "the same start"
+    assert not np.allclose(traces["context"].samples[:, -1], traces["no_context"].samples[:, -1], atol=1e-4)
+
+
+def test_traces_of_long_clips_are_put_together(walking_clip, tiny_models):
+    result = lift(walking_clip, models=tiny_models, steps=1, hypotheses=1, uncertainty=FEW, trace=True)
+    assert result.trace.samples.shape == (70, 2, 1, 17, 3)
+    assert np.allclose(result.trace.samples[:, -1], result.hypotheses)
+
+
+def test_eta_adds_noise_on_the_way(clip, tiny_models):
+    settings = dict(models=tiny_models, steps=5, hypotheses=2, uncertainty=FEW, trace=True)
+    smooth, noisy = lift(clip, eta=0.0, **settings), lift(clip, eta=1.0, **settings)
+    assert np.array_equal(smooth.trace.samples[:, 0], noisy.trace.samples[:, 0])
+    assert not np.allclose(smooth.trace.samples[:, 1], noisy.trace.samples[:, 1], atol=1e-4)
+
+
+def test_a_network_that_predicts_the_previous_step_gives_root_relative_poses_too(clip, tiny_models):
+    prepared = prepare(clip, tiny_models, [0, 1], FEW)
+    trace = reverse_trace(prepared, tiny_models.denoisers["diffpose_paper"], steps=50, hypotheses=2)
+    assert trace.samples.shape == (2, 51, 2, 17, 3)
+    for states in (trace.samples, trace.pred_x_start):
+        assert np.isfinite(states).all() and np.abs(states[..., 0, :]).max() < 1e-6
+
+
+def moved(clip, shift, scale):
+    """The clip with every pixel coordinate changed, as from an unknown camera."""
+    mixture = PoseMixture(
+        clip.mixture.weights, scale * clip.mixture.means_px + shift, scale**2 * clip.mixture.variances_px2
+    )
+    return replace(
+        clip, keypoints_px=scale * clip.keypoints_px + shift, mixture=mixture, intrinsics=None, pose3d_cam=None
+    )
+
+
+def test_without_a_camera_place_and_size_in_the_image_change_nothing(clip, tiny_models):
+    settings = dict(models=tiny_models, hypotheses=2, uncertainty=FEW)
+    base = lift(moved(clip, 0.0, 1.0), **settings)
+    for changed in (moved(clip, np.array([200.0, -90.0]), 1.0), moved(clip, np.array([-100.0, 30.0]), 2.0)):
+        found = lift(changed, **settings)
+        assert np.linalg.norm(found.baseline - base.baseline, axis=-1).max() < 1e-3
+        assert np.linalg.norm(found.pose3d - base.pose3d, axis=-1).max() < 1e-3
+
+
+def test_a_clip_with_confidences_only_can_be_lifted(clip, tiny_models):
+    bare = replace(clip, mixture=None, intrinsics=None, pose3d_cam=None, hidden=None)
+    assert np.isfinite(lift(bare, models=tiny_models, uncertainty=FEW).pose3d).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (dict(frames=[6]), r"frames must be numbers from 0 to 5, found \[6\]"),
+        (dict(frames=[-1]), "frames must be numbers from 0 to 5"),
+        (dict(frames=[]), "frames must be numbers from 0 to 5"),
+        (dict(frames=[0.5]), "whole numbers"),
+        (dict(frames=[[0, 1]]), "in one row"),
+        (dict(frames=np.array([True, False] * 3)), "whole numbers"),
+        (dict(hypotheses=0), "hypotheses must lie between 1 and 200, found 0"),
+        (dict(hypotheses=201), "hypotheses must lie between 1 and 200, found 201"),
+        (dict(steps=51), "num_steps must lie between 1 and 50, found 51"),
+        (dict(steps=0), "num_steps must lie between 1 and 50, found 0"),
+        (dict(eta=1.5), "eta must lie between 0 and 1, found 1.5"),
+        (dict(context=False, schedule="supplement"), "no weights for gmm diffusion without f_ST under .* 'supplement'"),
+    ],
+)  # fmt: skip
+def test_settings_out_of_range(clip, tiny_models, settings, message):
+    with pytest.raises(InvalidInput, match=message):
+        lift(clip, models=tiny_models, uncertainty=FEW, **settings)
+
+
+def test_picking_a_network_by_its_properties(tiny_models):
+    assert tiny_models.pick()[0] == "diffpose"
+    assert tiny_models.pick(context=False)[0] == "diffpose_no_context"
+    assert tiny_models.pick(diffusion="standard")[0] == "diffpose_standard"
+    # The paper's form has the same properties; it isn't what the name of the schedule alone means.
+    assert tiny_models.pick(schedule="supplement")[0] == "diffpose_supplement"
+
+
+def test_models_without_an_encoder(tmp_path):
+    with pytest.raises(InvalidInput, match=r"graformer.safetensors: no such checkpoint"):
+        load_models(tmp_path)
+
+
+def test_the_provenance_says_what_made_the_result(clip, tiny_models):
+    found = lift(clip, models=tiny_models, steps=2, hypotheses=1, seed=3, uncertainty=FEW).provenance
+    assert found["weights"] == "diffpose" and found["clip_sha256"] == clip_hash(clip)
+    assert found["encoder_sha256"] == tiny_models.records["diffpose"].encoder_sha256
+    assert {"steps": 2, "hypotheses": 1, "seed": 3, "schedule": "converging"}.items() <= found["settings"].items()
+    assert clip_hash(clip) != clip_hash(moved(clip, 1.0, 1.0))
+    assert clip_hash(clip) == clip_hash(replace(clip, pose3d_cam=None, name="x"))
+
+
+def test_prepared_frames_in_the_cameras_frame(clip, tiny_models):
+    prepared = prepare(clip, tiny_models, [1, 3], UncertaintyConfig(num_samples=1000))
+    assert len(prepared) == 2 and prepared.h_samples.shape == (2, 1000, 17, 3)
+    assert np.abs(prepared.h_samples[:, :, 0]).max() < 1e-6
+    truth = prepared.view.to_cam(prepared.truth_view).numpy()
+    assert np.allclose(truth, clip.pose3d_cam[[1, 3]], atol=1e-5)
+    # The GMM in the camera's frame sums up the samples in the camera's frame.
+    gmm, flat = prepared.gmm_cam, prepared.h_samples.reshape(2, 1000, 51)
+    assert np.allclose(gmm.mean.numpy(), flat.mean(1), atol=2e-3)
+    covariance = np.stack([np.cov(f.T) for f in flat])
+    assert np.allclose(gmm.covariance.numpy(), covariance, atol=0.02 * covariance.max())
+
+
+@pytest.mark.parametrize("schedule", ["supplement", "converging"])
+@pytest.mark.parametrize("stepwise", [False, True])
+def test_forward_traces_start_at_the_pose_and_end_where_the_schedule_leads(clip, tiny_models, schedule, stepwise):
+    prepared = prepare(clip, tiny_models, [0, 3])
+    count = 1500
+    traces = forward_traces(prepared, 1, schedule, samples=count, seed=1, stepwise=stepwise)
+    assert set(traces) == {"standard", "gmm"}
+    keep = float(make_schedule(schedule).alphas_cumprod[-1])
+    start = clip.pose3d_cam[3]
+    single = standard_normal(51)
+    gmms = {"gmm": (prepared.gmm_cam.mean[1], prepared.gmm_cam), "standard": (single.means[0], single)}
+    for label, trace in traces.items():
+        assert list(trace.k) == list(range(51)) and trace.pred_x_start is None
+        assert trace.samples.shape == (1, 51, count, 17, 3)
+        assert np.allclose(trace.samples[0, 0], start, atol=1e-5), "every chain starts at h_0"
+        # E h_K = mu + sqrt(alpha_K) (h_0 - mu), the hip moved back to the origin.
+        mean = gmms[label][0].numpy().reshape(17, 3)
+        expected = keep**0.5 * start + (1 - keep**0.5) * (mean - mean[0])
+        end = trace.samples[0, -1]
+        limit = 6 * end.std(0).max() / count**0.5
+        assert np.abs(end.mean(0) - expected).max() < limit
+    # Standard diffusion: the hip's own noise is taken off every joint, so variances add.
+    spread = np.sqrt(traces["standard"].samples[0, -1][:, 1:].var(0).mean())
+    assert np.isclose(spread, (2 * (1 - keep)) ** 0.5, rtol=0.05)
+    total = traces["gmm"].samples[0, -1].var(0)[1:].sum()
+    full = float(prepared.gmm_cam.covariance[1].diagonal()[3:].sum())
+    if schedule == "converging":
+        assert np.isclose(total, full, rtol=0.15), "h_K is a draw of the fitted GMM"
+    else:
+        assert total < 0.3 * full, "the supplement's schedule stays near h_0"
+
+
+def test_forward_traces_of_both_kinds_share_their_white_noise(clip, tiny_models):
+    """With the mean and covariance of N(0, I) in place of the fitted GMM the two chains are one."""
+    prepared = prepare(clip, tiny_models, [2], FEW)
+    single = standard_normal(51)
+    plain = type(single)(single.weights[None], single.means[None], single.covariances[None])
+    traces = forward_traces(replace(prepared, gmm=plain), samples=7, seed=3)
+    assert np.array_equal(traces["gmm"].samples, traces["standard"].samples)
+
+
+def test_forward_traces_without_the_truth_start_at_the_encoders_pose(clip, tiny_models):
+    prepared = prepare(replace(clip, pose3d_cam=None), tiny_models, [2], FEW)
+    trace = forward_traces(prepared, samples=2)["gmm"]
+    assert np.allclose(trace.samples[0, 0], prepared.baseline[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [dict(index=1), dict(index=-1), dict(samples=0), dict(samples=10**9)])
+def test_forward_traces_out_of_range(clip, tiny_models, settings):
+    prepared = prepare(clip, tiny_models, [2], FEW)
+    with pytest.raises(InvalidInput, match=r"must lie between .* found"):
+        forward_traces(prepared, **settings)
+
+
+def test_bundled_weights_are_looked_for_beside_the_package():
+    assert pipeline.CHECKPOINTS.name == "checkpoints"
+    assert pipeline.CHECKPOINTS.parent == pipeline.Path(pipeline.__file__).resolve().parent.parent

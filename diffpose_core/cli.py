@@ -55,7 +55,11 @@ def _without_paths(argv: list[str]) -> list[str]:
     """The command as it is written into a checkpoint: files by their names, since folders differ from machine to
     machine.
     """
-    return [Path(word).name if "/" in word else word for word in argv]
+    words = []
+    for word in argv:
+        option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        words.append(option + equals + (Path(value).name if "/" in value else value))
+    return words
 
 
 def _evaluate(args: argparse.Namespace) -> None:

@@ -263,11 +263,17 @@ def run_task(task: _Task, config: TrainingConfig, options: RunOptions) -> dict[s
         # One process that draws its own batches is what is wanted here; Lightning advises data-loading workers.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*IterableDataset.*__len__.*")
+        where: dict[str, Any] = {
+            "accelerator": options.accelerator,
+            "devices": options.devices,
+            "strategy": "ddp" if options.devices > 1 else "auto",
+            "precision": "bf16-mixed" if mixed else "32-true",
+            "enable_progress_bar": options.progress,
+            "enable_model_summary": False,
+            "default_root_dir": options.directory,
+        }
         trainer = pl.Trainer(
-            accelerator=options.accelerator,
-            devices=options.devices,
-            strategy="ddp" if options.devices > 1 else "auto",
-            precision="bf16-mixed" if mixed else "32-true",
+            **where,
             max_epochs=config.epochs,
             gradient_clip_val=config.gradient_clip,
             reload_dataloaders_every_n_epochs=1,
@@ -275,9 +281,6 @@ def run_task(task: _Task, config: TrainingConfig, options: RunOptions) -> dict[s
             # One log folder a start: resuming must not delete the curves so far.
             logger=CSVLogger(options.directory, name="log"),
             log_every_n_steps=1_000_000,
-            enable_progress_bar=options.progress,
-            enable_model_summary=False,
-            default_root_dir=options.directory,
             callbacks=[
                 EMAWeightAveraging(decay=config.ema_decay),
                 ModelCheckpoint(
@@ -287,8 +290,16 @@ def run_task(task: _Task, config: TrainingConfig, options: RunOptions) -> dict[s
         )
         # The run's own state, written by this program to a place of the user's choosing: not a file from outside.
         trainer.fit(task, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
+        metrics = trainer.callback_metrics
+        if not metrics:
+            # The run had ended before: there was nothing left to train, and what was loaded to go on from are the raw
+            # weights. The averaged ones are what the file holds as the model's state.
+            task.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
+            checker = pl.Trainer(**where, logger=False, enable_checkpointing=False)
+            checker.validate(task, verbose=False)
+            metrics = checker.callback_metrics
     task.eval()
-    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+    return {name: float(value) for name, value in metrics.items()}
 
 
 def calibrate_encoder(network: Graformer, sampler: PoseSampler, num_poses: int = 20_000) -> ContextEncoder:

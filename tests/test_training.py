@@ -1,0 +1,265 @@
+"""Training end to end on small networks: through the command line, after a kill, and what exactly is learnt."""
+
+import pytest
+import torch
+
+from diffpose_core import training
+from diffpose_core.cli import main
+from diffpose_core.config import PRESETS, DenoiserConfig, GraformerConfig, TrainingConfig, to_dict
+from diffpose_core.datasets.conditions import ConditionBank, build_bank
+from diffpose_core.datasets.mocap17 import load_mocap17
+from diffpose_core.datasets.procedural import write_procedural_dataset
+from diffpose_core.datasets.sampling import PoseSampler, seeded
+from diffpose_core.diffusion.forward import q_sample
+from diffpose_core.diffusion.reverse import from_x_start
+from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.io.checkpoints import load_denoiser, load_encoder
+from diffpose_core.structures import InvalidInput
+from diffpose_core.training import (
+    BankDraw,
+    DenoiserTask,
+    EncoderTask,
+    RunOptions,
+    mean_joint_distance,
+    run_task,
+    shortened,
+    train_denoiser,
+)
+
+ENCODER = GraformerConfig(channels=16, num_blocks=1, num_heads=2)
+DENOISER = DenoiserConfig(channels=32, context_channels=16, num_blocks=1, num_heads=2)
+BRIEF = TrainingConfig(
+    samples_per_epoch=64, epochs=2, batch_size=32, learning_rate=1e-3, warmup_steps=2, ema_decay=0.9, seed=3
+)
+
+pytestmark = [
+    # Lightning's own remarks about a run that is as short as a test.
+    pytest.mark.filterwarnings("ignore:Checkpoint directory"),
+    pytest.mark.filterwarnings("ignore:The number of training batches"),
+    pytest.mark.filterwarnings("ignore:.*LeafSpec.*"),
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "procedural.npz"
+    write_procedural_dataset(path, 4, seed=1)
+    return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Presets of the size of a test, and few poses wherever thousands are usual."""
+    patch = pytest.MonkeyPatch()
+    patch.setitem(PRESETS, "graformer", training.replace(PRESETS["graformer"], network=ENCODER, training=BRIEF))
+    patch.setitem(PRESETS, "diffpose", training.replace(PRESETS["diffpose"], network=DENOISER, training=BRIEF))
+    calibrate, conditions = training.calibrate_encoder, training.conditions
+    patch.setattr(training, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 1000))
+    patch.setattr(
+        training,
+        "conditions",
+        lambda encoder, file, size, *rest, **more: conditions(encoder, file, min(size, 256), *rest, **more),
+    )
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def runs(data, tmp_path_factory):
+    """A folder in which both commands have been run."""
+    folder = tmp_path_factory.mktemp("runs")
+    words = ["--data", str(data), "--validation", str(data), "--runs", str(folder), "--accelerator", "cpu", "--quiet"]
+    assert main(["train", "graformer", *words]) == 0
+    assert main(["train", "diffpose", *words, "--bank-size", "256"]) == 0
+    return folder
+
+
+def test_the_command_trains_an_encoder_and_writes_everything_about_it(runs, data):
+    encoder, record = load_encoder(runs / "graformer.safetensors")
+    assert encoder.network.config == ENCODER
+    assert record.training == {**to_dict(BRIEF), "seed": 0} and record.seed == 0
+    assert record.metrics["val_mpjpe_m"] > 0 and record.metrics["val_hidden_m"] > 0
+    assert record.command.startswith("diffpose train graformer --data procedural.npz")
+    assert str(runs) not in record.command
+    assert bool((encoder.depth.base_var[1:] > 0).all())
+    assert "val_mpjpe_m" in (runs / "graformer.md").read_text()
+    curves = list((runs / "graformer" / "log").rglob("metrics.csv"))
+    assert len(curves) == 1 and "train_mpjpe_m" in curves[0].read_text()
+
+
+def test_the_command_trains_a_denoiser_on_that_encoder(runs):
+    encoder, _ = load_encoder(runs / "graformer.safetensors")
+    network, record = load_denoiser(runs / "diffpose.safetensors", encoder)
+    assert network.config == DENOISER
+    for name in ("val_mpjpe_k1_m", "val_mpjpe_k50_m", "val_encoder_mpjpe_m", "train_loss"):
+        assert record.metrics[name] > 0
+    assert (runs / "diffpose.md").is_file()
+
+
+def weights(path):
+    return load_encoder(path)[0].network.state_dict()
+
+
+def test_running_a_finished_training_again_changes_nothing(runs, data, tmp_path):
+    """Whoever runs the same command twice gets the averaged weights both times."""
+    before = weights(runs / "graformer.safetensors")
+    out = tmp_path / "again.safetensors"
+    words = ["--data", str(data), "--validation", str(data), "--runs", str(runs), "--accelerator", "cpu", "--quiet"]
+    assert main(["train", "graformer", *words, "--out", str(out)]) == 0
+    after = weights(out)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    first, second = (load_encoder(path)[1].metrics for path in (runs / "graformer.safetensors", out))
+    assert second["val_mpjpe_m"] == pytest.approx(first["val_mpjpe_m"], rel=1e-3)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_run_that_was_killed_goes_on_as_it_would_have(data, tmp_path, monkeypatch):
+    config = shortened(BRIEF, epochs=3)
+
+    def run(folder, kill_in_epoch=None):
+        torch.manual_seed(5)
+        sampler = PoseSampler(load_mocap17(data), 0.5)
+        task = EncoderTask(ENCODER, config)
+
+        def draw(size, generator):
+            if kill_in_epoch is not None and task.current_epoch == kill_in_epoch:
+                raise Killed
+            return training.encoder_batch(sampler.draw(size, generator))
+
+        fixed = [training.encoder_batch(sampler.draw(64, seeded("cpu", 1)))]
+        task.attach(draw, fixed)
+        metrics = run_task(task, config, RunOptions(folder, accelerator="cpu", progress=False, mixed_precision=False))
+        return task.network.state_dict(), metrics
+
+    expected, figures = run(tmp_path / "whole")
+    for kill_in_epoch in (1, 2):
+        folder = tmp_path / f"killed-{kill_in_epoch}"
+        with pytest.raises(Killed):
+            run(folder, kill_in_epoch)
+        found, found_figures = run(folder)
+        for name in expected:
+            assert torch.allclose(found[name], expected[name], atol=1e-6), name
+        assert found_figures["val_mpjpe_m"] == pytest.approx(figures["val_mpjpe_m"], rel=1e-4)
+
+
+def test_training_ends_with_the_moving_average_of_the_weights(data, tmp_path):
+    """Against an average that is kept by hand, step by step."""
+    seen = []
+
+    class Watched(EncoderTask):
+        def on_train_batch_end(self, *_):
+            seen.append({n: p.detach().clone() for n, p in self.network.named_parameters()})
+
+    torch.manual_seed(5)
+    sampler = PoseSampler(load_mocap17(data), 0.5)
+    task = Watched(ENCODER, BRIEF)
+    fixed = [training.encoder_batch(sampler.draw(64, seeded("cpu", 1)))]
+    task.attach(lambda size, generator: training.encoder_batch(sampler.draw(size, generator)), fixed)
+    run_task(task, BRIEF, RunOptions(tmp_path, accelerator="cpu", progress=False, mixed_precision=False))
+    assert len(seen) == 4
+    average = seen[0]
+    for state in seen[1:]:
+        average = {name: 0.9 * average[name] + 0.1 * state[name] for name in average}
+    for name, parameter in task.network.named_parameters():
+        assert torch.allclose(parameter, average[name], atol=1e-6), name
+    assert not torch.allclose(task.network.head.linear.weight, seen[-1]["head.linear.weight"])
+
+
+@pytest.fixture(scope="module")
+def bank(runs, data):
+    encoder, _ = load_encoder(runs / "graformer.safetensors")
+    sampler = PoseSampler(load_mocap17(data), 0.5)
+    config = training.UncertaintyConfig(num_samples=200)
+    return build_bank(encoder, sampler.draw, 256, config, 2, 7)
+
+
+@pytest.mark.parametrize("prediction_type", ["x_start", "previous", "noise"])
+@pytest.mark.parametrize("diffusion", ["gmm", "standard"])
+def test_what_a_denoiser_is_trained_on_is_the_librarys_forward_diffusion(bank, prediction_type, diffusion):
+    config = training.replace(DENOISER, prediction_type=prediction_type, diffusion=diffusion)
+    task = DenoiserTask(config, BRIEF).eval()
+    heard = {}
+
+    def listen(module, arguments):
+        heard["x"], heard["k"], heard["context"], heard["condition"] = arguments
+
+    task.network.register_forward_pre_hook(listen)
+    batch = BankDraw(bank, config)(20, seeded("cpu", 1))
+    output, target, predicted = task.predict(batch, batch["k"])
+    schedule = make_schedule("converging", 50)
+    for row in range(20):
+        k = int(batch["k"][row])
+        assert 1 <= k <= 50
+        h_k = q_sample(batch["x_start"][row], k, schedule, batch["noise"][row], batch["component_mean"][row])
+        assert torch.allclose(heard["x"][row], h_k, atol=1e-6)
+        wanted = from_x_start(batch["x_start"][row], prediction_type, h_k, k, schedule, batch["component_mean"][row])
+        assert torch.allclose(target[row], wanted, atol=1e-5)
+    assert output.shape == target.shape == predicted.shape == (20, 17, 3)
+    if diffusion == "standard":
+        assert bool((batch["component_mean"] == 0).all()) and bool((batch["component_std"] == 1).all())
+        assert 0.9 < float(batch["noise"].std()) < 1.1
+    else:
+        assert torch.equal(heard["condition"][..., :3], batch["component_mean"])
+
+
+def test_the_loss_is_the_mean_distance_and_has_a_gradient_where_it_is_zero():
+    target = torch.randn(4, 17, 3, generator=torch.Generator().manual_seed(0))
+    predicted = (target + torch.tensor([0.03, 0.0, 0.04])).requires_grad_()
+    loss = mean_joint_distance(predicted, target)
+    assert float(loss.detach()) == pytest.approx(0.05, rel=1e-4)
+    same = target.clone().requires_grad_()
+    mean_joint_distance(same, target).backward()
+    assert bool(same.grad.isfinite().all())
+
+
+def test_a_bank_does_not_depend_on_how_its_work_was_shared(runs, data, tmp_path):
+    encoder, _ = load_encoder(runs / "graformer.safetensors")
+    sampler = PoseSampler(load_mocap17(data), 0.5)
+    config = training.UncertaintyConfig(num_samples=60, num_components=2)
+    whole = build_bank(encoder, sampler.draw, 512, config, 1, 7)
+    second = build_bank(encoder, sampler.draw, 512, config, 1, 7, part=(1, 2))
+    assert len(whole) == 512 and len(second) == 256
+    assert torch.equal(whole.x_start[256:], second.x_start)
+    whole.save(tmp_path / "bank.safetensors")
+    read = ConditionBank.load(tmp_path / "bank.safetensors")
+    assert torch.equal(read.noise, whole.noise) and torch.equal(read.hidden, whole.hidden)
+
+
+def test_the_noise_of_a_bank_has_the_spread_of_its_component(bank):
+    ratio = bank.noise.float() / bank.component_std.float()
+    assert abs(float(ratio[:, :, 1:].mean())) < 0.05
+    assert 0.9 < float(ratio[:, :, 1:].std()) < 1.1
+    assert bank.context.dtype == torch.bfloat16 and bank.hidden.dtype == torch.bool
+
+
+def test_an_encoder_of_another_width_is_refused(runs, data, tmp_path):
+    wider = training.replace(DENOISER, context_channels=24)
+    with pytest.raises(InvalidInput, match="f_ST is 16 wide, the denoiser expects 24"):
+        train_denoiser(
+            "diffpose", runs / "graformer.safetensors", data, data, wider, BRIEF, RunOptions(tmp_path / "x"),
+            tmp_path / "x.safetensors", "", "",
+        )  # fmt: skip
+
+
+def test_the_rate_warms_up_and_decays(data):
+    task = EncoderTask(ENCODER, TrainingConfig(
+        samples_per_epoch=64, batch_size=32, learning_rate=1.0, learning_rate_decay=0.5, decay_every_epochs=2,
+        warmup_steps=4,
+    ))  # fmt: skip
+    found = task.configure_optimizers()
+    optimizer, scheduler = found["optimizer"], found["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(9):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    # Two steps an epoch, halved every two epochs.
+    assert rates == pytest.approx([0.25, 0.5, 0.75, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25])
+
+
+def test_shortened_changes_only_what_is_given():
+    assert shortened(BRIEF, epochs=None, seed=None) == BRIEF
+    assert shortened(BRIEF, epochs=7).epochs == 7

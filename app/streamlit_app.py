@@ -23,11 +23,14 @@ STYLE = """
 <style>
 .stMainBlockContainer { padding: 2.7rem 2.2rem 4rem; max-width: 1560px; }
 h1 { letter-spacing: -.022em; font-size: 2.05rem !important; padding: 0 !important; }
-h3 { letter-spacing: -.012em; }
+h3 { letter-spacing: -.012em; padding: .1rem 0 .2rem !important; }
+.stLatex .katex-display { margin: .2rem 0; }
+.stLatex { overflow-x: auto; overflow-y: hidden; }
 .dps-lead { font-size: 1.04rem; max-width: 76rem; opacity: .86; margin: 0 0 .1rem; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding: 3.7rem .9rem 3rem; }
   .dps-lead { font-size: .95rem; }
+  .stLatex .katex { font-size: .98em; }
   h1 { font-size: 1.7rem !important; }
 }
 </style>

@@ -42,7 +42,8 @@ class StagePayload:
 
     id: the stage's name; camera and position are remembered by it. source: what the data is about (the clip's hash):
     a new source starts the timeline afresh. steps: the diffusion steps k in the order of the process.
-    frames, times_s: the clip's frames that the data holds and when they are, or None where there is only one frame.
+    frames, times_s: the clip's frames that the data holds and when they are, or None where there is only one frame,
+    which shows_frame names.
     """
 
     id: str
@@ -56,6 +57,7 @@ class StagePayload:
     frames: Sequence[int] | None = None
     times_s: Sequence[float] | None = None
     initial_frame: int = 0
+    shows_frame: int | None = None
     off: Sequence[str] = ()
     panels: list[dict[str, Any]] = field(default_factory=list)
     charts: list[dict[str, Any]] = field(default_factory=list)
@@ -108,6 +110,7 @@ class StagePayload:
                 "frame": frame_axis,
             },
             "bounds": {"lo": list(self.bounds.lo), "hi": list(self.bounds.hi), "floor": self.bounds.floor},
+            "shows_frame": self.shows_frame,
             "off": list(self.off),
             "panels": self.panels,
             "charts": self.charts,

@@ -197,7 +197,9 @@ def overview(view: ClipFrames, trace: DiffusionTrace) -> bytes:
     numbers = []
     if view.truth_cam is not None:
         payload.pose("truth", view.truth_cam, "frame")
-        layers.append({"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red", "width": 0.8})
+        layers.append(
+            {"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red", "width": 0.8, "under": True}
+        )
         for name, label, pose in (("d", "DiffPose", result), ("g", "Graformer", view.baseline_cam)):
             error = measures.error_mm(pose, view.truth_cam)
             numbers.append(
@@ -236,7 +238,8 @@ def forward(
     standard, gmm = traces["standard"], traces["gmm"]
     h_0 = gmm.samples[0, 0, 0]
     far = max(float(np.percentile(np.abs(t.samples[0, -1]), 97)) for t in (standard, gmm))
-    bounds = scene_bounds(view.reference_cam, radius=1.5 if far > 1.3 else 0.75)
+    wide = far > 1.3  # standard noise under the converging schedule: a metre and more
+    bounds = scene_bounds(view.reference_cam, 1.5, 0.7, 0.6) if wide else scene_bounds(view.reference_cam)
     payload = StagePayload(
         id="forward",
         title="Forward diffusion",
@@ -244,6 +247,7 @@ def forward(
         steps=[int(k) for k in gmm.k],
         bounds=bounds,
         step_ends=("h_0, the pose", "noise"),
+        shows_frame=int(view.frames[view.current]),
         initial_step=len(gmm.k) - 1,
     )
     bones = measures.reference_bones(h_0[None])
@@ -289,7 +293,13 @@ def forward(
                         "opacity": 0.55,
                         "width": 0.7,
                     },
-                    {"kind": "skeleton", "array": f"{name}_one", "label": "One sample", "palette": "sides"},
+                    {
+                        "kind": "skeleton",
+                        "array": f"{name}_one",
+                        "label": "One sample",
+                        "palette": "sides",
+                        "shadow": False,
+                    },
                 ],
             }
         )
@@ -356,7 +366,15 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
         ]
         if view.truth_cam is not None:
             layers.append(
-                {"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red", "width": 0.6, "opacity": 0.9}
+                {
+                    "kind": "skeleton",
+                    "array": "truth",
+                    "label": TRUTH,
+                    "palette": "red",
+                    "width": 0.6,
+                    "opacity": 0.9,
+                    "under": True,
+                }
             )
         if trace.pred_x_start is not None:
             payload.pose(f"{name}_pred", trace.pred_x_start.mean(2), "frame", "step")
@@ -417,7 +435,15 @@ def compare(view: ClipFrames, trace: DiffusionTrace) -> bytes:
     if truth is not None:
         payload.pose("truth", truth, "frame")
         ghost = [
-            {"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red", "width": 0.75, "opacity": 0.9}
+            {
+                "kind": "skeleton",
+                "array": "truth",
+                "label": TRUTH,
+                "palette": "red",
+                "width": 0.75,
+                "opacity": 0.9,
+                "under": True,
+            }
         ]
     numbers: dict[str, list[dict[str, Any]]] = {"graformer": [], "diffpose": []}
     for name, pose, axes in (("graformer", view.baseline_cam, ("frame",)), ("diffpose", mean, ("frame", "step"))):

@@ -6,14 +6,17 @@ The JavaScript lies in several files that are joined in the order of `SCRIPTS`, 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import streamlit as st
 
 HERE = Path(__file__).parent
 SCRIPTS = ("data.js", "theme.js", "painter.js", "panels.js", "stage.js")
+_copying = Lock()
 PLOTLY = HERE.parent / "static" / "plotly.min.js"
 
 
@@ -21,7 +24,11 @@ def provide_plotly(target: Path = PLOTLY) -> None:
     """Copy plotly.js out of the installed package to where the server serves it, unless the same one is there."""
     import plotly
 
-    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    with _copying:
+        _provide(Path(plotly.__file__).parent / "package_data" / "plotly.min.js", target)
+
+
+def _provide(source: Path, target: Path) -> None:
     if target.exists() and _opening(target) == _opening(source) and target.stat().st_size == source.stat().st_size:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +60,15 @@ def _component() -> Any:
     return st.components.v2.component("diffpose_stage", html=html, css=css, js=javascript, isolate_styles=False)
 
 
-def stage(packed: bytes, key: str) -> None:
-    """Show packed stage data (app.figures.payload). The same key keeps the camera and the position."""
-    _component()(key=key, data=packed)
+def stage(packed: bytes, key: str, on_frame: Callable[[int], None] | None = None) -> None:
+    """Show packed stage data (app.figures.payload). The same key keeps the camera and the position.
+
+    on_frame: called with the clip's frame when the person asks for a view of one frame to move to another.
+    """
+
+    def asked() -> None:
+        frame = st.session_state[key].get("frame")
+        if frame is not None and on_frame is not None:
+            on_frame(int(frame))
+
+    _component()(key=key, data=packed, on_frame_change=asked)

@@ -100,6 +100,7 @@ function drawCloud(context, screen, colours, opacity) {
 /** The bones and joints of one pose as things that can be sorted by depth with those of other poses. */
 function skeletonItems(screen, colours, layer, projection, items) {
   const thick = layer.width || 1;
+  const behind = layer.under ? 100 : 0; // drawn before everything else, so that the figure above it stays whole
   const alpha = layer.opacity == null ? 1 : layer.opacity;
   for (let j = 0; j < JOINTS; j++) {
     const b = 3 * j;
@@ -108,14 +109,14 @@ function skeletonItems(screen, colours, layer, projection, items) {
     const p = PARENTS[j];
     if (p >= 0 && screen[3 * p + 2] > 0.05) {
       items.push({
-        depth: (screen[b + 2] + screen[3 * p + 2]) / 2, bone: true, alpha, colour: colours[SIDE[j]], left: SIDE[j] === 0,
+        depth: behind + (screen[b + 2] + screen[3 * p + 2]) / 2, bone: true, alpha, colour: colours[SIDE[j]], left: SIDE[j] === 0,
         x0: screen[3 * p], y0: screen[3 * p + 1], x1: screen[b], y1: screen[b + 1],
-        width: Math.min(11, Math.max(2, 0.032 * metre * thick)), halo: layer.halo !== false,
+        width: Math.min(9, Math.max(2, 0.032 * metre * thick)), halo: layer.halo !== false,
       });
     }
     const head = j === 10;
     items.push({
-      depth: screen[b + 2] - 0.012, bone: false, alpha, colour: colours[SIDE[j]], side: SIDE[j], head,
+      depth: behind + screen[b + 2] - 0.012, bone: false, alpha, colour: colours[SIDE[j]], side: SIDE[j], head,
       x: screen[b], y: screen[b + 1],
       radius: head ? Math.max(4, 0.058 * metre * Math.sqrt(thick)) : Math.min(8, Math.max(2.4, 0.026 * metre * thick)),
     });

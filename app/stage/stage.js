@@ -2,7 +2,11 @@
 
 const memories = new Map(); // what the person did to a stage, by the stage's id: survives reruns and page changes
 const stages = new WeakMap();
+const live = new Set();
+const frames = new Map(); // clip -> the frame that the person went to last, in whichever stage
 let hovered = null;
+
+const nearest = (values, v) => values.reduce((b, x, i) => (Math.abs(x - v) < Math.abs(values[b] - v) ? i : b), 0);
 
 function loadPlotly() {
   if (window.Plotly && window.Plotly.react) return Promise.resolve();
@@ -24,6 +28,7 @@ class Stage {
     this.panels = [];
     this.charts = [];
     this.visible = false;
+    live.add(this);
     root.tabIndex = 0;
     root.setAttribute("role", "group");
     root.replaceChildren();
@@ -79,20 +84,19 @@ class Stage {
   }
   restorePosition() {
     const m = this.memory, { axes } = this.header;
-    const nearest = (values, v) => values.reduce((b, x, i) => (Math.abs(x - v) < Math.abs(values[b] - v) ? i : b), 0);
     const sameSource = m.source === this.header.source;
     this.step = sameSource && m.k != null ? nearest(axes.step.values, m.k) : axes.step.initial;
-    const wanted = axes.frame ? axes.frame.initial : 0;
-    this.frame = sameSource && m.frameValue != null && m.wantedFrame === wanted && axes.frame
-      ? nearest(axes.frame.values, m.frameValue) : wanted;
+    // A frame picked in the sidebar counts for every stage; one that was played to in a stage, for the others too.
+    const wanted = axes.frame ? axes.frame.values[axes.frame.initial] : this.header.shows_frame;
+    const shared = frames.get(this.header.source);
+    if (!shared || shared.picked !== wanted) frames.set(this.header.source, { picked: wanted, at: wanted });
+    this.frame = axes.frame ? nearest(axes.frame.values, frames.get(this.header.source).at) : 0;
     m.source = this.header.source;
-    m.wantedFrame = wanted;
     this.remember();
   }
   remember() {
     const { axes } = this.header;
     this.memory.k = axes.step.values[this.step];
-    if (axes.frame) this.memory.frameValue = axes.frame.values[this.frame];
     this.root.dataset.step = this.step;
     this.root.dataset.frame = this.frame;
   }
@@ -291,6 +295,10 @@ class Stage {
       }
       this.speed.addEventListener("change", () => (this.memory.speed = Number(this.speed.value)));
       this.loopButton = button("loop", "Repeat", () => { this.memory.loop = !this.memory.loop; this.paintTimeline(); });
+      this.takeButton = element("button", "dps-take", bar);
+      this.takeButton.type = "button";
+      this.takeButton.title = "Compute this view for the frame that the other views show";
+      this.takeButton.addEventListener("click", () => this.askFor?.("frame", frames.get(this.header.source).at));
       this.rows = {};
       for (const axis of axes.frame ? ["step", "frame"] : ["step"]) {
         const row = element("label", "dps-row", this.timeline);
@@ -318,6 +326,7 @@ class Stage {
       [...row.ends.children].forEach((n, i) => rich(n, ends[i] || ""));
     }
     this.speed.value = this.memory.speed;
+    this.offerFrame();
     this.paintTimeline();
   }
   paintTimeline() {
@@ -344,9 +353,32 @@ class Stage {
   go(axis, index) {
     const i = Math.min(this.count(axis) - 1, Math.max(0, index));
     if (i === this.index(axis)) return;
-    if (axis === "step") this.step = i; else this.frame = i;
+    if (axis === "step") this.step = i;
+    else {
+      this.frame = i;
+      const at = this.header.axes.frame.values[i];
+      frames.get(this.header.source).at = at;
+      for (const stage of live) if (stage !== this) stage.frameElsewhere(this.header.source, at);
+    }
     this.remember();
     this.schedule();
+  }
+  /** Another stage of the same clip went to a frame: go with it, or, where there is one frame only, offer to fetch it. */
+  frameElsewhere(source, at) {
+    if (!this.header || this.header.source !== source) return;
+    if (this.header.axes.frame) {
+      const i = nearest(this.header.axes.frame.values, at);
+      if (i === this.frame) return;
+      this.frame = i;
+      this.remember();
+      this.schedule();
+    } else this.offerFrame();
+  }
+  offerFrame() {
+    const { at } = frames.get(this.header.source) || {};
+    const offer = this.header.shows_frame != null && at != null && at !== this.header.shows_frame;
+    this.takeButton.hidden = !offer;
+    if (offer) this.takeButton.textContent = `Show frame ${at} here`;
   }
   nudge(by, axis = this.memory.axis) { this.stop(); this.go(axis, this.index(axis) + by); }
   jump(to, axis = this.memory.axis) { this.stop(); this.go(axis, to < 0 ? this.count(axis) - 1 : to); }
@@ -428,6 +460,7 @@ class Stage {
   }
   destroy() {
     this.playing = false;
+    live.delete(this);
     this.resizer.disconnect();
     this.watcher.disconnect();
     this.panels.forEach((p) => p.destroy());
@@ -451,6 +484,7 @@ export default function (component) {
     stage = new Stage(root);
     stages.set(root, stage);
   }
+  stage.askFor = component.setTriggerValue;
   try {
     if (component.data && component.data.byteLength) stage.update(component.data);
   } catch (error) {

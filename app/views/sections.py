@@ -19,7 +19,11 @@ EQ_REVERSE = {
         \end{aligned}""",
     "noise": r"\hat\epsilon = g\big(h_k,\; f_{ST},\; f_D^k\big)\qquad h_{k-1} \text{ from Eq. 1}",
 }
-EQ_MEAN = r"\text{prediction} = \frac1N \sum_{n=1}^{N} h_0^{(n)}"
+EQ_MEAN = r"\text{prediction} = \tfrac1N \textstyle\sum_{n=1}^{N} h_0^{(n)}"
+
+
+def _pick_frame(frame: int) -> None:
+    st.session_state["frame"] = frame
 
 
 def overview(session: Session) -> None:
@@ -43,7 +47,7 @@ def forward(session: Session, number: str = "") -> None:
     )
     with st.spinner("Adding noise, 50 steps, 200 samples"):
         data = services.forward_stage(session.source, session.clip, session.frame, session.settings)
-    stage(data, "forward")
+    stage(data, "forward", on_frame=_pick_frame)
     kept = services.alpha_end(session.settings.schedule) ** 0.5
     sentence = (
         f"With this schedule $\\sqrt{{\\alpha_{{50}}}} = {kept:.3f}$: at the last step {kept:.0%} of $h_0$'s offset "

@@ -73,13 +73,13 @@ def draw(services: Any) -> Session | None:
         last = len(clip) - 1
         frame = 0
         if last > 0:
-            if st.session_state.get("frame", 0) > last:  # left over from a longer clip
+            # A frame may come from the address, be new, or be left over from a longer clip.
+            if st.session_state.get("frame", 0 if "frame" in st.query_params else last + 1) > last:
                 st.session_state["frame"] = last // 3
             frame = st.slider(
                 "Frame",
                 0,
                 last,
-                last // 3,
                 key="frame",
                 bind="query-params",
                 help="The frame that forward diffusion starts from; the other views go to it and play on from there.",

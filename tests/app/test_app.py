@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -35,8 +36,11 @@ def app() -> AppTest:
     return AppTest.from_file(str(ROOT / "app" / "streamlit_app.py"), default_timeout=120)
 
 
-def small_clip() -> bytes:
-    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP]).frames(slice(0, 3))
+def small_clip(frames: int = 3, blind: bool = False) -> bytes:
+    """A clip file; blind: with nothing but the detected 2D pose."""
+    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP]).frames(slice(0, frames))
+    if blind:
+        clip = dataclasses.replace(clip, mixture=None, pose3d_cam=None, hidden=None, intrinsics=None)
     file = io.BytesIO()
     save_clip(clip, file)
     return file.getvalue()
@@ -86,6 +90,33 @@ def test_upload_of_our_own_format_is_shown_and_a_bad_one_keeps_it(app: AppTest) 
     assert "3 frames" in app.sidebar.success[0].value, "the clip before it is still shown"
 
 
+@needs_weights
+@pytest.mark.parametrize("view", ["Overview", "Forward", "Reverse", "Compare"])
+def test_a_single_frame_without_truth_mixture_or_camera(app: AppTest, view: str) -> None:
+    app.session_state["view"] = view
+    app.session_state["steps"] = 1
+    app.session_state["hypotheses"] = 1
+    app.run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", small_clip(1, True), "application/octet-stream")).run()
+    assert not app.exception
+    assert not app.error
+    assert "1 frames" in app.sidebar.success[0].value
+
+
+def test_plotly_is_taken_from_the_installed_package(tmp_path: Path) -> None:
+    import plotly
+
+    from app.stage import provide_plotly
+
+    target = tmp_path / "static" / "plotly.min.js"
+    provide_plotly(target)
+    whole = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
+    assert target.read_bytes() == whole
+    target.write_bytes(b"/* another version */")
+    provide_plotly(target)
+    assert target.read_bytes() == whole
+
+
 def test_missing_weights_are_told_in_words(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIFFPOSE_CHECKPOINTS", str(tmp_path))
     services.models.clear()
@@ -101,8 +132,6 @@ def test_clip_hash_sees_every_part_of_a_clip() -> None:
     assert clip.pose3d_cam is not None
     moved = clip.pose3d_cam.copy()
     moved[0, 5] += 0.01
-    import dataclasses
-
     assert services.clip_hash(dataclasses.replace(clip, pose3d_cam=moved)) != services.clip_hash(clip)
 
 

@@ -29,7 +29,7 @@ def driver() -> Iterator[Any]:
     except InvalidInput as error:
         pytest.skip(f"no trained weights: {error}")
     with serve() as url, browser() as opened:
-        opened.get(f"{url}/?view=Reverse")
+        opened.get(f"{url}/?view=Reverse&hypotheses=2")  # few, for speed
         stage_ready(opened, "reverse", 60)
         yield opened
 

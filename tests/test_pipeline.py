@@ -281,3 +281,12 @@ def test_forward_traces_out_of_range(clip, tiny_models, settings):
 def test_bundled_weights_are_looked_for_beside_the_package():
     assert pipeline.CHECKPOINTS.name == "checkpoints"
     assert pipeline.CHECKPOINTS.parent == pipeline.Path(pipeline.__file__).resolve().parent.parent
+
+
+def test_a_frames_fit_does_not_end_when_those_of_other_frames_do(clip, tiny_models):
+    long_fit = UncertaintyConfig(num_samples=400, num_components=2, fit_iterations=25)
+    whole = prepare(clip, tiny_models, uncertainty=long_fit)
+    for frame in range(len(clip)):
+        alone = prepare(clip, tiny_models, [frame], uncertainty=long_fit)
+        assert torch.allclose(whole.gmm.means[frame], alone.gmm.means[0], atol=1e-4)
+        assert torch.allclose(whole.gmm.weights[frame], alone.gmm.weights[0], atol=1e-4)

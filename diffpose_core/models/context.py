@@ -60,6 +60,8 @@ class ContextEncoder:
             n_components=config.num_components,
             generator=generator,
             max_iter=config.fit_iterations,
+            # Frames that are fitted together also stop together, unless none stops early.
+            tol=0.0 if shared_noise else 1e-3,
             reg_covar=config.reg_covar,
             shared_seeds=shared_noise,
         )

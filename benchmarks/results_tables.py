@@ -1,7 +1,7 @@
 """Put measured figures into the README: `python benchmarks/results_tables.py [--check]`.
 
-Reads the reports in benchmarks/results that `diffpose evaluate --json` wrote and rewrites the README between its markers. With
---check nothing is written; the exit status says whether the README shows what the reports hold.
+Reads the report in benchmarks/results that `diffpose evaluate --json` wrote and rewrites the README between its
+markers. With --check nothing is written; the exit status says whether the README shows what the report holds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROWS = (
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
+    return "-" if value is None else f"{value:.1f}"
 
 
 def totals(report: dict[str, Any]) -> list[str]:
@@ -66,10 +66,17 @@ def section(report: dict[str, Any]) -> str:
     """Everything that stands between the markers."""
     p = report["provenance"]
     note = (
-        f"Millimetres, on {p['data']}: {report['frames']:,} views (every {p['stride']}th frame of {p['clips']} clips, four cameras "
-        f"each), detected 2D of the simulated detector, {p['steps']} DDIM steps, {p['hypotheses']} hypotheses, one frame at a time."
+        f"Millimetres, on {p['data']}: {report['frames']:,} views (every {p['stride']}th frame of {p['clips']} clips, "
+        f"four cameras each), detected 2D of the simulated detector, {p['steps']} DDIM steps, "
+        f"{p['hypotheses']} hypotheses, one frame at a time."
     )
-    folded = ["<details><summary>MPJPE / P-MPJPE by action, converging schedule</summary>", "", *by_action(report), "", "</details>"]
+    folded = [
+        "<details><summary>MPJPE / P-MPJPE by action, converging schedule</summary>",
+        "",
+        *by_action(report),
+        "",
+        "</details>",
+    ]
     return "\n".join([BEGIN, note, "", *totals(report), "", *folded, END])
 
 

@@ -1,7 +1,7 @@
 """How fast the core is, as rates and as ratios within one run: `python benchmarks/throughput.py`.
 
-Times the stages of `lift` on views of procedural motion, the batched GMM fit against scikit-learn's, and the networks against
-a large matrix product. Random weights do: speed does not depend on their values.
+Times the stages of `lift` on views of procedural motion, the batched GMM fit against scikit-learn's, and the networks
+against a large matrix product. Random weights do: speed does not depend on their values.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable
 import torch
 
 from diffpose_core.config import DenoiserConfig, GraformerConfig, UncertaintyConfig
+from diffpose_core.datasets.mocap17 import MotionSet
 from diffpose_core.datasets.procedural import procedural_dataset
 from diffpose_core.datasets.sampling import PoseSampler, seeded
 from diffpose_core.models.context import ContextEncoder
@@ -86,10 +87,8 @@ def measure(batch: int, repeats: int, steps: int = 5, hypotheses: int = 5) -> di
     return rates
 
 
-def procedural_dataset_motions():  # type: ignore[no-untyped-def]
+def procedural_dataset_motions() -> MotionSet:
     """A small motion set that every clone can make."""
-    from diffpose_core.datasets.mocap17 import MotionSet
-
     return MotionSet(**procedural_dataset(num_clips=20, seed=0))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from diffpose_core.structures import Intrinsics
 
-#: The benchmark's cameras, SPEC section 4: four a clip, all alike.
+#: The benchmark's cameras: four a clip, all alike.
 EVALUATION_AZIMUTHS_DEG = (45.0, 135.0, 225.0, 315.0)
 EVALUATION_HEIGHT_M = 1.6
 EVALUATION_CLEARANCE_M = 4.5
@@ -127,7 +127,7 @@ def evaluation_cameras(root_world: np.ndarray) -> list[Camera]:
 
 @dataclass(frozen=True)
 class CameraRanges:
-    """What training draws cameras from, SPEC section 4. Uniform in every range."""
+    """What training draws cameras from. Uniform in every range."""
 
     elevation_deg: tuple[float, float] = (-10.0, 40.0)
     distance_m: tuple[float, float] = (3.0, 9.0)

@@ -1,4 +1,4 @@
-"""Measure every method on a motion file, as SPEC section 4 says: four cameras a clip, detected 2D, errors by action."""
+"""Measure every method on a motion file: four cameras a clip, the simulated detector's 2D, errors by action."""
 
 from __future__ import annotations
 

@@ -356,7 +356,7 @@ def lift(
 
     Returns a LiftResult in metres, root-relative, camera frame. Frames are worked on in blocks, so that memory does
     not grow with their number unless the trace is asked for; a frame's result depends on no other frame. Raises
-    InvalidInput on settings out of range. Source: SPEC of inference in the main paper, section 4.3.
+    InvalidInput on settings out of range. Source: main paper, section 4.3.
     """
     loaded = models or load_models()
     name, network = loaded.pick(context, diffusion, schedule)

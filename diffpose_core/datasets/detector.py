@@ -1,6 +1,6 @@
 """A simulated 2D pose detector: what a heatmap network would report, with its seed.
 
-The benchmark's detector (SPEC section 4). Each joint gets a mixture of Gaussians:
+The detector of the Mocap-17 benchmark. Each joint gets a mixture of Gaussians:
 
 - A visible joint has one mode. Its centre errs by about 5 px at the benchmark's image size, more at wrists
   and ankles, and its variance says how much: errors are drawn from the very spread that is reported.

@@ -1,4 +1,4 @@
-"""The diffusion network g (SPEC section 1; main paper, section 4.3; step embedding: supplement, section 2)."""
+"""The diffusion network g (main paper, section 4.3; step embedding: supplement, section 2)."""
 
 from __future__ import annotations
 

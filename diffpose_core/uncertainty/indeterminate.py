@@ -1,4 +1,4 @@
-"""The indeterminate pose distribution H_K of an input (SPEC section 1; main paper, section 4.2).
+"""The indeterminate pose distribution H_K of an input (main paper, section 4.2).
 
 x and y come from the joints' 2D mixtures, brought to metres through the context encoder's scale; z comes from
 the encoder's prediction and the spread that its errors had on the training set.

@@ -35,13 +35,14 @@ class Body:
         return float(self.lengths[1] + self.lengths[2])
 
 
-def sample_body(rng: np.random.Generator) -> Body:
-    """A body drawn at random: stature 1.5 to 1.95 m, proportions a few per cent around an adult's.
+def sample_body(rng: np.random.Generator, stature: float | None = None) -> Body:
+    """A body drawn at random: stature 1.5 to 1.95 m unless it is given, proportions a few per cent around an adult's.
 
     The shares of the stature follow anthropometric tables (Winter, Biomechanics and Motor Control of Human
     Movement, 4th ed., fig. 4.1), with the trunk cut where Human3.6M puts Spine, Thorax, Neck/Nose and Head.
     """
-    stature = float(np.clip(rng.normal(1.72, 0.11), 1.5, 1.95))
+    drawn = float(np.clip(rng.normal(1.72, 0.11), 1.5, 1.95))
+    stature = drawn if stature is None else stature
 
     def share(mean: float, spread: float) -> float:
         return stature * mean * float(np.exp(np.clip(rng.normal(0.0, spread), -2 * spread, 2 * spread)))

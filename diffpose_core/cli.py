@@ -122,7 +122,8 @@ def _lift(args: argparse.Namespace) -> None:
         raise InvalidInput(f"{args.out}: there is no such folder to write to")
     result = lift(
         clip, models=load_models(args.weights), steps=args.steps, hypotheses=args.hypotheses, seed=args.seed,
-        context=not args.no_context, schedule=args.schedule, eta=args.eta, progress=_progress("frames", args.quiet),
+        context=not args.no_context, schedule=args.schedule, eta=args.eta,
+        rigid_bones=not args.free_bones, progress=_progress("frames", args.quiet),
     )  # fmt: skip
     save_result(result, args.out)
     print(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each")
@@ -204,6 +205,7 @@ def parser() -> argparse.ArgumentParser:
     lift.add_argument("clip", help="a clip file (.npz)")
     lift.add_argument("-o", "--out", required=True, help="the result to write (.npz)")
     lift.add_argument("--no-context", action="store_true", help="denoise without f_ST")
+    lift.add_argument("--free-bones", action="store_true", help="let bone lengths change from frame to frame")
     lift.add_argument("--schedule", default="converging", choices=("converging", "supplement"), help="noise schedule")
     lift.add_argument("--eta", type=float, default=0.0, help="0: deterministic, 1: ancestral sampling")
 

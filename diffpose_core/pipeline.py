@@ -28,7 +28,7 @@ from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, l
 from diffpose_core.models.context import Context, ContextEncoder
 from diffpose_core.models.denoiser import Denoiser, condition_features
 from diffpose_core.models.layers import root_relative
-from diffpose_core.skeleton import NUM_JOINTS
+from diffpose_core.skeleton import NUM_JOINTS, constant_bones
 from diffpose_core.structures import DiffusionTrace, InvalidInput, LiftResult, PoseClip2D
 from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, standard_normal
 from diffpose_core.uncertainty.mixtures import clip_mixture
@@ -343,6 +343,7 @@ def lift(
     schedule: ScheduleName = "converging",
     eta: float = 0.0,
     trace: bool = False,
+    rigid_bones: bool = True,
     uncertainty: UncertaintyConfig | None = None,
     frames: Sequence[int] | np.ndarray | None = None,
     progress: Any = None,
@@ -351,12 +352,14 @@ def lift(
 
     models: loaded weights, the bundled ones by default. steps: DDIM steps, 1 to 50. hypotheses: N poses drawn from
     H_K, whose mean is the prediction. seed: decides every random number. context: with f_ST or without. eta: 0 is
-    deterministic, 1 ancestral sampling. trace: also return every state. frames: numbers of the frames to lift, all by
-    default. progress: called with (frames done, frames in all).
+    deterministic, 1 ancestral sampling. trace: also return every state. rigid_bones: give the prediction and
+    the baseline bones that keep their lengths over the clip (`skeleton.constant_bones`); hypotheses and trace stay as
+    the network made them. frames: numbers of the frames to lift, all by default. progress: called with (frames done,
+    frames in all).
 
     Returns a LiftResult in metres, root-relative, camera frame. Frames are worked on in blocks, so that memory does
-    not grow with their number unless the trace is asked for; a frame's result depends on no other frame. Raises
-    InvalidInput on settings out of range. Source: main paper, section 4.3.
+    not grow with their number unless the trace is asked for; but for the bones' lengths a frame's result depends on no
+    other frame. Raises InvalidInput on settings out of range. Source: main paper, section 4.3.
     """
     loaded = models or load_models()
     name, network = loaded.pick(context, diffusion, schedule)
@@ -393,15 +396,16 @@ def lift(
         "clip_sha256": clip_hash(clip),
         "settings": {
             "steps": steps, "hypotheses": hypotheses, "seed": seed, "context": context, "diffusion": diffusion,
-            "schedule": schedule, "eta": eta, "uncertainty": to_dict(uncertainty),
+            "schedule": schedule, "eta": eta, "rigid_bones": rigid_bones, "uncertainty": to_dict(uncertainty),
         },
         "frame_of_reference": "metres, root-relative, camera frame: x right, y down, z forward",
         "joint_order": "Human3.6M-17",
     }  # fmt: skip
+    pose, baseline = torch.cat(gathered.pose).numpy(), torch.cat(gathered.baseline).numpy()
     return LiftResult(
-        torch.cat(gathered.pose).numpy(),
+        constant_bones(pose) if rigid_bones else pose,
         torch.cat(gathered.hypotheses).numpy(),
-        torch.cat(gathered.baseline).numpy(),
+        constant_bones(baseline) if rigid_bones else baseline,
         provenance,
         whole,
     )

@@ -65,3 +65,21 @@ def bone_lengths(pose: np.ndarray) -> np.ndarray:
     parents = [p for p, _ in BONES]
     children = [c for _, c in BONES]
     return np.linalg.norm(pose[..., children, :] - pose[..., parents, :], axis=-1)
+
+
+def constant_bones(poses: np.ndarray) -> np.ndarray:
+    """The poses of one person with bones that keep their lengths.
+
+    poses: (F, J, 3), any unit. Each bone gets its median length over the frames, the same on both sides of the
+    body, and keeps its direction in every frame; the root stays. A bone of length 0 stays one. Returns a new array,
+    (F, J, 3).
+    """
+    median = np.median(bone_lengths(poses), axis=0)
+    rebuilt = poses.copy()
+    for bone, (parent, child) in enumerate(BONES):
+        vector = poses[:, child] - poses[:, parent]
+        length = np.linalg.norm(vector, axis=-1, keepdims=True)
+        target = (median[bone] + median[MIRROR[child] - 1]) / 2
+        direction = np.divide(vector, length, out=np.zeros_like(vector), where=length > 0)
+        rebuilt[:, child] = rebuilt[:, parent] + direction * target
+    return rebuilt

@@ -184,7 +184,8 @@ class DiffusionTrace:
 class LiftResult:
     """What `lift` returns. Metres, root-relative, camera frame.
 
-    pose3d: (F, 17, 3), the prediction. hypotheses: (F, H, 17, 3), the poses that it is the mean of.
+    pose3d: (F, 17, 3), the prediction. hypotheses: (F, H, 17, 3), the poses that it is the mean of (but for bone
+    lengths that were made constant).
     baseline: (F, 17, 3), the Graformer alone. trace: the reverse process, if it was asked for.
     provenance: versions, weights, settings and the clip's hash.
     """

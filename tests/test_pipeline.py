@@ -19,6 +19,7 @@ from diffpose_core.pipeline import (
     reverse_trace,
     reverse_traces,
 )
+from diffpose_core.skeleton import bone_lengths, constant_bones
 from diffpose_core.structures import InvalidInput, PoseMixture
 from diffpose_core.uncertainty.gmm import standard_normal
 
@@ -31,7 +32,7 @@ def clip(walking_clip):
 
 
 def test_a_lifted_clip_is_finite_root_relative_and_the_mean_of_its_hypotheses(clip, tiny_models):
-    result = lift(clip, models=tiny_models, hypotheses=3, uncertainty=FEW)
+    result = lift(clip, models=tiny_models, hypotheses=3, uncertainty=FEW, rigid_bones=False)
     assert result.pose3d.shape == result.baseline.shape == (6, 17, 3)
     assert result.hypotheses.shape == (6, 3, 17, 3)
     for poses in (result.pose3d, result.hypotheses, result.baseline):
@@ -48,7 +49,17 @@ def test_the_baseline_is_the_encoder_alone_in_the_cameras_frame(clip, tiny_model
     turn_back = prepared.view.rotation.mT
     expected = torch.einsum("fij,fnj->fni", turn_back, pose_view).numpy()
     assert np.allclose(prepared.baseline, expected, atol=1e-6)
-    assert np.allclose(prepared.baseline, lift(clip, models=tiny_models, uncertainty=FEW).baseline, atol=1e-5)
+    lifted = lift(clip, models=tiny_models, uncertainty=FEW, rigid_bones=False)
+    assert np.allclose(prepared.baseline, lifted.baseline, atol=1e-5)
+
+
+def test_bones_keep_their_lengths_over_a_clip_unless_told_otherwise(clip, tiny_models):
+    rigid, free = (lift(clip, models=tiny_models, uncertainty=FEW, rigid_bones=rigid) for rigid in (True, False))
+    for name in ("pose3d", "baseline"):
+        lengths = bone_lengths(getattr(rigid, name))
+        assert np.ptp(lengths, axis=0).max() < 1e-5
+        assert np.allclose(getattr(rigid, name), constant_bones(getattr(free, name)), atol=1e-6)
+    assert np.array_equal(rigid.hypotheses, free.hypotheses)
 
 
 def test_a_seed_decides_everything_and_another_one_changes_it(clip, tiny_models):
@@ -84,7 +95,7 @@ def test_more_hypotheses_begin_with_the_same_ones_when_only_few_numbers_are_draw
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 @pytest.mark.parametrize("diffusion", ["gmm", "standard"])
 def test_a_frames_result_depends_on_no_other_frame(clip, tiny_models, eta, diffusion):
-    settings = dict(models=tiny_models, eta=eta, diffusion=diffusion, uncertainty=FEW)
+    settings = dict(models=tiny_models, eta=eta, diffusion=diffusion, uncertainty=FEW, rigid_bones=False)
     whole = lift(clip, **settings)
     for frame in (0, 4):
         alone = lift(clip, frames=[frame], **settings)

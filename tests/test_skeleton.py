@@ -15,6 +15,7 @@ from diffpose_core.skeleton import (
     adjacency,
     bone_lengths,
     bone_side,
+    constant_bones,
 )
 
 
@@ -63,3 +64,21 @@ def test_bone_lengths_of_a_pose_built_from_known_ones():
         direction = rng.standard_normal((5, 3))
         pose[:, child] = pose[:, parent] + lengths[bone] * direction / np.linalg.norm(direction, axis=1, keepdims=True)
     assert np.allclose(bone_lengths(pose), lengths)
+
+
+def test_constant_bones_keep_directions_and_get_the_median_length_of_both_sides():
+    rng = np.random.default_rng(3)
+    poses = rng.normal(size=(9, 17, 3))
+    rebuilt = constant_bones(poses)
+    median = np.median(bone_lengths(poses), axis=0)
+    for bone, (parent, child) in enumerate(BONES):
+        before, after = poses[:, child] - poses[:, parent], rebuilt[:, child] - rebuilt[:, parent]
+        expected = (median[bone] + median[MIRROR[child] - 1]) / 2
+        assert np.allclose(np.linalg.norm(after, axis=-1), expected)
+        assert np.allclose(np.cross(before, after), 0, atol=1e-9) and ((before * after).sum(-1) > 0).all()
+    assert np.array_equal(rebuilt[:, 0], poses[:, 0])
+    assert np.allclose(constant_bones(rebuilt), rebuilt)
+
+
+def test_constant_bones_leave_a_bone_without_length():
+    assert np.array_equal(constant_bones(np.zeros((2, 17, 3))), np.zeros((2, 17, 3)))

@@ -21,6 +21,8 @@ ICON = ROOT / "app" / "static" / "icon.png"
 
 STYLE = """
 <style>
+[data-testid="stHeader"] { background: transparent; pointer-events: none; }
+[data-testid="stHeader"] button { pointer-events: auto; }
 .stMainBlockContainer { padding: 2.7rem 2.2rem 4rem; max-width: 1560px; }
 h1 { letter-spacing: -.022em; font-size: 2.05rem !important; padding: 0 !important; }
 h3 { letter-spacing: -.012em; padding: .1rem 0 .2rem !important; }

@@ -9,6 +9,7 @@ import numpy as np
 
 from app.figures import measures
 from app.figures.payload import Bounds, StagePayload, to_plot_axes
+from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace, PoseClip2D
 
 TRUTH = "Truth"
@@ -193,20 +194,20 @@ def overview(view: ClipFrames, trace: DiffusionTrace) -> bytes:
         }
     )
     layers = []
-    result = trace.samples[:, -1].mean(1)
+    result, baseline = constant_bones(trace.samples[:, -1].mean(1)), constant_bones(view.baseline_cam)
     numbers = []
     if view.truth_cam is not None:
         payload.pose("truth", view.truth_cam, "frame")
         layers.append(
             {"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red", "width": 0.8, "under": True}
         )
-        for name, label, pose in (("d", "DiffPose", result), ("g", "Graformer", view.baseline_cam)):
+        for name, label, pose in (("d", "DiffPose", result), ("g", "Graformer", baseline)):
             error = measures.error_mm(pose, view.truth_cam)
             numbers.append(
                 _readout(payload, f"result_error_{name}", error, ("frame",), label=label, unit="mm", help=ERROR_HELP)
             )
     payload.pose("result", result, "frame")
-    payload.pose("baseline", view.baseline_cam, "frame")
+    payload.pose("baseline", baseline, "frame")
     layers.append({"kind": "skeleton", "array": "baseline", "label": "Graformer", "palette": "violet", "width": 0.8})
     layers.append({"kind": "skeleton", "array": "result", "label": "DiffPose", "palette": "teal"})
     payload.panels.append(
@@ -427,9 +428,11 @@ def compare(view: ClipFrames, trace: DiffusionTrace) -> bytes:
         initial_step=len(trace.k) - 1,
     )
     bones = measures.reference_bones(view.reference_cam)
-    mean = trace.samples.mean(2)
+    # As `lift` returns them: bones keep their lengths over the clip. Reverse diffusion itself is shown without that.
+    mean = np.stack([constant_bones(pose) for pose in trace.samples.mean(2).swapaxes(0, 1)], axis=1)
+    baseline = constant_bones(view.baseline_cam)
     payload.pose("diffpose", mean, "frame", "step")
-    payload.pose("graformer", view.baseline_cam, "frame")
+    payload.pose("graformer", baseline, "frame")
     ghost: list[dict[str, Any]] = []
     truth = view.truth_cam
     if truth is not None:
@@ -446,7 +449,7 @@ def compare(view: ClipFrames, trace: DiffusionTrace) -> bytes:
             }
         ]
     numbers: dict[str, list[dict[str, Any]]] = {"graformer": [], "diffpose": []}
-    for name, pose, axes in (("graformer", view.baseline_cam, ("frame",)), ("diffpose", mean, ("frame", "step"))):
+    for name, pose, axes in (("graformer", baseline, ("frame",)), ("diffpose", mean, ("frame", "step"))):
         if truth is not None:
             wide = truth if len(axes) == 1 else truth[:, None]
             numbers[name].append(

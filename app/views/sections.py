@@ -90,7 +90,7 @@ def compare(session: Session, number: str = "") -> None:
         else "Graformer answers at once from the 2D pose. DiffPose averages its hypotheses after the last step. "
         "This clip doesn't come with its exact 3D, so there is no error to show.",
         EQ_MEAN,
-        f"$N$ = {session.settings.hypotheses} hypotheses here. Click in the chart to go to a frame.",
+        f"$N$ = {session.settings.hypotheses} hypotheses here; bones then keep their lengths over the clip.",
     )
     with st.spinner("Comparing the two"):
         data = services.compare_stage(session.source, session.clip, session.frame, session.settings)

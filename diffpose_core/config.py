@@ -34,9 +34,11 @@ class DenoiserConfig:
     """The diffusion network g.
 
     channels: width of the blocks. context_channels: width of f_ST. use_context: whether f_ST goes in. conditioning:
-    what else goes in: "none" (the paper's form) or "gmm" (mean and spread of the component and of the whole GMM).
-    diffusion: what noise is drawn from, the pose's "gmm" or "standard" normal noise. schedule: name of the noise
-    schedule. prediction_type: what g's output means.
+    what else goes in: "none" (the paper's form), "gmm" (mean and spread of the component and of the whole GMM) or
+    "gmm+heatmaps" (the joints' 2D mixtures too). anchor: a pose that g's output is added to: "none" (the paper's
+    form), the "context" encoder's, or the mean of the "mixture". diffusion: what noise is drawn from, the pose's
+    "gmm" or "standard" normal noise. schedule: name of the noise schedule. prediction_type: what g's output means.
+    Raises InvalidInput where these contradict each other.
     """
 
     channels: int = 256
@@ -45,11 +47,20 @@ class DenoiserConfig:
     num_heads: int = 4
     dropout: float = 0.0
     use_context: bool = True
-    conditioning: Literal["none", "gmm"] = "gmm"
+    conditioning: Literal["none", "gmm", "gmm+heatmaps"] = "gmm+heatmaps"
+    anchor: Literal["none", "context", "mixture"] = "context"
     diffusion: Literal["gmm", "standard"] = "gmm"
     schedule: Literal["supplement", "converging"] = "converging"
     num_steps: int = 50
     prediction_type: Literal["x_start", "previous", "noise"] = "x_start"
+
+    def __post_init__(self) -> None:
+        if self.anchor != "none" and self.prediction_type != "x_start":
+            raise InvalidInput(f"only a network that predicts x_start has an anchor, found {self.prediction_type!r}")
+        if self.anchor == "context" and not self.use_context:
+            raise InvalidInput("the anchor is the context encoder's pose, but use_context is false")
+        if self.anchor == "mixture" and self.conditioning == "none":
+            raise InvalidInput("the anchor is the mean of the GMM, but the conditioning is 'none'")
 
 
 @dataclass(frozen=True)
@@ -86,18 +97,19 @@ class UncertaintyConfig:
     reg_covar: float = 1e-6
 
 
-#: What two processor cores can do in twenty minutes a network. The rate starts ten times above the paper's 1e-4 and
-#: decays every epoch, because there are far fewer steps to take.
+#: What two processor cores can do in ten to twenty minutes a network. The rate starts ten times above the paper's 1e-4
+#: and decays every epoch, because there are far fewer steps to take.
 SHORT_ENCODER_TRAINING = TrainingConfig(
     samples_per_epoch=65536, epochs=32, batch_size=256, learning_rate=1e-3, decay_every_epochs=1
 )
 SHORT_DENOISER_TRAINING = TrainingConfig(
     samples_per_epoch=65536,
-    epochs=18,
+    epochs=12,
     batch_size=256,
     learning_rate=1e-3,
-    learning_rate_decay=0.8,
+    learning_rate_decay=0.72,
     decay_every_epochs=1,
+    ema_decay=0.998,
 )
 #: The supplement's own numbers (section 3).
 PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_size=4096)
@@ -116,6 +128,10 @@ def _denoiser(summary: str, **changes: Any) -> Preset:
     return Preset(DenoiserConfig(**changes), SHORT_DENOISER_TRAINING, summary)
 
 
+_NO_CONTEXT: dict[str, Any] = {"use_context": False, "anchor": "mixture"}
+#: Standard diffusion knows nothing of heatmaps or of a GMM: its noise is the same for every pose.
+_STANDARD: dict[str, Any] = {"diffusion": "standard", "conditioning": "none"}
+
 PRESETS: dict[str, Preset] = {
     "graformer": Preset(
         GraformerConfig(),
@@ -123,19 +139,20 @@ PRESETS: dict[str, Preset] = {
         "context encoder of one frame, and the baseline that DiffPose is compared with",
     ),
     "diffpose": _denoiser("GMM diffusion with f_ST"),
-    "diffpose_no_context": _denoiser("GMM diffusion without f_ST", use_context=False),
-    "diffpose_standard": _denoiser("standard diffusion with f_ST", diffusion="standard"),
+    "diffpose_no_context": _denoiser("GMM diffusion without f_ST", **_NO_CONTEXT),
+    "diffpose_standard": _denoiser("standard diffusion with f_ST", **_STANDARD),
     "diffpose_supplement": _denoiser("GMM diffusion with f_ST, the supplement's schedule", schedule="supplement"),
     "diffpose_no_context_supplement": _denoiser(
-        "GMM diffusion without f_ST, the supplement's schedule", use_context=False, schedule="supplement"
+        "GMM diffusion without f_ST, the supplement's schedule", schedule="supplement", **_NO_CONTEXT
     ),
     "diffpose_standard_supplement": _denoiser(
-        "standard diffusion with f_ST, the supplement's schedule", diffusion="standard", schedule="supplement"
+        "standard diffusion with f_ST, the supplement's schedule", schedule="supplement", **_STANDARD
     ),
     "diffpose_paper": _denoiser(
         "the paper's form: g sees h_k and f_ST only and predicts h_{k-1}, the supplement's schedule",
         schedule="supplement",
         conditioning="none",
+        anchor="none",
         prediction_type="previous",
     ),
 }

@@ -26,7 +26,7 @@ from diffpose_core.diffusion.reverse import ReverseStep, reverse_process
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder
 from diffpose_core.models.context import Context, ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, condition_features
+from diffpose_core.models.denoiser import Denoiser, Given, gmm_features
 from diffpose_core.models.layers import root_relative
 from diffpose_core.skeleton import NUM_JOINTS, constant_bones
 from diffpose_core.structures import DiffusionTrace, InvalidInput, LiftResult, PoseClip2D
@@ -62,7 +62,7 @@ class Models:
         """Name and network of the preset with these properties. Raises InvalidInput if its weights are not there."""
         for name, network in self.denoisers.items():
             config = network.config
-            paper_form = config.conditioning == "none"
+            paper_form = config.prediction_type == "previous"
             found = (config.use_context, config.diffusion, config.schedule)
             if found == (context, diffusion, schedule) and not paper_form:
                 return name, network
@@ -212,18 +212,22 @@ def reverse_steps(
     def per_hypothesis(tensor: Tensor) -> Tensor:
         return tensor[:, None].expand(-1, hypotheses, *tensor.shape[1:]).flatten(0, 1)
 
-    condition = condition_features(
-        mean.flatten(0, 1),
-        component_std.unflatten(-1, pose).flatten(0, 1),
-        per_hypothesis(gmm.mean.unflatten(-1, pose)),
-        per_hypothesis(mixture_std.unflatten(-1, pose)),
+    given = Given(
+        features=per_hypothesis(prepared.context.features),
+        pose=per_hypothesis(prepared.context.pose_view),
+        gmm=gmm_features(
+            mean.flatten(0, 1),
+            component_std.unflatten(-1, pose).flatten(0, 1),
+            per_hypothesis(gmm.mean.unflatten(-1, pose)),
+            per_hypothesis(mixture_std.unflatten(-1, pose)),
+        ),
+        heatmaps=per_hypothesis(prepared.view.heatmap_features()),
     )
-    features = per_hypothesis(prepared.context.features) if config.use_context else None
 
     @torch.no_grad()
     def denoise(sample: Tensor, k: int) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=prepared.mixed_precision):
-            flat = network(sample.flatten(0, 1), torch.tensor(k), features, condition)
+            flat = network(sample.flatten(0, 1), torch.tensor(k), given)
         return flat.unflatten(0, (count, hypotheses))
 
     def shared_noise(like: Tensor) -> Tensor:

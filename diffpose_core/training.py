@@ -41,7 +41,7 @@ from diffpose_core.io.checkpoints import (
     save_checkpoint,
 )
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, condition_features
+from diffpose_core.models.denoiser import Denoiser, Given, gmm_features
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import fit_depth_residual, metric_scale
@@ -166,8 +166,9 @@ class DenoiserTask(_Task):
         kind, net = self.network.config.prediction_type, self.network
         x_start, mean, noise = batch["x_start"], batch["component_mean"], batch["noise"]
         x_k = q_sample(x_start, k, self.schedule, noise, mean)
-        condition = condition_features(mean, batch["component_std"], batch["mixture_mean"], batch["mixture_std"])
-        output = net(x_k, k, batch["context"] if net.config.use_context else None, condition)
+        gmm = gmm_features(mean, batch["component_std"], batch["mixture_mean"], batch["mixture_std"])
+        given = Given(batch.get("context"), batch["encoder_pose"], gmm, batch["heatmaps"])
+        output = net(x_k, k, given)
         target = from_x_start(x_start, kind, x_k, k, self.schedule, mean)
         return output, target, to_x_start(output, kind, x_k, k, self.schedule, mean)
 
@@ -204,6 +205,8 @@ class BankDraw:
         fields = {
             "x_start": bank.x_start[row].float(),
             "hidden": bank.hidden[row],
+            "heatmaps": bank.heatmaps[row].float(),
+            "encoder_pose": bank.encoder_pose[row].float(),
             "k": k,
         }
         if self.network.use_context:

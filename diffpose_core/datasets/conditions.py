@@ -29,7 +29,7 @@ class ConditionBank:
 
     context: (N, J, C) bfloat16, f_ST. x_start: (N, J, 3), the truth. component_mean, component_std, noise: (N, R, J,
     3), mu^G, the root of Sigma^G's diagonal, and eps^G. mixture_mean, mixture_std: (N, J, 3) of the whole GMM.
-    encoder_pose: (N, J, 3). hidden: (N, J) bool.
+    encoder_pose: (N, J, 3). hidden: (N, J) bool. heatmaps: (N, J, 12), `View.heatmap_features`.
     """
 
     context: Tensor
@@ -41,6 +41,7 @@ class ConditionBank:
     mixture_std: Tensor
     encoder_pose: Tensor
     hidden: Tensor
+    heatmaps: Tensor
 
     def __len__(self) -> int:
         return int(self.x_start.shape[0])
@@ -74,6 +75,7 @@ def prepare_conditions(
         "mixture_std": gmm.covariance.diagonal(dim1=-2, dim2=-1).sqrt().unflatten(-1, poses),
         "encoder_pose": context.pose_view,
         "hidden": batch.hidden,
+        "heatmaps": batch.view.heatmap_features(),
     }
 
 

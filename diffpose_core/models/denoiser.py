@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from diffpose_core.config import DenoiserConfig
 from diffpose_core.diffusion.embedding import step_embedding
 from diffpose_core.models.layers import GraphAttentionBlock, GraphConv, root_relative
+from diffpose_core.uncertainty.view import HEATMAP_CHANNELS
 
-#: Channels of what g is told about the distribution that it denoises from (see `Denoiser.forward`).
-CONDITION_CHANNELS = {"none": 0, "gmm": 12}
+GMM_CHANNELS = 12
+#: Channels that each kind of conditioning adds to h_k.
+CONDITION_CHANNELS = {"none": 0, "gmm": GMM_CHANNELS, "gmm+heatmaps": GMM_CHANNELS + HEATMAP_CHANNELS}
+
+
+@dataclass(frozen=True)
+class Given:
+    """What g is given beside h_k and k; a network reads what its configuration names and no more.
+
+    features: (B, J, 128), f_ST. pose: (B, J, 3) metres, the context encoder's own prediction. gmm: (B, J, 12),
+    `gmm_features` of the mixture that the noise is drawn from. heatmaps: (B, J, 12), `View.heatmap_features`.
+    """
+
+    features: Tensor | None = None
+    pose: Tensor | None = None
+    gmm: Tensor | None = None
+    heatmaps: Tensor | None = None
 
 
 class Denoiser(nn.Module):
@@ -18,6 +36,8 @@ class Denoiser(nn.Module):
 
     Input GCN to 128 channels, concatenated with f_ST (128) to 256, f_D^k (256) added, three GCN-attention blocks,
     output GCN to 3. Without context the input GCN makes all 256 channels itself, so that the network keeps its size.
+    With an anchor the output GCN starts at 0 and is added to a pose that is known already: the encoder's, or the
+    mean of the GMM.
     """
 
     def __init__(self, config: DenoiserConfig) -> None:
@@ -31,38 +51,47 @@ class Denoiser(nn.Module):
         )
         self.norm = nn.LayerNorm(config.channels)
         self.head = GraphConv(config.channels, 3)
+        if config.anchor != "none":
+            nn.init.zeros_(self.head.linear.weight)
+            nn.init.zeros_(self.head.linear.bias)
 
-    def forward(self, x: Tensor, k: Tensor, context: Tensor | None, condition: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, k: Tensor, given: Given) -> Tensor:
         """One prediction a noisy pose.
 
-        x: (B, J, 3), h_k in metres. k: (B,) or a scalar, step numbers. context: (B, J, 128), f_ST, or None where the
-        network has none. condition: (B, J, 12) or None, `condition_features` of the GMM that the noise is drawn from.
+        x: (B, J, 3), h_k in metres. k: (B,) or a scalar, step numbers. given: what the configuration asks for.
         Returns (B, J, 3), root-relative metres unless the prediction type is noise.
+        Raises ValueError if something that the configuration asks for is missing.
         """
-        inputs = x if self.config.conditioning == "none" else torch.cat((x, _required(condition, "condition")), dim=-1)
-        hidden = self.embed(inputs)
-        if self.config.use_context:
-            hidden = torch.cat((hidden, _required(context, "context").to(hidden.dtype)), dim=-1)
+        config = self.config
+        inputs = [x]
+        if config.conditioning != "none":
+            inputs.append(_required(given.gmm, "gmm"))
+        if config.conditioning == "gmm+heatmaps":
+            inputs.append(_required(given.heatmaps, "heatmaps"))
+        hidden = self.embed(torch.cat(inputs, dim=-1))
+        if config.use_context:
+            hidden = torch.cat((hidden, _required(given.features, "features").to(hidden.dtype)), dim=-1)
         steps = torch.as_tensor(k, device=x.device).expand(x.shape[0])
-        hidden = hidden + step_embedding(steps, self.config.channels)[:, None].to(hidden.dtype)
+        hidden = hidden + step_embedding(steps, config.channels)[:, None].to(hidden.dtype)
         for block in self.blocks:
             hidden = block(hidden)
         output = self.head(self.norm(hidden)).float()
-        return output if self.config.prediction_type == "noise" else root_relative(output)
+        if config.anchor == "context":
+            output = output + _required(given.pose, "pose")
+        elif config.anchor == "mixture":
+            output = output + _required(given.gmm, "gmm")[..., 6:9]
+        return output if config.prediction_type == "noise" else root_relative(output)
 
 
-def condition_features(
-    component_mean: Tensor, component_std: Tensor, mixture_mean: Tensor, mixture_std: Tensor
-) -> Tensor:
+def gmm_features(component_mean: Tensor, component_std: Tensor, mixture_mean: Tensor, mixture_std: Tensor) -> Tensor:
     """What g is told about the distribution it starts from, four (B, J, 3) in metres -> (B, J, 12).
 
     Mean and standard deviation of the drawn component (mu^G and the root of Sigma^G's diagonal), and of the whole GMM.
-    For standard diffusion these are 0, 1, 0 and 1: it has nothing to tell.
     """
     return torch.cat((component_mean, component_std, mixture_mean, mixture_std), dim=-1)
 
 
 def _required(value: Tensor | None, name: str) -> Tensor:
     if value is None:
-        raise ValueError(f"this denoiser was built to take a {name}, but none was given")
+        raise ValueError(f"this denoiser was built to be given {name}, but got none")
     return value

@@ -14,6 +14,10 @@ from torch import Tensor
 
 from diffpose_core.camera import rotation_to_axis
 
+#: A joint's heaviest modes that a network is told about, and the numbers for each: weight, u, v, spread.
+HEATMAP_MODES = 3
+HEATMAP_CHANNELS = 4 * HEATMAP_MODES
+
 
 @dataclass(frozen=True)
 class View:
@@ -45,6 +49,22 @@ class View:
         mean = (weights * self.means_norm).sum(2)
         second = (weights * (self.stds_norm.square() + self.means_norm.square())).sum(2)
         return (second - mean.square()).clamp_min(0.0).mean(-1).sqrt()
+
+    def heatmap_features(self) -> Tensor:
+        """Each joint's mixture as a network reads it, (B, J, 12): weight, u, v and spread of its three heaviest modes.
+
+        Heaviest first, normalised units; a mode that is not there is all zeros.
+        """
+        missing = HEATMAP_MODES - self.weights.shape[-1]
+        weights = torch.nn.functional.pad(self.weights, (0, max(missing, 0)))
+        means = torch.nn.functional.pad(self.means_norm, (0, 0, 0, max(missing, 0)))
+        stds = torch.nn.functional.pad(self.stds_norm, (0, 0, 0, max(missing, 0)))
+        order = weights.argsort(dim=-1, descending=True, stable=True)[..., :HEATMAP_MODES]
+        pairs = order[..., None].expand(*order.shape, 2)
+        weights = weights.gather(-1, order)[..., None]
+        spread = stds.gather(-2, pairs).square().mean(-1, keepdim=True).sqrt()
+        there = (weights > 0).to(weights.dtype)
+        return (torch.cat((weights, means.gather(-2, pairs), spread), dim=-1) * there).flatten(-2)
 
     def to_view(self, pose_cam: Tensor) -> Tensor:
         """Root-relative poses (B, ..., J, 3) from the camera's frame into the view frame."""

@@ -19,7 +19,7 @@ from diffpose_core.datasets.mocap17 import MotionSet
 from diffpose_core.datasets.procedural import procedural_dataset
 from diffpose_core.datasets.sampling import PoseSampler, seeded
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import Denoiser
+from diffpose_core.models.denoiser import Denoiser, Given
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.uncertainty.gmm import fit_gmm, fit_gmm_batch
 from diffpose_core.uncertainty.indeterminate import DepthResidual, sample_indeterminate
@@ -55,12 +55,16 @@ def measure(batch: int, repeats: int, steps: int = 5, hypotheses: int = 5) -> di
     generator = seeded("cpu", 1)
     samples = sample_indeterminate(view, context.pose_view, encoder.depth, config.num_samples, generator)
     noisy = torch.randn(batch * hypotheses, 17, 3)
-    condition = torch.randn(batch * hypotheses, 17, 12)
-    features = context.features.repeat_interleave(hypotheses, 0)
+    given = Given(
+        features=context.features.repeat_interleave(hypotheses, 0),
+        pose=context.pose_view.repeat_interleave(hypotheses, 0),
+        gmm=torch.randn(batch * hypotheses, 17, 12),
+        heatmaps=view.heatmap_features().repeat_interleave(hypotheses, 0),
+    )
 
     def denoise() -> None:
         for k in range(steps):
-            denoiser(noisy, torch.tensor(k + 1), features, condition)
+            denoiser(noisy, torch.tensor(k + 1), given)
 
     seconds = {
         "encoder": median_seconds(lambda: encoder.encode(view), repeats),

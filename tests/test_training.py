@@ -179,12 +179,13 @@ def bank(runs, data):
 @pytest.mark.parametrize("prediction_type", ["x_start", "previous", "noise"])
 @pytest.mark.parametrize("diffusion", ["gmm", "standard"])
 def test_what_a_denoiser_is_trained_on_is_the_librarys_forward_diffusion(bank, prediction_type, diffusion):
-    config = training.replace(DENOISER, prediction_type=prediction_type, diffusion=diffusion)
+    anchor = "context" if prediction_type == "x_start" else "none"
+    config = training.replace(DENOISER, prediction_type=prediction_type, diffusion=diffusion, anchor=anchor)
     task = DenoiserTask(config, BRIEF).eval()
     heard = {}
 
     def listen(module, arguments):
-        heard["x"], heard["k"], heard["context"], heard["condition"] = arguments
+        heard["x"], heard["k"], heard["given"] = arguments
 
     task.network.register_forward_pre_hook(listen)
     batch = BankDraw(bank, config)(20, seeded("cpu", 1))
@@ -202,7 +203,8 @@ def test_what_a_denoiser_is_trained_on_is_the_librarys_forward_diffusion(bank, p
         assert bool((batch["component_mean"] == 0).all()) and bool((batch["component_std"] == 1).all())
         assert 0.9 < float(batch["noise"].std()) < 1.1
     else:
-        assert torch.equal(heard["condition"][..., :3], batch["component_mean"])
+        assert torch.equal(heard["given"].gmm[..., :3], batch["component_mean"])
+        assert heard["given"].heatmaps.shape == (20, 17, 12)
 
 
 def test_the_loss_is_the_mean_distance_and_has_a_gradient_where_it_is_zero():

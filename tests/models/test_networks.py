@@ -1,6 +1,7 @@
 """The networks: their layers against loops, their promises about poses, and one stored output."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from torch import nn
 
 from diffpose_core.config import DenoiserConfig, GraformerConfig
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, condition_features
+from diffpose_core.models.denoiser import Denoiser, Given, gmm_features
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.layers import (
     ChebConv,
@@ -48,19 +49,26 @@ def denoiser(**changes):
 
 DENOISERS = {
     "gmm": {},
-    "no_context": {"use_context": False},
-    "paper": {"conditioning": "none", "prediction_type": "previous"},
+    "no_context": {"use_context": False, "anchor": "mixture"},
+    "gmm only": {"conditioning": "gmm"},
+    "paper": {"conditioning": "none", "anchor": "none", "prediction_type": "previous"},
 }
 
 
 def inputs(batch=4, dtype=torch.float32):
-    """h_k, k, f_ST and the condition."""
-    return (
-        randn(batch, 17, 3, seed=1, dtype=dtype),
-        torch.tensor([1, 7, 30, 50][:batch]),
-        randn(batch, 17, 16, seed=2, dtype=dtype),
-        randn(batch, 17, 12, seed=3, dtype=dtype),
+    """h_k, k and everything that a denoiser may be given."""
+    given = Given(
+        features=randn(batch, 17, 16, seed=2, dtype=dtype),
+        pose=root_relative(randn(batch, 17, 3, seed=4, dtype=dtype)),
+        gmm=randn(batch, 17, 12, seed=3, dtype=dtype),
+        heatmaps=randn(batch, 17, 12, seed=5, dtype=dtype),
     )
+    return randn(batch, 17, 3, seed=1, dtype=dtype), torch.tensor([1, 7, 30, 50][:batch]), given
+
+
+def rows(given, index):
+    """The given things of some rows of the batch."""
+    return Given(given.features[index], given.pose[index], given.gmm[index], given.heatmaps[index])
 
 
 def test_chebyshev_basis_is_numpys_polynomial_of_the_laplacian():
@@ -147,19 +155,19 @@ def test_every_pose_that_comes_out_is_root_relative():
     assert graformer()(randn(4, 17, 2))[:, 0].abs().max() < 1e-6
     for changes in DENOISERS.values():
         assert denoiser(**changes)(*inputs())[:, 0].abs().max() < 1e-6
-    noise = denoiser(prediction_type="noise")(*inputs())
+    noise = denoiser(prediction_type="noise", anchor="none")(*inputs())
     assert noise[:, 0].abs().max() > 1e-3, "noise is not a pose: the hip has some too"
 
 
 @pytest.mark.parametrize("changes", DENOISERS.values(), ids=DENOISERS)
 def test_a_denoisers_result_does_not_depend_on_the_rest_of_the_batch(changes):
     network = denoiser(**changes).double()
-    x, k, context, condition = inputs(dtype=torch.float64)
-    whole = network(x, k, context, condition)
+    x, k, given = inputs(dtype=torch.float64)
+    whole = network(x, k, given)
     for i in range(4):
         row = slice(i, i + 1)
         # The output is float32 whatever the weights are.
-        alone = network(x[row], k[row], context[row], condition[row])
+        alone = network(x[row], k[row], rows(given, row))
         assert torch.allclose(whole[row], alone, atol=1e-6)
 
 
@@ -175,7 +183,9 @@ def test_nothing_that_goes_in_is_modified(changes):
     arguments = inputs()
     kept = copy.deepcopy(arguments)
     denoiser(**changes)(*arguments)
-    assert all(torch.equal(a, b) for a, b in zip(arguments, kept, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(arguments[:2], kept[:2], strict=True))
+    for name in ("features", "pose", "gmm", "heatmaps"):
+        assert torch.equal(getattr(arguments[2], name), getattr(kept[2], name))
     x = randn(4, 17, 2)
     kept_x = x.clone()
     graformer()(x)
@@ -184,46 +194,51 @@ def test_nothing_that_goes_in_is_modified(changes):
 
 def test_what_a_denoiser_is_told_matters():
     network = denoiser()
-    x, k, context, condition = inputs()
-    base = network(x, k, context, condition)
-    for changed in (
-        network(x + 0.1, k, context, condition),
-        network(x, torch.full_like(k, 20), context, condition),
-        network(x, k, context + 0.1, condition),
-        network(x, k, context, condition + 0.1),
-    ):
+    x, k, given = inputs()
+    base = network(x, k, given)
+    found = [network(x + 0.1, k, given), network(x, torch.full_like(k, 20), given)]
+    for name in ("features", "gmm", "heatmaps"):
+        found.append(network(x, k, replace(given, **{name: getattr(given, name) + 0.1})))
+    for changed in found:
         assert (changed - base).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("anchor", ["context", "mixture"])
+def test_a_new_denoiser_with_an_anchor_predicts_the_anchor(anchor):
+    network = Denoiser(DenoiserConfig(channels=32, context_channels=16, num_blocks=1, anchor=anchor))
+    x, k, given = inputs()
+    known = given.pose if anchor == "context" else root_relative(given.gmm[..., 6:9])
+    assert torch.allclose(network(x, k, given), known, atol=1e-6)
 
 
 def test_one_step_number_serves_a_whole_batch():
     network = denoiser()
-    x, _, context, condition = inputs()
-    one = network(x, torch.tensor(9), context, condition)
-    assert torch.equal(one, network(x, torch.full((4,), 9), context, condition))
+    x, _, given = inputs()
+    assert torch.equal(network(x, torch.tensor(9), given), network(x, torch.full((4,), 9), given))
 
 
 def test_without_context_the_context_is_not_read_and_with_it_it_is_needed():
-    x, k, context, condition = inputs()
-    without = denoiser(use_context=False)
-    assert torch.equal(without(x, k, None, condition), without(x, k, context, condition))
-    with pytest.raises(ValueError, match="take a context"):
-        denoiser()(x, k, None, condition)
-    with pytest.raises(ValueError, match="take a condition"):
-        denoiser()(x, k, context, None)
-    assert denoiser(conditioning="none")(x, k, context, None).shape == (4, 17, 3)
+    x, k, given = inputs()
+    without = denoiser(use_context=False, anchor="mixture")
+    assert torch.equal(without(x, k, replace(given, features=None, pose=None)), without(x, k, given))
+    for name in ("features", "pose", "gmm", "heatmaps"):
+        with pytest.raises(ValueError, match=f"given {name}"):
+            denoiser()(x, k, replace(given, **{name: None}))
+    paper = denoiser(conditioning="none", anchor="none")
+    assert paper(x, k, Given(given.features)).shape == (4, 17, 3)
 
 
 def test_the_denoiser_without_context_has_the_size_of_the_one_with():
     def size(network: nn.Module) -> int:
         return sum(p.numel() for p in network.parameters())
 
-    with_context, without = Denoiser(DenoiserConfig()), Denoiser(DenoiserConfig(use_context=False))
+    with_context, without = Denoiser(DenoiserConfig()), Denoiser(DenoiserConfig(use_context=False, anchor="mixture"))
     assert abs(size(with_context) / size(without) - 1) < 0.1
 
 
-def test_condition_features_are_laid_out_as_described():
+def test_gmm_features_are_laid_out_as_described():
     parts = [torch.full((2, 17, 3), float(i)) for i in range(4)]
-    found = condition_features(*parts)
+    found = gmm_features(*parts)
     assert found.shape == (2, 17, 12)
     assert torch.equal(found[0, 0], torch.arange(4.0).repeat_interleave(3))
 
@@ -247,15 +262,11 @@ GOLDEN = {
         [0.171447, -0.047225, -0.125114],
         [0.194536, 0.038633, -0.260247],
     ],
-    "denoiser": [
-        [-0.097613, 0.178825, 0.270609],
-        [-0.023474, 0.108633, 0.045942],
-        [-0.060955, -0.082430, -0.220310],
-    ],
+    "denoiser": [[-0.335428, 1.834541, -1.979982], [-0.469264, 1.823527, 0.430469], [-0.266876, 2.405258, -0.236195]],
     "no_context": [
-        [-0.158870, 0.161277, 0.037487],
-        [-0.110480, 0.069917, 0.025869],
-        [0.263604, -0.283872, -0.058545],
+        [-0.447999, -1.956612, 0.435359],
+        [-1.190941, -1.352045, 0.565528],
+        [-0.722911, -0.102409, -1.434695],
     ],
     "paper": [
         [-0.097595, 0.014539, 0.122916],

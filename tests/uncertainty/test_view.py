@@ -151,3 +151,24 @@ def test_a_pose_of_no_size_gives_finite_numbers():
     weights, means, variances = mixtures(1)
     view = normalise_view(weights, torch.full_like(means, 250.0), variances, None)
     assert bool(view.pose_norm.isfinite().all()) and bool(view.stds_norm.isfinite().all())
+
+
+def test_heatmap_features_are_weight_place_and_spread_of_the_heaviest_modes_first():
+    weights = torch.tensor([0.2, 0.7, 0.1]).expand(1, 17, 3).clone()
+    means = torch.arange(17 * 6, dtype=torch.float32).reshape(1, 17, 3, 2) + 300
+    variances = torch.tensor([4.0, 9.0, 16.0])[None, None, :, None].expand(1, 17, 3, 2)
+    view = normalise_view(weights, means, variances, None)
+    found = view.heatmap_features().unflatten(-1, (3, 4))
+    for place, mode in enumerate((1, 0, 2)):
+        assert torch.allclose(found[..., place, 0], view.weights[..., mode])
+        assert torch.allclose(found[..., place, 1:3], view.means_norm[..., mode, :])
+        assert torch.allclose(found[..., place, 3], view.stds_norm[..., mode, 0])
+
+
+def test_heatmap_features_of_few_or_unused_modes_are_filled_with_zeros():
+    means = torch.randn(1, 17, 1, 2, generator=torch.Generator().manual_seed(0)) * 50 + 300
+    one = normalise_view(torch.ones(1, 17, 1), means, torch.full_like(means, 9.0), None)
+    unused = torch.tensor([1.0, 0.0]).expand(1, 17, 2).clone()
+    two = normalise_view(unused, means.expand(1, 17, 2, 2), torch.full((1, 17, 2, 2), 9.0), None)
+    assert torch.equal(one.heatmap_features(), two.heatmap_features())
+    assert bool((one.heatmap_features()[..., 4:] == 0).all())

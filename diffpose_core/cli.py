@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -72,7 +73,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     clips = None if args.clips is None else range(args.clips)
     report = evaluate(
         args.data, load_models(args.weights), args.stride, args.steps, args.hypotheses, args.seed, clips,
-        args.mixed_precision, _progress("clips", args.quiet),
+        args.mixed_precision, args.workers, _progress("clips", args.quiet),
     )  # fmt: skip
     if args.json:
         Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
@@ -199,6 +200,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--stride", type=int, default=5, help="every how many frames")
     evaluate.add_argument("--json", default=None, help="write the report to this file")
     evaluate.add_argument("--clips", type=int, default=None, help="only the first clips")
+    evaluate.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that share the clips")
     evaluate.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the networks")
 
     lift = command("lift", _lift, "Lift a 2D clip to 3D.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,6 +141,71 @@ def _chosen(motions: MotionSet, clips: range | None) -> range:
     return chosen
 
 
+@dataclass(frozen=True)
+class _Settings:
+    stride: int
+    steps: int
+    hypotheses: int
+    seed: int
+    mixed_precision: bool
+
+
+#: Sums by method and action; the action "" is all of them.
+_SumsOf = dict[tuple[str, str], _Sums]
+
+
+def _measure_clip(motions: MotionSet, number: int, models: Models, settings: _Settings) -> tuple[_SumsOf, int]:
+    """Errors of every method on one motion clip from the four cameras, and how many frames and views that were."""
+    sums: _SumsOf = {}
+    frames_seen = 0
+    for clip in evaluation_clips(motions, number):
+        assert clip.hidden is not None and clip.pose3d_cam is not None
+        numbers = np.arange(0, len(clip), settings.stride)
+        for begin in range(0, len(numbers), BLOCK_FRAMES):
+            block = numbers[begin : begin + BLOCK_FRAMES]
+            truth, hidden = clip.pose3d_cam[block], clip.hidden[block]
+            found = predictions(
+                clip, models, block, settings.steps, settings.hypotheses, settings.seed, settings.mixed_precision
+            )
+            for name, predicted in found.items():
+                errors = protocol_errors(predicted, truth)
+                for action in ("", str(motions.action[number])):
+                    sums.setdefault((name, action), _Sums.empty()).add(errors, hidden)
+        frames_seen += len(numbers)
+    return sums, frames_seen
+
+
+def _gather(
+    measured: Iterable[tuple[_SumsOf, int]], total: int, progress: Callable[[int, int], None]
+) -> tuple[dict[str, dict[str, _Sums]], int]:
+    """Put the clips' sums together, by method and then by action."""
+    sums: dict[str, dict[str, _Sums]] = {}
+    frames_seen = 0
+    for done, (of_clip, frames) in enumerate(measured):
+        for (name, action), values in of_clip.items():
+            whole = sums.setdefault(name, {}).setdefault(action, _Sums.empty())
+            whole.total += values.total
+            whole.count += values.count
+        frames_seen += frames
+        progress(done + 1, total)
+    return sums, frames_seen
+
+
+_worker: tuple[MotionSet, Models, _Settings] | None = None
+
+
+def _start_worker(data: str | Path, models: Models, settings: _Settings) -> None:
+    global _worker
+    torch.set_num_threads(1)
+    _worker = (load_mocap17(data), models, settings)
+
+
+def _worker_clip(number: int) -> tuple[_SumsOf, int]:
+    assert _worker is not None
+    motions, models, settings = _worker
+    return _measure_clip(motions, number, models, settings)
+
+
 def evaluate(
     data: str | Path,
     models: Models,
@@ -148,36 +215,33 @@ def evaluate(
     seed: int = 0,
     clips: range | None = None,
     mixed_precision: bool = False,
+    workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Evaluate every loaded method on a file in Mocap-17 layout, detected 2D, frame setting.
 
     stride: every stride-th frame of each clip. clips: numbers of the clips, all by default. mixed_precision: bfloat16
-    inside the networks. Returns {"methods": {NAME: {"mpjpe_mm", "p_mpjpe_mm", "hidden", "visible", "actions"}},
-    "frames", "provenance"}. Totals are means over all frames; per-action figures over the action's own frames. Raises
-    InvalidInput if the file isn't in the layout.
+    inside the networks. workers: processes that share the clips. Returns {"methods": {NAME: {"mpjpe_mm", "p_mpjpe_mm",
+    "hidden", "visible", "actions"}}, "frames", "provenance"}. Totals are means over all frames; per-action figures over
+    the action's own frames. Raises InvalidInput if the file isn't in the layout or a number is out of range.
     """
     if stride < 1:
         raise InvalidInput(f"the stride must be at least 1, found {stride}")
-    motions = load_mocap17(data)
+    if workers < 1:
+        raise InvalidInput(f"the number of workers must be at least 1, found {workers}")
     started = time.time()
-    sums: dict[str, dict[str, _Sums]] = {}
-    frames_seen = 0
+    motions = load_mocap17(data)
     chosen = _chosen(motions, clips)
-    for done, number in enumerate(chosen):
-        for clip in evaluation_clips(motions, number):
-            assert clip.hidden is not None and clip.pose3d_cam is not None
-            numbers = np.arange(0, len(clip), stride)
-            for begin in range(0, len(numbers), BLOCK_FRAMES):
-                block = numbers[begin : begin + BLOCK_FRAMES]
-                truth, hidden = clip.pose3d_cam[block], clip.hidden[block]
-                found = predictions(clip, models, block, steps, hypotheses, seed, mixed_precision)
-                for name, predicted in found.items():
-                    errors = protocol_errors(predicted, truth)
-                    for action in ("", str(motions.action[number])):
-                        sums.setdefault(name, {}).setdefault(action, _Sums.empty()).add(errors, hidden)
-            frames_seen += len(numbers)
-        progress(done + 1, len(chosen))
+    settings = _Settings(stride, steps, hypotheses, seed, mixed_precision)
+    if workers == 1:
+        measured = (_measure_clip(motions, number, models, settings) for number in chosen)
+        sums, frames_seen = _gather(measured, len(chosen), progress)
+    else:
+        # Processes of one thread each: small products gain little from sharing one among threads.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, _start_worker, (data, models, settings)) as pool:
+            measured = (done.result() for done in as_completed([pool.submit(_worker_clip, n) for n in chosen]))
+            sums, frames_seen = _gather(measured, len(chosen), progress)
     methods = {
         name: {
             **by_action[""].report(0),

@@ -88,3 +88,9 @@ def walking_clip() -> PoseClip2D:
     motion = procedural_motion("walk", 3, 2.5)[:70]
     camera = look_at_camera(np.array([4.0, 2.0, 1.5]), motion[:, 0].mean(0))
     return clip_from_motion("walk", motion, camera, 30.0, 4, {"action": "walk"})
+
+
+@pytest.fixture(scope="session")
+def shipped_models() -> Models:
+    """The weights that are in the repository."""
+    return load_models()

@@ -1,0 +1,50 @@
+"""The README keeps its promises: figures come from the stored report, files and commands that it names exist."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from diffpose_core.cli import parser
+from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def tables():
+    spec = importlib.util.spec_from_file_location("results_tables", ROOT / "benchmarks" / "results_tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_readmes_figures_are_those_of_the_stored_report(tables):
+    assert tables.rewritten(README, json.loads(tables.REPORT.read_text())) == README
+
+
+def test_the_report_was_made_with_the_shipped_weights(tables, shipped_models):
+    provenance = json.loads(tables.REPORT.read_text())["provenance"]
+    assert provenance["encoder_sha256"] == fingerprint(encoder_tensors(shipped_models.encoder))
+    for name, network in shipped_models.denoisers.items():
+        assert provenance["weights_sha256"][name] == fingerprint(dict(network.state_dict())), name
+
+
+def test_files_that_the_readme_links_to_exist():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+def test_commands_in_the_readme_are_commands():
+    lines = [line.split("#")[0].split() for line in README.splitlines() if line.startswith("diffpose ")]
+    assert len(lines) >= 6
+    for words in lines:
+        parser().parse_args(words[1:])
+    targets = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`?make ([a-z-]+)", README)):
+        assert f"\n{target}:" in targets, target

@@ -1,0 +1,64 @@
+"""The weights in checkpoints/: complete, documented, and as good as they are said to be."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffpose_core.evaluation import evaluate
+from diffpose_core.io.cards import card_text
+from diffpose_core.io.checkpoints import MAX_BYTES, read_checkpoint
+from diffpose_core.io.clips import load_clip
+from diffpose_core.pipeline import CHECKPOINTS, lift
+from diffpose_core.skeleton import bone_lengths
+
+ROOT = Path(__file__).resolve().parent.parent
+CLIPS = sorted((ROOT / "assets" / "clips").glob("*.npz"))
+METHODS = ("diffpose", "diffpose_no_context", "diffpose_standard")
+
+
+@pytest.fixture(scope="module", params=CLIPS, ids=lambda path: path.stem)
+def clip(request):
+    """Two seconds of every bundled clip, every fourth frame of it."""
+    return load_clip(request.param).frames(slice(0, 60, 4))
+
+
+def test_every_method_under_both_schedules_is_shipped_with_a_card(shipped_models):
+    for name in ("graformer", *METHODS, *(f"{name}_supplement" for name in METHODS)):
+        path = CHECKPOINTS / f"{name}.safetensors"
+        assert path.stat().st_size < MAX_BYTES
+        _, record = read_checkpoint(path)
+        assert record.name == name and "CC BY-NC 4.0" in record.licence
+        assert path.with_suffix(".md").read_text().startswith(card_text(record, path.stat().st_size))
+    assert set(shipped_models.denoisers) >= {*METHODS}
+
+
+def test_a_bundled_clip_is_lifted_to_a_person_whose_bones_keep_their_lengths(clip, shipped_models):
+    result = lift(clip, models=shipped_models)
+    lengths = bone_lengths(result.pose3d)
+    assert (lengths.std(0) / lengths.mean(0)).max() < 0.05
+    error = np.linalg.norm(result.pose3d - clip.pose3d_cam, axis=-1).mean()
+    assert error < 0.1, "metres"
+    assert 1.2 < lengths.mean(0)[[1, 2, 6, 7, 8, 9]].sum() < 2.2, "leg, trunk and head make a stature"
+
+
+def test_hypotheses_differ_most_where_the_detector_saw_least(shipped_models):
+    spreads = []
+    for path in CLIPS:
+        clip = load_clip(path).frames(slice(0, 90, 6))
+        spread = lift(clip, models=shipped_models, hypotheses=10).hypotheses.std(1).mean(-1)
+        assert spread[:, 1:].min() > 1e-4
+        spreads.append([spread[:, 1:][clip.hidden[:, 1:]].mean(), spread[:, 1:][~clip.hidden[:, 1:]].mean()])
+    hidden, visible = np.mean(spreads, axis=0)
+    assert hidden > visible
+
+
+def test_on_held_out_motion_capture_the_order_of_the_methods_is_the_published_one(shipped_models, data_dir):
+    report = evaluate(data_dir / "mocap17_val.npz", shipped_models, stride=15, clips=range(0, 149, 25))
+    error = {name: row["mpjpe_mm"] for name, row in report["methods"].items()}
+    assert error["diffpose"] < error["graformer"]
+    assert error["diffpose"] < error["diffpose_no_context"]
+    assert error["diffpose"] < error["diffpose_standard"]
+    stored = json.loads((ROOT / "benchmarks" / "results" / "mocap17_test_frame.json").read_text())
+    assert stored["methods"]["diffpose"]["mpjpe_mm"] < stored["methods"]["graformer"]["mpjpe_mm"]

@@ -25,8 +25,8 @@ CLIPS = Path(os.environ.get("DIFFPOSE_CLIPS", ROOT / "assets" / "clips"))
 #: The clip that is open when nobody has chosen: seen from the side, one half of the body hides the other.
 FIRST_CLIP = "walk-from-the-side"
 #: Passes through the network that a view may cost: decides how many frames of a clip go through the reverse process.
-PASSES = 2000
-FEWEST_FRAMES, MOST_FRAMES = 8, 40
+PASSES = 1600
+FEWEST_FRAMES, MOST_FRAMES = 8, 32
 
 
 def bundled_clips() -> dict[str, Path]:

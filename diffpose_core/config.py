@@ -69,8 +69,9 @@ class TrainingConfig:
 
     samples_per_epoch: an epoch is this many poses, since views are drawn without end. epochs: how many. batch_size.
     learning_rate, learning_rate_decay, decay_every_epochs: Adam's rate and its decay; the paper's are 1e-4, 0.9 and
-    10. ema_decay: of the moving average of the weights, which is what is kept. noise_draws: forward-diffusion draws a
-    pose and batch (denoiser only).
+    10. ema_decay: of the moving average of the weights, which is what is kept. last_step_share: the share of a
+    denoiser's training that is spent at k = K, where inference starts, beside what falls there by chance; the rest is
+    drawn evenly from 1 to K, and 0 is the paper's way. bone_variation: share of bodies whose bones are varied.
     """
 
     samples_per_epoch: int = 65536
@@ -85,6 +86,7 @@ class TrainingConfig:
     ema_decay: float = 0.999
     seed: int = 0
     bone_variation: float = 0.5
+    last_step_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,13 @@ SHORT_ENCODER_TRAINING = TrainingConfig(
 )
 SHORT_DENOISER_TRAINING = TrainingConfig(
     samples_per_epoch=65536,
-    epochs=12,
+    epochs=16,
     batch_size=256,
     learning_rate=1e-3,
-    learning_rate_decay=0.72,
+    learning_rate_decay=0.8,
     decay_every_epochs=1,
     ema_decay=0.998,
+    last_step_share=0.5,
 )
 #: The supplement's own numbers (section 3).
 PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_size=4096)

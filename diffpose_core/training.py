@@ -189,14 +189,16 @@ class DenoiserTask(_Task):
 class BankDraw:
     """Draws training batches for a denoiser from a prepared bank."""
 
-    def __init__(self, bank: ConditionBank, network: DenoiserConfig) -> None:
-        self.bank, self.network = bank, network
+    def __init__(self, bank: ConditionBank, network: DenoiserConfig, last_step_share: float = 0.0) -> None:
+        self.bank, self.network, self.last_step_share = bank, network, last_step_share
 
     def __call__(self, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         bank = self.bank
         row = torch.randint(len(bank), (size,), generator=generator)
         draw = torch.randint(bank.noise.shape[1], (size,), generator=generator)
         k = torch.randint(1, self.network.num_steps + 1, (size,), generator=generator)
+        last = torch.rand(size, generator=generator) < self.last_step_share
+        k = torch.where(last, self.network.num_steps, k)
         return self.batch(row, draw, k, generator)
 
     def batch(self, row: Tensor, draw: Tensor, k: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
@@ -453,7 +455,7 @@ def train_denoiser(
     held_out = conditions(encoder_path, validation, 4096, 1, directory, False, config, bank_workers)
     pl.seed_everything(config.seed, verbose=False)
     task = DenoiserTask(network, config)
-    task.attach(BankDraw(bank, network), BankDraw(held_out, network).fixed(4096, 1024))
+    task.attach(BankDraw(bank, network, config.last_step_share), BankDraw(held_out, network).fixed(4096, 1024))
     metrics = run_task(task, config, options)
     error = (held_out.encoder_pose.float() - held_out.x_start.float()).norm(dim=-1)
     metrics["val_encoder_mpjpe_m"] = float(error.mean())

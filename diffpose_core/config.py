@@ -99,17 +99,17 @@ class UncertaintyConfig:
     reg_covar: float = 1e-6
 
 
-#: What two processor cores can do in ten to twenty minutes a network. The rate starts ten times above the paper's 1e-4
-#: and decays every epoch, because there are far fewer steps to take.
+#: What two processor cores can do in ten to twenty minutes a network. The rates start above the paper's 1e-4 and
+#: decay every epoch, because there are far fewer steps to take.
 SHORT_ENCODER_TRAINING = TrainingConfig(
     samples_per_epoch=65536, epochs=32, batch_size=256, learning_rate=1e-3, decay_every_epochs=1
 )
 SHORT_DENOISER_TRAINING = TrainingConfig(
     samples_per_epoch=65536,
-    epochs=16,
+    epochs=13,
     batch_size=256,
-    learning_rate=1e-3,
-    learning_rate_decay=0.8,
+    learning_rate=5e-4,
+    learning_rate_decay=0.78,
     decay_every_epochs=1,
     ema_decay=0.998,
     last_step_share=0.5,

@@ -11,7 +11,7 @@ import copy
 import logging
 import multiprocessing
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,7 +41,7 @@ from diffpose_core.io.checkpoints import (
     save_checkpoint,
 )
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, Given, gmm_features
+from diffpose_core.models.denoiser import UNIT_M, Denoiser, Given, gmm_features
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import fit_depth_residual, metric_scale
@@ -49,6 +49,8 @@ from diffpose_core.uncertainty.indeterminate import fit_depth_residual, metric_s
 _VALIDATION_SEED = 20_000
 _CALIBRATION_SEED = 30_000
 _BANK_SEED = 40_000
+#: Views that a denoiser's linear layer is fitted to.
+_SKIP_VIEWS = 131_072
 
 
 def mean_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
@@ -161,14 +163,18 @@ class DenoiserTask(_Task):
         self.network = Denoiser(network)
         self.schedule = make_schedule(network.schedule, network.num_steps)
 
+    @staticmethod
+    def given(batch: dict[str, Tensor]) -> Given:
+        """What g is given beside h_k and k."""
+        gmm = gmm_features(batch["component_mean"], batch["component_std"], batch["mixture_mean"], batch["mixture_std"])
+        return Given(batch.get("context"), batch["encoder_pose"], gmm, batch["heatmaps"])
+
     def predict(self, batch: dict[str, Tensor], k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Noise the batch to step k (B,) and run g. Returns g's output, its target, and the predicted h_0."""
-        kind, net = self.network.config.prediction_type, self.network
-        x_start, mean, noise = batch["x_start"], batch["component_mean"], batch["noise"]
-        x_k = q_sample(x_start, k, self.schedule, noise, mean)
-        gmm = gmm_features(mean, batch["component_std"], batch["mixture_mean"], batch["mixture_std"])
-        given = Given(batch.get("context"), batch["encoder_pose"], gmm, batch["heatmaps"])
-        output = net(x_k, k, given)
+        kind = self.network.config.prediction_type
+        x_start, mean = batch["x_start"], batch["component_mean"]
+        x_k = q_sample(x_start, k, self.schedule, batch["noise"], mean)
+        output = self.network(x_k, k, self.given(batch))
         target = from_x_start(x_start, kind, x_k, k, self.schedule, mean)
         return output, target, to_x_start(output, kind, x_k, k, self.schedule, mean)
 
@@ -184,6 +190,33 @@ class DenoiserTask(_Task):
             error = (self.predict(batch, steps)[2] - batch["x_start"]).norm(dim=-1)
             self._log_epoch(f"val_mpjpe_k{k}_m", error.mean(), error.numel())
             self._log_epoch(f"val_hidden_k{k}_m", error[batch["hidden"]].mean(), int(batch["hidden"].sum()))
+
+
+@torch.no_grad()
+def fit_skip(network: Denoiser, batches: Iterable[dict[str, Tensor]], ridge: float = 1e-3) -> None:
+    """Fit a denoiser's linear layer to the truth by least squares, so that training starts from the best linear guess.
+
+    batches: training batches, read once. ridge: of the mean of the normal equations' diagonal. Does nothing to a
+    network without an anchor.
+    """
+    if network.skip is None:
+        return
+    products, targets = torch.zeros(0), torch.zeros(0)
+    for batch in batches:
+        given = DenoiserTask.given(batch)
+        anchor = network.anchor_pose(given)
+        assert anchor is not None
+        rows = torch.nn.functional.pad(network.skip_inputs(given), (0, 1), value=1.0)
+        wanted = (batch["x_start"] - anchor).flatten(-2) / UNIT_M
+        if not len(products):
+            products = torch.zeros(rows.shape[1], rows.shape[1], dtype=torch.float64)
+            targets = torch.zeros(rows.shape[1], wanted.shape[1], dtype=torch.float64)
+        products += rows.T @ rows
+        targets += rows.T @ wanted
+    products.diagonal().add_(ridge * products.diagonal().mean())
+    solution = torch.linalg.solve(products, targets).float().T
+    network.skip.weight.copy_(solution[:, :-1])
+    network.skip.bias.copy_(solution[:, -1])
 
 
 class BankDraw:
@@ -225,11 +258,11 @@ class BankDraw:
             fields.update(component_mean=zero, component_std=one, noise=noise, mixture_mean=zero, mixture_std=one)
         return fields
 
-    def fixed(self, size: int, batch_size: int) -> list[dict[str, Tensor]]:
-        """The first `size` rows in order, for validation."""
+    def in_order(self, size: int, batch_size: int) -> Iterator[dict[str, Tensor]]:
+        """The first `size` rows of the bank in order, the first draw of each."""
         generator = seeded("cpu", _VALIDATION_SEED)
-        rows = torch.arange(min(size, len(self.bank))).split(batch_size)
-        return [self.batch(r, torch.zeros_like(r), torch.ones_like(r), generator) for r in rows]
+        for rows in torch.arange(min(size, len(self.bank))).split(batch_size):
+            yield self.batch(rows, torch.zeros_like(rows), torch.ones_like(rows), generator)
 
 
 @dataclass(frozen=True)
@@ -455,7 +488,10 @@ def train_denoiser(
     held_out = conditions(encoder_path, validation, 4096, 1, directory, False, config, bank_workers)
     pl.seed_everything(config.seed, verbose=False)
     task = DenoiserTask(network, config)
-    task.attach(BankDraw(bank, network, config.last_step_share), BankDraw(held_out, network).fixed(4096, 1024))
+    draw = BankDraw(bank, network, config.last_step_share)
+    if not (options.directory / "last.ckpt").is_file():
+        fit_skip(task.network, draw.in_order(_SKIP_VIEWS, 4096))
+    task.attach(draw, list(BankDraw(held_out, network).in_order(4096, 1024)))
     metrics = run_task(task, config, options)
     error = (held_out.encoder_pose.float() - held_out.x_start.float()).norm(dim=-1)
     metrics["val_encoder_mpjpe_m"] = float(error.mean())

@@ -122,11 +122,12 @@ class Denoiser(nn.Module):
         return found
 
     def skip_inputs(self, given: Given) -> Tensor:
-        """What the linear layer reads: all joints' conditions and f_ST in one row, (B, J C) float32."""
+        """What the linear layer reads: all joints' conditions and f_ST in one row, (B, J C), in the weights' precision."""
+        dtype = self.head.linear.weight.dtype
         parts = self.conditions(given)
         if self.config.use_context:
             parts.append(_required(given.features, "features"))
-        return torch.cat([part.float() for part in parts], dim=-1).flatten(-2)
+        return torch.cat([part.to(dtype) for part in parts], dim=-1).flatten(-2)
 
 
 def gmm_features(component_mean: Tensor, component_std: Tensor, mixture_mean: Tensor, mixture_std: Tensor) -> Tensor:

@@ -122,7 +122,7 @@ class Denoiser(nn.Module):
         return found
 
     def skip_inputs(self, given: Given) -> Tensor:
-        """What the linear layer reads: all joints' conditions and f_ST in one row, (B, J C), in the weights' precision."""
+        """What the linear layer reads: all joints' conditions and f_ST in one row, (B, J C), of the weights' type."""
         dtype = self.head.linear.weight.dtype
         parts = self.conditions(given)
         if self.config.use_context:

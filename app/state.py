@@ -23,7 +23,7 @@ class Settings:
 
     schedule: ScheduleName = "supplement"
     steps: int = 5
-    hypotheses: int = 10
+    hypotheses: int = 5
     eta: float = 0.0
     seed: int = 0
     samples: int = 200

@@ -1,7 +1,7 @@
 """Put measured figures into the README: `python benchmarks/results_tables.py [--check]`.
 
-Reads the report in benchmarks/results that `diffpose evaluate --json` wrote and rewrites the README between its
-markers. With --check nothing is written; the exit status says whether the README shows what the report holds.
+Reads the reports in benchmarks/results (`diffpose evaluate --json` and `diffpose detector-stats` wrote them) and
+rewrites the README between its markers. With --check nothing is written; the exit status says whether the README shows what the report holds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 REPORT = ROOT / "benchmarks" / "results" / "mocap17_test_frame.json"
+DETECTOR = ROOT / "benchmarks" / "results" / "detector_val.json"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 #: Rows of the table: what it says, the schedule's column, and the report's method.
@@ -62,7 +63,18 @@ def by_action(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def section(report: dict[str, Any]) -> str:
+def detector_sentence(statistics: dict[str, Any]) -> str:
+    """What the simulated detector does, in words."""
+    visible, hidden = statistics["visible_error_px"]["mean"], statistics["hidden_error_px"]["mean"]
+    return (
+        f"The simulated detector on {statistics['data']}: {visible:.1f} px mean error on visible joints and "
+        f"{hidden:.1f} px on hidden ones ({statistics['hidden_share']:.0%} of all), "
+        f"{statistics['swapped_share_of_limb_ends']:.1%} of limb ends exchanged left to right, "
+        f"{statistics['two_mode_share']:.0%} of joints with more than one mode (`diffpose detector-stats`)."
+    )
+
+
+def section(report: dict[str, Any], statistics: dict[str, Any]) -> str:
     """Everything that stands between the markers."""
     p = report["provenance"]
     note = (
@@ -77,13 +89,14 @@ def section(report: dict[str, Any]) -> str:
         "",
         "</details>",
     ]
-    return "\n".join([BEGIN, note, "", *totals(report), "", *folded, END])
+    return "\n".join([BEGIN, note, "", *totals(report), "", *folded, "", detector_sentence(statistics), END])
 
 
-def rewritten(readme: str, report: dict[str, Any]) -> str:
-    """The README with its results replaced by the report's."""
+def rewritten(readme: str) -> str:
+    """The README with its results replaced by those of the stored reports."""
+    report, statistics = (json.loads(path.read_text()) for path in (REPORT, DETECTOR))
     head, rest = readme.split(BEGIN, 1)
-    return head + section(report) + rest.split(END, 1)[1]
+    return head + section(report, statistics) + rest.split(END, 1)[1]
 
 
 def main() -> int:
@@ -92,7 +105,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; fail if the README differs")
     args = parser.parse_args()
     before = README.read_text()
-    after = rewritten(before, json.loads(REPORT.read_text()))
+    after = rewritten(before)
     if args.check:
         return int(before != after)
     README.write_text(after)

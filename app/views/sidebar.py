@@ -86,7 +86,7 @@ def draw(services: Any) -> Session | None:
             )
         st.divider()
         schedule = st.selectbox(
-            "Noise schedule",
+            "Forward noise schedule",
             list(SCHEDULES),
             format_func=lambda s: SCHEDULES[s],
             key="schedule",
@@ -104,7 +104,7 @@ def draw(services: Any) -> Session | None:
         hypotheses = st.select_slider(
             "Hypotheses",
             [1, 2, 5, 10, 20, 50],
-            value=10,
+            value=5,
             key="hypotheses",
             bind="query-params",
             help="How many poses are drawn from H_K and denoised; their mean is the answer, the paper uses 5.",

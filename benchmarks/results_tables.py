@@ -1,7 +1,8 @@
 """Put measured figures into the README: `python benchmarks/results_tables.py [--check]`.
 
 Reads the reports in benchmarks/results (`diffpose evaluate --json` and `diffpose detector-stats` wrote them) and
-rewrites the README between its markers. With --check nothing is written; the exit status says whether the README shows what the report holds.
+rewrites the README between its markers. With --check nothing is written; the exit status says whether the README shows
+what the reports hold.
 """
 
 from __future__ import annotations

@@ -28,9 +28,10 @@ def _train(args: argparse.Namespace) -> None:
     preset = PRESETS[args.name]
     directory = Path(args.runs)
     config = shortened(preset.training, epochs=args.epochs, batch_size=args.batch_size, seed=args.seed,
-                       learning_rate=args.learning_rate, samples_per_epoch=args.samples_per_epoch)  # fmt: skip
+                       learning_rate=args.learning_rate, samples_per_epoch=args.samples_per_epoch,
+                       own_state_share=args.own_states)  # fmt: skip
     options = RunOptions(
-        directory / args.name,
+        directory / (args.name if args.start_from is None else f"{args.name}-tuned"),
         accelerator=args.accelerator,
         devices=args.devices,
         threads=args.threads,
@@ -46,7 +47,8 @@ def _train(args: argparse.Namespace) -> None:
         encoder = Path(args.encoder) if args.encoder else directory / "graformer.safetensors"
         record = train_denoiser(args.name, encoder, Path(args.data), Path(args.validation), preset.network, config,
                                 options, out, command, args.licence, args.bank_size,
-                                bank_workers=args.bank_workers)  # fmt: skip
+                                bank_workers=args.bank_workers,
+                                start_from=None if args.start_from is None else Path(args.start_from))  # fmt: skip
     for name, value in sorted(record.metrics.items()):
         print(f"{name:28s} {value:.4f}")
     print(f"wrote {out} and {out.with_suffix('.md')}")
@@ -187,6 +189,10 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--bank-workers", type=int, default=1, help="processes that prepare them")
     for name, kind in (("epochs", int), ("batch-size", int), ("samples-per-epoch", int), ("learning-rate", float)):
         train.add_argument(f"--{name}", type=kind, default=None, help="instead of the preset's")
+    train.add_argument("--start-from", default=None, help="go on from this checkpoint, in a run of its own")
+    train.add_argument(
+        "--own-states", type=float, default=None, help="share of batches that start from the denoiser's own prediction"
+    )
     train.add_argument("--seed", type=int, default=0, help="decides initial weights and every batch")
     train.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="where to train")
     train.add_argument("--devices", type=int, default=1, help="processes (DDP) on this machine")

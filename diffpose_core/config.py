@@ -71,7 +71,9 @@ class TrainingConfig:
     learning_rate, learning_rate_decay, decay_every_epochs: Adam's rate and its decay; the paper's are 1e-4, 0.9 and
     10. ema_decay: of the moving average of the weights, which is what is kept. last_step_share: the share of a
     denoiser's training that is spent at k = K, where inference starts, beside what falls there by chance; the rest is
-    drawn evenly from 1 to K, and 0 is the paper's way. bone_variation: share of bodies whose bones are varied.
+    drawn evenly from 1 to K, and 0 is the paper's way. own_state_share: the share of a denoiser's batches whose h_k
+    are made from its own prediction at K instead of the truth, as they are at inference; 0 is the paper's way, and
+    only a network that predicts x_start can have more. bone_variation: share of bodies whose bones are varied.
     """
 
     samples_per_epoch: int = 65536
@@ -87,6 +89,7 @@ class TrainingConfig:
     seed: int = 0
     bone_variation: float = 0.5
     last_step_share: float = 0.0
+    own_state_share: float = 0.0
 
 
 @dataclass(frozen=True)

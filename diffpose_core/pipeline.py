@@ -189,7 +189,8 @@ def reverse_steps(
     """The reverse process of every prepared frame, state by state, in the view frame: samples (F, H, J, 3).
 
     Starts from poses drawn from each frame's fitted GMM (standard diffusion: from N(0, I)); hypotheses differ in
-    component and noise. Raises InvalidInput on counts or eta out of range.
+    component and noise, drawn so that their mean is not at the mercy of chance (`PoseGMM.noise`, balanced).
+    Raises InvalidInput on counts or eta out of range.
     """
     if not 1 <= hypotheses <= MAX_HYPOTHESES:
         raise InvalidInput(f"hypotheses must lie between 1 and {MAX_HYPOTHESES}, found {hypotheses}")
@@ -202,9 +203,9 @@ def reverse_steps(
         single = standard_normal(3 * NUM_JOINTS)
         gmm = PoseGMM(*(t.expand(count, *t.shape).clone() for t in (single.weights, single.means, single.covariances)))
     pose = (NUM_JOINTS, 3)
-    components = gmm.draw_components(hypotheses, generator, shared=True)
+    components = gmm.draw_components(hypotheses, generator, shared=True, balanced=True)
     mean = gmm.mean_of(components).unflatten(-1, pose)
-    start = mean + gmm.noise(components, generator, shared=True).unflatten(-1, pose)
+    start = mean + gmm.noise(components, generator, shared=True, balanced=True).unflatten(-1, pose)
     variances = gmm.covariances.diagonal(dim1=-2, dim2=-1)
     component_std = variances.gather(1, components[..., None].expand(-1, -1, variances.shape[-1])).sqrt()
     mixture_std = gmm.covariance.diagonal(dim1=-2, dim2=-1).sqrt()

@@ -37,6 +37,7 @@ from diffpose_core.io.checkpoints import (
     Record,
     encoder_tensors,
     fingerprint,
+    load_denoiser,
     load_encoder,
     save_checkpoint,
 )
@@ -173,10 +174,19 @@ class DenoiserTask(_Task):
         """Noise the batch to step k (B,) and run g. Returns g's output, its target, and the predicted h_0."""
         kind = self.network.config.prediction_type
         x_start, mean = batch["x_start"], batch["component_mean"]
-        x_k = q_sample(x_start, k, self.schedule, batch["noise"], mean)
-        output = self.network(x_k, k, self.given(batch))
+        given = self.given(batch)
+        seen = self._own_prediction(batch, given) if self.training and "own" in batch else x_start
+        x_k = q_sample(seen, k, self.schedule, batch["noise"], mean)
+        output = self.network(x_k, k, given)
         target = from_x_start(x_start, kind, x_k, k, self.schedule, mean)
         return output, target, to_x_start(output, kind, x_k, k, self.schedule, mean)
+
+    @torch.no_grad()
+    def _own_prediction(self, batch: dict[str, Tensor], given: Given) -> Tensor:
+        """The h_0 that states are made from: what g predicts from a draw of H_K where `own` says so, else the truth."""
+        start = batch["component_mean"] + batch["noise"]
+        last = torch.full((len(start),), self.schedule.num_steps, device=start.device)
+        return torch.where(batch["own"][:, None, None], self.network(start, last, given), batch["x_start"])
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         output, target, _predicted = self.predict(batch, batch["k"])
@@ -222,8 +232,15 @@ def fit_skip(network: Denoiser, batches: Iterable[dict[str, Tensor]], ridge: flo
 class BankDraw:
     """Draws training batches for a denoiser from a prepared bank."""
 
-    def __init__(self, bank: ConditionBank, network: DenoiserConfig, last_step_share: float = 0.0) -> None:
-        self.bank, self.network, self.last_step_share = bank, network, last_step_share
+    def __init__(
+        self, bank: ConditionBank, network: DenoiserConfig, last_step_share: float = 0.0, own_state_share: float = 0.0
+    ) -> None:
+        if own_state_share > 0 and network.prediction_type != "x_start":
+            raise InvalidInput(
+                f"states of its own need a network that predicts x_start, found {network.prediction_type!r}"
+            )
+        self.bank, self.network = bank, network
+        self.last_step_share, self.own_state_share = last_step_share, own_state_share
 
     def __call__(self, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         bank = self.bank
@@ -232,7 +249,10 @@ class BankDraw:
         k = torch.randint(1, self.network.num_steps + 1, (size,), generator=generator)
         last = torch.rand(size, generator=generator) < self.last_step_share
         k = torch.where(last, self.network.num_steps, k)
-        return self.batch(row, draw, k, generator)
+        fields = self.batch(row, draw, k, generator)
+        if self.own_state_share > 0:
+            fields["own"] = torch.rand(size, generator=generator) < self.own_state_share
+        return fields
 
     def batch(self, row: Tensor, draw: Tensor, k: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """The batch of the given bank rows and noise draws; standard diffusion draws its own noise."""
@@ -475,8 +495,12 @@ def train_denoiser(
     bank_size: int = 262_144,
     bank_draws: int = 4,
     bank_workers: int = 1,
+    start_from: Path | None = None,
 ) -> Record:
-    """Train a diffusion network g on a frozen encoder and write its checkpoint to `out`."""
+    """Train a diffusion network g on a frozen encoder and write its checkpoint to `out`.
+
+    start_from: a checkpoint of the same network to go on from, instead of new weights.
+    """
     encoder, _ = load_encoder(encoder_path)
     if encoder.network.config.channels != network.context_channels:
         raise InvalidInput(
@@ -488,8 +512,13 @@ def train_denoiser(
     held_out = conditions(encoder_path, validation, 4096, 1, directory, False, config, bank_workers)
     pl.seed_everything(config.seed, verbose=False)
     task = DenoiserTask(network, config)
-    draw = BankDraw(bank, network, config.last_step_share)
-    if not (options.directory / "last.ckpt").is_file():
+    draw = BankDraw(bank, network, config.last_step_share, config.own_state_share)
+    if start_from is not None:
+        start, _ = load_denoiser(start_from, encoder)
+        if start.config != network:
+            raise InvalidInput(f"{start_from}: its network is not the preset's, found {start.config}")
+        task.network.load_state_dict(start.state_dict())
+    elif not (options.directory / "last.ckpt").is_file():
         fit_skip(task.network, draw.in_order(_SKIP_VIEWS, 4096))
     task.attach(draw, list(BankDraw(held_out, network).in_order(4096, 1024)))
     metrics = run_task(task, config, options)

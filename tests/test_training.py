@@ -295,3 +295,33 @@ def test_a_share_of_training_is_spent_where_inference_starts(bank):
     assert float((drawn == 50).float().mean()) == pytest.approx(0.51, abs=0.03)
     evenly = BankDraw(bank, DENOISER)(4000, seeded("cpu", 2))["k"]
     assert float((evenly == 50).float().mean()) == pytest.approx(0.02, abs=0.01)
+
+
+def test_states_of_its_own_come_from_the_networks_prediction_and_the_target_stays_the_truth(bank):
+    config = training.replace(DENOISER, anchor="context")
+    task = DenoiserTask(config, BRIEF).train()
+    batch = BankDraw(bank, config, own_state_share=0.5)(40, seeded("cpu", 3))
+    own = batch["own"]
+    assert 8 < int(own.sum()) < 32
+    heard = []
+    task.network.register_forward_pre_hook(lambda module, arguments: heard.append(arguments))
+    output, target, _ = task.predict(batch, batch["k"])
+    (start, last, _), (state, k, _) = heard
+    assert torch.equal(start, batch["component_mean"] + batch["noise"]) and bool((last == 50).all())
+    schedule = make_schedule("converging", 50)
+    with torch.no_grad():
+        predicted = task.network(start, last, task.given(batch))
+    for seen, rows in ((predicted, own), (batch["x_start"], ~own)):
+        expected = q_sample(seen, k, schedule, batch["noise"], batch["component_mean"])
+        assert torch.allclose(state[rows], expected[rows], atol=1e-6)
+    assert torch.equal(target, batch["x_start"]) and output.requires_grad
+    # Validation measures the forward process alone.
+    heard.clear()
+    task.eval().predict(batch, batch["k"])
+    assert len(heard) == 1
+
+
+def test_states_of_its_own_need_a_network_that_predicts_x_start(bank):
+    paper = training.replace(DENOISER, anchor="none", prediction_type="previous")
+    with pytest.raises(InvalidInput, match="predicts x_start, found 'previous'"):
+        BankDraw(bank, paper, own_state_share=0.1)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.signal import lfilter
 from torch import Tensor
 
 from diffpose_core.camera import Camera, project
@@ -163,10 +164,12 @@ def detect(
     def correlated(*shape: int) -> Tensor:
         """Unit-variance Gaussian noise (B, F, *shape), correlated over the frames."""
         noise = torch.randn(size, frames, *shape, generator=generator, device=device)
-        innovation = math.sqrt(1.0 - persistence**2)
-        for f in range(1, frames):
-            noise[:, f] = persistence * noise[:, f - 1] + innovation * noise[:, f]
-        return noise
+        if frames == 1:
+            return noise
+        # x_f = persistence x_{f-1} + innovation noise_f, starting at the process's own distribution.
+        noise[:, 1:] *= math.sqrt(1.0 - persistence**2)
+        filtered = lfilter([1.0], [1.0, -persistence], noise.cpu().numpy(), axis=1)
+        return torch.from_numpy(filtered.astype(np.float32)).to(device)
 
     def correlated_uniform(*shape: int) -> Tensor:
         return torch.special.ndtr(correlated(*shape))

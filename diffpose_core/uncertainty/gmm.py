@@ -134,14 +134,19 @@ class PoseGMM:
         components = self.draw_components(n, generator)
         return self.mean_of(components) + self.noise(components, generator), components
 
-    def draw_components(self, n: int, generator: torch.Generator, shared: bool = False) -> Tensor:
+    def draw_components(
+        self, n: int, generator: torch.Generator, shared: bool = False, balanced: bool = False
+    ) -> Tensor:
         """Draws n component numbers from each mixture by weight, (..., n) int64.
 
         shared: use the same random numbers for every mixture, so that the mixtures of neighbouring frames give
-        neighbouring draws, whatever other frames are in the batch.
+        neighbouring draws, whatever other frames are in the batch. balanced: spread the n draws evenly over the
+        weights (one random number, n equal strata); each draw by itself still follows them.
         """
         lead = (1,) * len(self.batch_shape) if shared else self.batch_shape
         uniform = torch.rand((*lead, n), generator=generator, device=generator.device, dtype=torch.float64)
+        if balanced and n > 1:
+            uniform = (uniform[..., :1] + torch.arange(n, device=uniform.device) / n) % 1.0
         uniform = uniform.expand(*self.batch_shape, n)
         edges = self.weights.double().cumsum(-1)
         # Scaled by the last edge, so that rounding can't pick a component of weight 0 beyond it.
@@ -154,10 +159,14 @@ class PoseGMM:
         index = components[..., None].expand(*components.shape, self.dim)
         return torch.gather(self.means, -2, index)
 
-    def noise(self, components: Tensor, generator: torch.Generator, shared: bool = False) -> Tensor:
+    def noise(
+        self, components: Tensor, generator: torch.Generator, shared: bool = False, balanced: bool = False
+    ) -> Tensor:
         """eps^G: a zero-mean draw of N(0, Sigma_m) for each chosen component m, (..., n) integers -> (..., n, D).
 
-        shared: colour the same white noise for every mixture (see `draw_components`).
+        shared: colour the same white noise for every mixture (see `draw_components`). balanced: white noise whose mean
+        over the n draws is 0, so that the mean of what comes of few draws is not at the mercy of their noise; each draw
+        by itself still follows N(0, Sigma_m).
         Source: supplement, section 1, Eq. 1 and 2.
         """
         self._check_components(components)
@@ -165,6 +174,8 @@ class PoseGMM:
         lead = (1,) * len(self.batch_shape) if shared else self.batch_shape
         drawn = (*lead, *shape[len(self.batch_shape) :])
         white = torch.randn(drawn, generator=generator, device=generator.device, dtype=self.means.dtype)
+        if balanced and shape[-2] > 1:
+            white = (white - white.mean(-2, keepdim=True)) * (shape[-2] / (shape[-2] - 1)) ** 0.5
         white = white.to(self.means.device).expand(shape)
         if components.shape[-1] < self.num_components:
             # Few draws a mixture: fetching their factors is cheaper than colouring with all of them.

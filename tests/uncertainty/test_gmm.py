@@ -293,3 +293,30 @@ def test_the_reference_fit_tells_too():
         fit_gmm(np.zeros((2, 9, 3)))
     with pytest.raises(InvalidInput, match="finite numbers"):
         fit_gmm(np.full((9, 3), np.inf))
+
+
+def test_balanced_draws_spread_over_the_components_and_their_noise_has_no_mean():
+    generator = torch.Generator().manual_seed(3)
+    root = torch.randn(2, 3, 6, 6, generator=generator)
+    weights = torch.tensor([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
+    gmm = PoseGMM(weights, torch.randn(2, 3, 6, generator=generator), root @ root.mT + 0.1 * torch.eye(6))
+    for _ in range(20):
+        components = gmm.draw_components(10, generator, balanced=True)
+        counts = torch.stack([torch.bincount(row, minlength=3) for row in components])
+        assert bool(((counts - 10 * weights).abs() <= 1).all())
+    single = PoseGMM(weights[:, :1] / weights[:, :1], gmm.means[:, :1], gmm.covariances[:, :1])
+    zeros = torch.zeros(2, 5, dtype=torch.long)
+    draws = torch.stack([single.noise(zeros, generator, balanced=True) for _ in range(4000)])
+    assert draws.mean(-2).abs().max() < 1e-4
+    each = draws[:, 0, 2]
+    error = (each.T @ each) / len(each) - single.covariances[0, 0]
+    assert error.abs().max() < 0.15 * single.covariances[0, 0].diagonal().max()
+
+
+def test_one_balanced_draw_is_a_plain_one():
+    gmm = PoseGMM(torch.ones(1), torch.zeros(1, 3), torch.eye(3)[None])
+    plain, balanced = (
+        gmm.noise(torch.zeros(1, dtype=torch.long), torch.Generator().manual_seed(1), balanced=balanced)
+        for balanced in (False, True)
+    )
+    assert torch.equal(plain, balanced)

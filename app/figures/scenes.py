@@ -353,7 +353,7 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
         payload.pose("truth", view.truth_cam, "frame")
     titles = {"no_context": "Without f_ST", "context": "With f_ST"}
     captions = {
-        "no_context": "The network sees the noisy pose only. It ends up plausible, but guesses.",
+        "no_context": "The network sees the noisy pose and the mixture that it came from.",
         "context": "The context encoder's features of the 2D pose steer every step.",
     }
     charts: dict[str, dict[str, str]] = {}

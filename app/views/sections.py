@@ -68,8 +68,8 @@ def reverse(session: Session, number: str = "") -> None:
         number,
         "Reverse diffusion: from many poses to one",
         "Now backwards: the network $g$ takes uncertain poses and removes the noise step by step. Both sides "
-        "start from the same samples and use the same noise. Only the right one is told what the 2D "
-        "picture looked like, through the context features $f_{ST}$.",
+        "start from the same samples, use the same noise and know the same mixture. Only the right one also gets "
+        "$f_{ST}$, what the context encoder made of the whole 2D pose.",
         EQ_REVERSE[services.predicts(session.settings)],
         "$f_D^k$ tells the network which step it is at; $\\hat\\epsilon$ is the noise that is left (DDIM). The slider "
         "runs from $k = 50$ down to 0.",

@@ -81,7 +81,8 @@ def section(report: dict[str, Any], statistics: dict[str, Any]) -> str:
     note = (
         f"Millimetres, on {p['data']}: {report['frames']:,} views (every {p['stride']}th frame of {p['clips']} clips, "
         f"four cameras each), detected 2D of the simulated detector, {p['steps']} DDIM steps, "
-        f"{p['hypotheses']} hypotheses, one frame at a time."
+        f"{p['hypotheses']} hypotheses, one frame at a time"
+        f"{', networks in bfloat16' if p['mixed_precision'] else ''}."
     )
     folded = [
         "<details><summary>MPJPE / P-MPJPE by action, converging schedule</summary>",

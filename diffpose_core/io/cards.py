@@ -12,8 +12,8 @@ def card_text(record: Record, size_bytes: int) -> str:
     """The card of a checkpoint as Markdown."""
     summary = PRESETS[record.name].summary if record.name in PRESETS else record.kind
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(record.metrics.items()))
-    config = "\n".join(f"| {name} | {value} |" for name, value in record.config.items())
-    training = "\n".join(f"| {name} | {value} |" for name, value in record.training.items())
+    config = "\n".join(f"| {name} | {value} |" for name, value in sorted(record.config.items()))
+    training = "\n".join(f"| {name} | {value} |" for name, value in sorted(record.training.items()))
     encoder = (
         f"\n- Context encoder: SHA-256 `{record.encoder_sha256}`; it must be the one at hand."
         if record.encoder_sha256

@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,14 @@ import torch
 
 from diffpose_core.camera import evaluation_cameras
 from diffpose_core.config import UncertaintyConfig, to_dict
-from diffpose_core.datasets.detector import DetectorConfig, detect
+from diffpose_core.datasets.detector import DetectorConfig, detect_motion
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.datasets.sampling import seeded
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
 from diffpose_core.metrics import joint_errors, procrustes_align
 from diffpose_core.models.layers import root_relative
-from diffpose_core.pipeline import BLOCK_FRAMES, Models, clip_view, prepare, reverse_steps, version
-from diffpose_core.structures import Intrinsics, InvalidInput, PoseClip2D, PoseMixture
+from diffpose_core.pipeline import BLOCK_FRAMES, Models, prepare, reverse_steps, version
+from diffpose_core.structures import InvalidInput, PoseClip2D
 
 #: The detector's seed of clip c and camera v is drawn from (DETECTOR_SEED, c, v): the same 2D for every method and
 #: machine.
@@ -37,33 +37,11 @@ def evaluation_clips(motions: MotionSet, clip: int, detector: DetectorConfig | N
     fps = float(motions.fps[clip])
     clips = []
     for view, camera in enumerate(evaluation_cameras(joints_world[:, 0])):
-        joints_cam = camera.to_cam(joints_world.astype(np.float64)).astype(np.float32)
-        i: Intrinsics = camera.intrinsics
-        detection = detect(
-            torch.from_numpy(joints_cam)[None],
-            torch.tensor([[i.fx, i.fy, i.cx, i.cy]]),
-            seeded("cpu", DETECTOR_SEED, clip, view),
-            fps,
-            detector,
-        )
-        mixture = PoseMixture(
-            detection.weights[0].numpy(), detection.means_px[0].numpy(), detection.variances_px2[0].numpy()
-        )
-        clips.append(
-            PoseClip2D(
-                name=f"{motions.name[clip]} camera {view}",
-                keypoints_px=mixture.argmax_px,
-                confidence=mixture.weights.max(-1),
-                width=camera.width,
-                height=camera.height,
-                fps=fps,
-                mixture=mixture,
-                intrinsics=i,
-                pose3d_cam=joints_cam - joints_cam[:, :1],
-                hidden=detection.hidden[0].numpy(),
-                provenance={"action": str(motions.action[clip]), "swapped": int(detection.swapped.sum())},
-            )
-        )
+        name = f"{motions.name[clip]} camera {view}"
+        generator = seeded("cpu", DETECTOR_SEED, clip, view)
+        seen, detection = detect_motion(name, joints_world, camera, fps, generator, detector)
+        provenance = {"action": str(motions.action[clip]), "swapped": int(detection.swapped.sum())}
+        clips.append(replace(seen, provenance=provenance))
     return clips
 
 
@@ -319,6 +297,3 @@ def detector_statistics(data: str | Path, clips: range | None = None) -> dict[st
         "two_mode_share": two_modes / joints,
         "visible_error_correlation_one_frame_apart": lag_products / max(lag_squares, 1e-9),
     }
-
-
-__all__ = ["clip_view", "detector_statistics", "evaluate", "evaluation_clips", "predictions", "protocol_errors"]

@@ -17,7 +17,7 @@ a single frame has the same distribution as any frame of a clip.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from diffpose_core.camera import Camera, project
 from diffpose_core.skeleton import LIMB_ENDS, MIRROR, NUM_JOINTS
-from diffpose_core.structures import Intrinsics, PoseClip2D, PoseMixture
+from diffpose_core.structures import PoseClip2D, PoseMixture
 
 NUM_MODES = 3
 
@@ -105,11 +105,6 @@ class Detection:
     variances_px2: Tensor
     hidden: Tensor
     swapped: Tensor
-
-    @property
-    def mixture(self) -> PoseMixture:
-        """The mixtures of one clip (no leading axes) as arrays."""
-        return PoseMixture(self.weights.numpy(), self.means_px.numpy(), self.variances_px2.numpy())
 
 
 def hidden_joints(joints_cam: Tensor, depth_margin_m: float = 0.05) -> tuple[Tensor, Tensor]:
@@ -236,6 +231,43 @@ def detect(
     return Detection(weights, means_px, variances[..., None].expand_as(means_px).contiguous(), hidden, swapped)
 
 
+def detect_motion(
+    name: str,
+    joints_world: np.ndarray,
+    camera: Camera,
+    fps: float,
+    generator: torch.Generator,
+    config: DetectorConfig | None = None,
+) -> tuple[PoseClip2D, Detection]:
+    """What a camera and the simulated detector make of a motion: a clip without provenance, and the raw detection.
+
+    joints_world: (F, J, 3) metres, z up. generator: decides the detector's errors. The clip has detected 2D poses and
+    their mixtures, the exact root-relative 3D in the camera's frame, which joints were hidden, and the intrinsics; the
+    detection has a leading axis of length 1.
+    """
+    joints_cam = camera.to_cam(np.asarray(joints_world, dtype=np.float64)).astype(np.float32)
+    i = camera.intrinsics
+    detection = detect(
+        torch.from_numpy(joints_cam)[None], torch.tensor([[i.fx, i.fy, i.cx, i.cy]]), generator, fps, config
+    )
+    mixture = PoseMixture(
+        detection.weights[0].numpy(), detection.means_px[0].numpy(), detection.variances_px2[0].numpy()
+    )
+    clip = PoseClip2D(
+        name=name,
+        keypoints_px=mixture.argmax_px,
+        confidence=mixture.weights.max(-1),
+        width=camera.width,
+        height=camera.height,
+        fps=fps,
+        mixture=mixture,
+        intrinsics=i,
+        pose3d_cam=joints_cam - joints_cam[:, :1],
+        hidden=detection.hidden[0].numpy(),
+    )
+    return clip, detection
+
+
 def clip_from_motion(
     name: str,
     joints_world: np.ndarray,
@@ -245,30 +277,6 @@ def clip_from_motion(
     provenance: dict[str, object] | None = None,
     config: DetectorConfig | None = None,
 ) -> PoseClip2D:
-    """What a camera and the simulated detector make of a motion.
-
-    joints_world: (F, J, 3) metres, z up. seed: decides the detector's errors. Returns a clip with detected 2D poses and
-    their mixtures, the exact root-relative 3D in the camera's frame, which joints were hidden, and the intrinsics.
-    """
-    joints_cam = camera.to_cam(np.asarray(joints_world, dtype=np.float64)).astype(np.float32)
-    i = camera.intrinsics
-    generator = torch.Generator().manual_seed(seed)
-    detection = detect(
-        torch.from_numpy(joints_cam)[None], torch.tensor([[i.fx, i.fy, i.cx, i.cy]]), generator, fps, config
-    )
-    mixture = PoseMixture(
-        detection.weights[0].numpy(), detection.means_px[0].numpy(), detection.variances_px2[0].numpy()
-    )
-    return PoseClip2D(
-        name=name,
-        keypoints_px=mixture.argmax_px,
-        confidence=mixture.weights.max(-1),
-        width=camera.width,
-        height=camera.height,
-        fps=fps,
-        mixture=mixture,
-        intrinsics=Intrinsics(i.fx, i.fy, i.cx, i.cy),
-        pose3d_cam=joints_cam - joints_cam[:, :1],
-        hidden=detection.hidden[0].numpy(),
-        provenance={"detector_seed": seed, **(provenance or {})},
-    )
+    """The clip of `detect_motion` with errors that one seed decides. provenance: put into the clip beside the seed."""
+    clip, _ = detect_motion(name, joints_world, camera, fps, torch.Generator().manual_seed(seed), config)
+    return replace(clip, provenance={"detector_seed": seed, **(provenance or {})})

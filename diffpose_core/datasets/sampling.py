@@ -10,7 +10,7 @@ from torch import Tensor
 
 from diffpose_core.camera import CameraRanges, random_view
 from diffpose_core.datasets.detector import DetectorConfig, detect
-from diffpose_core.datasets.mocap17 import MotionSet
+from diffpose_core.datasets.mocap17 import UNIT_M, MotionSet
 from diffpose_core.skeleton import BONES, MIRROR, NUM_JOINTS
 from diffpose_core.uncertainty.view import View, normalise_view
 
@@ -91,7 +91,7 @@ class PoseSampler:
     def poses_world(self, frames: Tensor) -> Tensor:
         """(B,) frame numbers -> (B, 17, 3) metres, world frame."""
         root = self.root[frames]
-        relative = self.joints[frames].float() * 1e-4
+        relative = self.joints[frames].float() * UNIT_M
         return torch.cat((root[:, None], root[:, None] + relative), dim=1)
 
     def draw(self, batch_size: int, generator: torch.Generator) -> Batch:

@@ -43,7 +43,7 @@ class StagePayload:
     id: the stage's name; camera and position are remembered by it. source: what the data is about (the clip's hash):
     a new source starts the timeline afresh. steps: the diffusion steps k in the order of the process.
     frames, times_s: the clip's frames that the data holds and when they are, or None where there is only one frame,
-    which shows_frame names.
+    which shows_frame names. columns: equal columns of the grid, of which a panel takes its "span"; 0: one a panel.
     """
 
     id: str
@@ -59,6 +59,7 @@ class StagePayload:
     initial_frame: int = 0
     shows_frame: int | None = None
     off: Sequence[str] = ()
+    columns: int = 0
     panels: list[dict[str, Any]] = field(default_factory=list)
     charts: list[dict[str, Any]] = field(default_factory=list)
     _arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = field(default_factory=dict)
@@ -112,6 +113,7 @@ class StagePayload:
             "bounds": {"lo": list(self.bounds.lo), "hi": list(self.bounds.hi), "floor": self.bounds.floor},
             "shows_frame": self.shows_frame,
             "off": list(self.off),
+            "columns": self.columns,
             "panels": self.panels,
             "charts": self.charts,
             "arrays": arrays,

@@ -146,7 +146,7 @@ def _chart(id_: str, title: str, unit: str, axis: str, *series: tuple[str, str, 
     rows = [
         {"label": label, "array": array, "palette": palette, "dash": dash} for label, array, palette, dash in series
     ]
-    return {"id": id_, "title": title, "unit": unit, "axis": axis, "series": rows}
+    return {"id": id_, "kind": "line", "title": title, "unit": unit, "axis": axis, "series": rows}
 
 
 def _reverse_payload(id_: str, title: str, view: ClipFrames, trace: DiffusionTrace, **words: Any) -> StagePayload:

@@ -1,6 +1,7 @@
 """The stage: our browser component. Panels with linked cameras and a timeline that never calls Python.
 
-The JavaScript lies in several files that are joined in the order of `SCRIPTS`, since a component is one module.
+The JavaScript lies in several files that are joined in the order of `SCRIPTS`, since a component is one module; the
+style rules likewise.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 import streamlit as st
 
 HERE = Path(__file__).parent
-SCRIPTS = ("data.js", "theme.js", "painter.js", "panels.js", "stage.js")
+SCRIPTS = ("data.js", "theme.js", "painter.js", "panels.js", "charts.js", "stage.js")
+STYLES = ("stage.css", "charts.css")
 _copying = Lock()
 PLOTLY = HERE.parent / "static" / "plotly.min.js"
 
@@ -48,7 +50,7 @@ def source() -> tuple[str, str, str]:
     javascript = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return (
         (HERE / "stage.html").read_text(encoding="utf-8"),
-        (HERE / "stage.css").read_text(encoding="utf-8"),
+        "\n".join((HERE / name).read_text(encoding="utf-8") for name in STYLES),
         javascript,
     )
 
@@ -60,10 +62,16 @@ def _component() -> Any:
     return st.components.v2.component("diffpose_stage", html=html, css=css, js=javascript, isolate_styles=False)
 
 
-def stage(packed: bytes, key: str, on_frame: Callable[[int], None] | None = None) -> None:
+def stage(
+    packed: bytes,
+    key: str,
+    on_frame: Callable[[int], None] | None = None,
+    on_open: Callable[[str, int], None] | None = None,
+) -> None:
     """Show packed stage data (app.figures.payload). The same key keeps the camera and the position.
 
-    on_frame: called with the clip's frame when the person asks for a view of one frame to move to another.
+    on_frame: called with the clip's frame when the person asks for a view of one frame to move to another. on_open:
+    called with the name of another view, and the clip's frame, when the person asks for it.
     """
 
     def asked() -> None:
@@ -71,4 +79,9 @@ def stage(packed: bytes, key: str, on_frame: Callable[[int], None] | None = None
         if frame is not None and on_frame is not None:
             on_frame(int(frame))
 
-    _component()(key=key, data=packed, on_frame_change=asked)
+    def opened() -> None:
+        wish = st.session_state[key].get("open")
+        if wish is not None and on_open is not None:
+            on_open(str(wish["view"]), int(wish["frame"]))
+
+    _component()(key=key, data=packed, on_frame_change=asked, on_open_change=opened)

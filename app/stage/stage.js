@@ -113,12 +113,14 @@ class Stage {
     this.panels.forEach((p) => p.destroy());
     this.grid.replaceChildren();
     this.grid.dataset.panels = this.header.panels.length;
-    this.grid.style.setProperty("--dps-columns", this.header.panels.map((p) => `${p.columns || 1}fr`).join(" "));
+    // Either as many equal columns as the header says, of which a panel may span several, or one column a panel.
+    const { columns, panels } = this.header;
+    this.grid.style.setProperty("--dps-columns",
+      columns ? `repeat(${columns}, minmax(0, 1fr))` : panels.map((p) => `${p.columns || 1}fr`).join(" "));
     this.structure = structure;
     this.resizer.disconnect();
     this.resizer.observe(this.root);
-    this.panels = this.header.panels.map((spec) =>
-      spec.kind === "image" ? new ImagePanel(this, spec, this.grid) : new ScenePanel(this, spec, this.grid));
+    this.panels = this.header.panels.map((spec) => new PANEL_KINDS[spec.kind](this, spec, this.grid));
     for (const panel of this.panels) this.resizer.observe(panel.body); // the window's height counts as well
   }
   async mountAll(refresh) {
@@ -440,7 +442,7 @@ class Stage {
     const specs = this.header.charts || [];
     this.chartRow.hidden = !specs.length;
     this.chartRow.replaceChildren();
-    this.charts = specs.map((s) => new Chart(this, s, this.chartRow));
+    this.charts = specs.map((s) => new CHART_KINDS[s.kind](this, s, this.chartRow));
   }
   schedule() {
     if (this.scheduled) return;

@@ -41,7 +41,7 @@ class StagePayload:
     """One view of the stage, being put together; `pack` turns it into bytes.
 
     id: the stage's name; camera and position are remembered by it. source: what the data is about (the clip's hash):
-    a new source starts the timeline afresh. steps: the diffusion steps k in the order of the process.
+    a new source starts the timeline afresh. clip: its name, for the names of downloads. steps: the diffusion steps k in the order of the process.
     frames, times_s: the clip's frames that the data holds and when they are, or None where there is only one frame,
     which shows_frame names. columns: equal columns of the grid, of which a panel takes its "span"; 0: one a panel.
     """
@@ -51,6 +51,7 @@ class StagePayload:
     source: str
     steps: Sequence[int]
     bounds: Bounds
+    clip: str = ""
     step_label: str = "Diffusion step k"
     step_ends: tuple[str, str] = ("", "")
     initial_step: int = 0
@@ -100,6 +101,7 @@ class StagePayload:
             "id": self.id,
             "title": self.title,
             "source": self.source,
+            "clip": self.clip,
             "hash": digest,
             "axes": {
                 "step": {

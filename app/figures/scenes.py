@@ -154,6 +154,7 @@ def _reverse_payload(id_: str, title: str, view: ClipFrames, trace: DiffusionTra
         id=id_,
         title=title,
         source=view.source,
+        clip=view.clip.name,
         steps=[int(k) for k in trace.k],
         bounds=scene_bounds(view.reference_cam),
         frames=[int(f) for f in view.frames],
@@ -244,7 +245,8 @@ def forward(
     payload = StagePayload(
         id="forward",
         title="Forward diffusion",
-        source=f"{view.source}",
+        source=view.source,
+        clip=view.clip.name,
         steps=[int(k) for k in gmm.k],
         bounds=bounds,
         step_ends=("h_0, the pose", "noise"),

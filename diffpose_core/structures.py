@@ -153,8 +153,8 @@ class PoseClip2D:
     def __len__(self) -> int:
         return int(self.keypoints_px.shape[0])
 
-    def frames(self, index: slice) -> PoseClip2D:
-        """The clip cut down to the frames that a slice picks."""
+    def frames(self, index: slice | np.ndarray) -> PoseClip2D:
+        """The clip cut down to the frames that a slice or an integer array picks."""
         return replace(
             self,
             keypoints_px=self.keypoints_px[index],

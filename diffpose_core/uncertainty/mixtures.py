@@ -1,10 +1,13 @@
-"""2D mixtures of a clip whose detector gave confidences only."""
+"""2D mixtures of a clip whose detector gave confidences only, and of one that is to be less sure than it was."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from diffpose_core.structures import PoseClip2D, PoseMixture
+from diffpose_core.skeleton import NUM_JOINTS
+from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 
 #: Spread of a joint relative to the person's size (root mean square distance of the joints from their centre): at full
 #: confidence, and for a joint of which nothing is known.
@@ -33,3 +36,28 @@ def mixture_from_confidence(keypoints_px: np.ndarray, confidence: np.ndarray) ->
 def clip_mixture(clip: PoseClip2D) -> PoseMixture:
     """The clip's own mixtures, or the ones its confidences stand for."""
     return clip.mixture if clip.mixture is not None else mixture_from_confidence(clip.keypoints_px, clip.confidence)
+
+
+def less_sure(clip: PoseClip2D, joint: int, confidence: np.ndarray | float) -> PoseClip2D:
+    """The clip as a detector that is less sure of one joint would have given it.
+
+    joint: its number. confidence: what is left of the joint's confidence, in [0, 1], one number or one a frame, (F,);
+    0 stands for a joint of which nothing is known. Where that is below the clip's own confidence, every mode of the
+    joint's mixture gets at least the spread that `mixture_from_confidence` gives it. Places and weights stay, and no
+    joint gets surer. Raises InvalidInput on a joint or a confidence out of range.
+    """
+    if not 0 <= joint < NUM_JOINTS:
+        raise InvalidInput(f"a joint's number lies between 0 and {NUM_JOINTS - 1}, found {joint}")
+    wanted = np.asarray(confidence, dtype=np.float64)
+    if wanted.shape not in ((), (len(clip),)):
+        raise InvalidInput(f"confidence must be one number or one for each of {len(clip)} frames, found {wanted.shape}")
+    if not bool(((wanted >= 0) & (wanted <= 1)).all()):
+        raise InvalidInput(f"confidence must lie between 0 and 1, found {wanted.min()} to {wanted.max()}")
+    confidences = clip.confidence.copy()
+    lower = wanted < confidences[:, joint]
+    confidences[:, joint] = np.where(lower, wanted, confidences[:, joint])
+    mixture = clip_mixture(clip)
+    variances = mixture.variances_px2.copy()
+    least = mixture_from_confidence(clip.keypoints_px, confidences).variances_px2[:, joint]
+    variances[lower, joint] = np.maximum(variances[lower, joint], least[lower])
+    return replace(clip, confidence=confidences, mixture=PoseMixture(mixture.weights, mixture.means_px, variances))

@@ -1,9 +1,10 @@
 """Mixtures of clips that only come with confidences."""
 
 import numpy as np
+import pytest
 
-from diffpose_core.structures import PoseClip2D
-from diffpose_core.uncertainty.mixtures import LOST_STD, SURE_STD, clip_mixture, mixture_from_confidence
+from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
+from diffpose_core.uncertainty.mixtures import LOST_STD, SURE_STD, clip_mixture, less_sure, mixture_from_confidence
 
 
 def keypoints(frames=3, size=100.0):
@@ -41,3 +42,64 @@ def test_joints_of_a_clip_without_mixtures_get_them_and_others_keep_theirs():
 def test_a_person_of_no_size_gives_a_valid_mixture():
     mixture = mixture_from_confidence(np.full((2, 17, 2), 77.0), np.ones((2, 17)))
     assert bool((mixture.variances_px2 > 0).all())
+
+
+def two_mode_clip(frames=4):
+    points = keypoints(frames)
+    mixture = PoseMixture(
+        np.tile([0.7, 0.3], (frames, 17, 1)),
+        np.stack([points, points + 40], 2),
+        np.full((frames, 17, 2, 2), 9.0),
+    )
+    return PoseClip2D("two modes", points, np.full((frames, 17), 0.9), 1000, 1000, 30.0, mixture=mixture)
+
+
+def test_a_joint_that_is_less_sure_is_wider_and_nothing_else_changes():
+    clip = two_mode_clip()
+    levels = np.array([0.9, 0.6, 0.3, 0.0])
+    changed = less_sure(clip, 13, levels)
+    widths = np.sqrt(changed.mixture.variances_px2[:, 13])
+    assert np.all(np.diff(widths, axis=0) > 0)
+    lost = mixture_from_confidence(clip.keypoints_px, np.zeros((4, 17))).variances_px2[-1, 13, 0]
+    assert np.allclose(changed.mixture.variances_px2[-1, 13], lost), "both modes are as wide as a lost joint"
+    assert np.allclose(changed.confidence[:, 13], levels)
+    others = np.arange(17) != 13
+    assert np.array_equal(changed.mixture.variances_px2[:, others], clip.mixture.variances_px2[:, others])
+    assert np.array_equal(changed.confidence[:, others], clip.confidence[:, others])
+    assert np.array_equal(changed.mixture.means_px, clip.mixture.means_px)
+    assert np.array_equal(changed.mixture.weights, clip.mixture.weights)
+    assert np.array_equal(changed.keypoints_px, clip.keypoints_px)
+    assert np.all(clip.mixture.variances_px2 == 9.0), "the clip itself stays as it was"
+
+
+def test_a_joint_never_gets_surer():
+    clip = two_mode_clip()
+    same = less_sure(clip, 3, 1.0)
+    assert np.array_equal(same.mixture.variances_px2, clip.mixture.variances_px2)
+    assert np.array_equal(same.confidence, clip.confidence)
+    wide = less_sure(clip, 3, 0.0)
+    assert np.array_equal(less_sure(wide, 3, 0.5).mixture.variances_px2, wide.mixture.variances_px2)
+
+
+def test_a_clip_without_mixtures_can_be_less_sure():
+    points = keypoints()
+    bare = PoseClip2D("bare", points, np.full((3, 17), 0.9), 1000, 1000, 30.0)
+    expected = bare.confidence.copy()
+    expected[:, 6] = 0.2
+    changed = less_sure(bare, 6, 0.2)
+    assert np.allclose(changed.mixture.variances_px2, mixture_from_confidence(points, expected).variances_px2)
+
+
+@pytest.mark.parametrize(
+    ("joint", "confidence", "message"),
+    [
+        (17, 0.5, "between 0 and 16, found 17"),
+        (-1, 0.5, "between 0 and 16, found -1"),
+        (0, 1.5, "between 0 and 1, found 1.5"),
+        (0, np.array([0.1, np.nan, 0.2, 0.3]), "between 0 and 1"),
+        (0, np.zeros(3), r"4 frames, found \(3,\)"),
+    ],
+)
+def test_what_less_sure_refuses(joint, confidence, message):
+    with pytest.raises(InvalidInput, match=message):
+        less_sure(two_mode_clip(), joint, confidence)

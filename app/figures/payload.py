@@ -54,6 +54,8 @@ class StagePayload:
     clip: str = ""
     step_label: str = "Diffusion step k"
     step_ends: tuple[str, str] = ("", "")
+    #: What the steps are called, where they are no diffusion steps.
+    step_texts: Sequence[str] = ()
     initial_step: int = 0
     frames: Sequence[int] | None = None
     times_s: Sequence[float] | None = None
@@ -108,6 +110,7 @@ class StagePayload:
                     "label": self.step_label,
                     "values": [int(k) for k in self.steps],
                     "ends": list(self.step_ends) if any(self.step_ends) else [],
+                    "texts": list(self.step_texts),
                     "initial": int(self.initial_step),
                 },
                 "frame": frame_axis,

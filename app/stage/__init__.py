@@ -67,11 +67,13 @@ def stage(
     key: str,
     on_frame: Callable[[int], None] | None = None,
     on_open: Callable[[str, int], None] | None = None,
+    on_pick: Callable[[int], None] | None = None,
 ) -> None:
     """Show packed stage data (app.figures.payload). The same key keeps the camera and the position.
 
     on_frame: called with the clip's frame when the person asks for a view of one frame to move to another. on_open:
-    called with the name of another view, and the clip's frame, when the person asks for it.
+    called with the name of another view, and the clip's frame, when the person asks for it. on_pick: called with the
+    number of what the person picked in a panel, such as a joint, where that takes a new computation.
     """
 
     def asked() -> None:
@@ -84,4 +86,9 @@ def stage(
         if wish is not None and on_open is not None:
             on_open(str(wish["view"]), int(wish["frame"]))
 
-    _component()(key=key, data=packed, on_frame_change=asked, on_open_change=opened)
+    def picked() -> None:
+        number = st.session_state[key].get("pick")
+        if number is not None and on_pick is not None:
+            on_pick(int(number))
+
+    _component()(key=key, data=packed, on_frame_change=asked, on_open_change=opened, on_pick_change=picked)

@@ -55,11 +55,9 @@ class Chart {
       context.fillText(shortNumber(f * top), left - 7, Y(f * top));
     }
     context.textAlign = "center";
-    const values = stage.header.axes[spec.axis].values;
     for (const i of [0, Math.floor((n - 1) / 2), n - 1]) {
-      const name = spec.axis === "step" ? "k = " : "frame ";
       context.textAlign = i === 0 ? "left" : i === n - 1 ? "right" : "center";
-      context.fillText(`${name}${values[i]}`, X(i), height - 8);
+      context.fillText(stage.placeText(spec.axis, i), X(i), height - 8);
     }
     this.key.replaceChildren();
     rows.forEach((row, r) => {

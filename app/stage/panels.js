@@ -223,6 +223,8 @@ class ScenePanel extends Panel {
         drawCloud(context, projectPoses(values, projection), colours, layer.opacity || 1);
       } else if (layer.kind === "trail") {
         this.drawTrails(context, layer, projection, colours);
+      } else if (LAYER_KINDS[layer.kind]) {
+        LAYER_KINDS[layer.kind](this, context, layer, projection, colours);
       } else {
         const screen = projectPoses(values, projection);
         skeletonItems(screen, colours, layer, projection, items);
@@ -390,6 +392,9 @@ class ImagePanel extends Panel {
     context.setLineDash([]);
   }
 }
+
+// What else a scene can hold: kind of layer -> function(panel, context, layer, projection, colours).
+const LAYER_KINDS = {};
 
 // What a panel of each kind is drawn by; the stage asks here.
 const PANEL_KINDS = { scene: ScenePanel, image: ImagePanel };

@@ -102,10 +102,15 @@ class Stage {
   }
   count(axis) { const a = this.header.axes[axis]; return a ? a.values.length : 1; }
   index(axis) { return axis === "step" ? this.step : this.frame; }
+  /** What a place on an axis is called. Steps that are no diffusion steps bring names of their own. */
+  placeText(axis, index) {
+    const { values, texts } = this.header.axes[axis];
+    if (texts && texts.length) return texts[index];
+    return axis === "step" ? `k = ${values[index]}` : `frame ${values[index]}`;
+  }
   positionText() {
-    const { axes } = this.header;
-    const k = `k = ${axes.step.values[this.step]}`;
-    return axes.frame ? `${k}, frame ${axes.frame.values[this.frame]}` : k;
+    const k = this.placeText("step", this.step);
+    return this.header.axes.frame ? `${k}, ${this.placeText("frame", this.frame)}` : k;
   }
 
   // ---- panels ----
@@ -339,8 +344,8 @@ class Stage {
       row.slider.style.setProperty("--done", `${(100 * i) / Math.max(1, n - 1)}%`);
       const v = axes[axis].values[i];
       const time = axes[axis].times ? ` · ${axes[axis].times[i].toFixed(2)} s` : "";
-      row.value.textContent = axis === "step" ? `k = ${v}` : `${v}${time}`;
-      row.slider.setAttribute("aria-valuetext", axis === "step" ? `k = ${v}` : `frame ${v}`);
+      row.value.textContent = axis === "step" ? this.placeText("step", i) : `${v}${time}`;
+      row.slider.setAttribute("aria-valuetext", this.placeText(axis, i));
     }
     for (const b of this.axisButtons) b.setAttribute("aria-pressed", b.dataset.axis === this.memory.axis);
     this.loopButton.setAttribute("aria-pressed", this.memory.loop);

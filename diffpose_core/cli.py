@@ -117,23 +117,30 @@ def _progress(what: str, quiet: bool) -> Any:
 
 def _lift(args: argparse.Namespace) -> None:
     from diffpose_core.io.clips import load_clip
-    from diffpose_core.io.results import save_result
+    from diffpose_core.io.exports import export_bytes, export_format, format_of_ending
     from diffpose_core.pipeline import lift, load_models
 
-    clip = load_clip(args.clip)
+    # Said before the work is done, not after it.
+    form = args.format or format_of_ending(args.out)
+    export_format(form)
     if not Path(args.out).absolute().parent.is_dir():
         raise InvalidInput(f"{args.out}: there is no such folder to write to")
+    clip = load_clip(args.clip)
     result = lift(
         clip, models=load_models(args.weights), steps=args.steps, hypotheses=args.hypotheses, seed=args.seed,
         context=not args.no_context, schedule=args.schedule, eta=args.eta,
         rigid_bones=not args.free_bones, progress=_progress("frames", args.quiet),
     )  # fmt: skip
-    save_result(result, args.out)
+    content, _ = export_bytes(result, form)
+    try:
+        Path(args.out).write_bytes(content)
+    except OSError as error:
+        raise InvalidInput(f"{args.out}: can't be written ({error.strerror})") from error
     print(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each")
     if clip.pose3d_cam is not None:
         for label, pose in (("DiffPose", result.pose3d), ("Graformer", result.baseline)):
-            error = np.linalg.norm(pose - clip.pose3d_cam, axis=-1).mean()
-            print(f"{label:10s} MPJPE on this clip: {1000 * error:.1f} mm")
+            distance = np.linalg.norm(pose - clip.pose3d_cam, axis=-1).mean()
+            print(f"{label:10s} MPJPE on this clip: {1000 * distance:.1f} mm")
 
 
 def _detector_stats(args: argparse.Namespace) -> None:
@@ -211,7 +218,8 @@ def parser() -> argparse.ArgumentParser:
 
     lift = command("lift", _lift, "Lift a 2D clip to 3D.")
     lift.add_argument("clip", help="a clip file (.npz)")
-    lift.add_argument("-o", "--out", required=True, help="the result to write (.npz)")
+    lift.add_argument("-o", "--out", required=True, help="the result to write: .npz, .json, .csv, .bvh, .trc or .c3d")
+    lift.add_argument("--format", default=None, help="its format, where the ending doesn't name it (docs/exports.md)")
     lift.add_argument("--no-context", action="store_true", help="denoise without f_ST")
     lift.add_argument("--free-bones", action="store_true", help="let bone lengths change from frame to frame")
     lift.add_argument("--schedule", default="converging", choices=("converging", "supplement"), help="noise schedule")

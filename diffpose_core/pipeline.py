@@ -332,6 +332,7 @@ def version() -> str:
 class _Gathered:
     pose: list[Tensor] = field(default_factory=list)
     hypotheses: list[Tensor] = field(default_factory=list)
+    std: list[Tensor] = field(default_factory=list)
     baseline: list[Tensor] = field(default_factory=list)
     traces: list[DiffusionTrace] = field(default_factory=list)
 
@@ -384,6 +385,7 @@ def lift(
             final = prepared.view.to_cam(root_relative(last.sample))
         gathered.hypotheses.append(final)
         gathered.pose.append(final.mean(1))
+        gathered.std.append((final - final.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt())
         gathered.baseline.append(torch.from_numpy(prepared.baseline))
         if progress is not None:
             progress(begin + len(block), len(numbers))
@@ -408,9 +410,11 @@ def lift(
     }  # fmt: skip
     pose, baseline = torch.cat(gathered.pose).numpy(), torch.cat(gathered.baseline).numpy()
     return LiftResult(
-        constant_bones(pose) if rigid_bones else pose,
-        torch.cat(gathered.hypotheses).numpy(),
-        constant_bones(baseline) if rigid_bones else baseline,
-        provenance,
-        whole,
+        pose3d=constant_bones(pose) if rigid_bones else pose,
+        hypotheses=torch.cat(gathered.hypotheses).numpy(),
+        joint_std=torch.cat(gathered.std).numpy(),
+        baseline=constant_bones(baseline) if rigid_bones else baseline,
+        fps=clip.fps,
+        provenance=provenance,
+        trace=whole,
     )

@@ -182,16 +182,25 @@ class DiffusionTrace:
 
 @dataclass(frozen=True)
 class LiftResult:
-    """What `lift` returns. Metres, root-relative, camera frame.
+    """What `lift` returns. Metres, camera frame; poses are root-relative.
 
     pose3d: (F, 17, 3), the prediction. hypotheses: (F, H, 17, 3), the poses that it is the mean of (but for bone
-    lengths that were made constant).
-    baseline: (F, 17, 3), the Graformer alone. trace: the reverse process, if it was asked for.
-    provenance: versions, weights, settings and the clip's hash.
+    lengths that were made constant); H is 0 where they were not kept. joint_std: (F, 17), how far the hypotheses lie
+    from their mean (root mean square distance). baseline: (F, 17, 3), the Graformer alone. fps: frames a second.
+    provenance: versions, weights, settings and the clip's hash. root_cam: (F, 3), where the hip is, and
+    root_error_px: (F,), the error that is left when the pose is projected from there; None without intrinsics.
+    trace: the reverse process, if it was asked for.
     """
 
     pose3d: np.ndarray
     hypotheses: np.ndarray
+    joint_std: np.ndarray
     baseline: np.ndarray
+    fps: float
     provenance: Mapping[str, Any]
+    root_cam: np.ndarray | None = None
+    root_error_px: np.ndarray | None = None
     trace: DiffusionTrace | None = None
+
+    def __len__(self) -> int:
+        return int(self.pose3d.shape[0])

@@ -32,13 +32,13 @@ def test_lift_writes_everything_that_a_reader_needs(
     assert main([*lift_words(clip_file, tiny_weights, out), *options]) == 0
     expected = lift(walking_clip.frames(slice(4)), models=tiny_models, steps=2, hypotheses=3, seed=5, context=False)
     with np.load(out, allow_pickle=False) as found:
-        assert set(found.files) == {"pose3d", "hypotheses", "baseline", "provenance"}
+        assert {"pose3d", "hypotheses", "joint_std", "baseline", "fps", "provenance"} <= set(found.files)
         assert np.allclose(found["pose3d"], expected.pose3d, atol=1e-5)
         assert np.allclose(found["hypotheses"], expected.hypotheses, atol=1e-5)
         assert np.allclose(found["baseline"], expected.baseline, atol=1e-5)
         assert found["hypotheses"].shape == (4, 3, 17, 3) and found["pose3d"].dtype == np.float32
         provenance = json.loads(str(found["provenance"]))
-    assert provenance["schema"] == "diffpose-result/1" and provenance["weights"] == "diffpose_no_context"
+    assert provenance["schema"] == "diffpose-result/2" and provenance["weights"] == "diffpose_no_context"
     assert provenance["settings"]["seed"] == 5
     assert "metres" in provenance["frame_of_reference"]
     printed = capsys.readouterr().out
@@ -47,7 +47,8 @@ def test_lift_writes_everything_that_a_reader_needs(
 
 def test_the_result_is_written_to_the_very_name_that_was_given(clip_file, tiny_weights, tmp_path):
     out = tmp_path / "result.diffpose"
-    assert main([*lift_words(clip_file, tiny_weights, out), "--steps", "1", "--hypotheses", "1"]) == 0
+    words = [*lift_words(clip_file, tiny_weights, out), "--steps", "1", "--hypotheses", "1"]
+    assert main([*words, "--format", "npz"]) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["result.diffpose"]
 
 
@@ -60,7 +61,9 @@ def test_the_result_is_written_to_the_very_name_that_was_given(clip_file, tiny_w
         (lambda words, tmp: words.extend(["--eta", "2"]), "eta must lie between 0 and 1"),
         (lambda words, tmp: words.extend(["--weights", str(tmp)]), "graformer.safetensors: no such checkpoint"),
         (lambda words, tmp: words.extend(["-o", str(tmp / "no" / "out.npz")]), "no such folder to write to"),
-        (lambda words, tmp: words.extend(["-o", str(tmp)]), "can't be written"),
+        (lambda words, tmp: words.extend(["-o", str(tmp), "--format", "npz"]), "can't be written"),
+        (lambda words, tmp: words.extend(["-o", str(tmp / "out.fbx")]), "expected one of .bvh, .c3d, .csv"),
+        (lambda words, tmp: words.extend(["--format", "fbx"]), "no export format 'fbx'; there are npz, json"),
     ],
 )
 def test_an_input_that_cannot_be_used_ends_with_2_and_the_reason(
@@ -132,3 +135,14 @@ def test_help_answers_at_once_without_loading_torch():
     assert helped.returncode == 0
     for command in ("train", "evaluate", "lift", "detector-stats", "make-clips", "make-data"):
         assert command in found.stdout and command in helped.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "begins"),
+    [("out.bvh", None, b"HIERARCHY"), ("out.csv", None, b"frame,time_s"), ("out.csv", "csv-wide", b"frame,time_s")],
+)
+def test_the_ending_or_the_option_decides_the_format(clip_file, tiny_weights, tmp_path, name, format, begins):
+    words = [*lift_words(clip_file, tiny_weights, tmp_path / name), "--steps", "1"]
+    assert main(words if format is None else [*words, "--format", format]) == 0
+    content = (tmp_path / name).read_bytes()
+    assert content.startswith(begins) and (b"Hip_x_right_m" in content) == (format == "csv-wide")

@@ -1,29 +1,30 @@
-"""The file that `diffpose lift` writes."""
+"""Our own result file: one .npz without pickled objects, told by its schema tag."""
 
 from __future__ import annotations
 
+import io
 import json
-from pathlib import Path
 
 import numpy as np
 
-from diffpose_core.structures import InvalidInput, LiftResult
+from diffpose_core.io.frame import FILE_JOINT_NAMES, describe
+from diffpose_core.structures import LiftResult
 
-SCHEMA = "diffpose-result/1"
+SCHEMA = "diffpose-result/2"
 
 
-def save_result(result: LiftResult, path: str | Path) -> None:
-    """Write pose3d (F, 17, 3), hypotheses (F, H, 17, 3), baseline (F, 17, 3), metres, and provenance as JSON text."""
-    provenance = json.dumps({"schema": SCHEMA, **result.provenance})
-    try:
-        # An open file, because numpy adds ".npz" to a path that ends otherwise.
-        with open(path, "wb") as file:
-            np.savez_compressed(
-                file,
-                pose3d=result.pose3d.astype(np.float32),
-                hypotheses=result.hypotheses.astype(np.float32),
-                baseline=result.baseline.astype(np.float32),
-                provenance=np.array(provenance),
-            )
-    except OSError as error:
-        raise InvalidInput(f"{path}: can't be written ({error.strerror})") from error
+def write_npz(result: LiftResult) -> bytes:
+    """The arrays of a LiftResult by its names, fps, joint_names, and provenance as JSON text. Metres, camera frame."""
+    arrays = {"pose3d": result.pose3d, "joint_std": result.joint_std, "baseline": result.baseline}
+    if result.hypotheses.shape[1]:
+        arrays["hypotheses"] = result.hypotheses
+    if result.root_cam is not None and result.root_error_px is not None:
+        arrays |= {"root_cam": result.root_cam, "root_error_px": result.root_error_px}
+    provenance = {"schema": SCHEMA, **result.provenance, "about": describe(result, "cam")}
+    out = io.BytesIO()
+    content = {name: array.astype(np.float32) for name, array in arrays.items()}
+    content["fps"] = np.array(result.fps)
+    content["joint_names"] = np.array(FILE_JOINT_NAMES)
+    content["provenance"] = np.array(json.dumps(provenance))
+    np.savez_compressed(out, **content)  # type: ignore[arg-type]
+    return out.getvalue()

@@ -1,0 +1,108 @@
+"""A lifted clip in the file formats that other programs read.
+
+`EXPORTS` lists them; `export_bytes` writes one. What the numbers mean is in docs/exports.md, and in every file whose
+format has room for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from diffpose_core.io.exports.bvh import write_bvh
+from diffpose_core.io.exports.markers import write_c3d, write_trc
+from diffpose_core.io.exports.tables import write_csv_long, write_csv_wide, write_json
+from diffpose_core.io.results import write_npz
+from diffpose_core.structures import InvalidInput, LiftResult
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """One way to write a result. ending: of the suggested file name, after the clip's name. label: a few words.
+    description: one sentence for a person who chooses. media_type: for a download. write: makes the file.
+    """
+
+    ending: str
+    label: str
+    description: str
+    media_type: str
+    write: Callable[[LiftResult], bytes]
+
+
+EXPORTS: Mapping[str, ExportFormat] = MappingProxyType({
+    "npz": ExportFormat(
+        ".npz", "NumPy (.npz)",
+        "Everything, for Python: poses, spread, hypotheses, baseline and how they were made.",
+        "application/octet-stream", write_npz,
+    ),
+    "json": ExportFormat(
+        ".json", "JSON",
+        "Poses and spread with joint names, units, axes and frame rate, for any programming language.",
+        "application/json", write_json,
+    ),
+    "csv": ExportFormat(
+        "-long.csv", "CSV, one row a joint",
+        "One row for each joint of each frame, for pandas, R and plots.",
+        "text/csv", write_csv_long,
+    ),
+    "csv-wide": ExportFormat(
+        "-wide.csv", "CSV, one row a frame",
+        "One row for each frame with all joints side by side, for spreadsheets.",
+        "text/csv", write_csv_wide,
+    ),
+    "bvh": ExportFormat(
+        "_metres_y-up.bvh", "BVH (animation)",
+        "A skeleton with rotations and bones of constant length, for Blender and other animation programs.",
+        "text/plain", write_bvh,
+    ),
+    "trc": ExportFormat(
+        ".trc", "TRC (OpenSim)",
+        "Joint positions as markers, for OpenSim and biomechanics.",
+        "text/plain", write_trc,
+    ),
+    "c3d": ExportFormat(
+        ".c3d", "C3D (motion capture)",
+        "Joint positions as markers in millimetres, for motion capture and gait software; up to 65,535 frames.",
+        "application/octet-stream", write_c3d,
+    ),
+})  # fmt: skip
+
+
+def export_format(name: str) -> ExportFormat:
+    """The format of a name. Raises InvalidInput that lists the names there are."""
+    if name not in EXPORTS:
+        raise InvalidInput(f"no export format {name!r}; there are {', '.join(EXPORTS)}")
+    return EXPORTS[name]
+
+
+def format_of_ending(file_name: str) -> str:
+    """Name of the format that a file name's ending stands for; .csv is the long one.
+
+    Raises InvalidInput that lists the endings there are.
+    """
+    suffix = re.search(r"\.[^./\\]*$", file_name.lower())
+    name = "" if suffix is None else suffix.group()[1:]
+    if name not in EXPORTS:
+        known = ", ".join(sorted({"." + form.ending.rpartition(".")[2] for form in EXPORTS.values()}))
+        raise InvalidInput(
+            f"{file_name}: the ending names no export format; expected one of {known}, or a format by its name"
+        )
+    return name
+
+
+def file_stem(name: str) -> str:
+    """A clip's name as the beginning of a file name that is safe everywhere: letters, digits, dot, dash, underscore."""
+    stem = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip(".-_")
+    return stem[:80] or "clip"
+
+
+def export_bytes(result: LiftResult, format: str) -> tuple[bytes, str]:
+    """A lifted clip as a file.
+
+    format: a key of EXPORTS. Returns the file's content and a suggested file name, made from the clip's name.
+    Raises InvalidInput on an unknown format, or on a clip that the format can't hold.
+    """
+    form = export_format(format)
+    return form.write(result), file_stem(str(result.provenance.get("clip", ""))) + form.ending

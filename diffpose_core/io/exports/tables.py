@@ -1,0 +1,77 @@
+"""JSON and CSV: camera frame, metres, poses relative to the hip; the hip's own path beside them where it is known."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from diffpose_core.io.frame import AXES, FILE_JOINT_NAMES, describe, times_s
+from diffpose_core.io.results import SCHEMA
+from diffpose_core.skeleton import NUM_JOINTS, PARENTS
+from diffpose_core.structures import LiftResult
+
+#: A hundredth of a millimetre, in metres.
+_DECIMALS = 5
+#: "x_right_m" and so on: a table has no room for more than its columns' names.
+_AXIS_COLUMNS = tuple(f"{axis}_{side}_m" for axis, side in zip("xyz", AXES["cam"], strict=True))
+
+
+def write_json(result: LiftResult) -> bytes:
+    """One object: what the numbers mean, then pose3d (F, 17, 3) and joint_std (F, 17), and root_cam (F, 3) where it is
+    known, as nested lists.
+    """
+    arrays = {"pose3d": result.pose3d, "joint_std": result.joint_std}
+    if result.root_cam is not None:
+        arrays["root_cam"] = result.root_cam
+    content = {
+        "schema": SCHEMA,
+        "about": describe(result, "cam"),
+        "units": "metres",
+        "axes": dict(zip("xyz", AXES["cam"], strict=True)),
+        "fps": result.fps,
+        "num_frames": len(result),
+        "joint_names": FILE_JOINT_NAMES,
+        "joint_parents": PARENTS,
+        "provenance": dict(result.provenance),
+        **{name: array.astype(np.float64).round(_DECIMALS).tolist() for name, array in arrays.items()},
+    }
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _frame_columns(result: LiftResult) -> dict[str, np.ndarray]:
+    """The columns that hold a value a frame."""
+    columns = {
+        "frame": np.arange(len(result)),
+        "time_s": times_s(result).round(6),
+        "fps": np.full(len(result), result.fps),
+    }
+    if result.root_cam is not None:
+        columns |= {f"root_{name}": result.root_cam[:, axis] for axis, name in enumerate(_AXIS_COLUMNS)}
+    return columns
+
+
+def _csv(columns: dict[str, np.ndarray]) -> bytes:
+    table = pd.DataFrame(
+        {k: v.astype(np.float64).round(_DECIMALS) if k.endswith("_m") else v for k, v in columns.items()}
+    )
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def write_csv_long(result: LiftResult) -> bytes:
+    """One row for each joint of each frame: frame, time, joint, x, y, z and the spread of the hypotheses."""
+    columns = {name: np.repeat(values, NUM_JOINTS) for name, values in _frame_columns(result).items()}
+    columns["joint"] = np.tile(np.array(FILE_JOINT_NAMES), len(result))
+    columns |= {name: result.pose3d[..., axis].ravel() for axis, name in enumerate(_AXIS_COLUMNS)}
+    columns["std_m"] = result.joint_std.ravel()
+    return _csv(columns)
+
+
+def write_csv_wide(result: LiftResult) -> bytes:
+    """One row for each frame: frame, time, then x, y, z and spread of every joint."""
+    columns = _frame_columns(result)
+    for joint, name in enumerate(FILE_JOINT_NAMES):
+        columns |= {f"{name}_{column}": result.pose3d[:, joint, axis] for axis, column in enumerate(_AXIS_COLUMNS)}
+        columns[f"{name}_std_m"] = result.joint_std[:, joint]
+    return _csv(columns)

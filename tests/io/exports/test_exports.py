@@ -1,0 +1,307 @@
+"""Every export is read back, by a reader of its format, to what was lifted."""
+
+import io
+import json
+import re
+
+import ezc3d
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.transform import Rotation
+
+from diffpose_core.io.exports import EXPORTS, export_bytes, file_stem, format_of_ending
+from diffpose_core.io.frame import FILE_JOINT_NAMES, in_y_up, positions_cam
+from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS, constant_bones
+from diffpose_core.structures import InvalidInput, LiftResult
+
+MM = 1e-3
+
+
+def made_result(poses, fps=29.97, root=False, hypotheses=3, clip="walk"):
+    """A result whose arrays are all different, without the cost of lifting."""
+    rng = np.random.default_rng(7)
+    frames = len(poses)
+    around = poses[:, None] + 0.02 * rng.standard_normal((frames, hypotheses, NUM_JOINTS, 3))
+    return LiftResult(
+        pose3d=poses.astype(np.float32),
+        hypotheses=around.astype(np.float32),
+        joint_std=rng.uniform(0.01, 0.1, (frames, NUM_JOINTS)).astype(np.float32),
+        baseline=(poses + 0.01).astype(np.float32),
+        fps=fps,
+        provenance={"clip": clip, "weights": "diffpose", "settings": {"seed": 3}},
+        root_cam=np.array([0.3, -0.2, 5.0]) + np.cumsum(0.1 * rng.standard_normal((frames, 3)), 0) if root else None,
+        root_error_px=rng.uniform(1, 5, frames) if root else None,
+    )
+
+
+@pytest.fixture(scope="module")
+def walking(walking_clip):
+    return constant_bones(walking_clip.pose3d_cam.astype(np.float64))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["hip", "camera"])
+def result(request, walking):
+    return made_result(walking, root=request.param)
+
+
+def read_bvh(content):
+    """An independent reader: hierarchy, channels, and where forward kinematics puts each joint, (F, joints, 3)."""
+    words = iter(content.decode("ascii").split())
+    assert next(words) == "HIERARCHY"
+    names, parents, offsets, channels, ends, stack = [], [], [], [], [], []
+    for word in words:
+        if word in ("ROOT", "JOINT"):
+            assert (word == "ROOT") == (not names), "one root, and it comes first"
+            names.append(next(words))
+            parents.append(stack[-1] if stack else -1)
+            ends.append(None)
+            stack.append(len(names) - 1)
+            assert [next(words), next(words)] == ["{", "OFFSET"]
+            offsets.append([float(next(words)) for _ in range(3)])
+            assert next(words) == "CHANNELS"
+            channels.append([next(words) for _ in range(int(next(words)))])
+        elif word == "End":
+            assert [next(words) for _ in range(3)] == ["Site", "{", "OFFSET"]
+            ends[stack[-1]] = [float(next(words)) for _ in range(3)]
+            assert next(words) == "}"
+        elif word == "}":
+            stack.pop()
+        else:
+            assert word == "MOTION" and not stack
+            break
+    assert next(words) == "Frames:"
+    frames = int(next(words))
+    assert [next(words), next(words)] == ["Frame", "Time:"]
+    frame_time = float(next(words))
+    table = np.array(list(words), dtype=float).reshape(frames, sum(map(len, channels)))
+    turns, places, column = [], [], 0
+    for joint, kinds in enumerate(channels):
+        values = dict(zip(kinds, table[:, column : column + len(kinds)].T, strict=True))
+        column += len(kinds)
+        rotations = [kind for kind in kinds if kind.endswith("rotation")]
+        local = Rotation.from_euler(
+            "".join(kind[0] for kind in rotations), np.stack([values[kind] for kind in rotations], 1), degrees=True
+        )
+        if parents[joint] < 0:
+            turns.append(local)
+            places.append(np.stack([values[f"{axis}position"] for axis in "XYZ"], 1))
+        else:
+            parent = parents[joint]
+            turns.append(turns[parent] * local)
+            places.append(places[parent] + turns[parent].apply(offsets[joint]))
+    return names, parents, offsets, channels, ends, frame_time, np.stack(places, 1)
+
+
+def test_bvh_forward_kinematics_gives_the_pose(result):
+    content, name = export_bytes(result, "bvh")
+    names, parents, offsets, channels, ends, frame_time, places = read_bvh(content)
+    assert name == "walk_metres_y-up.bvh" and np.isclose(1 / frame_time, result.fps, rtol=1e-6)
+    found = places[:, [names.index(joint) for joint in FILE_JOINT_NAMES]]
+    assert np.abs(found - in_y_up(positions_cam(result))).max() < 0.1 * MM
+    assert len(set(names)) == len(names) and len(channels[0]) == 6 and {len(c) for c in channels[1:]} == {3}
+    for joint, parent in enumerate(PARENTS[1:], start=1):
+        above = parents[names.index(FILE_JOINT_NAMES[joint])]
+        # A helper joint at the same place may stand between a joint and its parent.
+        if "_to_" in names[above]:
+            assert offsets[above] == [0, 0, 0]
+            above = parents[above]
+        assert names[above] == FILE_JOINT_NAMES[parent]
+    leaves = [names[j] for j in range(len(names)) if j not in parents]
+    assert leaves == [names[j] for j, end in enumerate(ends) if end is not None]
+    assert sorted(leaves) == ["Head", "LFoot", "LWrist", "RFoot", "RWrist"]
+    assert all(np.linalg.norm(end) > 0.01 for end in ends if end is not None), "Blender needs bones of some length"
+
+
+def test_bvh_at_rest_is_a_t_pose_that_faces_z(walking):
+    names, parents, offsets, *_ = read_bvh(export_bytes(made_result(walking), "bvh")[0])
+    at = {}
+    for joint, name in enumerate(names):
+        at[name] = np.array(offsets[joint]) + (at[names[parents[joint]]] if parents[joint] >= 0 else 0)
+    assert at["Head"][1] > at["Hip"][1] > at["LFoot"][1] and at["LWrist"][0] > 0.3 > -0.3 > at["RWrist"][0]
+
+
+def test_bvh_angles_do_not_jump_between_frames(walking):
+    """A slow full turn of the body: an angle that wraps would spin the limb between two frames."""
+    turned = np.stack([Rotation.from_euler("y", 6 * f, degrees=True).apply(walking[0]) for f in range(120)])
+    content = export_bytes(made_result(turned), "bvh")[0].decode()
+    rows = np.array([line.split() for line in content.partition("Frame Time:")[2].splitlines()[1:]], dtype=float)
+    assert np.abs(np.diff(rows[:, 3:6], axis=0)).max() < 90
+
+
+def straight(direction):
+    """All bones along one line."""
+    pose = np.zeros((2, NUM_JOINTS, 3))
+    for joint, parent in enumerate(PARENTS[1:], start=1):
+        pose[:, joint] = pose[:, parent] + 0.3 * np.array(direction)
+    return pose
+
+
+@pytest.mark.parametrize(
+    "pose",
+    [np.zeros((3, 17, 3)), *(straight(s * axis) for axis in np.eye(3) for s in (1.0, -1.0)), straight([1, 0, 0])[:1]],
+)
+def test_bvh_of_poses_that_no_body_takes(pose):
+    names, *_, places = read_bvh(export_bytes(made_result(pose), "bvh")[0])
+    found = places[:, [names.index(joint) for joint in FILE_JOINT_NAMES]]
+    assert np.abs(found - in_y_up(pose)).max() < 0.1 * MM
+
+
+def test_bvh_of_bones_that_change_their_lengths_has_their_median(walking):
+    rng = np.random.default_rng(0)
+    poses = walking * rng.uniform(0.9, 1.1, (len(walking), 1, 1))
+    names, *_, places = read_bvh(export_bytes(made_result(poses), "bvh")[0])
+    found = places[:, [names.index(joint) for joint in FILE_JOINT_NAMES]]
+    assert np.abs(found - in_y_up(constant_bones(poses))).max() < 0.1 * MM
+
+
+def test_trc_passes_what_opensim_checks(result):
+    content, name = export_bytes(result, "trc")
+    lines = content.decode("ascii").split("\n")
+    keys = ["DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units", "OrigDataRate", "OrigDataStartFrame",
+            "OrigNumFrames"]  # fmt: skip
+    assert name == "walk.trc" and lines[0].split("\t")[0] == "PathFileType" and lines[1].split("\t") == keys
+    values = dict(zip(keys, lines[2].split("\t"), strict=True))
+    assert float(values["DataRate"]) == 29.97 and values["Units"] == "m" and values["NumMarkers"] == "17"
+    assert [label for label in lines[3].split("\t") if label] == ["Frame#", "Time", *FILE_JOINT_NAMES]
+    expected = [f"{axis}{marker}" for marker in range(1, 18) for axis in "XYZ"]
+    assert [label for label in lines[4].split("\t") if label] == expected
+    columns = [lines[4].split("\t").index(f"X{marker}") for marker in range(1, 18)]
+    assert columns == [lines[3].split("\t").index(name) for name in FILE_JOINT_NAMES], "names stand over their columns"
+    assert lines[5] == "" and lines[-1] == ""
+    rows = np.array([line.split("\t") for line in lines[6:-1]], dtype=float)
+    assert rows.shape == (len(result), 2 + 51) and len(rows) == int(values["NumFrames"])
+    assert np.array_equal(rows[:, 0], np.arange(1, len(result) + 1))
+    assert np.allclose(rows[:, 1], np.arange(len(result)) / 29.97, atol=1e-6)
+    assert np.abs(rows[:, 2:].reshape(-1, 17, 3) - in_y_up(positions_cam(result))).max() < 0.1 * MM
+
+
+def test_c3d_is_read_back_by_its_library(result, tmp_path):
+    content, name = export_bytes(result, "c3d")
+    path = tmp_path / name
+    path.write_bytes(content)
+    found = ezc3d.c3d(str(path))
+    point = {key: entry["value"] for key, entry in found["parameters"]["POINT"].items() if key != "__METADATA__"}
+    assert name == "walk.c3d" and point["UNITS"] == ["mm"] and point["LABELS"] == list(FILE_JOINT_NAMES)
+    assert point["X_SCREEN"] == ["+X"] and point["Y_SCREEN"] == ["+Y"] and np.isclose(point["RATE"][0], 29.97)
+    points = found["data"]["points"][:3].transpose(2, 1, 0)
+    assert np.abs(points / 1000 - in_y_up(positions_cam(result))).max() < 0.1 * MM
+    about = "".join(found["parameters"]["DIFFPOSE"]["README"]["value"])
+    assert "Units: millimetres." in about and "16 RWrist" in about and "29.97" in about
+
+
+def test_c3d_says_how_many_frames_it_holds(walking):
+    long = made_result(np.broadcast_to(walking[:1], (65_536, 17, 3)), hypotheses=0)
+    with pytest.raises(InvalidInput, match="up to 65,535 frames, found 65,536"):
+        export_bytes(long, "c3d")
+
+
+def test_npz_holds_everything(result):
+    content, name = export_bytes(result, "npz")
+    with np.load(io.BytesIO(content), allow_pickle=False) as found:
+        for key in ("pose3d", "hypotheses", "joint_std", "baseline"):
+            assert np.array_equal(found[key], getattr(result, key))
+        assert ("root_cam" in found.files) == (result.root_cam is not None)
+        if result.root_cam is not None:
+            assert np.allclose(found["root_cam"], result.root_cam, atol=1e-5)
+            assert np.allclose(found["root_error_px"], result.root_error_px, atol=1e-4)
+        assert found["fps"] == 29.97 and list(found["joint_names"]) == list(FILE_JOINT_NAMES)
+        provenance = json.loads(str(found["provenance"]))
+    assert name == "walk.npz" and provenance["settings"]["seed"] == 3
+    assert "Axes: x right, y down, z forward" in "".join(provenance["about"])
+
+
+def test_npz_without_hypotheses_has_no_empty_array(walking):
+    with np.load(io.BytesIO(export_bytes(made_result(walking, hypotheses=0), "npz")[0])) as found:
+        assert "hypotheses" not in found.files and "pose3d" in found.files
+
+
+def test_json_names_all_that_it_holds(result):
+    content, name = export_bytes(result, "json")
+    found = json.loads(content)
+    assert name == "walk.json" and found["units"] == "metres" and found["fps"] == 29.97
+    assert found["axes"] == {"x": "right", "y": "down", "z": "forward"}
+    assert found["joint_names"] == list(FILE_JOINT_NAMES) and found["joint_parents"] == list(PARENTS)
+    assert np.abs(np.array(found["pose3d"]) - result.pose3d).max() < 0.01 * MM
+    assert np.abs(np.array(found["joint_std"]) - result.joint_std).max() < 0.01 * MM
+    assert found["num_frames"] == len(result) and ("root_cam" in found) == (result.root_cam is not None)
+    if result.root_cam is not None:
+        assert np.abs(np.array(found["root_cam"]) - result.root_cam).max() < 0.01 * MM
+
+
+def test_long_csv(result):
+    content, name = export_bytes(result, "csv")
+    table = pd.read_csv(io.BytesIO(content))
+    assert name == "walk-long.csv" and len(table) == 17 * len(result)
+    assert list(table.joint[:17]) == list(FILE_JOINT_NAMES) and set(table.fps) == {29.97}
+    xyz = table[["x_right_m", "y_down_m", "z_forward_m"]].to_numpy().reshape(-1, 17, 3)
+    assert np.abs(xyz - result.pose3d).max() < 0.01 * MM
+    assert np.abs(table.std_m.to_numpy().reshape(-1, 17) - result.joint_std).max() < 0.01 * MM
+    assert np.array_equal(table.frame, np.repeat(np.arange(len(result)), 17))
+    assert np.allclose(table.time_s, table.frame / 29.97, atol=1e-6)
+    assert ("root_x_right_m" in table) == (result.root_cam is not None)
+
+
+def test_wide_csv(result):
+    content, name = export_bytes(result, "csv-wide")
+    table = pd.read_csv(io.BytesIO(content))
+    assert name == "walk-wide.csv" and list(table.frame) == list(range(len(result))) and set(table.fps) == {29.97}
+    for joint, joint_name in enumerate(FILE_JOINT_NAMES):
+        columns = [f"{joint_name}_{axis}_m" for axis in ("x_right", "y_down", "z_forward")]
+        assert np.abs(table[columns].to_numpy() - result.pose3d[:, joint]).max() < 0.01 * MM
+        assert np.abs(table[f"{joint_name}_std_m"] - result.joint_std[:, joint]).max() < 0.01 * MM
+    if result.root_cam is not None:
+        root = table[["root_x_right_m", "root_y_down_m", "root_z_forward_m"]]
+        assert np.abs(root.to_numpy() - result.root_cam).max() < 0.01 * MM
+
+
+@pytest.mark.parametrize("name", list(EXPORTS))
+def test_every_format_writes_one_frame_and_describes_itself(name, walking):
+    content, file_name = export_bytes(made_result(walking[:1], fps=1e-3), name)
+    assert content and file_name.startswith("walk")
+    form = EXPORTS[name]
+    assert form.label and re.fullmatch(r"[A-Z][^\n]*\.", form.description)
+    assert format_of_ending("a/b.c/X" + form.ending.upper()) == name.removesuffix("-wide")
+
+
+def test_the_same_result_gives_the_same_bytes(walking):
+    for name in set(EXPORTS) - {"npz"}:
+        assert export_bytes(made_result(walking), name)[0] == export_bytes(made_result(walking), name)[0], name
+
+
+def test_y_up_is_a_turn_and_no_mirror_image():
+    axes = in_y_up(np.eye(3))
+    assert np.isclose(np.linalg.det(axes), 1) and np.allclose(axes, np.diag([1, -1, -1]))
+
+
+def test_joint_names_in_files_are_plain(walking):
+    assert len(set(FILE_JOINT_NAMES)) == NUM_JOINTS and all(re.fullmatch(r"[A-Za-z_]+", n) for n in FILE_JOINT_NAMES)
+    assert [n for n, m in zip(FILE_JOINT_NAMES, JOINT_NAMES, strict=True) if n != m] == ["Neck_Nose"]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("walk", "walk"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("C:\\x\\y", "C-x-y"),
+        ("", "clip"),
+        ("...", "clip"),
+        ("Täter 2", "T-ter-2"),
+        ("x" * 300, "x" * 80),
+        ("a\nb\x00c", "a-b-c"),
+    ],
+)
+def test_file_names_are_safe_everywhere(name, stem, walking):
+    assert file_stem(name) == stem
+    assert export_bytes(made_result(walking[:1], clip=name), "trc")[1] == stem + ".trc"
+
+
+def test_formats_that_do_not_exist(walking):
+    with pytest.raises(InvalidInput, match="no export format 'fbx'; there are npz, json, csv, csv-wide, bvh, trc, c3d"):
+        export_bytes(made_result(walking[:1]), "fbx")
+    for name in ("out.fbx", "out", "x.bvh/out"):
+        with pytest.raises(
+            InvalidInput, match=r"the ending names no export format; expected one of \.bvh, \.c3d, \.csv"
+        ):
+            format_of_ending(name)

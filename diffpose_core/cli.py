@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from diffpose_core.config import PRESETS, DenoiserConfig, GraformerConfig
-from diffpose_core.structures import InvalidInput
+from diffpose_core.structures import InvalidInput, PoseClip2D
 
 #: The licence of weights trained on Mocap-17, whose Bandai-Namco part carries it.
 MOCAP17_LICENCE = (
@@ -115,8 +115,27 @@ def _progress(what: str, quiet: bool) -> Any:
     return show
 
 
+def _clip_of(args: argparse.Namespace) -> PoseClip2D:
+    """The clip that the words of the command line choose of a file; what was assumed of the file is printed."""
+    from diffpose_core.io.formats import Choice, read_pose_path, to_clip
+
+    size = None
+    if args.image_size is not None:
+        words = args.image_size.lower().split("x")
+        if len(words) != 2 or not all(word.isdecimal() and len(word) < 9 for word in words):
+            raise InvalidInput(
+                f"--image-size must be WIDTHxHEIGHT in pixels, such as 1920x1080; found {args.image_size}"
+            )
+        size = (int(words[0]), int(words[1]))
+    poses = read_pose_path(args.clip)
+    chosen = to_clip(poses, Choice(args.part, args.track, args.layout, size, args.fps))
+    if not args.quiet:
+        for note in chosen.notes:
+            print(f"{args.clip}: {note}", file=sys.stderr)
+    return chosen.clip
+
+
 def _lift(args: argparse.Namespace) -> None:
-    from diffpose_core.io.clips import load_clip
     from diffpose_core.io.exports import export_bytes, export_format, format_of_ending
     from diffpose_core.pipeline import lift, load_models
 
@@ -125,7 +144,7 @@ def _lift(args: argparse.Namespace) -> None:
     export_format(form)
     if not Path(args.out).absolute().parent.is_dir():
         raise InvalidInput(f"{args.out}: there is no such folder to write to")
-    clip = load_clip(args.clip)
+    clip = _clip_of(args)
     result = lift(
         clip, models=load_models(args.weights), steps=args.steps, hypotheses=args.hypotheses, seed=args.seed,
         context=not args.no_context, schedule=args.schedule, eta=args.eta,
@@ -217,7 +236,12 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the networks")
 
     lift = command("lift", _lift, "Lift a 2D clip to 3D.")
-    lift.add_argument("clip", help="a clip file (.npz)")
+    lift.add_argument("clip", help="2D poses of any format in docs/formats.md, or a folder of OpenPose's files")
+    lift.add_argument("--part", default=None, help="which clip of a file that holds several; by default the first")
+    lift.add_argument("--track", default=None, help="which person; by default the one who is seen longest")
+    lift.add_argument("--layout", default=None, help="joint order, such as coco or h36m, where the file doesn't say it")
+    lift.add_argument("--fps", type=float, default=None, help="frames a second, where the file doesn't say it")
+    lift.add_argument("--image-size", default=None, help="WIDTHxHEIGHT in pixels, where the file doesn't say it")
     lift.add_argument("-o", "--out", required=True, help="the result to write: .npz, .json, .csv, .bvh, .trc or .c3d")
     lift.add_argument("--format", default=None, help="its format, where the ending doesn't name it (docs/exports.md)")
     lift.add_argument("--no-context", action="store_true", help="denoise without f_ST")

@@ -153,6 +153,11 @@ class PoseClip2D:
     def __len__(self) -> int:
         return int(self.keypoints_px.shape[0])
 
+    @property
+    def guessed(self) -> np.ndarray:
+        """(F, 17) bool, joints that no detector placed (confidence 0): where they are drawn is a guess."""
+        return self.confidence == 0
+
     def frames(self, index: slice | np.ndarray) -> PoseClip2D:
         """The clip cut down to the frames that a slice or an integer array picks."""
         return replace(

@@ -16,15 +16,19 @@ LOST_STD = 0.6
 _HALF_STD = 0.12
 
 
+def person_size_px(keypoints_px: np.ndarray) -> np.ndarray:
+    """Root mean square distance of the joints from their centre, (F, J, 2) -> (F,) pixels, a thousandth at least."""
+    centre = keypoints_px.mean(1, keepdims=True)
+    return np.maximum(np.sqrt(np.square(keypoints_px - centre).sum(-1).mean(-1)), 1e-3)
+
+
 def mixture_from_confidence(keypoints_px: np.ndarray, confidence: np.ndarray) -> PoseMixture:
     """One mode a joint, the wider the less confident the detector is.
 
     keypoints_px: (F, J, 2). confidence: (F, J) in [0, 1]. With c the confidence the spread is
     0.12 sqrt(1 / c^2 - 1) of the person's size, kept between SURE_STD and LOST_STD.
     """
-    centre = keypoints_px.mean(1, keepdims=True)
-    size = np.sqrt(np.square(keypoints_px - centre).sum(-1).mean(-1))
-    size = np.maximum(size, 1e-3)
+    size = person_size_px(keypoints_px)
     c = np.clip(confidence, 1e-3, 1.0)
     relative = np.clip(_HALF_STD * np.sqrt(np.maximum(1.0 / c**2 - 1.0, 0.0)), SURE_STD, LOST_STD)
     std = relative * size[:, None]

@@ -1,0 +1,163 @@
+"""From a file of poses and a person's choice to a clip that can be lifted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from diffpose_core.io.formats.layouts import mixture_to_human36m, to_human36m
+from diffpose_core.io.formats.posefile import Choice, ChosenClip, Coordinates, FileClip, PoseFile, PoseTrack
+from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
+from diffpose_core.uncertainty.gaps import fill_gaps
+
+DEFAULT_FPS = 30.0
+#: Image sizes that are tried where a file doesn't say its own; the first that holds the person is taken.
+_USUAL_SIZES = (
+    (640, 480), (480, 640), (1000, 1000), (1280, 720), (720, 1280), (1920, 1080), (1080, 1920), (2704, 1520),
+    (3840, 2160), (2160, 3840), (7680, 4320), (4320, 7680),
+)  # fmt: skip
+MAX_IMAGE_SIDE = 1_000_000
+MAX_FPS = 10_000.0
+
+
+def default_choice(poses: PoseFile, choice: Choice | None = None) -> Choice:
+    """The choice with every default filled in, as an interface shows it before anybody has chosen.
+
+    The layout stays None where a person has to confirm it (`PoseFile.needs_confirmation`).
+    """
+    choice = choice or Choice()
+    clip = poses.clip(choice.clip)
+    track = clip.track(choice.track)
+    return Choice(
+        clip=clip.key,
+        track=track.key,
+        layout=choice.layout or (None if poses.needs_confirmation else poses.layout().layout.name),
+        image_size=choice.image_size or clip.image_size or _likely_size(poses, clip),
+        fps=choice.fps or clip.fps or DEFAULT_FPS,
+    )
+
+
+def _likely_size(poses: PoseFile, clip: FileClip) -> tuple[int, int]:
+    if poses.coordinates != "pixels":
+        return 1920, 1080
+    points = np.concatenate([track.keypoints.reshape(-1, 2) for track in clip.tracks[:20]])
+    points = points[~np.isnan(points[:, 0])]
+    width, height = np.percentile(points, 99, axis=0) if len(points) else (0, 0)
+    for size in _USUAL_SIZES:
+        if width <= size[0] and height <= size[1]:
+            return size
+    return (int(min(width + 1, MAX_IMAGE_SIDE)), int(min(height + 1, MAX_IMAGE_SIDE)))
+
+
+def to_clip(poses: PoseFile, choice: Choice | None = None) -> ChosenClip:
+    """The chosen person of a file as a clip in Human3.6M's joint order.
+
+    Joints that are not there have confidence 0 and a wide mixture (`uncertainty.gaps.fill_gaps`). Raises InvalidInput
+    where a choice doesn't fit the file, where nothing of the person is seen, or where the joint order has to be
+    confirmed and is not chosen.
+    """
+    choice = choice or Choice()
+    clip = poses.clip(choice.clip)
+    if clip.original is not None:
+        return _own(poses, clip, choice)
+    filled = default_choice(poses, choice)
+    assert filled.image_size is not None and filled.fps is not None
+    if filled.layout is None:
+        options = " or ".join(f"{g.layout.name} ({g.reason})" for g in poses.layouts)
+        raise InvalidInput(f"{poses.name}: nothing in the file says which joint order it is: {options}. Choose one")
+    _check(poses.name, filled.image_size, filled.fps)
+    layout = poses.layout(filled.layout).layout
+    track = clip.track(choice.track)
+    notes = list(poses.notes)
+    if clip.fps is None and choice.fps is None:
+        notes.append(f"The file doesn't say its frame rate: {filled.fps:g} frames a second are assumed.")
+    if clip.image_size is None and choice.image_size is None:
+        width, height = filled.image_size
+        why = ", which the poses' proportions depend on" if poses.coordinates != "pixels" else ""
+        notes.append(f"The file doesn't say its image size: {width} x {height} is assumed{why}.")
+    source, mixture = in_pixels(track, poses.coordinates, filled.image_size)
+    points, confidence = to_human36m(layout, source, track.confidence)
+    first = int(track.frames[0])
+    count = int(track.frames[-1]) - first + 1
+    if not (confidence > 0).any():
+        raise InvalidInput(f"{poses.name}: of person {track.key!r} no joint that {layout.name} needs is seen")
+    if count < clip.num_frames:
+        notes.append(f"Person {track.key} is in frames {first} to {first + count - 1} of {clip.num_frames}.")
+    rows = track.frames - first
+
+    def spread(values: np.ndarray, empty: float) -> np.ndarray:
+        whole = np.full((count, *values.shape[1:]), empty, dtype=np.float32)
+        whole[rows] = values
+        return whole
+
+    keypoints, filled_mixture = fill_gaps(spread(points, 0.0), spread(confidence, 0.0), filled.fps)
+    dense = spread(confidence, 0.0)
+    if mixture is not None:
+        filled_mixture = _own_mixtures(mixture_to_human36m(layout, mixture), rows, dense > 0, filled_mixture)
+        keypoints = np.where((dense > 0)[..., None], filled_mixture.argmax_px, keypoints)
+    provenance: dict[str, Any] = {
+        "source": PurePath(poses.name).name, "format": poses.format, "clip": clip.key, "person": track.key,
+        "layout": layout.name, "first_frame": first, "notes": notes,
+    }  # fmt: skip
+    name = " ".join(part for part in (PurePath(poses.name).stem, clip.key) if part)
+    made = PoseClip2D(
+        name, keypoints, dense, *filled.image_size, filled.fps, mixture=filled_mixture, provenance=provenance
+    )
+    return ChosenClip(made, first, spread(source, np.nan), layout, tuple(notes))
+
+
+def _own(poses: PoseFile, clip: FileClip, choice: Choice) -> ChosenClip:
+    assert clip.original is not None
+    poses.layout(choice.layout)
+    changes: dict[str, Any] = {}
+    if choice.fps is not None:
+        changes["fps"] = choice.fps
+    if choice.image_size is not None:
+        changes["width"], changes["height"] = choice.image_size
+    made = replace(clip.original, **changes)
+    _check(poses.name, (made.width, made.height), made.fps)
+    track = clip.track(choice.track)
+    return ChosenClip(made, 0, track.keypoints, poses.layout().layout, poses.notes)
+
+
+def _check(name: str, size: tuple[int, int], fps: float) -> None:
+    if not all(0 < side <= MAX_IMAGE_SIDE for side in size):
+        raise InvalidInput(f"{name}: the image size must lie between 1 and {MAX_IMAGE_SIDE:,} pixels, found {size}")
+    if not 0 < fps <= MAX_FPS:
+        raise InvalidInput(f"{name}: frames a second must be above 0 and at most {MAX_FPS:,.0f}, found {fps}")
+
+
+def in_pixels(
+    track: PoseTrack, coordinates: Coordinates, size: tuple[int, int]
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray] | None]:
+    """A track's keypoints (T, J, 2) and mixture in pixels. size: (width, height) of the image."""
+    width, height = size
+    scale, shift = {
+        "pixels": ((1.0, 1.0), (0.0, 0.0)),
+        "unit": ((width, height), (0.0, 0.0)),
+        "symmetric": ((width / 2, height / 2), (width / 2, height / 2)),
+        "screen": ((width / 2, width / 2), (width / 2, height / 2)),
+    }[coordinates]
+    factor, offset = np.array(scale, dtype=np.float32), np.array(shift, dtype=np.float32)
+    mixture = track.mixture
+    if mixture is not None:
+        mixture = (mixture[0], mixture[1] * factor + offset, mixture[2] * np.square(factor))
+    return track.keypoints * factor + offset, mixture
+
+
+def _own_mixtures(
+    own: tuple[np.ndarray, np.ndarray, np.ndarray], rows: np.ndarray, seen: np.ndarray, guessed: PoseMixture
+) -> PoseMixture:
+    """The file's mixtures where a joint is seen, the guesses' elsewhere."""
+    modes = own[0].shape[2]
+    weights = np.zeros((*seen.shape, modes), dtype=np.float32)
+    weights[:, :, 0] = 1.0
+    means = np.repeat(guessed.means_px, modes, axis=2)
+    variances = np.repeat(guessed.variances_px2, modes, axis=2)
+    kept = seen[rows]
+    for whole, part in zip((weights, means, variances), own, strict=True):
+        whole[rows] = np.where(kept.reshape(*kept.shape, *[1] * (part.ndim - 2)), part, whole[rows])
+    return PoseMixture(weights, means, variances)

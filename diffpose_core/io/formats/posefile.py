@@ -1,0 +1,187 @@
+"""What a file of 2D poses holds, before anybody has decided which person, joint order and frame rate to use.
+
+Axes: T frames in which a person was seen, J joints in the file's own order, K modes of a joint's heatmap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from diffpose_core.io.formats.layouts import Layout
+from diffpose_core.structures import InvalidInput, PoseClip2D
+
+#: What the numbers of a file are measured in. "pixels"; "unit": 0 to 1 over the image's width and height; "symmetric":
+#: -1 to 1 over both; "screen": x from -1 to 1 over the width, y in the same unit around the middle of the height.
+Coordinates = Literal["pixels", "unit", "symmetric", "screen"]
+
+COORDINATES: Mapping[Coordinates, str] = {
+    "pixels": "pixels",
+    "unit": "0 to 1 over the image's width and height",
+    "symmetric": "-1 to 1 over the image's width and height",
+    "screen": "-1 to 1 over the image's width, as VideoPose3D normalises",
+}
+
+
+@dataclass(frozen=True)
+class PoseTrack:
+    """One person of a clip.
+
+    key: its number or name. frames: (T,) integers, rising, the frames in which the person was seen. keypoints:
+    (T, J, 2) float32 in the file's `coordinates`, NaN where a joint is missing. confidence: (T, J) float32 in [0, 1],
+    0 where a joint is missing. mixture: (weights (T, J, K), means (T, J, K, 2), variances (T, J, K, 2)) where the file
+    has heatmap mixtures, in the file's coordinates.
+    """
+
+    key: str
+    frames: np.ndarray
+    keypoints: np.ndarray
+    confidence: np.ndarray
+    mixture: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def missing(self) -> np.ndarray:
+        """(T, J) bool, joints that the file does not place."""
+        return np.isnan(self.keypoints[..., 0])
+
+    @property
+    def box(self) -> np.ndarray:
+        """(left, top, right, bottom), median over the frames, in the file's coordinates; NaN where nothing is seen."""
+        seen = self.keypoints[~self.missing.all(1)]
+        if not len(seen):
+            return np.full(4, np.nan)
+        return np.median(np.concatenate((np.nanmin(seen, axis=1), np.nanmax(seen, axis=1)), axis=1), axis=0)
+
+    @property
+    def size(self) -> float:
+        """Area of the box, 0 where nothing is seen."""
+        left, top, right, bottom = np.nan_to_num(self.box)
+        return float((right - left) * (bottom - top))
+
+
+@dataclass(frozen=True)
+class FileClip:
+    """One clip of a file.
+
+    key: its name within the file ("" where a file has one clip only). num_frames: F. tracks: people, the default one
+    first (seen in most frames, then largest). image_size: (width, height) in pixels, or None. fps: frames a second, or
+    None. original: the clip itself where the file is this project's own, with all that it knows.
+    """
+
+    key: str
+    num_frames: int
+    tracks: tuple[PoseTrack, ...]
+    image_size: tuple[int, int] | None = None
+    fps: float | None = None
+    original: PoseClip2D | None = None
+
+    def track(self, key: str | None = None) -> PoseTrack:
+        """The person of that key, by default the first. Raises InvalidInput that names those that there are."""
+        if key is None:
+            return self.tracks[0]
+        for track in self.tracks:
+            if track.key == key:
+                return track
+        raise InvalidInput(f"there is no person {key!r} in this clip; there are: {_some([t.key for t in self.tracks])}")
+
+
+@dataclass(frozen=True)
+class LayoutGuess:
+    """A joint order that fits, and why."""
+
+    layout: Layout
+    reason: str
+
+
+@dataclass(frozen=True)
+class PoseFile:
+    """A file of 2D poses as it was read.
+
+    name: of the file. format: what it was recognised as. clips: at least one. layouts: the joint orders that fit, the
+    likeliest first. needs_confirmation: a person has to say which joint order it is, because nothing in the file does.
+    coordinates: what the numbers are measured in. notes: what was assumed, repaired or left out, one sentence each.
+    """
+
+    name: str
+    format: str
+    clips: tuple[FileClip, ...]
+    layouts: tuple[LayoutGuess, ...]
+    needs_confirmation: bool = False
+    coordinates: Coordinates = "pixels"
+    notes: tuple[str, ...] = ()
+
+    def clip(self, key: str | None = None) -> FileClip:
+        """The clip of that key, by default the first. Raises InvalidInput that names those that there are."""
+        if key is None:
+            return self.clips[0]
+        for clip in self.clips:
+            if clip.key == key:
+                return clip
+        raise InvalidInput(f"{self.name}: no clip {key!r}; there are: {_some([clip.key for clip in self.clips])}")
+
+    def layout(self, name: str | None = None) -> LayoutGuess:
+        """The joint order whose name begins so, by default the likeliest.
+
+        Raises InvalidInput that names those that fit.
+        """
+        if name is None:
+            return self.layouts[0]
+        wanted = _plain(name)
+        for guess in self.layouts:
+            if _plain(guess.layout.name).startswith(wanted):
+                return guess
+        raise InvalidInput(
+            f"{self.name}: the joint order {name!r} doesn't fit; possible: "
+            f"{_some([guess.layout.name for guess in self.layouts])}"
+        )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person chose of a PoseFile; None stands for the default.
+
+    clip, track, layout: keys and names as in the PoseFile. image_size: (width, height) in pixels. fps: frames a second.
+    """
+
+    clip: str | None = None
+    track: str | None = None
+    layout: str | None = None
+    image_size: tuple[int, int] | None = None
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class ChosenClip:
+    """What became of a choice: a clip that can be lifted.
+
+    clip: joints in Human3.6M's order; `clip.guessed` says which were guessed. first_frame: number of its first frame in
+    the file's clip. source: keypoints as in the file but in pixels, (F, J, 2), NaN where missing, to be drawn beside
+    it. notes: what was assumed on the way.
+    """
+
+    clip: PoseClip2D
+    first_frame: int
+    source_px: np.ndarray
+    layout: Layout
+    notes: tuple[str, ...] = ()
+
+
+def _plain(name: str) -> str:
+    """A joint order's name without case and punctuation, so that "h36m", "coco" and "BODY-25" are understood."""
+    return "".join(c for c in name.lower() if c.isalnum()).replace("h36m", "human36m")
+
+
+def _some(keys: list[str]) -> str:
+    shown = ", ".join(repr(key) for key in keys[:12])
+    return f"{shown} and {len(keys) - 12} more" if len(keys) > 12 else shown
+
+
+__all__ = [
+    "COORDINATES", "Choice", "ChosenClip", "Coordinates", "FileClip", "LayoutGuess", "PoseFile", "PoseTrack",
+]  # fmt: skip

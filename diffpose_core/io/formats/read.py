@@ -1,0 +1,131 @@
+"""Reading a file of 2D poses of any format, told by what is in it and never by its name."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from diffpose_core.io.clips import SCHEMA, load_clip
+from diffpose_core.io.formats.json_files import read_json, read_openpose
+from diffpose_core.io.formats.layouts import HUMAN36M
+from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
+from diffpose_core.io.formats.safe import MAX_ENTRIES, check_size, npz_keys, open_zip, parse_json, read_entry
+from diffpose_core.structures import InvalidInput, PoseClip2D
+
+OWN = "DiffPose Studio clip"
+FORMATS = (
+    "VideoPose3D, DiffPose GMM or Detectron .npz, AlphaPose, MMPose, OpenPose or MediaPipe .json (OpenPose also as a "
+    ".zip or many files), DeepLabCut or plain .csv, or this project's own .npz or .json"
+)
+
+
+def read_pose_file(content: bytes, name: str) -> PoseFile:
+    """Recognise and read a file of 2D poses. The file is not trusted: nothing in it is run, size and time are bounded.
+
+    content: the whole file, or an archive of OpenPose's files. name: for messages. Raises InvalidInput that says what
+    was found, what is expected, or which limit was passed.
+    """
+    check_size(len(content), name)
+    if not content.strip(b"\0 \t\r\n"):
+        raise InvalidInput(f"{name}: the file is empty; expected {FORMATS}")
+    try:
+        return _read(content, name)
+    except MemoryError:
+        raise InvalidInput(f"{name}: there is not enough memory for this file; cut the clip into parts") from None
+    except RecursionError:
+        raise InvalidInput(f"{name}: nested too deep to be a file of poses") from None
+
+
+def read_pose_files(files: Mapping[str, bytes]) -> PoseFile:
+    """Read one file, or OpenPose's many, one a frame. files: name -> content. Raises InvalidInput as read_pose_file."""
+    if len(files) == 1:
+        ((name, content),) = files.items()
+        return read_pose_file(content, name)
+    if not files:
+        raise InvalidInput(f"no file; expected {FORMATS}")
+    label = f"{len(files)} files"
+    if len(files) > MAX_ENTRIES:
+        raise InvalidInput(f"{label}: the limit is {MAX_ENTRIES}")
+    check_size(sum(len(content) for content in files.values()), label)
+    return _read_many(files, label)
+
+
+def read_pose_path(path: str | Path) -> PoseFile:
+    """Read a file, or a folder of OpenPose's .json files. Raises InvalidInput as read_pose_file."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            inside = sorted(path.glob("*.json"))
+            check_size(sum(file.stat().st_size for file in inside), str(path))
+            return read_pose_files({file.name: file.read_bytes() for file in inside})
+        check_size(path.stat().st_size, str(path))
+        return read_pose_file(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        raise InvalidInput(f"{path}: no such file") from None
+    except OSError as error:
+        raise InvalidInput(f"{path}: can't be read ({error.strerror})") from None
+
+
+def _read(content: bytes, name: str) -> PoseFile:
+    if content[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        return _read_zip(content, name)
+    start = content[:100].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if start in (b"{", b"["):
+        return read_json(parse_json(content, name), name)
+    raise InvalidInput(f"{name}: starts with {content[:8]!r}, which is no known format; expected {FORMATS}")
+
+
+def _read_zip(content: bytes, name: str) -> PoseFile:
+    archive = open_zip(content, name)
+    entries = [entry for entry in archive.namelist() if not entry.endswith("/") and not _is_clutter(entry)]
+    if not entries:
+        raise InvalidInput(f"{name}: an archive without files; expected {FORMATS}")
+    if any(entry.endswith(".npy") for entry in entries):
+        return _read_npz(content, name)
+    if len(entries) == 1:
+        inside = read_entry(archive, entries[0], name)
+        if inside[:4] == b"PK\x03\x04" and not inside[30:60].count(b".npy"):
+            raise InvalidInput(f"{name}: an archive in an archive; expected {FORMATS}")
+        return read_pose_file(inside, f"{name}: {entries[0]}")
+    texts = [entry for entry in entries if entry.lower().endswith(".json")]
+    if len(texts) < len(entries):
+        raise InvalidInput(
+            f"{name}: an archive of {len(entries)} files, {len(entries) - len(texts)} of them not .json (such as "
+            f"{next(e for e in entries if e not in texts)[:60]!r}); expected OpenPose's .json files, one a frame"
+        )
+    return _read_many({entry: read_entry(archive, entry, name) for entry in texts}, name)
+
+
+def _is_clutter(entry: str) -> bool:
+    return entry.startswith("__MACOSX/") or entry.rsplit("/", 1)[-1].startswith(".")
+
+
+def _read_many(files: Mapping[str, bytes], name: str) -> PoseFile:
+    frames = {}
+    for path in files:
+        data = parse_json(files[path], f"{name}: {path[-60:]}")
+        if not isinstance(data, dict) or "people" not in data:
+            raise InvalidInput(f"{name}: {path[-60:]!r} is no frame of OpenPose (no list of people); to read several "
+                               "files at once, give OpenPose's, one a frame")  # fmt: skip
+        frames[path] = data
+    return read_openpose(frames, name)
+
+
+def _read_npz(content: bytes, name: str) -> PoseFile:
+    keys = npz_keys(content, name)
+    if "header" in keys and "keypoints_px" in keys:
+        file = io.BytesIO(content)
+        file.name = name
+        return own_clip(load_clip(file), name)
+    raise InvalidInput(f"{name}: an .npz with the arrays {', '.join(keys[:8])}; expected {FORMATS}")
+
+
+def own_clip(clip: PoseClip2D, name: str) -> PoseFile:
+    """A clip of this project as a PoseFile."""
+    points = np.where(clip.guessed[..., None], np.nan, clip.keypoints_px).astype(np.float32)
+    track = PoseTrack("1", np.arange(len(clip)), points, clip.confidence.astype(np.float32))
+    whole = FileClip("", len(clip), (track,), (clip.width, clip.height), clip.fps, original=clip)
+    return PoseFile(name, OWN, (whole,), (LayoutGuess(HUMAN36M, f"the file's tag {SCHEMA}"),))

@@ -1,0 +1,103 @@
+"""Which joint order and which unit a file's numbers are in, where nothing in the file says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from diffpose_core.io.formats.layouts import COCO17, HUMAN36M, layout_of_names, layouts_of
+from diffpose_core.io.formats.people import Notes
+from diffpose_core.io.formats.posefile import COORDINATES, Coordinates, FileClip, LayoutGuess
+from diffpose_core.structures import InvalidInput
+
+#: Poses that are looked at to tell what they are.
+_LOOKED_AT = 2000
+#: Geometry has to speak for one joint order this clearly to be worth a word.
+_CLEAR = 0.15
+
+
+def layout_by_count(joints: int, clips: Sequence[FileClip], label: str) -> tuple[tuple[LayoutGuess, ...], bool]:
+    """Joint orders with that many joints, the likeliest first, and whether a person has to confirm.
+
+    Raises InvalidInput where no order has that many joints.
+    """
+    fitting = layouts_of(joints)
+    if not fitting:
+        raise InvalidInput(
+            f"{label}: {joints} joints a person; known are Human3.6M-17, COCO-17, COCO-18, BODY_25, Halpe-26, "
+            "MediaPipe-33, COCO-WholeBody-133 and Halpe-136, or any joints with names"
+        )
+    if len(fitting) == 1:
+        return (LayoutGuess(fitting[0], f"{joints} joints a person"),), False
+    return layout_by_geometry(clips), True
+
+
+def layout_by_geometry(clips: Sequence[FileClip]) -> tuple[LayoutGuess, ...]:
+    """COCO-17 against Human3.6M-17, by where the joints lie: the likelier first, with what speaks for it."""
+    points = sample_points(clips)
+    # As Human3.6M, joint 0 lies in the middle of the hips and joint 8 in the middle of the shoulders; as COCO, joints
+    # 0 to 4 lie together in the face, and joints 5, 6, 11 and 12 are the corners of the trunk.
+    as_human36m = _median(
+        _distance(points, (0,), (1, 4)) + _distance(points, (8,), (11, 14)) + _distance(points, (7,), (0, 8))
+    )
+    as_coco = _median(_distance(points, (0,), (1, 2, 3, 4)) + _spread(points, (0, 1, 2, 3, 4)))
+    if np.isnan(as_human36m) or np.isnan(as_coco) or abs(as_human36m - as_coco) < _CLEAR:
+        reason = "17 joints, and too little is seen to tell their order"
+        return LayoutGuess(COCO17, reason), LayoutGuess(HUMAN36M, reason)
+    coco = LayoutGuess(COCO17, "17 joints, and the first five lie together as in a face")
+    human36m = LayoutGuess(HUMAN36M, "17 joints, and the first lies in the middle between the second and the fifth, as "
+                                     "between the hips")  # fmt: skip
+    if as_human36m < as_coco:
+        return human36m, LayoutGuess(COCO17, "17 joints, but the first five don't lie together as in a face")
+    return coco, LayoutGuess(HUMAN36M, "17 joints, but the first doesn't lie in the middle of the hips")
+
+
+def layout_by_names(names: Sequence[str], label: str) -> tuple[LayoutGuess, ...]:
+    """The joint order that joints' names say. Raises InvalidInput where they don't."""
+    try:
+        return (LayoutGuess(layout_of_names(names), "the joints' names"),)
+    except InvalidInput as error:
+        raise InvalidInput(f"{label}: {error}") from None
+
+
+def sample_points(clips: Sequence[FileClip]) -> np.ndarray:
+    """Some poses of a file, (N, J, 2), NaN where missing."""
+    chosen = [track.keypoints[:: len(track) // 200 + 1] for clip in clips[:20] for track in clip.tracks[:5]]
+    points = np.concatenate(chosen)
+    return points[:: len(points) // _LOOKED_AT + 1].astype(np.float64)
+
+
+def _spread(points: np.ndarray, parts: tuple[int, ...]) -> np.ndarray:
+    seen = points[:, parts]
+    return _relative(np.linalg.norm(seen - _nanmean(seen)[:, None], axis=-1).max(1), points)
+
+
+def _distance(points: np.ndarray, one: tuple[int, ...], other: tuple[int, ...]) -> np.ndarray:
+    return _relative(np.linalg.norm(_nanmean(points[:, one]) - points[:, other].mean(1), axis=-1), points)
+
+
+def _relative(length: np.ndarray, points: np.ndarray) -> np.ndarray:
+    spread = np.sqrt(np.nan_to_num(np.square(points - _nanmean(points)[:, None]).sum(-1)).mean(1))
+    return np.divide(length, spread, out=np.full_like(length, np.nan), where=spread > 0)
+
+
+def _nanmean(points: np.ndarray) -> np.ndarray:
+    there = ~np.isnan(points)
+    return np.where(there, points, 0.0).sum(1) / np.maximum(there.sum(1), 1)
+
+
+def _median(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if known.size else float("nan")
+
+
+def coordinates_of(clips: Sequence[FileClip], negative: Coordinates, notes: Notes) -> Coordinates:
+    """What the numbers are measured in. negative: what it is where some lie below 0 and none beyond -1 to 1."""
+    points = sample_points(clips)
+    values = points[~np.isnan(points)]
+    if np.percentile(np.abs(values), 98) > 2:
+        return "pixels"
+    found: Coordinates = negative if (values < -0.02).mean() > 0.02 else "unit"
+    notes.add(f"The numbers lie between {values.min():.2f} and {values.max():.2f}: taken as {COORDINATES[found]}.")
+    return found

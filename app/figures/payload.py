@@ -41,9 +41,10 @@ class StagePayload:
     """One view of the stage, being put together; `pack` turns it into bytes.
 
     id: the stage's name; camera and position are remembered by it. source: what the data is about (the clip's hash):
-    a new source starts the timeline afresh. clip: its name, for the names of downloads. steps: the diffusion steps k in the order of the process.
-    frames, times_s: the clip's frames that the data holds and when they are, or None where there is only one frame,
-    which shows_frame names. columns: equal columns of the grid, of which a panel takes its "span"; 0: one a panel.
+    a new source starts the timeline afresh. clip: its name, for the names of downloads. steps: the diffusion steps k
+    in the order of the process. frames, times_s: the clip's frames that the data holds and when they are, or None
+    where there is only one frame, which shows_frame names. columns: equal columns of the grid, of which a panel takes
+    its "span"; 0: one a panel.
     """
 
     id: str

@@ -7,7 +7,7 @@ style rules likewise.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -15,9 +15,24 @@ from typing import Any
 
 import streamlit as st
 
+from app.figures.payload import unpack
+from app.stage import files
+from diffpose_core.structures import InvalidInput
+
 HERE = Path(__file__).parent
-SCRIPTS = ("data.js", "theme.js", "painter.js", "panels.js", "charts.js", "stage.js")
-STYLES = ("stage.css", "charts.css")
+SCRIPTS = (
+    "data.js",
+    "theme.js",
+    "painter.js",
+    "orbit.js",
+    "tracks.js",
+    "panels.js",
+    "charts.js",
+    "picture.js",
+    "download.js",
+    "stage.js",
+)
+STYLES = ("stage.css", "charts.css", "download.css")
 _copying = Lock()
 PLOTLY = HERE.parent / "static" / "plotly.min.js"
 
@@ -62,6 +77,21 @@ def _component() -> Any:
     return st.components.v2.component("diffpose_stage", html=html, css=css, js=javascript, isolate_styles=False)
 
 
+@cache
+def _courier() -> Any:
+    javascript = (HERE / "file.js").read_text(encoding="utf-8")
+    return st.components.v2.component("diffpose_file", html="<span hidden></span>", js=javascript, isolate_styles=False)
+
+
+def _make(request: Mapping[str, Any], packed: bytes) -> bytes:
+    """The file that the browser asked for, or why there is none, packed for the stage that asked."""
+    try:
+        made: files.MadeFile | str = files.make_file(request, packed, source(), str(PLOTLY))
+    except InvalidInput as error:
+        made = str(error)
+    return files.parcel(unpack(packed)[0]["id"], str(request.get("id")), made)
+
+
 def stage(
     packed: bytes,
     key: str,
@@ -91,4 +121,21 @@ def stage(
         if number is not None and on_pick is not None:
             on_pick(int(number))
 
-    _component()(key=key, data=packed, on_frame_change=asked, on_open_change=opened, on_pick_change=picked)
+    parcel = f"{key}_parcel"
+
+    def wanted() -> None:
+        request = st.session_state[key].get("file")
+        if request is not None:
+            st.session_state[parcel] = _make(request, packed)
+
+    with st.container(gap=None):
+        _component()(
+            key=key,
+            data=packed,
+            on_frame_change=asked,
+            on_open_change=opened,
+            on_pick_change=picked,
+            on_file_change=wanted,
+        )
+        # A file is handed over once and kept no longer.
+        _courier()(key=f"{key}_courier", data=st.session_state.pop(parcel, b""))

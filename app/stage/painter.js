@@ -177,7 +177,7 @@ function markerPath(context, x, y, radius, side) {
 }
 
 function fitCanvas(canvas, width, height) {
-  const ratio = Math.min(window.devicePixelRatio || 1, 2);
+  const ratio = fitCanvas.ratio || Math.min(window.devicePixelRatio || 1, 2); // a picture to keep has a ratio of its own
   const w = Math.round(width * ratio), h = Math.round(height * ratio);
   if (canvas.width !== w || canvas.height !== h) {
     canvas.width = w;
@@ -199,16 +199,24 @@ function element(tag, className, parent, text) {
   return node;
 }
 
+/** Text cut at the paper's subscripts: "with f_ST" gives [["with f", false], ["ST", true]]. */
+function richParts(text) {
+  const parts = [];
+  let last = 0;
+  for (const match of text.matchAll(/\b([A-Za-z])_([A-Za-z0-9]+)/g)) {
+    parts.push([text.slice(last, match.index) + match[1], false], [match[2], true]);
+    last = match.index + match[0].length;
+  }
+  return last < text.length ? [...parts, [text.slice(last), false]] : parts;
+}
+
 /** Text with the paper's subscripts: f_ST and h_0 get real ones. */
 function rich(node, text) {
   node.replaceChildren();
-  let last = 0;
-  for (const match of text.matchAll(/\b([A-Za-z])_([A-Za-z0-9]+)/g)) {
-    node.append(text.slice(last, match.index) + match[1]);
-    element("sub", "", node, match[2]);
-    last = match.index + match[0].length;
+  for (const [part, low] of richParts(text)) {
+    if (low) element("sub", "", node, part);
+    else node.append(part);
   }
-  node.append(text.slice(last));
 }
 
 const ICONS = {
@@ -221,5 +229,6 @@ const ICONS = {
   loop: '<path d="M10 4.2V1.6l4 3.7-4 3.7V6.4a4.1 4.1 0 1 0 4.1 4.1h2.2A6.3 6.3 0 1 1 10 4.2z"/>',
   plus: '<path d="M9 4h2v5h5v2h-5v5H9v-5H4V9h5z"/>',
   minus: '<path d="M4 9h12v2H4z"/>',
+  download: '<path d="M9 3h2v7.2l2.8-2.8 1.4 1.4L10 14 4.8 8.8l1.4-1.4L9 10.2zM4 15.5h12v1.8H4z"/>',
 };
 const icon = (name) => `<svg viewBox="0 0 20 20" width="18" height="18" fill="currentColor" aria-hidden="true">${ICONS[name]}</svg>`;

@@ -1,25 +1,5 @@
 // The panels of a stage: a 3D scene, or the picture plane with the joints' heatmap mixtures.
 
-const VIEWS = {
-  "3/4": [0.62, -0.9, 0.3],
-  Camera: [0, -1, 0],
-  Side: [1, 0, 0],
-  Top: [0, -0.02, 1],
-};
-const EYE_DISTANCE = 1.62;
-
-function presetCamera(name, distance = EYE_DISTANCE) {
-  const d = VIEWS[name] || VIEWS["3/4"];
-  const n = Math.hypot(...d);
-  return {
-    eye: { x: (d[0] / n) * distance, y: (d[1] / n) * distance, z: (d[2] / n) * distance - 0.05 },
-    center: { x: 0, y: 0, z: -0.05 },
-    up: { x: 0, y: 0, z: 1 },
-  };
-}
-
-const copyCamera = (c) => ({ eye: { ...c.eye }, center: { ...c.center }, up: { ...c.up } });
-
 class Panel {
   constructor(stage, spec, host) {
     this.stage = stage;
@@ -74,8 +54,8 @@ class Panel {
       chip.lastChild.textContent = r.text;
     });
   }
-  hover(event) {
-    if (event.buttons) { this.tip.hidden = true; return; }
+  /** The joint that the pointer is at. */
+  targetAt(event) {
     const box = this.body.getBoundingClientRect();
     const x = event.clientX - box.left, y = event.clientY - box.top;
     let best = null, bestDistance = 14;
@@ -83,6 +63,12 @@ class Panel {
       const d = Math.hypot(t.x - x, t.y - y);
       if (d < bestDistance) { best = t; bestDistance = d; }
     }
+    return best;
+  }
+  hover(event) {
+    if (event.buttons) { this.tip.hidden = true; return; }
+    const box = this.body.getBoundingClientRect();
+    const best = this.targetAt(event);
     this.tip.hidden = !best;
     if (!best) return;
     this.tip.textContent = best.text;
@@ -98,25 +84,46 @@ class ScenePanel extends Panel {
     this.canvas = element("canvas", "dps-over", this.body);
     this.canvas.setAttribute("role", "img");
     this.ready = false;
+    this.touch = new Touch(this);
+    this.body.addEventListener("pointerdown", (e) => (this.pressed = [e.clientX, e.clientY]), { capture: true });
+    this.body.addEventListener("pointerup", (e) => this.released(e), { capture: true });
+  }
+  /** A click on a joint, not the end of a drag, asks for its path, or takes it away. */
+  released(event) {
+    const [x, y] = this.pressed || [NaN, NaN];
+    this.pressed = null;
+    if (event.pointerType !== "mouse" || !(Math.hypot(event.clientX - x, event.clientY - y) < 4)) return;
+    const target = this.targetAt(event);
+    if (target) this.stage.track(this.stage.memory.joint === target.joint ? null : target.joint);
   }
   async mount() {
     if (this.ready || this.mounting) return;
     this.mounting = true;
     await this.react();
     this.plot.__project = (x, y, z) => {
-      const [width, height] = this.size();
-      return makeProjection(this.stage.camera, this.stage.header.bounds, this.stage.aspect, width, height).point(x, y, z, []);
+      return this.projection().point(x, y, z, []);
     };
     this.plot.on("plotly_relayouting", (e) => this.turned(e));
     this.plot.on("plotly_relayout", (e) => this.turned(e));
     this.ready = true;
     this.draw();
   }
+  projection() {
+    const { camera, header, aspect } = this.stage;
+    return makeProjection(camera, header.bounds, aspect, ...this.size());
+  }
+  /** What Plotly draws below the painted figures, for a picture to keep. */
+  paintBehind(context) { paintFurniture(context, this.furniture(), this.projection()); }
   turned(change) {
     const camera = change && change["scene.camera"];
     if (!camera || this.following) return;
-    this.stage.setCamera(copyCamera(camera), this);
+    this.lead(camera);
     this.settle();
+  }
+  /** This scene was turned by hand: the others go with it. */
+  lead(camera) {
+    this.followed = copyCamera(camera);
+    this.stage.setCamera(this.followed, this);
   }
   /** Plotly lets a turned scene glide on after the hand has let go, and tells nobody: follow it until it rests. */
   settle() {
@@ -128,7 +135,7 @@ class ScenePanel extends Panel {
       if (!camera || !this.stage.root.isConnected || this.pending) { this.settling = false; return; }
       const e = camera.eye, old = this.stage.camera.eye;
       const moved = Math.abs(e.x - old.x) + Math.abs(e.y - old.y) + Math.abs(e.z - old.z) > 1e-5;
-      if (moved) this.stage.setCamera(copyCamera(camera), this);
+      if (moved) this.lead(camera);
       this.still = moved ? 0 : this.still + 1;
       if (this.still > 12) { this.settling = false; return; }
       requestAnimationFrame(look);
@@ -182,15 +189,17 @@ class ScenePanel extends Panel {
   async react() {
     const config = { displayModeBar: false, scrollZoom: false, doubleClick: false, plotGlPixelRatio: 1.5, responsive: false };
     this.following = true;
+    this.followed = this.stage.camera;
     await window.Plotly.react(this.plot, this.furniture(), this.layout(), config);
     this.following = false;
     const gl = this.plot.querySelector("canvas");
     if (gl) gl.setAttribute("aria-label", `${this.spec.title}: 3D scene, drag to turn`);
   }
   async follow(camera) {
-    if (!this.ready) return;
+    if (!this.ready || camera === this.followed) return;
     if (this.pending) { this.next = camera; return; }
     this.pending = true;
+    this.followed = camera;
     this.following = true;
     await window.Plotly.relayout(this.plot, { "scene.camera": copyCamera(camera) });
     this.following = false;
@@ -208,7 +217,7 @@ class ScenePanel extends Panel {
     const [width, height] = this.size();
     const context = fitCanvas(this.canvas, width, height);
     const { bounds } = stage.header;
-    const projection = makeProjection(stage.camera, bounds, stage.aspect, width, height);
+    const projection = this.projection();
     this.drawLabels(context, projection);
     const items = [];
     this.targets = [];
@@ -227,19 +236,24 @@ class ScenePanel extends Panel {
         LAYER_KINDS[layer.kind](this, context, layer, projection, colours);
       } else {
         const screen = projectPoses(values, projection);
+        if (stage.memory.ghosts) ghostItems(stage, layer, projection, colours, items);
         skeletonItems(screen, colours, layer, projection, items);
         for (let j = 0; j < JOINTS && layer.opacity !== 0; j++) {
           const at = (i) => values[3 * j + i].toFixed(2);
           // Plot axes are (x, z, -y) of the camera frame.
           const y = (-values[3 * j + 2]).toFixed(2);
           this.targets.push({
-            x: screen[3 * j], y: screen[3 * j + 1],
+            joint: j, x: screen[3 * j], y: screen[3 * j + 1],
             text: `${layer.label}: ${JOINT_NAMES[j]}  x ${at(0)}  y ${y}  z ${at(1)} m`,
           });
         }
       }
     }
     paintItems(context, items, stage.theme);
+    const { joint } = stage.memory;
+    for (const layer of joint == null ? [] : visible.filter((l) => l.kind === "cloud" || l.kind === "skeleton")) {
+      drawPath(context, stage, layer, joint, projection, stage.theme.palette(layer.palette));
+    }
     this.drawReadouts();
     this.canvas.setAttribute("aria-label", `${this.spec.title}, ${stage.positionText()}`);
   }
@@ -273,6 +287,7 @@ class ScenePanel extends Panel {
     }
   }
   destroy() {
+    this.touch.destroy();
     if (this.ready && window.Plotly) window.Plotly.purge(this.plot);
     this.ready = false;
   }

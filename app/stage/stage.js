@@ -4,6 +4,7 @@ const memories = new Map(); // what the person did to a stage, by the stage's id
 const stages = new WeakMap();
 const live = new Set();
 const frames = new Map(); // clip -> the frame that the person went to last, in whichever stage
+const shared = { camera: presetCamera("3/4"), view: "3/4" }; // one angle for all scenes of all stages
 let hovered = null;
 
 const nearest = (values, v) => values.reduce((b, x, i) => (Math.abs(x - v) < Math.abs(values[b] - v) ? i : b), 0);
@@ -35,13 +36,15 @@ class Stage {
     this.top = element("div", "dps-top", root);
     this.legend = element("div", "dps-legend", this.top);
     this.views = element("div", "dps-views", this.top);
+    this.buildViews();
+    this.download = new DownloadMenu(this, this.views);
     this.grid = element("div", "dps-grid", root);
     this.timeline = element("div", "dps-timeline", root);
     this.chartRow = element("div", "dps-charts", root);
-    this.buildViews();
     root.addEventListener("keydown", (e) => this.key(e));
     root.addEventListener("pointerenter", () => (hovered = this));
     root.addEventListener("pointerleave", () => { if (hovered === this) hovered = null; });
+    root.addEventListener("dps-file", (e) => this.download.arrived?.(e.detail));
     this.resizer = new ResizeObserver(() => this.resized());
     this.resizer.observe(root);
     this.watcher = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
@@ -61,12 +64,12 @@ class Stage {
     this.root.dataset.theme = theme.dark ? "dark" : "light";
     this.root.dataset.stage = header.id;
     this.root.dataset.hash = header.hash;
-    this.root.setAttribute("aria-label", `${header.title}: arrow keys step, space plays`);
+    this.root.setAttribute("aria-label", `${header.title}: arrow keys step, space plays, shift and arrow keys turn`);
     if (!memories.has(header.id)) {
-      memories.set(header.id, { camera: presetCamera("3/4"), hidden: new Set(header.off || []), speed: 1, loop: false, axis: "step" });
+      memories.set(header.id, { hidden: new Set(header.off || []), speed: 1, loop: false, axis: "step", ghosts: false, joint: null });
+      this.start(this.saved || linkedPlace(header.id));
     }
     this.memory = memories.get(header.id);
-    this.camera = this.memory.camera;
     this.header = header;
     this.arrays = arrays;
     const { lo, hi } = header.bounds;
@@ -82,6 +85,16 @@ class Stage {
     if (this.visible) this.mountAll(true);
     else this.draw();
   }
+  /** Where a link, or the page that a stage was saved in, wants it to begin. */
+  start({ k, at, camera, hidden, ghosts, joint }) {
+    const memory = memories.get(this.root.dataset.stage);
+    memory.start = { k, at };
+    memory.ghosts = !!ghosts;
+    memory.joint = joint ?? null;
+    if (hidden) memory.hidden = new Set(hidden);
+    if (camera) { shared.camera = camera; shared.view = null; }
+  }
+  get camera() { return shared.camera; }
   restorePosition() {
     const m = this.memory, { axes } = this.header;
     const sameSource = m.source === this.header.source;
@@ -91,6 +104,12 @@ class Stage {
     const shared = frames.get(this.header.source);
     if (!shared || shared.picked !== wanted) frames.set(this.header.source, { picked: wanted, at: wanted });
     this.frame = axes.frame ? nearest(axes.frame.values, frames.get(this.header.source).at) : 0;
+    if (m.start?.k != null) this.step = nearest(axes.step.values, m.start.k);
+    if (m.start?.at != null && axes.frame) {
+      this.frame = nearest(axes.frame.values, m.start.at);
+      frames.get(this.header.source).at = axes.frame.values[this.frame];
+    }
+    m.start = null;
     m.source = this.header.source;
     this.remember();
   }
@@ -109,8 +128,9 @@ class Stage {
     return axis === "step" ? `k = ${values[index]}` : `frame ${values[index]}`;
   }
   positionText() {
-    const k = this.placeText("step", this.step);
-    return this.header.axes.frame ? `${k}, ${this.placeText("frame", this.frame)}` : k;
+    const { axes, shows_frame: shown } = this.header;
+    const frame = axes.frame ? this.placeText("frame", this.frame) : shown == null ? null : `frame ${shown}`;
+    return [frame, this.placeText("step", this.step)].filter(Boolean).join(", ");
   }
 
   // ---- panels ----
@@ -149,7 +169,7 @@ class Stage {
   }
   seen(entries) {
     this.visible = entries.some((e) => e.isIntersecting);
-    if (this.visible && this.header) this.mountAll(false);
+    if (this.visible && this.header) { this.turnScenes(null); this.mountAll(false); }
   }
   resized() {
     const width = Math.round(this.root.getBoundingClientRect().width);
@@ -171,25 +191,36 @@ class Stage {
   }
 
   // ---- camera ----
-  setCamera(camera, source) {
-    this.camera = camera;
-    this.memory.camera = camera;
-    this.root.dataset.camera = JSON.stringify(camera);
-    for (const panel of this.panels) if (panel !== source) panel.follow(camera);
-    this.schedule();
+  /** Turn every scene of every stage. source: the scene that has turned already. view: the preset's name. */
+  setCamera(camera, source = null, view = null) {
+    shared.camera = camera;
+    shared.view = view;
+    for (const stage of live) if (stage.header) stage.turnScenes(source);
+  }
+  turnScenes(source) {
+    this.root.dataset.camera = JSON.stringify(this.camera);
     this.markView();
+    if (!this.visible) return; // follows as soon as it is on the screen
+    for (const panel of this.panels) if (panel !== source) panel.follow(this.camera);
+    this.schedule();
+  }
+  /** The way that the person faces in this frame, by the first skeleton that a scene shows. */
+  heading() {
+    const layers = this.panels.filter((p) => p instanceof ScenePanel).flatMap((p) => p.spec.layers || []);
+    const layer = layers.find((l) => l.kind === "skeleton");
+    return layer ? headingOf(this.arrays[layer.array].at(this.frame, this.count("step") - 1)) : undefined;
   }
   buildViews() {
     const group = element("div", "dps-segment", this.views);
     group.setAttribute("role", "group");
     group.setAttribute("aria-label", "View from");
-    this.viewButtons = Object.keys(VIEWS).map((name) => {
+    this.viewButtons = Object.entries(PRESETS).map(([name, title]) => {
       const b = element("button", "", group, name);
       b.type = "button";
       b.dataset.view = name;
-      b.title = { "3/4": "From the front and the side", Camera: "As the photo's camera sees it", Side: "From the side: depth shows",
-        Top: "From above" }[name];
-      b.addEventListener("click", () => this.setCamera(presetCamera(name, this.distance()), null));
+      b.title = title;
+      b.setAttribute("aria-label", `${name}: ${title}`);
+      b.addEventListener("click", () => this.setCamera(presetCamera(name, this.distance(), this.heading()), null, name));
       return b;
     });
     for (const [text, factor, title] of [["plus", 1 / 1.18, "Closer"], ["minus", 1.18, "Further away"]]) {
@@ -198,11 +229,7 @@ class Stage {
       b.type = "button";
       b.title = title;
       b.setAttribute("aria-label", title);
-      b.addEventListener("click", () => {
-        const c = copyCamera(this.camera);
-        for (const i of ["x", "y", "z"]) c.eye[i] = c.center[i] + (c.eye[i] - c.center[i]) * factor;
-        this.setCamera(c, null);
-      });
+      b.addEventListener("click", () => this.setCamera(orbit(this.camera, 0, 0, factor), null, shared.view));
     }
   }
   distance() {
@@ -210,12 +237,7 @@ class Stage {
     return Math.hypot(eye.x - center.x, eye.y - center.y, eye.z - center.z);
   }
   markView() {
-    const d = this.distance();
-    for (const b of this.viewButtons) {
-      const p = presetCamera(b.dataset.view, d).eye, e = this.camera.eye;
-      const on = Math.hypot(p.x - e.x, p.y - e.y, p.z - e.z) < 0.02 * d;
-      b.setAttribute("aria-pressed", on);
-    }
+    for (const b of this.viewButtons) b.setAttribute("aria-pressed", b.dataset.view === shared.view);
   }
 
   // ---- legend ----
@@ -244,6 +266,7 @@ class Stage {
       });
       paint();
     }
+    this.buildTracks();
     const sides = element("span", "dps-sides", this.legend);
     const c = this.theme.palette("sides");
     const bySide = this.header.panels.some((p) => p.kind === "image" || (p.layers || []).some((l) => l.palette === "sides"));
@@ -253,6 +276,37 @@ class Stage {
       m.style.color = bySide ? c[i] : this.theme.label;
       s.append(name);
     }
+  }
+
+  /** Layers of poses that change with the step: what has earlier steps and paths. */
+  stepped() {
+    return this.header.panels.flatMap((p) => (p.kind === "scene" ? p.layers || [] : []))
+      .filter((l) => (l.kind === "cloud" || l.kind === "skeleton") && this.arrays[l.array].axes.includes("step"));
+  }
+  /** What can be shown of the way through the steps: earlier poses, and the path of one joint. */
+  buildTracks() {
+    if (!this.stepped().length) return;
+    const { memory } = this;
+    const ghosts = element("button", "dps-key dps-ghosts", this.legend, "Earlier steps");
+    ghosts.type = "button";
+    ghosts.title = "Keep the poses of the last steps in sight, fainter the older";
+    const paint = () => ghosts.setAttribute("aria-pressed", memory.ghosts);
+    ghosts.addEventListener("click", () => { memory.ghosts = !memory.ghosts; paint(); this.schedule(); });
+    paint();
+    this.jointPicker = element("select", "dps-select dps-joint", this.legend);
+    this.jointPicker.title = "Draw a joint's way through all steps; a click on a joint in a scene does the same";
+    this.jointPicker.setAttribute("aria-label", "Path of a joint through the steps");
+    for (const [value, name] of [["", "Path of a joint"], ...JOINT_NAMES.map((n, j) => [j, `Path: ${n}`])]) {
+      element("option", "", this.jointPicker, name).value = value;
+    }
+    this.jointPicker.value = memory.joint ?? "";
+    this.jointPicker.addEventListener("change", () => this.track(this.jointPicker.value === "" ? null : Number(this.jointPicker.value)));
+  }
+  track(joint) {
+    if (!this.stepped().length) return;
+    this.memory.joint = joint;
+    this.jointPicker.value = joint ?? "";
+    this.schedule();
   }
 
   // ---- timeline ----
@@ -423,6 +477,7 @@ class Stage {
   }
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
+    if (event.shiftKey) { this.turnByKey(event); return; }
     const axis = event.target.dataset && event.target.dataset.axis && event.target.tagName === "INPUT"
       ? event.target.dataset.axis : "step";
     const actions = {
@@ -442,6 +497,14 @@ class Stage {
     action();
   }
 
+  turnByKey(event) {
+    const turn = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!turn || event.target.tagName === "INPUT") return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.setCamera(orbit(this.camera, turn[0] * Math.PI / 24, turn[1] * Math.PI / 24));
+  }
+
   // ---- charts and drawing ----
   buildCharts() {
     const specs = this.header.charts || [];
@@ -459,6 +522,23 @@ class Stage {
     this.paintTimeline();
     this.root.dataset.camera = JSON.stringify(this.camera);
     if (!this.visible) return;
+    this.paint();
+  }
+  /** What make() returns while the stage stands elsewhere; the screen never shows it. ratio: of the canvases' pixels. */
+  at({ step = this.step, frame = this.frame, camera = shared.camera }, ratio, make) {
+    const kept = [this.step, this.frame, shared.camera];
+    [this.step, this.frame, shared.camera] = [step, frame, camera];
+    fitCanvas.ratio = ratio;
+    try {
+      this.paint();
+      return make();
+    } finally {
+      fitCanvas.ratio = null;
+      [this.step, this.frame, shared.camera] = kept;
+      this.draw();
+    }
+  }
+  paint() {
     const start = performance.now();
     for (const panel of this.panels) panel.draw();
     for (const chart of this.charts) chart.draw();
@@ -482,7 +562,7 @@ if (!window.__diffposeKeys) {
   });
 }
 
-export default function (component) {
+export default function mountStage(component) {
   window.__diffposeHovered = () => hovered;
   const root = component.parentElement.querySelector(".dps");
   if (!root) return undefined;
@@ -491,7 +571,8 @@ export default function (component) {
     stage = new Stage(root);
     stages.set(root, stage);
   }
-  stage.askFor = component.setTriggerValue;
+  stage.askFor = component.setTriggerValue; // none in a page that plays without a server
+  stage.saved = component.start;
   try {
     if (component.data && component.data.byteLength) stage.update(component.data);
   } catch (error) {

@@ -84,3 +84,149 @@ def zipped(files: dict[str, bytes]) -> bytes:
         for name, content in files.items():
             archive.writestr(name, content)
     return buffer.getvalue()
+
+
+def alphapose_by_image(person: np.ndarray, kind: str) -> bytes:
+    """AlphaPose's JSON by image. kind: "open" (people) or "cmu" (bodies)."""
+    flat = [frame.ravel().tolist() for frame in person]
+    content = {
+        "open": [{"version": 0.1, "people": [{"pose_keypoints_2d": values}]} for values in flat],
+        "cmu": [{"version": "AlphaPose v0.3", "bodies": [{"joints": values}]} for values in flat],
+    }[kind]
+    return json.dumps({f"{frame}.jpg": one for frame, one in enumerate(content)}).encode()
+
+
+def mmpose(people: list[np.ndarray], form: str = "instance_info", names: tuple[str, ...] | None = None,
+           first: int = 1) -> bytes:  # fmt: skip
+    """MMPose's JSON. people: (F, J, 3) each. form: "instance_info" (as its demos write videos), "frames" or "bare"
+    (one image's instances). names: of the joints, for its meta information.
+    """
+    frames = [
+        {"frame_id": frame + first, "instances": [
+            {"keypoints": person[frame, :, :2].tolist(), "keypoint_scores": person[frame, :, 2].tolist(),
+             "bbox": [[1.0, 2.0, 3.0, 4.0]], "bbox_score": 0.9}
+            for person in people if frame < len(person) and not np.isnan(person[frame]).all()
+        ]}
+        for frame in range(max(map(len, people)))
+    ]  # fmt: skip
+    if form == "bare":
+        return json.dumps(frames[0]["instances"]).encode()
+    if form == "frames":
+        return json.dumps(frames).encode()
+    meta = {} if names is None else {
+        "dataset_name": "some", "num_keypoints": len(names),
+        "keypoint_id2name": {str(number): name for number, name in enumerate(names)},
+    }  # fmt: skip
+    return json.dumps({"meta_info": meta, "instance_info": frames}).encode()
+
+
+MEDIAPIPE_NAMES = tuple(name.upper() for name in LAYOUTS["MediaPipe-33"].names)
+
+
+def mediapipe(person: np.ndarray, form: str, size: tuple[int, int] = (1280, 720)) -> bytes:
+    """MediaPipe's landmarks, normalised by the image size, as scripts write them.
+
+    form: "lists" (a list of 33 objects a frame), "tasks" (frames with people's landmarks), "wide" (a row a frame, named
+    joints), "numbered" (x0, y0, z0, v0 ...), "long" (a row a landmark).
+    """
+    scaled = person.copy()
+    scaled[..., :2] /= size
+    points = [
+        [{"x": x, "y": y, "z": -0.1, "visibility": c} for x, y, c in frame] for frame in scaled.tolist()
+    ]  # fmt: skip
+    if form == "lists":
+        return json.dumps(points).encode()
+    if form == "tasks":
+        frames = [{"frame": frame, "landmarks": [one]} for frame, one in enumerate(points)]
+        return json.dumps({"fps": 25, "width": size[0], "height": size[1], "frames": frames}).encode()
+    if form == "long":
+        lines = ["frame,landmark,x,y,z,visibility"]
+        lines += [
+            f"{frame},{name},{p['x']:.6f},{p['y']:.6f},{p['z']},{p['visibility']}"
+            for frame, one in enumerate(points) for name, p in zip(MEDIAPIPE_NAMES, one, strict=True)
+        ]  # fmt: skip
+        return "\n".join(lines).encode()
+    columns = {
+        "wide": [f"{name}_{axis}" for name in MEDIAPIPE_NAMES for axis in ("x", "y", "z", "visibility")],
+        "numbered": [f"{axis}{number}" for number in range(33) for axis in "xyzv"],
+    }[form]
+    lines = [",".join(columns)]
+    lines += [",".join(f"{p[key]:.6f}" for p in one for key in ("x", "y", "z", "visibility")) for one in points]
+    return "\r\n".join(lines).encode()
+
+
+def deeplabcut(people: dict[str, np.ndarray], names: tuple[str, ...]) -> bytes:
+    """DeepLabCut's CSV. people: name -> (F, J, 3); one person without a name ("") has no row of individuals."""
+    scorer, parts, axes, who = ["scorer"], ["bodyparts"], ["coords"], ["individuals"]
+    for person in people:
+        for part in names:
+            for axis in ("x", "y", "likelihood"):
+                scorer.append("DLC_resnet50")
+                parts.append(part)
+                axes.append(axis)
+                who.append(person)
+    rows = [scorer, *([] if "" in people else [who]), parts, axes]
+    for frame in range(len(next(iter(people.values())))):
+        values = np.concatenate([person[frame].ravel() for person in people.values()])
+        rows.append([str(frame), *("" if np.isnan(v) else f"{v:.4f}" for v in values)])
+    return "\n".join(",".join(row) for row in rows).encode()
+
+
+def plain_csv(person: np.ndarray, names: tuple[str, ...], separator: str = ",", fps: float | None = None) -> bytes:
+    """A table with a frame a row and columns name_x, name_y, name_conf."""
+    lead = ["frame"] if fps is None else ["frame", "time"]
+    lines = [separator.join([*lead, *(f"{name}_{axis}" for name in names for axis in ("x", "y", "conf"))])]
+    for frame, values in enumerate(person):
+        start = [str(frame)] if fps is None else [str(frame), f"{frame / fps:.5f}"]
+        lines.append(separator.join([*start, *(f"{v:.3f}" for v in values.ravel())]))
+    return "\n".join(lines).encode()
+
+
+def saved(**arrays: object) -> bytes:
+    """An .npz; what is no array is pickled into an array of objects, as numpy does."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def videopose3d(clips: dict[str, dict[str, list[np.ndarray]]], layout: str | None = "h36m",
+                videos: dict[str, dict[str, int]] | None = None) -> bytes:  # fmt: skip
+    """VideoPose3D's (and DiffPose's) .npz. clips: subject -> action -> poses of every camera."""
+    sides = [[4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16]]
+    metadata: dict[str, object] = {"num_joints": 17, "keypoints_symmetry": sides}
+    if layout is not None:
+        metadata["layout_name"] = layout
+    if videos is not None:
+        metadata["video_metadata"] = videos
+    return saved(positions_2d=np.array(clips, dtype=object), metadata=np.array(metadata, dtype=object))
+
+
+def gmm_poses(poses: np.ndarray, modes: int = 3) -> np.ndarray:
+    """DiffPose's mixtures, (F, 17, K, 5) of weight, u, v, var_u, var_v. poses: (F, 17, 2)."""
+    out = np.zeros((*poses.shape[:2], modes, 5), dtype=np.float32)
+    out[..., 0] = np.array([0.7, 0.3, 0.0])[:modes]
+    out[..., 1:3] = poses[:, :, None] + np.array([0.0, 15.0, 0.0])[:modes, None]
+    out[..., 3:] = np.array([9.0, 25.0, 1.0])[:modes, None]
+    return out
+
+
+def detectron(people: list[np.ndarray], empty: tuple[int, ...] = (), logits: bool = True) -> bytes:
+    """Detectron's .npz. people: (F, 17, 3) each. empty: frames without anybody. logits: False as Detectron2's."""
+    boxes, keypoints, segments = [], [], []
+    for frame in range(len(people[0])):
+        there = [] if frame in empty else people
+        found = np.zeros((len(there), 4, 17), dtype=np.float32)
+        found[:, :2] = [person[frame, :, :2].T for person in there] if there else 0
+        found[:, 2], found[:, 3] = (8.0, 0.01) if logits else (0.0, 0.4)
+        boxes.append([[], np.array([[1, 2, 3, 4, 0.99 - 0.01 * n] for n in range(len(there))], dtype=np.float32)])
+        keypoints.append([[], found])
+        segments.append(None)
+
+    def objects(rows: list) -> np.ndarray:
+        array = np.empty((len(rows), 2), dtype=object)
+        for number, row in enumerate(rows):
+            array[number, 0], array[number, 1] = row
+        return array
+
+    return saved(boxes=objects(boxes), segments=np.array(segments, dtype=object), keypoints=objects(keypoints),
+                 metadata=np.array({"w": 1280, "h": 720}, dtype=object))  # fmt: skip

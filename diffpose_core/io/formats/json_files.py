@@ -8,43 +8,48 @@ from typing import Any
 
 import numpy as np
 
+from diffpose_core.io.formats.layouts import canonical_name
 from diffpose_core.io.formats.people import Detections, Notes, build_clip, frame_numbers
 from diffpose_core.io.formats.posefile import Coordinates, FileClip, LayoutGuess, PoseFile
 from diffpose_core.io.formats.recognise import (
     coordinates_of,
     layout_by_count,
     layout_by_geometry,
+    layout_by_names,
 )
 from diffpose_core.structures import InvalidInput
 
-ALPHAPOSE, MMPOSE, OPENPOSE, MEDIAPIPE = "AlphaPose", "MMPose", "OpenPose", "MediaPipe Pose"
+ALPHAPOSE, MMPOSE, OPENPOSE, MEDIAPIPE, PLAIN = "AlphaPose", "MMPose", "OpenPose", "MediaPipe Pose", "plain JSON"
 
 
 def read_json(data: Any, name: str) -> PoseFile:
     """Recognise parsed JSON and read it. Raises InvalidInput that says what was found and what is expected."""
-    first = next((item for item in data if item), None) if isinstance(data, list) else None
     if isinstance(data, dict):
-        values = next(iter(data.values()), None)
+        inside: Any = next(iter(data.values()), None)
         if "people" in data:
             return read_openpose({name: data}, name)
-        if isinstance(data.get("instance_info"), list) or isinstance(data.get("instances"), list):
+        if any(isinstance(data.get(key), list) for key in ("instance_info", "instances", "predictions")):
             return read_mmpose(data, name)
-        if isinstance(values, dict) and ("people" in values or "bodies" in values):
+        if isinstance(inside, dict) and ("people" in inside or "bodies" in inside):
             return _read_alphapose_by_image(data, name)
-        for key in ("frames", "landmarks", "pose_landmarks", "poseLandmarks", "results"):
+        for key in ("frames", "results"):
             if isinstance(data.get(key), list):
-                return _read_mediapipe(data[key] if key in ("frames", "results") else [data], name, data)
-    elif isinstance(first, dict):
-        if "image_id" in first and "keypoints" in first:
-            return read_alphapose(data, name)
-        if "people" in first:
-            return read_openpose({str(number): item for number, item in enumerate(data)}, name)
-        if {"instances", "keypoint_scores", "instance_info"} & set(first):
-            return read_mmpose(data, name)
-        if _landmarks(first) is not None or {"x", "y"} <= set(first):
+                return _read_mediapipe(data[key], name, data)
+        if _landmarks(data) is not None:
+            return _read_mediapipe([data], name, data)
+    elif isinstance(data, list):
+        # A frame without anybody may come first.
+        first: Any = next((item for item in data if item), None)
+        person: Any = first[0] if isinstance(first, list) else first
+        if isinstance(person, dict):
+            if person is first and "image_id" in person and "keypoints" in person:
+                return read_alphapose(data, name)
+            if person is first and "people" in person:
+                return read_openpose({str(number): item for number, item in enumerate(data)}, name)
+            if "instances" in person or "keypoint_scores" in person:
+                return read_mmpose(data, name)
+        if isinstance(first, list) or _landmarks(first) is not None or (isinstance(first, dict) and "x" in first):
             return _read_mediapipe(data, name, {})
-    elif isinstance(first, list):
-        return _read_mediapipe(data, name, {})
     raise InvalidInput(
         f"{name}: JSON with {_shape_of(data)}; expected AlphaPose (image_id, keypoints), MMPose (instances), OpenPose "
         "(people), MediaPipe (33 landmarks) or this project's own clip"
@@ -184,13 +189,165 @@ def _add_openpose_frame(found: Detections, frame: int, content: Any, label: str)
 
 
 def read_mmpose(data: Any, name: str) -> PoseFile:
-    """MMPose's predictions: frames with instances, or the instances of one image."""
-    raise InvalidInput(f"{name}: not read yet")
+    """MMPose's predictions: frames with instances (also under instance_info or predictions), or one image's instances.
+
+    Where meta_info names the joints, the names decide about their order.
+    """
+    notes, found = Notes(), Detections()
+    meta = data.get("meta_info", data.get("dataset_meta")) if isinstance(data, dict) else None
+    frames = data
+    if isinstance(data, dict):
+        frames = next(
+            data[key] for key in ("instance_info", "predictions", "instances") if isinstance(data.get(key), list)
+        )
+        frames = [data] if frames is data.get("instances") else frames
+    if any(isinstance(item, dict) and "keypoints" in item for item in frames):
+        notes.add("A list of people without frames: taken as one picture.")
+        frames = [{"instances": frames}]
+    labels = [_label(item, number) for number, item in enumerate(frames)]
+    places = frame_numbers(labels, name, notes)
+    for label, item in zip(labels, frames, strict=True):
+        people = item.get("instances") if isinstance(item, dict) else item
+        if people is None:
+            continue
+        if not isinstance(people, list):
+            raise InvalidInput(f"{name}: the instances of frame {str(label)[:40]} must be a list")
+        for person in people:
+            if not isinstance(person, dict) or "keypoints" not in person:
+                raise InvalidInput(f"{name}: an instance in frame {str(label)[:40]} has no keypoints")
+            identity = _identity(person.get("track_id", person.get("instance_id")))
+            score = _score(person.get("bbox_score", person.get("score")))
+            found.add(places[label], _mmpose_joints(person, f"{name}: frame {str(label)[:40]}"), identity, score)
+    clip = build_clip("", found, max(places.values(), default=-1) + 1, name, notes)
+    names = _mmpose_names(meta, len(found.keypoints[0]))
+    layouts = (layout_by_names(names, name), False) if names else None
+    return pose_file(name, MMPOSE, [clip], notes, "screen", layouts)
+
+
+def _label(item: Any, number: int) -> Any:
+    """What a frame calls itself, or its place in the file."""
+    if isinstance(item, dict):
+        for key in ("frame_id", "frame", "frame_number", "frame_index", "frame_idx", "image_id", "img_name", "index"):
+            value = item.get(key)
+            if isinstance(value, (int, str)) or (isinstance(value, float) and value.is_integer()):
+                return value
+    return number
+
+
+def _mmpose_joints(person: Mapping[str, Any], label: str) -> np.ndarray:
+    places, scores = person["keypoints"], person.get("keypoint_scores")
+    # Some versions keep the axis of a batch of one.
+    if isinstance(places, list) and len(places) == 1 and isinstance(places[0], list) and places[0] and isinstance(
+            places[0][0], list):  # fmt: skip
+        places = places[0]
+        scores = scores[0] if isinstance(scores, list) and scores and isinstance(scores[0], list) else scores
+    columns = len(places[0]) if isinstance(places, list) and places and isinstance(places[0], list) else 2
+    if columns not in (2, 3):
+        raise InvalidInput(f"{label}: keypoints must be pairs of x and y, found {columns} numbers a joint")
+    points = numbers(places, columns, f"{label}: keypoints")
+    if scores is not None:
+        sure = numbers(scores, 1, f"{label}: keypoint_scores")[:, 0]
+        if len(sure) != len(points):
+            raise InvalidInput(f"{label}: {len(points)} keypoints, but {len(sure)} keypoint_scores")
+    else:
+        sure = points[:, 2] if columns == 3 else np.full(len(points), np.nan)
+    return np.column_stack((points[:, :2], sure))
+
+
+def _mmpose_names(meta: Any, joints: int) -> list[str] | None:
+    """Joints' names in MMPose's meta information, where they are there and say what the joints are."""
+    by_number = meta.get("keypoint_id2name") if isinstance(meta, dict) else None
+    if not isinstance(by_number, dict) or len(by_number) != joints:
+        return None
+    names = [str(by_number.get(str(joint))) for joint in range(joints)]
+    known = {canonical_name(str(name)) for name in names}
+    return (
+        [str(name) for name in names] if {"left_hip", "right_hip", "left_shoulder", "right_shoulder"} <= known else None
+    )
+
+
+_LANDMARK_KEYS = ("pose_landmarks", "poseLandmarks", "landmarks", "keypoints", "pose")
+_SURE_KEYS = ("visibility", "confidence", "score", "likelihood", "presence", "c")
 
 
 def _landmarks(item: Any) -> Any:
+    """The landmarks in a frame's object, or None where it has none."""
+    if isinstance(item, dict):
+        for key in _LANDMARK_KEYS:
+            if isinstance(item.get(key), (list, dict)):
+                return item[key]
+        if item and all(isinstance(value, dict) and {"x", "y"} <= set(value) for value in item.values()):
+            return item
     return None
 
 
 def _read_mediapipe(frames: Sequence[Any], name: str, header: Mapping[str, Any]) -> PoseFile:
-    raise InvalidInput(f"{name}: not read yet")
+    """Landmarks as MediaPipe names them (x, y, visibility), frame by frame, in the shapes that scripts write them."""
+    notes, found = Notes(), Detections()
+    if frames and isinstance(frames[0], dict) and {"x", "y"} <= set(frames[0]):
+        frames = [frames]
+    labels = [_label(item, number) for number, item in enumerate(frames)]
+    places = frame_numbers(labels, name, notes)
+    names: list[str] | None = None
+    for label, item in zip(labels, frames, strict=True):
+        where = f"{name}: frame {str(label)[:40]}"
+        content = _landmarks(item) if isinstance(item, dict) else item
+        for person in _people(content, where):
+            if isinstance(person, dict):
+                if names is not None and names != list(person):
+                    raise InvalidInput(f"{where}: other joints' names than in the frames before")
+                names = [str(key)[:80] for key in person]
+                person = list(person.values())
+            found.add(places[label], np.array([_landmark(point, where) for point in person], dtype=np.float64))
+    size, fps = size_and_fps(header)
+    clip = build_clip("", found, max(places.values(), default=-1) + 1, name, notes, size, fps)
+    layouts = (layout_by_names(names, name), False) if names else None
+    kind = MEDIAPIPE if len(found.keypoints[0]) == 33 else PLAIN
+    return pose_file(name, kind, [clip], notes, "unit" if kind == MEDIAPIPE else "screen", layouts)
+
+
+def _people(content: Any, label: str) -> list[Any]:
+    """The people of a frame, each a list of landmarks or an object of them by name."""
+    if not content:
+        return []
+    if isinstance(content, dict):
+        return [content]
+    if isinstance(content, list):
+        first = content[0]
+        if isinstance(first, dict) and {"x", "y"} <= set(first):
+            return [content]
+        if isinstance(first, list) and first and isinstance(first[0], (int, float)):
+            return [content]
+        people = [_landmarks(person) if isinstance(person, dict) else person for person in content]
+        if all(isinstance(person, (list, dict)) for person in people):
+            return [person for person in people if person]
+    raise InvalidInput(f"{label}: landmarks must be a list of x, y and visibility")
+
+
+def _landmark(point: Any, label: str) -> tuple[float, float, float]:
+    try:
+        if isinstance(point, dict):
+            sure = next((point[key] for key in _SURE_KEYS if point.get(key) is not None), None)
+            values = (point["x"], point["y"], sure)
+        else:
+            # x, y, visibility or x, y, z, visibility.
+            values = (point[0], point[1], point[-1] if len(point) > 2 else None)
+        x, y, c = (float("nan") if value is None else float(value) for value in values)
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        raise InvalidInput(f"{label}: a landmark without numbers x and y") from None
+    return x, y, c
+
+
+def size_and_fps(header: Mapping[str, Any]) -> tuple[tuple[int, int] | None, float | None]:
+    """Image size and frame rate where an object says them under a usual name."""
+
+    def number(*keys: str) -> float | None:
+        for key in keys:
+            value = header.get(key)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1e6:
+                return float(value)
+        return None
+
+    width, height = number("width", "image_width", "w", "res_w"), number("height", "image_height", "h", "res_h")
+    size = (int(width), int(height)) if width and height and min(width, height) >= 1 else None
+    return size, number("fps", "frame_rate", "framerate")

@@ -266,6 +266,9 @@ def layout_of_names(names: Sequence[str]) -> Layout:
     if absent:
         shown = ", ".join(name[:24] for name in list(names)[:20])
         raise InvalidInput(f"no joint is named {', '.join(absent).replace('_', ' ')}; the names found: {shown}")
+    for layout in LAYOUTS.values():
+        if len(layout) == len(names) and layout.sources == tuple(sources):
+            return layout
     trunk = _SPINE if {"neck", "hip"} <= set(place) else _TRUNK
     return Layout("names in the file", tuple(names), _bones([n or f"?{i}" for i, n in enumerate(known)],
                                                             (*trunk, *_LIMBS)), tuple(sources))  # fmt: skip

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from diffpose_core.io.clips import SCHEMA, load_clip
+from diffpose_core.io.clips import SCHEMA, clip_from_json, clip_from_npz
+from diffpose_core.io.formats.csv_files import looks_like_csv, read_csv
 from diffpose_core.io.formats.json_files import read_json, read_openpose
 from diffpose_core.io.formats.layouts import HUMAN36M
+from diffpose_core.io.formats.npz_files import read_detectron, read_videopose3d
+from diffpose_core.io.formats.people import check_frames
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
-from diffpose_core.io.formats.safe import MAX_ENTRIES, check_size, npz_keys, open_zip, parse_json, read_entry
+from diffpose_core.io.safe import MAX_ENTRIES, check_size, decode_text, npz_keys, open_zip, parse_json, read_entry
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 OWN = "DiffPose Studio clip"
@@ -74,7 +76,13 @@ def _read(content: bytes, name: str) -> PoseFile:
         return _read_zip(content, name)
     start = content[:100].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start in (b"{", b"["):
-        return read_json(parse_json(content, name), name)
+        data = parse_json(content, name)
+        if isinstance(data, dict) and str(data.get("schema")).startswith("diffpose-"):
+            return own_clip(clip_from_json(data, name), name)
+        return read_json(data, name)
+    text = decode_text(content, name)
+    if looks_like_csv(text):
+        return read_csv(text, name)
     raise InvalidInput(f"{name}: starts with {content[:8]!r}, which is no known format; expected {FORMATS}")
 
 
@@ -117,14 +125,19 @@ def _read_many(files: Mapping[str, bytes], name: str) -> PoseFile:
 def _read_npz(content: bytes, name: str) -> PoseFile:
     keys = npz_keys(content, name)
     if "header" in keys and "keypoints_px" in keys:
-        file = io.BytesIO(content)
-        file.name = name
-        return own_clip(load_clip(file), name)
+        return own_clip(clip_from_npz(content, name), name)
+    if "pose3d" in keys and "provenance" in keys:
+        raise InvalidInput(f"{name}: a result of lifting, in 3D; expected 2D poses: {FORMATS}")
+    if "positions_2d" in keys:
+        return read_videopose3d(content, name)
+    if {"boxes", "keypoints"} <= set(keys):
+        return read_detectron(content, name)
     raise InvalidInput(f"{name}: an .npz with the arrays {', '.join(keys[:8])}; expected {FORMATS}")
 
 
 def own_clip(clip: PoseClip2D, name: str) -> PoseFile:
-    """A clip of this project as a PoseFile."""
+    """A clip of this project as a PoseFile. Raises InvalidInput where it is too long."""
+    check_frames(len(clip), name)
     points = np.where(clip.guessed[..., None], np.nan, clip.keypoints_px).astype(np.float32)
     track = PoseTrack("1", np.arange(len(clip)), points, clip.confidence.astype(np.float32))
     whole = FileClip("", len(clip), (track,), (clip.width, clip.height), clip.fps, original=clip)

@@ -10,7 +10,7 @@ import json
 import math
 import pickle
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -109,7 +109,7 @@ def open_zip(content: bytes, name: str) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(io.BytesIO(content))
     # A damaged archive fails inside zipfile in many ways.
     except Exception as error:
-        raise InvalidInput(f"{name}: a damaged or truncated archive ({error})") from error
+        raise InvalidInput(f"{name}: not a readable archive, perhaps truncated ({error})") from error
     unpacked = 0
     for entry in archive.infolist():
         parts = entry.filename.replace("\\", "/").split("/")
@@ -134,17 +134,18 @@ def read_entry(archive: zipfile.ZipFile, entry: str, name: str) -> bytes:
 # Arrays
 
 
-def read_npz(content: bytes, name: str, keys: tuple[str, ...] | None = None) -> dict[str, Any]:
-    """The arrays of an .npz, or those of them with the given keys.
+def read_npz(content: bytes, name: str, keys: Sequence[str], objects: bool = False) -> dict[str, Any]:
+    """Those arrays of an .npz that have the given keys.
 
-    An array of objects comes back as nested lists, dicts and arrays of numbers, read by `restricted_unpickle`.
+    objects: whether arrays of objects are read too, by `restricted_unpickle`: they come back as nested lists, dicts and
+    arrays of numbers.
     """
     archive = open_zip(content, name)
     found = {}
     for entry in archive.namelist():
         key = entry.removesuffix(".npy")
-        if key != entry and (keys is None or key in keys):
-            found[key] = _read_npy(read_entry(archive, entry, name), f"{name}: {key[:40]}")
+        if key != entry and key in keys:
+            found[key] = _read_npy(read_entry(archive, entry, name), f"{name}: {key[:40]}", objects)
     return found
 
 
@@ -154,7 +155,7 @@ def npz_keys(content: bytes, name: str) -> tuple[str, ...]:
     return tuple(entry.removesuffix(".npy") for entry in names if entry.endswith(".npy"))
 
 
-def _read_npy(content: bytes, label: str) -> Any:
+def _read_npy(content: bytes, label: str, objects: bool) -> Any:
     file = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(file)
@@ -165,9 +166,10 @@ def _read_npy(content: bytes, label: str) -> Any:
     # The header is text from outside, read by numpy with ast.literal_eval.
     except Exception as error:
         raise InvalidInput(f"{label} has a damaged header ({str(error)[:120]})") from error
+    if dtype.hasobject and not objects:
+        raise InvalidInput(f"{label} holds pickled objects; expected an array of numbers or text")
     if dtype.hasobject:
-        value = restricted_unpickle(content[file.tell() :], label)
-        return value
+        return restricted_unpickle(content[file.tell() :], label)
     return _array(dtype.str, shape, fortran, content[file.tell() :], label)
 
 

@@ -1,0 +1,345 @@
+"""Readers of .csv files: DeepLabCut, MediaPipe, and plain tables with columns such as left_hip_x, left_hip_y."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from diffpose_core.io.formats.json_files import MEDIAPIPE, pose_file
+from diffpose_core.io.formats.layouts import LAYOUTS
+from diffpose_core.io.formats.people import Detections, Notes, build_clip, frame_numbers
+from diffpose_core.io.formats.posefile import FileClip, PoseFile
+from diffpose_core.io.formats.recognise import layout_by_count, layout_by_names
+from diffpose_core.io.safe import MIB
+from diffpose_core.structures import InvalidInput
+
+DEEPLABCUT, PLAIN_CSV = "DeepLabCut", "plain CSV"
+MAX_COLUMNS = 3_000
+MAX_CELLS = 20_000_000
+MAX_TEXT = 128 * MIB
+_SEPARATORS = (",", ";", "\t")
+_EMPTY = ("", "NaN", "nan", "NA", "N/A", "null", "NULL", "None", "none", "-", "--", "#N/A")
+#: What the word for an axis in a column's name stands for; v is y beside a u, else the visibility.
+_AXES = {
+    "x": "x", "u": "x", "px": "x", "y": "y", "py": "y", "v": "v", "z": "z", "conf": "c", "confidence": "c", "c": "c",
+    "p": "c", "score": "c", "likelihood": "c", "visibility": "c", "vis": "c", "prob": "c", "presence": "",
+}  # fmt: skip
+_FRAME_WORDS = (
+    "frame",
+    "frameid",
+    "frameno",
+    "framenumber",
+    "frameindex",
+    "frameidx",
+    "image",
+    "imageid",
+    "index",
+    "filename",
+)
+_PERSON_WORDS = ("person", "personid", "track", "trackid", "id", "individual", "subject", "playerid", "poseid")
+_TIME_WORDS = ("time", "t", "timestamp", "timesec", "times", "seconds", "timems", "timestampms", "ms")
+_JOINT_WORDS = ("landmark", "joint", "keypoint", "landmarkid", "jointid", "keypointid", "landmarkindex", "name", "part",
+                "bodypart", "landmarkname", "jointname", "keypointname")  # fmt: skip
+
+
+def looks_like_csv(text: str) -> bool:
+    """Whether the first line with something in it has columns and nothing but text."""
+    line = next((line for line in text[:20_000].splitlines() if line.strip()), "")
+    return any(separator in line for separator in _SEPARATORS) and line.replace("\t", " ").isprintable()
+
+
+def read_csv(text: str, name: str) -> PoseFile:
+    """Recognise a table and read it. Raises InvalidInput that names the columns found and those expected."""
+    if len(text) > MAX_TEXT:
+        raise InvalidInput(f"{name}: a table of {len(text) // MIB} MiB; the limit is {MAX_TEXT // MIB} MiB")
+    separator = _separator(text)
+    head = _head(text, separator, name)
+    if head and head[0] and head[0][0].strip().lower() == "scorer":
+        return _read_deeplabcut(text, separator, head, name)
+    if not head or len(head) < 2:
+        raise InvalidInput(f"{name}: a table without rows of numbers")
+    columns = [cell.strip() for cell in head[0]]
+    if _all_numbers(columns):
+        return _read_without_header(text, separator, len(columns), name)
+    words = [re.sub(r"[^a-z0-9]", "", column.lower()) for column in columns]
+    if any(word in _JOINT_WORDS for word in words) and {"x", "y"} <= set(words):
+        return _read_long(text, separator, words, name)
+    return _read_wide(text, separator, columns, words, name)
+
+
+def _separator(text: str) -> str:
+    line = next((line for line in text[:100_000].splitlines() if line.strip()), "")
+    return max(_SEPARATORS, key=line.count)
+
+
+def _head(text: str, separator: str, name: str) -> list[list[str]]:
+    """The first rows, empty ones left out."""
+    start = text[:1_000_000]
+    try:
+        rows = [row for _, row in zip(range(12), csv.reader(io.StringIO(start), delimiter=separator), strict=False)]
+    except csv.Error as error:
+        raise InvalidInput(f"{name}: not readable as a table ({error})") from None
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    if rows and max(len(row) for row in rows) > MAX_COLUMNS:
+        raise InvalidInput(f"{name}: {max(len(row) for row in rows)} columns; the limit is {MAX_COLUMNS:,}")
+    return rows
+
+
+def _lead(text: str) -> int:
+    """Empty lines before the first row."""
+    return next((n for n, line in enumerate(text[:100_000].splitlines()) if line.strip()), 0)
+
+
+def _all_numbers(cells: Sequence[str]) -> bool:
+    try:
+        return bool([float(cell.replace(",", ".")) for cell in cells if cell not in _EMPTY])
+    except ValueError:
+        return False
+
+
+def _table(text: str, separator: str, columns: int, skip: int, name: str, words: Sequence[int] = ()) -> pd.DataFrame:
+    """The rows under the header, numbers as float64; columns in `words` stay text."""
+    if text.count(separator) + text.count("\n") > MAX_CELLS:
+        raise InvalidInput(f"{name}: more than {MAX_CELLS:,} cells; cut the clip into parts")
+    decimal = "," if separator == ";" and "." not in text[:100_000] else "."
+    try:
+        table = pd.read_csv(
+            io.BytesIO(text.encode()), sep=separator, header=None, names=range(columns), index_col=False, skiprows=skip,
+            skip_blank_lines=True, na_values=list(_EMPTY), keep_default_na=False, decimal=decimal, low_memory=False,
+            dtype={column: str for column in words}, on_bad_lines="error", skipinitialspace=True,
+        )  # fmt: skip
+    # The parser of pandas fails on damaged text in ways of its own.
+    except Exception as error:
+        raise InvalidInput(f"{name}: not readable as a table ({str(error).strip()[:160]})") from None
+    for column in table.columns:
+        if column not in words and table[column].dtype.kind not in "fiu":
+            numbers = pd.to_numeric(table[column].astype(str).str.strip(), errors="coerce")
+            wrong = numbers.isna() & table[column].notna() & ~table[column].astype(str).str.strip().isin(_EMPTY)
+            if wrong.any():
+                row = int(np.flatnonzero(wrong)[0])
+                shown = str(table[column].iloc[row])[:30]
+                raise InvalidInput(f"{name}: row {row + skip + 1}, column {column + 1}: {shown!r} is no number")
+            table[column] = numbers
+    if not len(table):
+        raise InvalidInput(f"{name}: a table without rows of numbers")
+    return table
+
+
+def _read_deeplabcut(text: str, separator: str, head: list[list[str]], name: str) -> PoseFile:
+    """DeepLabCut's header: scorer, (individuals), bodyparts, coords; then a frame a row."""
+    notes, rows = Notes(), {row[0].strip().lower(): row[1:] for row in head[:4]}
+    missing = [word for word in ("bodyparts", "coords") if word not in rows]
+    if missing:
+        raise InvalidInput(f"{name}: DeepLabCut's header has the rows scorer, bodyparts and coords; missing: "
+                           f"{', '.join(missing)}")  # fmt: skip
+    several = "individuals" in rows
+    parts, axes = [part.strip() for part in rows["bodyparts"]], [axis.strip().lower() for axis in rows["coords"]]
+    people = [person.strip() for person in rows["individuals"]] if several else [""] * len(parts)
+    if not len(parts) == len(axes) == len(people):
+        raise InvalidInput(f"{name}: DeepLabCut's header rows have different lengths")
+    # Labels may take several columns: folder, video, picture.
+    label_column = next((number for number, part in enumerate(parts) if part), 0)
+    words = range(label_column + 1)
+    lines = _lead(text) + (4 if several else 3)
+    table = _table(text, separator, len(parts) + 1, lines, name, words=words)
+    labels = [str(label) for label in table[label_column]]
+    places = frame_numbers(labels, name, notes)
+    names = list(dict.fromkeys(p for p, person in zip(parts, people, strict=True) if p and person != "single"))
+    found = Detections()
+    for person in dict.fromkeys(person for part, person in zip(parts, people, strict=True) if part):
+        columns = {
+            (part, _AXES.get(axis, "")): number + 1
+            for number, (part, axis, who) in enumerate(zip(parts, axes, people, strict=True)) if part and who == person
+        }  # fmt: skip
+        if person == "single" and not all((part, "x") in columns for part in names):
+            notes.add("DeepLabCut's points that belong to no individual are left out.")
+            continue
+        _add_columns(found, table, names, columns, [places[label] for label in labels], person or "1", name)
+    layouts = layout_by_names(names, name)
+    clip = build_clip("", found, max(places.values()) + 1, name, notes)
+    return pose_file(name, DEEPLABCUT, [clip], notes, "screen", (layouts, False))
+
+
+def _add_columns(
+    found: Detections, table: pd.DataFrame, names: Sequence[str], columns: dict[tuple[str, str], int],
+    frames: Sequence[int], person: str | Sequence[str], label: str,
+) -> None:  # fmt: skip
+    """Add a person's rows. columns: (joint, axis) -> column."""
+    absent = [part for part in names if (part, "x") not in columns or (part, "y") not in columns]
+    if absent:
+        raise InvalidInput(f"{label}: no x and y for {', '.join(part[:30] for part in absent[:6])}")
+    values = np.full((len(table), len(names), 3), np.nan)
+    for joint, part in enumerate(names):
+        for axis, place in (("x", 0), ("y", 1), ("c", 2)):
+            if (part, axis) in columns:
+                values[:, joint, place] = table[columns[part, axis]].to_numpy(dtype=np.float64)
+    if not any((part, "c") in columns for part in names):
+        values[..., 2] = np.nan
+    else:
+        # A joint without a number is missing, not unknown.
+        values[..., 2] = np.where(np.isnan(values[..., 0]), 0.0, values[..., 2])
+    for row, frame in enumerate(frames):
+        if not np.isnan(values[row, :, 0]).all():
+            found.add(frame, values[row], person if isinstance(person, str) else person[row])
+
+
+def _column_joint(column: str) -> tuple[str, str] | None:
+    """(joint, axis) that a column's name stands for: nose_x, nose.y, x_nose, x0, leftHipX, LEFT_HIP visibility ..."""
+    text = column.strip()[:80]
+    match = re.fullmatch(r"(.*[^\s_.:/-])[\s_.:/-]+([A-Za-z]+)", text) or re.fullmatch(r"(.*\d)([A-Za-z]+)", text)
+    if match and match[2].lower() in _AXES:
+        return match[1], _AXES[match[2].lower()]
+    match = re.fullmatch(r"([A-Za-z]+)[\s_.:/-]+(.+)", text) or re.fullmatch(r"([A-Za-z]{1,10})(\d+)", text)
+    if match and match[1].lower() in _AXES:
+        return match[2], _AXES[match[1].lower()]
+    match = re.fullmatch(r"([A-Za-z]{2,})([XYZ])", text)
+    return (match[1], _AXES[match[2].lower()]) if match else None
+
+
+def _read_wide(text: str, separator: str, columns: list[str], words: list[str], name: str) -> PoseFile:
+    """A frame (and person) a row, joints in the columns."""
+    notes = Notes()
+    joints: dict[str, None] = {}
+    axes: dict[tuple[str, str], int] = {}
+    v_axis = "y" if "u" in {column.strip().lower()[:1] for column in columns if _column_joint(column)} or any(
+        re.search(r"[\s_.:/-]u$", column.strip().lower()[-3:]) for column in columns) else "c"  # fmt: skip
+    for number, column in enumerate(columns):
+        if words[number] in (*_FRAME_WORDS, *_PERSON_WORDS, *_TIME_WORDS):
+            continue
+        found_joint = _column_joint(column)
+        if found_joint is not None:
+            joints[found_joint[0]] = None
+            joint, axis = found_joint
+            axes.setdefault((joint, v_axis if axis == "v" else axis), number)
+    names = [joint for joint in joints if (joint, "x") in axes and (joint, "y") in axes]
+    if all(re.fullmatch(r"\d{1,4}", joint) for joint in names):
+        names.sort(key=int)
+    if not names:
+        raise InvalidInput(
+            f"{name}: no columns of joints; expected names such as left_hip_x, left_hip_y, left_hip_conf, found "
+            f"{', '.join(repr(column[:20]) for column in columns[:8])}"
+        )
+    return _finish(text, separator, 1, columns, words, names, axes, notes, name)
+
+
+def _read_without_header(text: str, separator: str, columns: int, name: str) -> PoseFile:
+    """Numbers only: x, y of every joint, or x, y, confidence; the first column may count the frames."""
+    notes = Notes()
+    counts = {len(layout) for layout in LAYOUTS.values()}
+    for lead in (0, 1):
+        # Four numbers a joint are MediaPipe's x, y, z and visibility.
+        for width, order in ((3, "xyc"), (4, "xyzc"), (2, "xy")):
+            joints, rest = divmod(columns - lead, width)
+            if rest == 0 and joints in counts:
+                axes = {
+                    (str(joint), axis): lead + width * joint + place
+                    for joint in range(joints) for place, axis in enumerate(order)
+                }  # fmt: skip
+                notes.add(f"No column names: {joints} joints of {', '.join(order)} are assumed."
+                          .replace(", c ", ", confidence "))  # fmt: skip
+                words = ["frame"] * lead + [""] * (columns - lead)
+                return _finish(text, separator, 0, words, words, [str(j) for j in range(joints)], axes, notes, name)
+    raise InvalidInput(
+        f"{name}: {columns} columns without names, which fit no known joint order; name them, such as left_hip_x, "
+        "left_hip_y, left_hip_conf"
+    )
+
+
+def _finish(
+    text: str, separator: str, skip: int, columns: list[str], words: list[str], names: list[str],
+    axes: dict[tuple[str, str], int], notes: Notes, name: str,
+) -> PoseFile:  # fmt: skip
+    frame, person = _first(words, _FRAME_WORDS), _first(words, _PERSON_WORDS)
+    spoken = [column for column in (frame, person) if column is not None]
+    table = _table(text, separator, len(columns), skip + _lead(text), name, words=spoken)
+    people: str | list[str] = "1" if person is None else [str(value)[:60] for value in table[person]]
+    if frame is not None:
+        labels = [str(value) for value in table[frame]]
+    elif person is not None and len(set(people)) > 1:
+        raise InvalidInput(f"{name}: several people, but no column that says the frame; expected one named frame")
+    else:
+        labels = [str(row) for row in range(len(table))]
+    places = frame_numbers(labels, name, notes)
+    frames = [places[label] for label in labels]
+    found = Detections()
+    _add_columns(found, table, names, axes, frames, people, name)
+    fps = _rate(table, words, frames, notes)
+    clip = build_clip("", found, max(places.values()) + 1, name, notes, fps=fps)
+    return _named_or_numbered(names, clip, name, notes)
+
+
+def _named_or_numbered(names: list[str], clip: FileClip, label: str, notes: Notes) -> PoseFile:
+    """The file of named joints; those that are numbered only are told by how many there are."""
+    if all(re.fullmatch(r"\D{0,12}\d+(\.0)?", joint) for joint in names):
+        layouts = layout_by_count(len(names), [clip], label)
+    else:
+        layouts = layout_by_names(names, label), False
+    is_mediapipe = layouts[0][0].layout.name == "MediaPipe-33"
+    kind = MEDIAPIPE if is_mediapipe else PLAIN_CSV
+    return pose_file(label, kind, [clip], notes, "unit" if is_mediapipe else "screen", layouts)
+
+
+def _first(words: Sequence[str], wanted: Sequence[str]) -> int | None:
+    return next((words.index(word) for word in wanted if word in words), None)
+
+
+def _rate(table: pd.DataFrame, words: Sequence[str], frames: Sequence[int], notes: Notes) -> float | None:
+    """Frames a second of a column of times."""
+    column = _first(words, _TIME_WORDS)
+    if column is None or len(table) < 3:
+        return None
+    times, numbers = table[column].to_numpy(dtype=np.float64), np.asarray(frames, dtype=np.float64)
+    order = np.argsort(numbers, kind="stable")
+    steps, moved = np.diff(times[order]), np.diff(numbers[order])
+    good = (moved > 0) & np.isfinite(steps) & (steps > 0)
+    if not good.any():
+        return None
+    step = float(np.median(steps[good] / moved[good]))
+    rate = (1000.0 if "ms" in words[column] or step >= 1 else 1.0) / step
+    if not 1 <= rate <= 1000:
+        return None
+    notes.add(f"The column of times says {rate:.4g} frames a second.")
+    return float(f"{rate:.4g}")
+
+
+def _read_long(text: str, separator: str, words: list[str], name: str) -> PoseFile:
+    """A joint a row: frame, (person,) landmark, x, y, (z,) visibility."""
+    notes = Notes()
+    joint = _first(words, ("landmarkname", "jointname", "keypointname", "bodypart", "part", "name", *_JOINT_WORDS))
+    frame, person = _first(words, _FRAME_WORDS), _first(words, _PERSON_WORDS)
+    sure = _first(words, ("visibility", "confidence", "conf", "score", "likelihood", "prob", "vis", "c"))
+    assert joint is not None
+    spoken = [column for column in (joint, frame, person) if column is not None]
+    table = _table(text, separator, len(words), _lead(text) + 1, name, words=spoken)
+    parts = table[joint].astype(str).str.strip().str.slice(0, 80)
+    names = list(dict.fromkeys(parts))
+    if all(re.fullmatch(r"\d{1,4}(\.0)?", value) for value in names):
+        names.sort(key=float)
+    if frame is None:
+        labels = [str(row // len(names)) for row in range(len(table))]
+        notes.add("No column of frames: every full set of joints counts as one.")
+    else:
+        labels = [str(value) for value in table[frame]]
+    places = frame_numbers(labels, name, notes)
+    who = ["1"] * len(table) if person is None else [str(value)[:60] for value in table[person]]
+    # One row of joints for every person and frame.
+    pose, groups = pd.factorize(pd.MultiIndex.from_arrays([labels, who]))
+    if len(groups) * len(names) > MAX_CELLS:
+        raise InvalidInput(
+            f"{name}: {len(names)} joints, {len(groups)} people and frames; more than {MAX_CELLS:,} places"
+        )
+    column = {value: place for place, value in enumerate(names)}
+    values = np.full((len(groups), len(names), 3), np.nan)
+    values[..., 2] = np.nan if sure is None else 0.0
+    columns = [words.index("x"), words.index("y"), *([] if sure is None else [sure])]
+    values[pose, parts.map(column).to_numpy(), : len(columns)] = table[columns].to_numpy(dtype=np.float64)
+    found = Detections()
+    for number, (label, someone) in enumerate(groups):
+        found.add(places[label], values[number], someone)
+    clip = build_clip("", found, max(places.values()) + 1, name, notes)
+    return _named_or_numbered(names, clip, name, notes)

@@ -13,7 +13,7 @@ import streamlit as st  # noqa: E402
 
 from app import services  # noqa: E402
 from app.stage import provide_plotly  # noqa: E402
-from app.views import sections, sidebar  # noqa: E402
+from app.views import sections, sidebar, uncertainty  # noqa: E402
 from app.views.common import Session  # noqa: E402
 from diffpose_core.structures import InvalidInput  # noqa: E402
 
@@ -34,6 +34,11 @@ h3 { letter-spacing: -.012em; padding: .1rem 0 .2rem !important; }
   .dps-lead { font-size: .95rem; }
   .stLatex .katex { font-size: .98em; }
   h1 { font-size: 1.7rem !important; }
+  .st-key-view [role=radiogroup] { display: grid; grid-template-columns: repeat(4, 1fr); gap: 4px; }
+  .st-key-view [role=radiogroup] button { border-radius: 8px; border: 1px solid rgba(120, 135, 160, .35); }
+  .st-key-view [role=radiogroup] button { padding: 0 2px; min-width: 0; }
+  .st-key-view [role=radiogroup] button[aria-checked=true] { border-color: currentColor; }
+  .st-key-view [role=radiogroup] button p { font-size: .82rem; }
 }
 </style>
 """
@@ -58,6 +63,7 @@ def overview(session: Session) -> None:
 #: The views by their names, which the address uses too.
 VIEWS = {
     "Overview": overview,
+    "Uncertainty": uncertainty.uncertainty,
     "Forward": sections.forward,
     "Reverse": sections.reverse,
     "Compare": sections.compare,
@@ -66,7 +72,7 @@ VIEWS = {
 
 def pick_view() -> str:
     """The title and, beside it, which view is open; the address remembers it."""
-    title, picker = st.columns([1, 1], vertical_alignment="center")
+    title, picker = st.columns([1, 2.2], vertical_alignment="center")
     title.title("DiffPose Studio", anchor=False)
     with picker.container(horizontal=True, horizontal_alignment="right"):
         view = st.segmented_control(

@@ -28,11 +28,12 @@ SCRIPTS = (
     "tracks.js",
     "panels.js",
     "charts.js",
+    "uncertainty.js",
     "picture.js",
     "download.js",
     "stage.js",
 )
-STYLES = ("stage.css", "charts.css", "download.css")
+STYLES = ("stage.css", "charts.css", "uncertainty.css", "download.css")
 _copying = Lock()
 PLOTLY = HERE.parent / "static" / "plotly.min.js"
 

@@ -42,6 +42,20 @@ def clip_mixture(clip: PoseClip2D) -> PoseMixture:
     return clip.mixture if clip.mixture is not None else mixture_from_confidence(clip.keypoints_px, clip.confidence)
 
 
+def falling_confidence(confidence: float, count: int) -> np.ndarray:
+    """Confidences from a joint's own down to 0 whose spreads, as `mixture_from_confidence` gives them, grow evenly.
+
+    confidence: the joint's own, in [0, 1]. count: how many, at least 2. Returns (count,), the last one 0.
+    Raises InvalidInput on a confidence or a count out of range.
+    """
+    if not 0 <= confidence <= 1 or count < 2:
+        raise InvalidInput(f"expected a confidence from 0 to 1 and at least 2 levels, found {confidence} and {count}")
+    own = min(_HALF_STD * np.sqrt(1.0 / max(confidence, 1e-3) ** 2 - 1.0), LOST_STD)
+    levels = 1.0 / np.sqrt(1.0 + np.square(np.linspace(own, LOST_STD, count) / _HALF_STD))
+    levels[0], levels[-1] = confidence, 0.0
+    return levels
+
+
 def less_sure(clip: PoseClip2D, joint: int, confidence: np.ndarray | float) -> PoseClip2D:
     """The clip as a detector that is less sure of one joint would have given it.
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
-from diffpose_core.uncertainty.mixtures import LOST_STD, SURE_STD, clip_mixture, less_sure, mixture_from_confidence
+from diffpose_core.uncertainty.mixtures import (
+    LOST_STD,
+    SURE_STD,
+    clip_mixture,
+    falling_confidence,
+    less_sure,
+    mixture_from_confidence,
+)
 
 
 def keypoints(frames=3, size=100.0):
@@ -103,3 +110,23 @@ def test_a_clip_without_mixtures_can_be_less_sure():
 def test_what_less_sure_refuses(joint, confidence, message):
     with pytest.raises(InvalidInput, match=message):
         less_sure(two_mode_clip(), joint, confidence)
+
+
+@pytest.mark.parametrize("own", [1.0, 0.8, 0.4])
+def test_falling_confidence_makes_spreads_that_grow_evenly(own):
+    levels = falling_confidence(own, 6)
+    assert levels[0] == own and levels[-1] == 0
+    assert np.all(np.diff(levels) < 0)
+    points = np.repeat(keypoints(1), 6, axis=0)
+    mixture = mixture_from_confidence(points, np.repeat(levels[:, None], 17, axis=1))
+    stds = np.sqrt(mixture.variances_px2[1:, 3, 0, 0])
+    assert np.allclose(np.diff(stds), np.diff(stds)[0], rtol=1e-3)
+
+
+def test_falling_confidence_of_a_lost_joint_stays_lost():
+    assert np.all(falling_confidence(0.0, 4)[[0, -1]] == 0)
+    assert np.all(falling_confidence(0.0, 4) < 0.2)
+    with pytest.raises(InvalidInput, match=r"found 1\.2 and 4"):
+        falling_confidence(1.2, 4)
+    with pytest.raises(InvalidInput, match="found 0.5 and 1"):
+        falling_confidence(0.5, 1)

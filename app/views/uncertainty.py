@@ -1,0 +1,102 @@
+"""What the detector does not know: heatmaps, H_K, and the mixture that is fitted to it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import uncertainty as services
+from app.figures.uncertainty import joint_label
+from app.stage import stage
+from app.views.common import Session, section
+from diffpose_core.skeleton import JOINT_NAMES
+
+#: The hip is the origin of every pose: it has a place in the picture, but no uncertainty in 3D.
+FIRST_JOINT = "RFoot"
+
+EQ_H_K = r"""\begin{aligned}
+    (x_j, y_j) &\sim \textstyle\sum_i w_{ji}\, \mathcal N(m_{ji}, s_{ji}^2) \\
+    (z_1, \dots, z_J) &\sim \mathcal N(\hat z, \Sigma_z)
+    \end{aligned}"""
+EQ_GMM = r"\phi_{GMM}(h) = \textstyle\sum_{m=1}^{M} \pi_m\, \mathcal N(h \mid \mu_m, \Sigma_m)"
+
+
+def _pick_joint(joint: int) -> None:
+    st.session_state["joint"] = JOINT_NAMES[joint]
+
+
+def _pick_components(count: int) -> None:
+    st.session_state["components"] = count
+
+
+def _pick_frame(frame: int) -> None:
+    st.session_state["frame"] = frame
+
+
+def _controls() -> tuple[int, int, int]:
+    """Joint, M and N_GMM."""
+    left, middle, right = st.columns(3, gap="medium")
+    name = left.selectbox(
+        "Joint to make less sure",
+        list(JOINT_NAMES[1:]),
+        JOINT_NAMES[1:].index(FIRST_JOINT),
+        format_func=lambda n: joint_label(JOINT_NAMES.index(n)).capitalize(),
+        key="joint",
+        bind="query-params",
+        help="The joint whose confidence the slider below takes away; clicking a joint in the picture picks it too.",
+    )
+    components = middle.slider(
+        "Components $M$",
+        1,
+        services.MOST_COMPONENTS,
+        5,
+        key="components",
+        bind="query-params",
+        help="How many Gaussians make up the mixture that is fitted to H_K; the paper takes 5.",
+    )
+    draws = right.select_slider(
+        "Poses drawn from $H_K$",
+        services.DRAWS,
+        1000,
+        key="draws",
+        bind="query-params",
+        help="How many poses are drawn from H_K before the mixture is fitted to them; the paper takes 1000.",
+    )
+    return JOINT_NAMES.index(name), int(components), int(draws)
+
+
+def uncertainty(session: Session) -> None:
+    """The joints' mixtures, H_K and its GMM; take a joint's confidence away and see all of them change."""
+    section(
+        "",
+        "Uncertainty: what the picture does not say",
+        "A detector gives every joint a **heatmap**: sure joints a small glow, hidden ones a wide one, sometimes two. "
+        "A picture has no depth at all. Together they are $H_K$, all the 3D poses that the picture allows. "
+        "**Take a joint's confidence away with the slider and watch $H_K$ and the result.**",
+        EQ_H_K,
+        "$x$ and $y$ of joint $j$ come from the modes of its heatmap, $z$ from the encoder's depth and the error that "
+        "it had in training: larger for joints whose heatmap is wide.",
+    )
+    joint, components, draws = _controls()
+    clip, source, frame = session.clip, session.source, session.frame
+    with st.spinner(f"Lifting the frame at {services.LEVELS} levels of confidence", show_time=True):
+        data = services.joint_stage(source, clip, frame, session.settings, joint, components, draws)
+    stage(data, "uncertainty", on_frame=_pick_frame, on_pick=_pick_joint)
+    st.divider()
+    section(
+        "",
+        "The mixture: $H_K$ in a form that noise can be drawn from",
+        f"EM fits $M$ Gaussians over whole poses to $N$ = {draws} draws of $H_K$. Forward diffusion takes its noise from "
+        "them, and the reverse process starts with a sample of them. **Play through the components**, or change $M$.",
+        EQ_GMM,
+        "Each component brings 1,225 free numbers, so the fitted draws look ever better; **new** draws of the same "
+        "$H_K$ tell whether a component was worth it, and BIC makes each pay for its numbers.",
+    )
+    bar = st.empty()
+    scores = []
+    for m in range(1, services.MOST_COMPONENTS + 1):
+        bar.progress(m / services.MOST_COMPONENTS, f"Fitting mixtures to draw the curves: {m} components")
+        scores.append(services.mixture_score(source, clip, frame, draws, m))
+    bar.empty()
+    with st.spinner("Fitting the mixture"):
+        data = services.mixture_stage(source, clip, frame, components, draws, tuple(scores))
+    stage(data, "mixture", on_frame=_pick_frame, on_pick=_pick_components)

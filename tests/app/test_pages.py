@@ -1,0 +1,79 @@
+"""The pages Uncertainty, Results and Learn as Streamlit runs them."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("streamlit")
+
+from streamlit.testing.v1 import AppTest
+
+from app import services
+from app import uncertainty as uncertainty_services
+from app.state import Settings
+from diffpose_core.io.clips import load_clip, save_clip
+from diffpose_core.structures import InvalidInput
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def weights_missing() -> bool:
+    try:
+        services.models()
+    except InvalidInput:
+        return True
+    return False
+
+
+needs_weights = pytest.mark.skipif(weights_missing(), reason="no trained weights in checkpoints/")
+
+
+@pytest.fixture
+def app() -> AppTest:
+    return AppTest.from_file(str(ROOT / "app" / "streamlit_app.py"), default_timeout=120)
+
+
+def bare_clip_file() -> bytes:
+    """One frame with nothing but the detected 2D pose."""
+    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP]).frames(slice(0, 1))
+    file = io.BytesIO()
+    save_clip(dataclasses.replace(clip, mixture=None, pose3d_cam=None, hidden=None, intrinsics=None), file)
+    return file.getvalue()
+
+
+@needs_weights
+def test_uncertainty_opens_and_its_controls_work(app: AppTest):
+    app.session_state["view"] = "Uncertainty"
+    app.run()
+    assert not app.exception and not app.error
+    app.selectbox(key="joint").select("LWrist").run()
+    app.slider(key="components").set_value(2).run()
+    app.select_slider(key="draws").set_value(200).run()
+    assert not app.exception and not app.error
+
+
+@needs_weights
+def test_uncertainty_of_a_bare_frame(app: AppTest):
+    app.session_state["view"] = "Uncertainty"
+    app.session_state["draws"] = 200
+    app.run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", bare_clip_file(), "application/octet-stream")).run()
+    assert not app.exception and not app.error
+
+
+@needs_weights
+def test_a_hidden_joint_moves_the_cloud_and_nothing_else_of_the_setting():
+    from app.figures.payload import unpack
+
+    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP])
+    _, arrays = unpack(
+        uncertainty_services.joint_stage(services.clip_hash(clip), clip, 39, Settings(hypotheses=2, steps=1), 3, 5, 200)
+    )
+    assert arrays["std_across"][-1] > 2 * arrays["std_across"][0]
+    assert arrays["moved"][-1] > 10, "millimetres"
+    other = abs(arrays["draws"][-1, :, 13] - arrays["draws"][0, :, 13]).max()
+    assert other < 0.02, "another limb's draws stay but for the pose's scale (metres)"

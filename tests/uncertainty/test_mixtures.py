@@ -128,5 +128,5 @@ def test_falling_confidence_of_a_lost_joint_stays_lost():
     assert np.all(falling_confidence(0.0, 4) < 0.2)
     with pytest.raises(InvalidInput, match=r"found 1\.2 and 4"):
         falling_confidence(1.2, 4)
-    with pytest.raises(InvalidInput, match="found 0.5 and 1"):
+    with pytest.raises(InvalidInput, match=r"found 0\.5 and 1"):
         falling_confidence(0.5, 1)

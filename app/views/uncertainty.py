@@ -86,10 +86,11 @@ def uncertainty(session: Session) -> None:
         "",
         "The mixture: $H_K$ in a form that noise can be drawn from",
         f"EM fits $M$ Gaussians over whole poses to $N$ = {draws} draws of $H_K$. Forward diffusion takes its noise "
-        "from them, and the reverse process starts with a sample of them. **Play through the components**, or change $M$.",
+        "from them, and the reverse process starts with samples of them. **Play through the components**, or change "
+        "$M$.",
         EQ_GMM,
-        "Each component brings 1,225 free numbers, so the fitted draws look ever better; **new** draws of the same "
-        "$H_K$ tell whether a component was worth it, and BIC makes each pay for its numbers.",
+        "Each component brings 1,225 free numbers, so the fitted draws look ever better; **new** draws of "
+        "the same $H_K$ tell whether a component was worth it, and BIC makes each pay for its numbers.",
     )
     bar = st.empty()
     scores = []

@@ -34,7 +34,8 @@ h3 { letter-spacing: -.012em; padding: .1rem 0 .2rem !important; }
   .dps-lead { font-size: .95rem; }
   .stLatex .katex { font-size: .98em; }
   h1 { font-size: 1.7rem !important; }
-  .st-key-view [role=radiogroup] { display: grid; grid-template-columns: repeat(4, 1fr); gap: 4px; }
+  .st-key-view, .st-key-view > div { width: 100% !important; }
+  .st-key-view [role=radiogroup] { display: grid; width: 100%; grid-template-columns: repeat(4, 1fr); gap: 4px; }
   .st-key-view [role=radiogroup] button { border-radius: 8px; border: 1px solid rgba(120, 135, 160, .35); }
   .st-key-view [role=radiogroup] button { padding: 0 2px; min-width: 0; }
   .st-key-view [role=radiogroup] button[aria-checked=true] { border-color: currentColor; }

@@ -347,7 +347,8 @@ class DepthsChart {
     this.root.dataset.chart = spec.id;
     const head = element("figcaption", "", this.root);
     this.title = element("span", "dps-chart-title", head);
-    rich(element("span", "", element("span", "dps-chart-key", head)), spec.help);
+    const words = element("span", "", element("span", "dps-chart-key", head));
+    rich(element("span", "", words), spec.help);
     this.canvas = element("canvas", "", this.root);
     this.canvas.addEventListener("click", (event) => {
       const box = this.canvas.getBoundingClientRect();

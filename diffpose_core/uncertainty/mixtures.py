@@ -22,18 +22,27 @@ def person_size_px(keypoints_px: np.ndarray) -> np.ndarray:
     return np.maximum(np.sqrt(np.square(keypoints_px - centre).sum(-1).mean(-1)), 1e-3)
 
 
-def mixture_from_confidence(keypoints_px: np.ndarray, confidence: np.ndarray) -> PoseMixture:
-    """One mode a joint, the wider the less confident the detector is.
-
-    keypoints_px: (F, J, 2). confidence: (F, J) in [0, 1]. With c the confidence the spread is
-    0.12 sqrt(1 / c^2 - 1) of the person's size, kept between SURE_STD and LOST_STD.
+def relative_std(confidence: np.ndarray) -> np.ndarray:
+    """Spread of a joint in units of the person's size, any shape: 0.12 sqrt(1 / c^2 - 1) with c the confidence, kept
+    between SURE_STD and LOST_STD.
     """
-    size = person_size_px(keypoints_px)
     c = np.clip(confidence, 1e-3, 1.0)
-    relative = np.clip(_HALF_STD * np.sqrt(np.maximum(1.0 / c**2 - 1.0, 0.0)), SURE_STD, LOST_STD)
-    std = relative * size[:, None]
+    return np.clip(_HALF_STD * np.sqrt(np.maximum(1.0 / c**2 - 1.0, 0.0)), SURE_STD, LOST_STD)
+
+
+def mixture_from_confidence(keypoints_px: np.ndarray, confidence: np.ndarray) -> PoseMixture:
+    """One mode a joint, the wider the less confident the detector is (`relative_std`).
+
+    keypoints_px: (F, J, 2). confidence: (F, J) in [0, 1].
+    """
+    return mixture_of_spread(keypoints_px, relative_std(confidence))
+
+
+def mixture_of_spread(keypoints_px: np.ndarray, relative: np.ndarray) -> PoseMixture:
+    """One mode a joint. keypoints_px: (F, J, 2). relative: (F, J), spreads in units of the person's size."""
+    std = relative * person_size_px(keypoints_px)[:, None]
     variances = np.repeat(np.square(std)[:, :, None, None], 2, axis=-1).astype(np.float32)
-    weights = np.ones((*confidence.shape, 1), dtype=np.float32)
+    weights = np.ones((*relative.shape, 1), dtype=np.float32)
     return PoseMixture(weights, keypoints_px[:, :, None].astype(np.float32), variances)
 
 

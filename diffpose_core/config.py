@@ -33,7 +33,9 @@ class GraformerConfig:
 class DenoiserConfig:
     """The diffusion network g.
 
-    channels: width of the blocks. context_channels: width of f_ST. use_context: whether f_ST goes in. conditioning:
+    channels: width of the blocks. context_channels: width of f_ST. use_context: whether f_ST goes in. context_input:
+    the 2D pose that f_ST is made from, the "detected" one (the paper's form, the heatmaps' argmax) or the "reconciled"
+    one, which the whole heatmaps and the encoder agree on (`uncertainty.reconcile`). conditioning:
     what else goes in: "none" (the paper's form), "gmm" (mean and spread of the component and of the whole GMM) or
     "gmm+heatmaps" (the joints' 2D mixtures too). anchor: a pose that g's output is added to: "none" (the paper's
     form), the "context" encoder's, or the mean of the "mixture". diffusion: what noise is drawn from, the pose's
@@ -47,6 +49,7 @@ class DenoiserConfig:
     num_heads: int = 4
     dropout: float = 0.0
     use_context: bool = True
+    context_input: Literal["detected", "reconciled"] = "detected"
     conditioning: Literal["none", "gmm", "gmm+heatmaps"] = "gmm+heatmaps"
     anchor: Literal["none", "context", "mixture"] = "context"
     diffusion: Literal["gmm", "standard"] = "gmm"
@@ -134,6 +137,7 @@ def _denoiser(summary: str, **changes: Any) -> Preset:
     return Preset(DenoiserConfig(**changes), SHORT_DENOISER_TRAINING, summary)
 
 
+_RECONCILED: dict[str, Any] = {"context_input": "reconciled"}
 _NO_CONTEXT: dict[str, Any] = {"use_context": False, "anchor": "mixture"}
 #: Standard diffusion knows nothing of heatmaps or of a GMM: its noise is the same for every pose.
 _STANDARD: dict[str, Any] = {"diffusion": "standard", "conditioning": "none"}
@@ -144,10 +148,12 @@ PRESETS: dict[str, Preset] = {
         SHORT_ENCODER_TRAINING,
         "context encoder of one frame, and the baseline that DiffPose is compared with",
     ),
-    "diffpose": _denoiser("GMM diffusion with f_ST"),
+    "diffpose": _denoiser("GMM diffusion with f_ST", **_RECONCILED),
     "diffpose_no_context": _denoiser("GMM diffusion without f_ST", **_NO_CONTEXT),
     "diffpose_standard": _denoiser("standard diffusion with f_ST", **_STANDARD),
-    "diffpose_supplement": _denoiser("GMM diffusion with f_ST, the supplement's schedule", schedule="supplement"),
+    "diffpose_supplement": _denoiser(
+        "GMM diffusion with f_ST, the supplement's schedule", schedule="supplement", **_RECONCILED
+    ),
     "diffpose_no_context_supplement": _denoiser(
         "GMM diffusion without f_ST, the supplement's schedule", schedule="supplement", **_NO_CONTEXT
     ),

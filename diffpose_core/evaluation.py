@@ -93,14 +93,15 @@ def predictions(
 ) -> Predictions:
     """What every method makes of frames of a clip, (F, J, 3) metres, root-relative, camera frame.
 
-    "graformer" and every loaded denoiser by its preset's name; `NAME_1_step` is the prediction of a single step (DDIM
-    with one step ends at the h_0 predicted at k = K), `NAME_best` the hypothesis nearest to the truth, which needs the
-    truth.
+    "graformer"; "graformer_reconciled", the same network on the 2D pose that it and the whole heatmaps agree on, which
+    is what better 2D alone brings, without any diffusion; and every loaded denoiser by its preset's name.
+    `NAME_1_step` is the prediction of a single step (DDIM with one step ends at the h_0 predicted at k = K),
+    `NAME_best` the hypothesis nearest to the truth, which needs the truth.
     """
     prepared = prepare(clip, models, frames, seed=seed, mixed_precision=mixed_precision)
     truth = prepared.truth_view
     assert truth is not None
-    found = {"graformer": prepared.context.pose_view}
+    found = {"graformer": prepared.context.pose_view, "graformer_reconciled": prepared.reconciled.pose_view}
     for name, network in models.denoisers.items():
         states = list(reverse_steps(prepared, network, steps, hypotheses, 0.0, seed))
         # A network that predicts noise or h_{k-1} leaves some noise at the hip.

@@ -92,9 +92,9 @@ def load_models(directory: str | Path | None = None) -> Models:
 class Prepared:
     """Frames of a clip with all that a reverse process starts from.
 
-    frames: (F,) their numbers in the clip. view, context: in the view frame. gmm: fitted to H_K, leading axis F, view
+    frames: (F,) their numbers in the clip. view, context: in the view frame; context is of the detected 2D pose,
+    reconciled of the one that the heatmaps and the encoder agree on. gmm: fitted to H_K, leading axis F, view
     frame. samples_view: (F, N, J, 3), the draws of H_K that it was fitted to. seed: of every random number.
-    mixed_precision: bfloat16 inside the networks, and nowhere else.
     mixed_precision: bfloat16 inside the networks, and nowhere else.
     """
 
@@ -102,6 +102,7 @@ class Prepared:
     frames: np.ndarray
     view: View
     context: Context
+    reconciled: Context
     gmm: PoseGMM
     samples_view: Tensor
     seed: int
@@ -176,11 +177,12 @@ def prepare(
     view = clip_view(clip, numbers)
     with torch.autocast("cpu", torch.bfloat16, enabled=mixed_precision):
         context = models.encoder.encode(view)
+        reconciled = models.encoder.encode_reconciled(view, context)
     generator = seeded("cpu", seed, _FIT)
     samples, gmm = models.encoder.indeterminate(
         view, context, uncertainty or UncertaintyConfig(), generator, shared_noise=True
     )
-    return Prepared(clip, numbers, view, context, gmm, samples, seed, mixed_precision)
+    return Prepared(clip, numbers, view, context, reconciled, gmm, samples, seed, mixed_precision)
 
 
 def reverse_steps(
@@ -213,9 +215,10 @@ def reverse_steps(
     def per_hypothesis(tensor: Tensor) -> Tensor:
         return tensor[:, None].expand(-1, hypotheses, *tensor.shape[1:]).flatten(0, 1)
 
+    context = prepared.reconciled if config.context_input == "reconciled" else prepared.context
     given = Given(
-        features=per_hypothesis(prepared.context.features),
-        pose=per_hypothesis(prepared.context.pose_view),
+        features=per_hypothesis(context.features),
+        pose=per_hypothesis(context.pose_view),
         gmm=gmm_features(
             mean.flatten(0, 1),
             component_std.unflatten(-1, pose).flatten(0, 1),
@@ -283,7 +286,6 @@ def forward_traces(
     index: which prepared frame. h_0 is the exact pose where the clip has it, else the encoder's. samples: how many
     chains. stepwise: new noise at every step (Eq. 2) instead of one kept noise (Eq. 1). Traces have an F axis of
     length 1. Raises InvalidInput on an index or a count out of range.
-    Raises InvalidInput on an index or a count out of range.
     """
     if not 0 <= index < len(prepared):
         raise InvalidInput(f"index must lie between 0 and {len(prepared) - 1}, found {index}")

@@ -256,16 +256,16 @@ class BankDraw:
 
     def batch(self, row: Tensor, draw: Tensor, k: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """The batch of the given bank rows and noise draws; standard diffusion draws its own noise."""
-        bank = self.bank
+        bank, reconciled = self.bank, self.network.context_input == "reconciled"
         fields = {
             "x_start": bank.x_start[row].float(),
             "hidden": bank.hidden[row],
             "heatmaps": bank.heatmaps[row].float(),
-            "encoder_pose": bank.encoder_pose[row].float(),
+            "encoder_pose": (bank.reconciled_pose if reconciled else bank.encoder_pose)[row].float(),
             "k": k,
         }
         if self.network.use_context:
-            fields["context"] = bank.context[row]
+            fields["context"] = (bank.reconciled if reconciled else bank.context)[row]
         if self.network.diffusion == "gmm":
             fields["component_mean"] = bank.component_mean[row, draw].float()
             fields["component_std"] = bank.component_std[row, draw].float()

@@ -19,6 +19,8 @@ from diffpose_core.datasets.sampling import Batch, seeded
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.skeleton import NUM_JOINTS
 
+#: Types of the fields that are not stored in float16.
+_STORED_AS = {"hidden": torch.bool, "context": torch.bfloat16, "reconciled": torch.bfloat16}
 #: Views that are prepared at a time, from a seed of their own.
 BLOCK_VIEWS = 256
 
@@ -29,7 +31,8 @@ class ConditionBank:
 
     context: (N, J, C) bfloat16, f_ST. x_start: (N, J, 3), the truth. component_mean, component_std, noise: (N, R, J,
     3), mu^G, the root of Sigma^G's diagonal, and eps^G. mixture_mean, mixture_std: (N, J, 3) of the whole GMM.
-    encoder_pose: (N, J, 3). hidden: (N, J) bool. heatmaps: (N, J, 12), `View.heatmap_features`.
+    encoder_pose: (N, J, 3). reconciled, reconciled_pose: like context and encoder_pose, of the reconciled 2D pose.
+    hidden: (N, J) bool. heatmaps: (N, J, 12), `View.heatmap_features`.
     """
 
     context: Tensor
@@ -40,6 +43,8 @@ class ConditionBank:
     mixture_mean: Tensor
     mixture_std: Tensor
     encoder_pose: Tensor
+    reconciled: Tensor
+    reconciled_pose: Tensor
     hidden: Tensor
     heatmaps: Tensor
 
@@ -60,6 +65,7 @@ def prepare_conditions(
 ) -> dict[str, Tensor]:
     """The fields of a ConditionBank for one batch of views, as float32 tensors on the batch's device."""
     context = encoder.encode(batch.view)
+    reconciled = encoder.encode_reconciled(batch.view, context)
     _, gmm = encoder.indeterminate(batch.view, context, uncertainty, generator)
     components = gmm.draw_components(draws, generator)
     poses = (NUM_JOINTS, 3)
@@ -74,6 +80,8 @@ def prepare_conditions(
         "mixture_mean": gmm.mean.unflatten(-1, poses),
         "mixture_std": gmm.covariance.diagonal(dim1=-2, dim2=-1).sqrt().unflatten(-1, poses),
         "encoder_pose": context.pose_view,
+        "reconciled": reconciled.features,
+        "reconciled_pose": reconciled.pose_view,
         "hidden": batch.hidden,
         "heatmaps": batch.view.heatmap_features(),
     }
@@ -101,12 +109,7 @@ def build_bank(
         generator = seeded(device, seed, number)
         fields_of_block = prepare_conditions(encoder, draw(block, generator), uncertainty, draws, generator)
         pieces.append(
-            {
-                name: tensor.cpu().to(
-                    torch.bool if name == "hidden" else torch.bfloat16 if name == "context" else torch.float16
-                )
-                for name, tensor in fields_of_block.items()
-            }
+            {name: tensor.cpu().to(_STORED_AS.get(name, torch.float16)) for name, tensor in fields_of_block.items()}
         )
         progress((done + 1) * block)
     return ConditionBank(**{name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]})

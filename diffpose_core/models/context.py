@@ -11,7 +11,11 @@ from diffpose_core.config import UncertaintyConfig
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.uncertainty.gmm import PoseGMM, fit_gmm_batch
 from diffpose_core.uncertainty.indeterminate import DepthResidual, sample_indeterminate
+from diffpose_core.uncertainty.reconcile import metres_per_unit, reconcile
 from diffpose_core.uncertainty.view import View
+
+#: After two rounds of `reconcile` and encoding the pose hardly moves any more.
+_RECONCILE_ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,22 @@ class ContextEncoder:
     @torch.no_grad()
     def encode(self, view: View) -> Context:
         """f_ST and the encoder's pose of every frame of a view."""
-        features = self.network.features(view.pose_norm)
+        return self._encode(view.pose_norm)
+
+    @torch.no_grad()
+    def encode_reconciled(self, view: View, detected: Context) -> Context:
+        """f_ST and the pose of the 2D pose that the whole heatmaps and the encoder agree on (`reconcile`).
+
+        detected: what `encode` made of the same view, which is where this starts.
+        """
+        unit_m = metres_per_unit(view, detected.pose_view)
+        context = detected
+        for _ in range(_RECONCILE_ROUNDS):
+            context = self._encode(reconcile(view, context.pose_view, unit_m))
+        return context
+
+    def _encode(self, pose_norm: Tensor) -> Context:
+        features = self.network.features(pose_norm)
         return Context(features.float(), self.network.pose(features))
 
     @torch.no_grad()

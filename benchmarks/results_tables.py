@@ -22,6 +22,7 @@ BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 #: Rows of the table: what it says, the schedule's column, and the report's method.
 ROWS = (
     ("Graformer (baseline)", "", "graformer"),
+    ("Graformer on reconciled 2D, no diffusion", "", "graformer_reconciled"),
     ("**DiffPose**: GMM diffusion, f_ST", "converging", "diffpose"),
     ("DiffPose without f_ST", "converging", "diffpose_no_context"),
     ("DiffPose, standard diffusion", "converging", "diffpose_standard"),

@@ -15,7 +15,7 @@ from diffpose_core.evaluation import detector_statistics, evaluate, evaluation_c
 from diffpose_core.metrics import p_mpjpe
 from diffpose_core.structures import InvalidInput
 
-METHODS = ("graformer", "diffpose", "diffpose_no_context", "diffpose_standard")
+METHODS = ("graformer", "graformer_reconciled", "diffpose", "diffpose_no_context", "diffpose_standard")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_report_has_the_promised_shape(report):
     assert found["data"] == "motions.npz" and found["stride"] == 20 and found["steps"] == 2
     assert set(found["weights_sha256"]) == {
         name for name in report["methods"] if not name.endswith(("step", "best"))
-    } - {"graformer"}
+    } - {"graformer", "graformer_reconciled"}
 
 
 def test_the_total_is_the_mean_over_all_frames_not_over_actions(report):

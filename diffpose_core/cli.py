@@ -233,7 +233,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", default=None, help="write the report to this file")
     evaluate.add_argument("--clips", type=int, default=None, help="only the first clips")
     evaluate.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that share the clips")
-    evaluate.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the networks")
+    evaluate.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the diffusion networks")
 
     lift = command("lift", _lift, "Lift a 2D clip to 3D.")
     lift.add_argument("clip", help="2D poses of any format in docs/formats.md, or a folder of OpenPose's files")

@@ -200,9 +200,10 @@ def evaluate(
     """Evaluate every loaded method on a file in Mocap-17 layout, detected 2D, frame setting.
 
     stride: every stride-th frame of each clip. clips: numbers of the clips, all by default. mixed_precision: bfloat16
-    inside the networks. workers: processes that share the clips. Returns {"methods": {NAME: {"mpjpe_mm", "p_mpjpe_mm",
-    "hidden", "visible", "actions"}}, "frames", "provenance"}. Totals are means over all frames; per-action figures over
-    the action's own frames. Raises InvalidInput if the file isn't in the layout or a number is out of range.
+    inside the diffusion networks. workers: processes that share the clips. Returns {"methods": {NAME: {"mpjpe_mm",
+    "p_mpjpe_mm", "hidden", "visible", "actions"}}, "frames", "provenance"}. Totals are means over all frames;
+    per-action figures over the action's own frames. Raises InvalidInput if the file isn't in the layout or a number
+    is out of range.
     """
     if stride < 1:
         raise InvalidInput(f"the stride must be at least 1, found {stride}")

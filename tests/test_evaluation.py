@@ -153,12 +153,12 @@ def test_settings_out_of_range(data, tiny_models, settings, message):
         evaluate(data, tiny_models, **settings)
 
 
-def test_bfloat16_inside_the_networks_changes_little(data, tiny_models):
+def test_bfloat16_inside_the_diffusion_networks_changes_little_and_the_baseline_not_at_all(data, tiny_models):
     settings = dict(stride=30, steps=1, hypotheses=2, clips=range(1))
     exact = evaluate(data, tiny_models, **settings)["methods"]
     mixed = evaluate(data, tiny_models, mixed_precision=True, **settings)["methods"]
     for name in METHODS:
-        assert mixed[name]["mpjpe_mm"] != exact[name]["mpjpe_mm"]
+        assert (mixed[name]["mpjpe_mm"] == exact[name]["mpjpe_mm"]) == name.startswith("graformer")
         assert np.isclose(mixed[name]["mpjpe_mm"], exact[name]["mpjpe_mm"], rtol=0.02)
 
 

@@ -5,28 +5,36 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from app.figures import scenes
-from app.figures.scenes import ClipFrames
+from app.figures.scenes import ClipFrames, Compared, ForwardRun
+from app.lifting import Blocks, Lifted
 from app.state import ScheduleName, Settings
 from diffpose_core import pipeline
+from diffpose_core.datasets.sampling import seeded
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.io.clips import load_clip
+from diffpose_core.models.layers import root_relative
+from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS
 from diffpose_core.structures import DiffusionTrace, InvalidInput, PoseClip2D
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS = Path(os.environ.get("DIFFPOSE_CLIPS", ROOT / "assets" / "clips"))
 #: The clip that is open when nobody has chosen: seen from the side, one half of the body hides the other.
 FIRST_CLIP = "walk-from-the-side"
-#: Passes through the network that a view may cost: decides how many frames of a clip go through the reverse process.
-PASSES = 1600
-FEWEST_FRAMES, MOST_FRAMES = 8, 32
+#: Passes through the network that a view may cost, and the frames that it plays through at least and at most.
+PASSES, FEWEST_FRAMES, MOST_FRAMES = 1600, 8, 32
+#: The same for numbers over the whole clip.
+PASSES_WHOLE, FEWEST_WHOLE, MOST_WHOLE = 12000, 24, 480
+#: Passes between two looks at the progress, about half a second, and the most frames among them.
+BLOCK_PASSES, MOST_IN_BLOCK = 400, 16
+#: Draws of H_K that are shown.
+GOAL_SAMPLES = 80
 
 
 def bundled_clips() -> dict[str, Path]:
@@ -55,11 +63,11 @@ def clip_hash(clip: PoseClip2D) -> str:
     return digest.hexdigest()[:16]
 
 
-def spaced_frames(clip: PoseClip2D, settings: Settings) -> tuple[int, ...]:
-    """Evenly spaced frames of a clip, as many as the settings leave time for."""
-    wanted = PASSES // (settings.steps * settings.hypotheses)
-    count = min(max(wanted, FEWEST_FRAMES), MOST_FRAMES, len(clip))
-    return tuple(int(f) for f in np.unique(np.linspace(0, len(clip) - 1, count).round()))
+def spaced_frames(clip: PoseClip2D, settings: Settings, passes: int, fewest: int, most: int) -> np.ndarray:
+    """Evenly spaced frames of a clip, as many as a number of passes through the network leaves time for, (F',)."""
+    wanted = passes // (settings.steps * settings.hypotheses)
+    count = min(max(wanted, fewest), most, len(clip))
+    return np.unique(np.linspace(0, len(clip) - 1, count).round().astype(int))
 
 
 @st.cache_resource(show_spinner=False)
@@ -68,7 +76,7 @@ def models() -> pipeline.Models:
     return pipeline.load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...]) -> pipeline.Prepared:
     """H_K, its fitted mixture and the baseline of some frames. source: the clip's hash."""
     return pipeline.prepare(_clip, models(), frames=np.array(frames))
@@ -87,20 +95,32 @@ def trained_schedules() -> list[ScheduleName]:
     return found
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
-def reverse_trace(
-    source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: Settings, context: bool
-) -> DiffusionTrace:
-    """The reverse process of some frames, with f_ST or without."""
+@st.cache_resource(max_entries=64, show_spinner=False)
+def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: Settings, context: bool) -> Lifted:
+    """The reverse process of some frames, with f_ST or without, and what it starts from."""
+    ready = prepared(source, _clip, frames)
     _, network = models().pick(context, "gmm", settings.trained_on)
-    return pipeline.reverse_trace(
-        prepared(source, _clip, frames),
-        network,
-        steps=settings.steps,
-        hypotheses=settings.hypotheses,
-        eta=settings.eta,
-        seed=settings.seed,
-    )
+    s = settings
+    trace = pipeline.reverse_trace(ready, network, s.steps, s.hypotheses, s.eta, s.seed)
+    return Lifted(np.array(frames), trace, ready.baseline, mixture_draws(ready))
+
+
+def _block_size(settings: Settings) -> int:
+    return min(max(BLOCK_PASSES // (settings.steps * settings.hypotheses), 1), MOST_IN_BLOCK)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def spaced(source: str, _clip: PoseClip2D, settings: Settings, context: bool) -> Blocks:
+    """The frames that a view plays through: begun once, kept with what is done of them."""
+    frames = spaced_frames(_clip, settings, PASSES, FEWEST_FRAMES, MOST_FRAMES)
+    return Blocks(frames, _block_size(settings), lambda block: lift(source, _clip, block, settings, context))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def whole_clip(source: str, _clip: PoseClip2D, settings: Settings) -> Blocks:
+    """All frames of a clip, or evenly spaced ones where that would take minutes, with f_ST: for its error over time."""
+    frames = spaced_frames(_clip, settings, PASSES_WHOLE, FEWEST_WHOLE, MOST_WHOLE)
+    return Blocks(frames, _block_size(settings), lambda block: lift(source, _clip, block, settings, True).averaged())
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -111,82 +131,81 @@ def forward_traces(
     return pipeline.forward_traces(prepared(source, _clip, (frame,)), 0, schedule, samples=samples, seed=seed)
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """Evenly spaced frames, the same wherever one is in the clip, and the picked frame among them.
+def mixture_draws(ready: pipeline.Prepared) -> np.ndarray:
+    """Poses drawn from each frame's fitted mixture, (F', GOAL_SAMPLES, 17, 3), camera frame: what H_K looks like."""
+    generator = seeded("cpu", 0)
+    gmm = ready.gmm
+    components = gmm.draw_components(GOAL_SAMPLES, generator, shared=True)
+    drawn = gmm.mean_of(components) + gmm.noise(components, generator, shared=True)
+    return ready.view.to_cam(root_relative(drawn.unflatten(-1, (NUM_JOINTS, 3)))).numpy()
 
-    A frame's result depends on no other frame, so that the picked one is computed by itself and put in its place.
-    """
 
-    source: str
-    clip: PoseClip2D
-    frame: int
-    settings: Settings
-
-    @property
-    def spaced(self) -> tuple[int, ...]:
-        return spaced_frames(self.clip, self.settings)
-
-    def merged(self, of: Callable[[tuple[int, ...]], np.ndarray]) -> np.ndarray:
-        """Rows of the spaced frames with the picked frame's row where it belongs."""
-        rows = of(self.spaced)
-        if self.frame in self.spaced:
-            return rows
-        return np.insert(rows, np.searchsorted(self.spaced, self.frame), of((self.frame,))[0], axis=0)
-
-    def view(self) -> ClipFrames:
-        """The frames as the figures want them."""
-        frames = self.merged(np.array)
-        baseline = self.merged(lambda f: prepared(self.source, self.clip, f).baseline)
-        return ClipFrames(self.clip, frames, baseline, int(np.searchsorted(frames, self.frame)), self.source)
-
-    def trace(self, context: bool) -> DiffusionTrace:
-        """Their reverse process."""
-
-        def of(frames: tuple[int, ...]) -> DiffusionTrace:
-            return reverse_trace(self.source, self.clip, frames, self.settings, context)
-
-        def predicted(frames: tuple[int, ...]) -> np.ndarray:
-            found = of(frames).pred_x_start
-            return np.empty((len(frames), 0)) if found is None else found
-
-        first = of(self.spaced)
-        pred = None if first.pred_x_start is None else self.merged(predicted)
-        return DiffusionTrace(first.k, self.merged(lambda f: of(f).samples), pred)
+def _joined(source: str, clip: PoseClip2D, picked: Lifted, blocks: Blocks | None) -> tuple[ClipFrames, Lifted]:
+    """The picked frame, which is computed first, and with it all frames of the blocks once they are there."""
+    lifted = picked if blocks is None else Lifted.merged([*blocks.parts, picked])
+    current = int(np.searchsorted(lifted.frames, picked.frames[0]))
+    return ClipFrames(clip, lifted.frames, lifted.baseline_cam, current, source), lifted
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def overview_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings) -> bytes:
-    """Packed data of the overview."""
-    shown = _Shown(source, _clip, frame, settings)
-    return scenes.overview(shown.view(), shown.trace(True))
+def overview_stage(
+    source: str, _clip: PoseClip2D, frame: int, settings: Settings, views: tuple[str, ...], whole: bool
+) -> bytes:
+    """Packed data of the overview. views: names of the views that it may lead to. whole: all frames, not one."""
+    blocks = spaced(source, _clip, settings, True) if whole else None
+    view, lifted = _joined(source, _clip, lift(source, _clip, (frame,), settings, True), blocks)
+    return scenes.overview(view, lifted.trace, lifted.goal_cam, views)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def forward_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings) -> bytes:
     """Packed data of the forward view."""
     other: ScheduleName = "converging" if settings.schedule == "supplement" else "supplement"
-    s = settings
     ready = prepared(source, _clip, (frame,))
     view = ClipFrames(_clip, np.array([frame]), ready.baseline, 0, source)
-    traces = forward_traces(source, _clip, frame, s.schedule, s.samples, s.seed)
-    reference = forward_traces(source, _clip, frame, other, s.samples, s.seed)["gmm"]
+
+    def run(schedule: ScheduleName) -> ForwardRun:
+        return ForwardRun(schedule, forward_traces(source, _clip, frame, schedule, settings.samples, settings.seed))
+
     gmm = ready.gmm_cam[0]
-    return scenes.forward(view, traces, gmm.mean.numpy(), gmm.covariance.numpy(), (f"{other} schedule", reference))
+    goal = mixture_draws(ready)[0]
+    return scenes.forward(view, run(settings.schedule), run(other), gmm, goal)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def reverse_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings) -> bytes:
-    """Packed data of the reverse view."""
-    shown = _Shown(source, _clip, frame, settings)
-    return scenes.reverse(shown.view(), {"context": shown.trace(True), "no_context": shown.trace(False)})
+def reverse_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings, whole: bool) -> bytes:
+    """Packed data of the reverse view. whole: all frames, not the picked one alone."""
+    traces = {}
+    for name, context in (("context", True), ("no_context", False)):
+        blocks = spaced(source, _clip, settings, context) if whole else None
+        view, lifted = _joined(source, _clip, lift(source, _clip, (frame,), settings, context), blocks)
+        traces[name] = lifted.trace
+    return scenes.reverse(view, traces)
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def compare_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings) -> bytes:
-    """Packed data of the comparison."""
-    shown = _Shown(source, _clip, frame, settings)
-    return scenes.compare(shown.view(), shown.trace(True))
+@st.cache_data(max_entries=12, show_spinner=False)
+def compare_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings, overlaid: bool, whole: bool) -> bytes:
+    """Packed data of the comparison. whole: the whole clip, not the picked frame alone."""
+    blocks = whole_clip(source, _clip, settings) if whole else None
+    picked = lift(source, _clip, (frame,), settings, True).averaged()
+    view, lifted = _joined(source, _clip, picked, blocks)
+    both = Compared.of(view, lifted.trace)
+    return scenes.compare(view, both, settings.hypotheses, overlaid, whole)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def joint_table(source: str, _clip: PoseClip2D, settings: Settings) -> pd.DataFrame | None:
+    """Mean error of every joint over the lifted clip, millimetres, by method; None where the truth is unknown."""
+    lifted = Lifted.merged(whole_clip(source, _clip, settings).parts)
+    view = ClipFrames(_clip, lifted.frames, lifted.baseline_cam, 0, source)
+    means = Compared.of(view, lifted.trace).joint_means_mm()
+    if not means:
+        return None
+    table = pd.DataFrame({"Joint": JOINT_NAMES, **means})
+    table["Gain"] = table["Graformer"] - table["DiffPose"]
+    if _clip.hidden is not None:
+        table["Hidden"] = _clip.hidden.mean(0) * 100.0
+    return table
 
 
 def predicts(settings: Settings) -> str:

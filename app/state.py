@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 ScheduleName = Literal["supplement", "converging"]
@@ -28,3 +28,7 @@ class Settings:
     seed: int = 0
     samples: int = 200
     trained_on: ScheduleName = "converging"
+
+    def of_reverse(self) -> Settings:
+        """The same with the forward view's own settings at their defaults: they change nothing in reverse diffusion."""
+        return replace(self, schedule=Settings.schedule, samples=Settings.samples)

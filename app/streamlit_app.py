@@ -48,17 +48,14 @@ h3 { letter-spacing: -.012em; padding: .1rem 0 .2rem !important; }
 INTRODUCTION = (
     "<p class='dps-lead'>A flat picture does not say how deep a joint is, and hidden joints are guesses. "
     "DiffPose starts from all the 3D poses that the picture allows and removes the uncertainty step by step. "
-    "<b>Press play, turn any 3D view, step with the arrow keys.</b></p>"
+    "<b>Press play; click a part to look into it.</b></p>"
 )
 
 
 def overview(session: Session) -> None:
-    """First screen: the whole story."""
+    """First screen: the whole way at a glance."""
     st.html(INTRODUCTION)
-    sections.overview(session)
-    for number, part in enumerate((sections.forward, sections.reverse, sections.compare), start=1):
-        st.divider()
-        part(session, f"{number} ·")
+    sections.overview(session, list(VIEWS))
 
 
 #: The views by their names, which the address uses too.

@@ -14,7 +14,7 @@ from benchmarks.browser import ROOT, browser, console_errors, serve, stage_ready
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
 PAGES = ("overview", "forward", "reverse", "compare")
 #: Where every stage stands in its picture: a step that shows what the view is about.
-STEPS = {"overview": 0.0, "forward": 1.0, "reverse": 0.4, "compare": 1.0}
+STEPS = {"overview": 0.4, "forward": 1.0, "reverse": 0.4, "compare": 1.0}
 
 
 def set_step(driver: Any, stage: str, share: float) -> None:
@@ -61,10 +61,8 @@ def main() -> None:
                         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
                         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
                         driver.get(f"{url}/?view={page.capitalize()}")
-                        stages = ("overview", "forward", "reverse", "compare") if page == "overview" else (page,)
-                        for stage in stages:
-                            stage_ready(driver, stage)
-                            set_step(driver, stage, STEPS[stage])
+                        stage_ready(driver, page)
+                        set_step(driver, page, STEPS[page])
                         driver.execute_script("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
                         time.sleep(1.0)
                         name = args.out / f"{page}_{size}_{theme}"

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffpose_core.skeleton import bone_lengths
+from diffpose_core.skeleton import NUM_JOINTS, bone_lengths
+from diffpose_core.uncertainty.gmm import PoseGMM
 
-#: A bone counts as impossible when its length is off by more than this share of the person's own.
-BONE_TOLERANCE = 0.2
+#: Shortest and longest of every bone, in metres, in order of its child joint, over the motion capture that the networks
+#: learnt from (mocap17_train.npz; the longer and the shorter of both sides). tests/app/test_measures.py measures them.
+MEASURED_BONES_M = np.array([
+    [0.068, 0.143], [0.391, 0.429], [0.407, 0.424], [0.068, 0.143], [0.391, 0.429], [0.407, 0.424],
+    [0.116, 0.202], [0.169, 0.233], [0.104, 0.199], [0.092, 0.115],
+    [0.086, 0.207], [0.243, 0.296], [0.189, 0.223], [0.086, 0.207], [0.243, 0.296], [0.189, 0.223],
+])  # fmt: skip
+#: Training makes those bodies shorter and longer by these factors at most (`datasets.sampling.vary_bodies`).
+TRAINING_FACTORS = (0.9 * 0.88, 1.1 * 1.12)
+#: A bone is impossible when no body of the training data has one so short or so long.
+POSSIBLE_BONES_M = MEASURED_BONES_M * np.array(TRAINING_FACTORS)
+
+#: A joint has settled when it stays this near to where it ends, millimetres: two per cent of a short person's height.
+SETTLED_MM = 30.0
 
 
 def error_mm(pose_cam: np.ndarray, truth_cam: np.ndarray) -> np.ndarray:
     """Mean distance of the joints to the exact ones (MPJPE of one pose), (..., 17, 3) -> (...), millimetres."""
-    return np.linalg.norm(pose_cam - truth_cam, axis=-1).mean(-1) * 1000.0
+    return joint_error_mm(pose_cam, truth_cam).mean(-1)
 
 
 def joint_error_mm(pose_cam: np.ndarray, truth_cam: np.ndarray) -> np.ndarray:
@@ -20,10 +33,15 @@ def joint_error_mm(pose_cam: np.ndarray, truth_cam: np.ndarray) -> np.ndarray:
     return np.linalg.norm(pose_cam - truth_cam, axis=-1) * 1000.0
 
 
+def joint_spread_mm(samples_cam: np.ndarray) -> np.ndarray:
+    """How far each joint's samples lie from their mean, root mean square, (..., H, 17, 3) -> (..., 17), millimetres."""
+    centred = samples_cam - samples_cam.mean(-3, keepdims=True)
+    return np.sqrt((centred**2).sum(-1).mean(-2)) * 1000.0
+
+
 def spread_mm(samples_cam: np.ndarray) -> np.ndarray:
     """How far samples lie from their mean: root mean square over samples and joints, (..., H, 17, 3) -> (...), mm."""
-    centred = samples_cam - samples_cam.mean(-3, keepdims=True)
-    return np.sqrt((centred**2).sum(-1).mean((-2, -1))) * 1000.0
+    return np.sqrt((joint_spread_mm(samples_cam) ** 2).mean(-1))
 
 
 def reference_bones(poses_cam: np.ndarray) -> np.ndarray:
@@ -31,10 +49,11 @@ def reference_bones(poses_cam: np.ndarray) -> np.ndarray:
     return np.median(bone_lengths(poses_cam), axis=0)
 
 
-def impossible_bones_percent(poses_cam: np.ndarray, bones: np.ndarray) -> np.ndarray:
-    """Share of bones whose length is off by more than a fifth, (..., H, 17, 3) and (16,) -> (...), percent."""
-    off = np.abs(bone_lengths(poses_cam) - bones) / np.maximum(bones, 1e-3)
-    return (off > BONE_TOLERANCE).mean((-2, -1)) * 100.0
+def impossible_bones_percent(poses_cam: np.ndarray) -> np.ndarray:
+    """Share of bones that are shorter or longer than any of the training bodies', (..., H, 17, 3) -> (...), percent."""
+    lengths = bone_lengths(poses_cam)
+    outside = (lengths < POSSIBLE_BONES_M[:, 0]) | (lengths > POSSIBLE_BONES_M[:, 1])
+    return outside.mean((-2, -1)) * 100.0
 
 
 def bone_violation_percent(poses_cam: np.ndarray, bones: np.ndarray) -> np.ndarray:
@@ -42,15 +61,81 @@ def bone_violation_percent(poses_cam: np.ndarray, bones: np.ndarray) -> np.ndarr
     return (np.abs(bone_lengths(poses_cam) - bones) / np.maximum(bones, 1e-3)).mean(-1) * 100.0
 
 
-def distance_to_mixture_mm(samples_cam: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """How far a cloud is from H_K: the 2-Wasserstein distance of every coordinate, each seen as a Gaussian.
+def _root_relative_moments(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (..., 51) and covariance (..., 51, 51) of the same poses with their hip at the origin."""
+    move = np.eye(3 * NUM_JOINTS) - np.kron(np.eye(NUM_JOINTS)[:1].repeat(NUM_JOINTS, 0), np.eye(3))
+    return mean @ move.T, move @ covariance @ move.T
 
-    samples_cam: (..., H, 17, 3) metres. mean (51,) and covariance (51, 51): of the whole pose mixture.
-    Returns (...), the root mean square over joints, millimetres.
+
+def mixture_moments(gmm: PoseGMM) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (51,) and covariance (51, 51) of one mixture over poses with their hip at the origin, float64."""
+    return _root_relative_moments(gmm.mean.double().numpy(), gmm.covariance.double().numpy())
+
+
+def forward_moments(h_0: np.ndarray, gmm: PoseGMM, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Exact mean and covariance of the forward process's states h_k, hip at the origin.
+
+    h_0: (17, 3) metres. gmm: one mixture in the frame of h_0; `standard_normal` for standard diffusion. alphas: (S,),
+    alpha_k of the states. Given its component m, h_k is Gaussian (Eq. 1): mean mu_m + sqrt(alpha_k) (h_0 - mu_m),
+    covariance (1 - alpha_k) Sigma_m; these are the moments over all components. Returns (S, 51) and (S, 51, 51).
     """
-    shape = (*samples_cam.shape[:-2], mean.shape[-1])
-    flat = samples_cam.reshape(shape)
-    wanted_std = np.sqrt(np.diagonal(covariance))
-    squared = (flat.mean(-2) - mean) ** 2 + (flat.std(-2) - wanted_std) ** 2
-    joints = squared.reshape(*squared.shape[:-1], -1, 3).sum(-1)
-    return np.sqrt(joints.mean(-1)) * 1000.0
+    total, weights = gmm.covariance.double().numpy(), gmm.weights.double().numpy()
+    within = (weights[:, None, None] * gmm.covariances.double().numpy()).sum(0)
+    root, left = np.sqrt(alphas)[:, None], np.asarray(alphas)[:, None, None]
+    mean = root * h_0.reshape(-1) + (1.0 - root) * gmm.mean.double().numpy()
+    covariance = (1.0 - left) * within + (1.0 - root[..., None]) ** 2 * (total - within)
+    return _root_relative_moments(mean, covariance)
+
+
+def _square_root(matrix: np.ndarray) -> np.ndarray:
+    """Symmetric square root of positive semi-definite matrices (..., D, D)."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+
+
+def gaussian_distance_mm(
+    mean: np.ndarray, covariance: np.ndarray, to_mean: np.ndarray, to_covariance: np.ndarray
+) -> np.ndarray:
+    """2-Wasserstein distance between Gaussians over poses: how far a joint would have to be moved, at best.
+
+    mean (..., 51) and covariance (..., 51, 51), metres; to_mean (51,) and to_covariance (51, 51). The square is
+    |m - n|^2 + tr(C + D - 2 (D^(1/2) C D^(1/2))^(1/2)); the mean over the 17 joints is taken before the root.
+    Returns (...), millimetres. Between mixtures with these moments it is a lower bound.
+    Source: Dowson and Landau, J. Multivariate Analysis 12, 1982; the bound: Gelbrich, Math. Nachr. 147, 1990.
+    """
+    root = _square_root(to_covariance)
+    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariance @ root), 0.0)).sum(-1)
+    trace = np.trace(covariance, axis1=-2, axis2=-1) + np.trace(to_covariance) - 2.0 * shared
+    squared = ((mean - to_mean) ** 2).sum(-1) + np.maximum(trace, 0.0)
+    return np.sqrt(squared / NUM_JOINTS) * 1000.0
+
+
+def way_left_mm(samples_cam: np.ndarray) -> np.ndarray:
+    """How far each joint still is from where its samples end: root mean square over samples.
+
+    samples_cam: (F, S, H, 17, 3), metres; the last of S is the end. Returns (F, S, 17), millimetres.
+    """
+    away = samples_cam - samples_cam[:, -1:]
+    return np.sqrt((away**2).sum(-1).mean(-2)) * 1000.0
+
+
+def settled_at(way_mm: np.ndarray, limit_mm: float = SETTLED_MM) -> np.ndarray:
+    """The first state from which on a joint stays within a limit of its end, (F, S, 17) -> (F, 17), indices into S."""
+    outside = way_mm > limit_mm
+    states = way_mm.shape[1]
+    last_outside = states - 1 - np.argmax(outside[:, ::-1], axis=1)
+    return np.where(outside.any(1), last_outside + 1, 0)
+
+
+def extremes(values: np.ndarray, count: int, apart: int) -> list[int]:
+    """Indices of the largest values above 0, the largest first, none nearer than `apart` to one before it.
+
+    values: (F,). Frames beside each other look the same: that is why picks keep their distance.
+    """
+    picked: list[int] = []
+    for index in np.argsort(-values, kind="stable"):
+        if values[index] <= 0 or len(picked) == count:
+            break
+        if all(abs(int(index) - other) >= apart for other in picked):
+            picked.append(int(index))
+    return picked

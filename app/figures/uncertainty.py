@@ -310,7 +310,7 @@ def joint_study(study: JointStudy) -> bytes:
             "unit": "mm",
             "axis": "step",
             "series": [
-                {"label": label, "array": array, "palette": palette, "dash": dash}
+                {"label": label, "array": array, "palette": palette, "dash": "dash" if dash else ""}
                 for label, array, palette, dash in (
                     ("spread across", across, "teal", False),
                     ("spread in depth", along, "violet", False),

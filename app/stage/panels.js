@@ -16,9 +16,28 @@ class Panel {
     this.setCaption();
     this.tip = element("div", "dps-tip", this.body);
     this.tip.hidden = true;
+    if (spec.span) this.root.style.setProperty("--span", spec.span);
+    this.root.classList.toggle("dps-part", !!spec.part);
+    if (spec.opens) this.makeLink(head);
     this.targets = [];
     this.body.addEventListener("pointermove", (e) => this.hover(e));
     this.body.addEventListener("pointerleave", () => (this.tip.hidden = true));
+  }
+  /** The whole panel leads to another view, at the frame that it shows; where there is no app around it, it leads nowhere. */
+  makeLink(head) {
+    const { stage } = this;
+    if (!stage.askFor) return;
+    this.root.classList.add("dps-link");
+    const b = element("button", "dps-open", head, "\u203a");
+    b.type = "button";
+    b.title = `Open the view ${this.spec.opens}`;
+    b.setAttribute("aria-label", b.title);
+    this.root.title = b.title;
+    this.root.addEventListener("click", () => {
+      const { frame } = stage.header.axes;
+      const at = frame ? frame.values[stage.frame] : stage.header.shows_frame;
+      stage.askFor("open", { view: this.spec.opens, frame: at });
+    });
   }
   setSpec(spec) {
     this.spec = spec;
@@ -50,8 +69,8 @@ class Panel {
     items.forEach((r, i) => {
       const chip = this.readouts.children[i];
       chip.title = r.help || "";
-      chip.firstChild.textContent = r.label;
-      chip.lastChild.textContent = r.text;
+      if (chip.dataset.label !== r.label) rich(chip.firstChild, (chip.dataset.label = r.label));
+      if (chip.lastChild.textContent !== r.text) chip.lastChild.textContent = r.text;
     });
   }
   /** The joint that the pointer is at. */
@@ -75,6 +94,118 @@ class Panel {
     this.tip.style.left = `${Math.min(best.x + 12, box.width - 170)}px`;
     this.tip.style.top = `${Math.max(4, best.y - 34)}px`;
   }
+}
+
+/** The same look from nearer by. */
+function closer(camera, factor) {
+  const near = copyCamera(camera);
+  for (const i of ["x", "y", "z"]) near.eye[i] = near.center[i] + (near.eye[i] - near.center[i]) / factor;
+  return near;
+}
+
+const LIMB_ENDS = [3, 6, 10, 13, 16];
+
+/** Everything that moves in a scene, at a frame and a step, seen by the stage's camera. The owner, a panel or a chart, gets
+ *  the joints that are shown as its targets. furnish draws what lies under the figures. */
+function paintScene(canvas, owner, layers, width, height, frame, step, furnish = paintFloor) {
+  const { stage } = owner;
+  const context = fitCanvas(canvas, width, height);
+  const { bounds } = stage.header;
+  const camera = owner.spec.zoom ? closer(stage.camera, owner.spec.zoom) : stage.camera;
+  const projection = makeProjection(camera, bounds, stage.aspect, width, height);
+  furnish(context, projection, stage);
+  const visible = (layers || []).filter((l) => !stage.memory.hidden.has(l.label));
+  const at = (layer) => stage.arrays[layer.array].at(frame, step);
+  for (const layer of visible.filter((l) => l.kind === "skeleton" && l.shadow !== false)) {
+    drawShadow(context, at(layer), projection, bounds.floor, stage.theme);
+  }
+  const items = [], rings = [];
+  const here = frame === stage.frame && step === stage.step; // ghosts and paths are those of the timeline's place
+  owner.targets = [];
+  for (const layer of visible) {
+    const colours = stage.theme.palette(layer.palette);
+    if (LAYER_KINDS[layer.kind]) { LAYER_KINDS[layer.kind](owner, context, layer, projection, colours); continue; }
+    const values = at(layer);
+    if (layer.kind === "cloud") drawCloud(context, projectPoses(values, projection), colours, layer.opacity || 1);
+    else if (layer.kind === "trail") drawTrails(context, stage.arrays[layer.array], frame, step, projection, colours);
+    else if (layer.kind === "rings") rings.push([projectPoses(values, projection), stage.arrays[layer.by].at(frame, step), layer]);
+    else {
+      const screen = projectPoses(values, projection);
+      if (here && stage.memory.ghosts) ghostItems(stage, layer, projection, colours, items);
+      skeletonItems(screen, colours, layer, projection, items);
+      for (let j = 0; j < JOINTS && layer.opacity !== 0; j++) {
+        const metres = (i) => values[3 * j + i].toFixed(2);
+        // Plot axes are (x, z, -y) of the camera frame.
+        const y = (-values[3 * j + 2]).toFixed(2);
+        owner.targets.push({
+          joint: j, x: screen[3 * j], y: screen[3 * j + 1],
+          text: `${layer.label}: ${JOINT_NAMES[j]}  x ${metres(0)}  y ${y}  z ${metres(1)} m`,
+        });
+      }
+    }
+  }
+  paintItems(context, items, stage.theme);
+  const { joint } = stage.memory;
+  for (const layer of joint == null || !here ? [] : visible.filter((l) => l.kind === "cloud" || l.kind === "skeleton")) {
+    drawPath(context, stage, layer, joint, projection, stage.theme.palette(layer.palette));
+  }
+  for (const [screen, by, layer] of rings) drawRings(context, screen, by, layer, stage.theme);
+}
+
+/** The floor's grid, half a metre a square, for scenes that Plotly doesn't draw. */
+function paintFloor(context, projection, stage) {
+  const { lo, hi, floor } = stage.header.bounds;
+  const a = [0, 0, 0], b = [0, 0, 0];
+  context.strokeStyle = stage.theme.floor;
+  context.lineWidth = 1;
+  context.beginPath();
+  const segment = (x0, y0, x1, y1) => {
+    projection.point(x0, y0, floor, a);
+    projection.point(x1, y1, floor, b);
+    if (a[2] <= 0.05 || b[2] <= 0.05) return;
+    context.moveTo(a[0], a[1]);
+    context.lineTo(b[0], b[1]);
+  };
+  const halves = (i) => [Math.ceil(lo[i] * 2 - 1e-6) / 2, Math.floor(hi[i] * 2 + 1e-6) / 2];
+  const [x0, x1] = halves(0), [y0, y1] = halves(1);
+  for (let x = x0; x <= x1; x += 0.5) segment(x, y0, x, y1);
+  for (let y = y0; y <= y1; y += 0.5) segment(x0, y, x1, y);
+  context.stroke();
+}
+
+/** The way of the limbs' ends through the steps so far. */
+function drawTrails(context, array, frame, step, projection, colours) {
+  const p = [0, 0, 0];
+  context.lineCap = "round";
+  context.lineWidth = 1.6;
+  for (const j of LIMB_ENDS) {
+    context.strokeStyle = withAlpha(colours[SIDE[j]], 0.55);
+    context.beginPath();
+    for (let s = 0; s <= step; s++) {
+      const values = array.at(frame, s);
+      projection.point(values[3 * j], values[3 * j + 1], values[3 * j + 2], p);
+      if (s === 0) context.moveTo(p[0], p[1]); else context.lineTo(p[0], p[1]);
+    }
+    context.stroke();
+  }
+}
+
+/** Circles around the joints where two methods differ most, in the colour of the one that is nearer to the truth. */
+function drawRings(context, screen, by, layer, theme) {
+  const order = Array.from(by, (v, j) => [Math.abs(v), j]).sort((a, b) => b[0] - a[0]).slice(0, layer.count);
+  for (const [difference, j] of order) {
+    if (difference < layer.least || screen[3 * j + 2] <= 0.05) continue;
+    const colour = theme.palette(by[j] > 0 ? layer.palette : layer.palette_less)[2];
+    for (const [ink, width] of [[theme.halo, 5], [colour, 2.2]]) {
+      context.strokeStyle = ink;
+      context.lineWidth = width;
+      context.setLineDash(by[j] > 0 ? [] : [4, 3]);
+      context.beginPath();
+      context.arc(screen[3 * j], screen[3 * j + 1], 15, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  }
+  context.setLineDash([]);
 }
 
 class ScenePanel extends Panel {
@@ -215,45 +346,8 @@ class ScenePanel extends Panel {
     if (!this.ready) return;
     const { stage } = this;
     const [width, height] = this.size();
-    const context = fitCanvas(this.canvas, width, height);
-    const { bounds } = stage.header;
-    const projection = this.projection();
-    this.drawLabels(context, projection);
-    const items = [];
-    this.targets = [];
-    const visible = (this.spec.layers || []).filter((l) => !stage.memory.hidden.has(l.label));
-    for (const layer of visible.filter((l) => l.kind === "skeleton" && l.shadow !== false)) {
-      drawShadow(context, stage.arrays[layer.array].at(stage.frame, stage.step), projection, bounds.floor, stage.theme);
-    }
-    for (const layer of visible) {
-      const values = stage.arrays[layer.array].at(stage.frame, stage.step);
-      const colours = stage.theme.palette(layer.palette);
-      if (layer.kind === "cloud") {
-        drawCloud(context, projectPoses(values, projection), colours, layer.opacity || 1);
-      } else if (layer.kind === "trail") {
-        this.drawTrails(context, layer, projection, colours);
-      } else if (LAYER_KINDS[layer.kind]) {
-        LAYER_KINDS[layer.kind](this, context, layer, projection, colours);
-      } else {
-        const screen = projectPoses(values, projection);
-        if (stage.memory.ghosts) ghostItems(stage, layer, projection, colours, items);
-        skeletonItems(screen, colours, layer, projection, items);
-        for (let j = 0; j < JOINTS && layer.opacity !== 0; j++) {
-          const at = (i) => values[3 * j + i].toFixed(2);
-          // Plot axes are (x, z, -y) of the camera frame.
-          const y = (-values[3 * j + 2]).toFixed(2);
-          this.targets.push({
-            joint: j, x: screen[3 * j], y: screen[3 * j + 1],
-            text: `${layer.label}: ${JOINT_NAMES[j]}  x ${at(0)}  y ${y}  z ${at(1)} m`,
-          });
-        }
-      }
-    }
-    paintItems(context, items, stage.theme);
-    const { joint } = stage.memory;
-    for (const layer of joint == null ? [] : visible.filter((l) => l.kind === "cloud" || l.kind === "skeleton")) {
-      drawPath(context, stage, layer, joint, projection, stage.theme.palette(layer.palette));
-    }
+    const furnish = (context, projection) => this.drawLabels(context, projection);
+    paintScene(this.canvas, this, this.spec.layers, width, height, stage.frame, stage.step, furnish);
     this.drawReadouts();
     this.canvas.setAttribute("aria-label", `${this.spec.title}, ${stage.positionText()}`);
   }
@@ -268,24 +362,6 @@ class ScenePanel extends Panel {
       if (p[2] > 0.05) context.fillText(text, p[0], p[1]);
     }
   }
-  /** The way of the limbs' ends through the steps so far. */
-  drawTrails(context, layer, projection, colours) {
-    const { stage } = this;
-    const array = stage.arrays[layer.array];
-    const p = [0, 0, 0];
-    context.lineCap = "round";
-    context.lineWidth = 1.6;
-    for (const j of [3, 6, 10, 13, 16]) {
-      context.strokeStyle = withAlpha(colours[SIDE[j]], 0.55);
-      context.beginPath();
-      for (let s = 0; s <= stage.step; s++) {
-        const values = array.at(stage.frame, s);
-        projection.point(values[3 * j], values[3 * j + 1], values[3 * j + 2], p);
-        if (s === 0) context.moveTo(p[0], p[1]); else context.lineTo(p[0], p[1]);
-      }
-      context.stroke();
-    }
-  }
   destroy() {
     this.touch.destroy();
     if (this.ready && window.Plotly) window.Plotly.purge(this.plot);
@@ -293,7 +369,8 @@ class ScenePanel extends Panel {
   }
 }
 
-class ImagePanel extends Panel {
+/** A panel that is one canvas, without Plotly. */
+class FlatPanel extends Panel {
   constructor(stage, spec, host) {
     super(stage, spec, host);
     this.canvas = element("canvas", "dps-flat", this.body);
@@ -303,22 +380,44 @@ class ImagePanel extends Panel {
   async refresh() { this.draw(); }
   async follow() {}
   destroy() {}
+}
+
+/** A small scene that turns with the others and is not turned itself: a part of a strip, which leads to a view. */
+class MiniScene extends FlatPanel {
+  draw() {
+    if (!this.ready) return;
+    const { stage } = this;
+    const [width, height] = this.size();
+    paintScene(this.canvas, this, this.spec.layers, width, height, stage.frame, stage.step);
+    this.drawReadouts();
+    this.canvas.setAttribute("aria-label", `${this.spec.title}, ${stage.positionText()}`);
+  }
+}
+
+class ImagePanel extends FlatPanel {
   draw() {
     if (!this.ready) return;
     const { stage, spec } = this;
     const [width, height] = this.size();
     const context = fitCanvas(this.canvas, width, height);
     const centre = stage.arrays[spec.centre].at(stage.frame, stage.step);
-    const zoom = Math.min(width, height) / (2 * spec.half_px);
+    const zoom = Math.min(width / (2 * spec.half_u_px), height / (2 * spec.half_px));
     const toX = (u) => width / 2 + (u - centre[0]) * zoom;
     const toY = (v) => height / 2 + (v - centre[1]) * zoom;
-    this.drawPlane(context, toX, toY, width, height, zoom);
+    if (!spec.plain) this.drawPlane(context, toX, toY, width, height, zoom);
+    this.targets = [];
     const pose = stage.arrays[spec.pose].at(stage.frame, stage.step);
     const confidence = stage.arrays[spec.confidence].at(stage.frame, stage.step);
     const hidden = spec.hidden ? stage.arrays[spec.hidden].at(stage.frame, stage.step) : null;
     const colours = stage.theme.palette("sides");
     const shown = (label) => !stage.memory.hidden.has(label);
     if (spec.mixture && shown("2D uncertainty")) this.drawMixture(context, toX, toY, zoom, colours);
+    if (!spec.bare) this.drawPose(context, toX, toY, pose, confidence, hidden, colours);
+    this.drawReadouts();
+    this.canvas.setAttribute("aria-label", `${spec.title}, ${stage.positionText()}`);
+  }
+  drawPose(context, toX, toY, pose, confidence, hidden, colours) {
+    const { stage } = this;
     context.lineCap = "round";
     for (let j = 1; j < JOINTS; j++) {
       const p = PARENTS[j];
@@ -330,7 +429,6 @@ class ImagePanel extends Panel {
       line(context, it, colours[SIDE[j]], 3, true);
     }
     context.setLineDash([]);
-    this.targets = [];
     for (let j = 0; j < JOINTS; j++) {
       const x = toX(pose[2 * j]), y = toY(pose[2 * j + 1]);
       markerPath(context, x, y, 4, SIDE[j]);
@@ -343,8 +441,6 @@ class ImagePanel extends Panel {
       const state = isHidden ? ", hidden" : "";
       this.targets.push({ x, y, text: `${JOINT_NAMES[j]}${state}: confidence ${confidence[j].toFixed(2)}` });
     }
-    this.drawReadouts();
-    this.canvas.setAttribute("aria-label", `${spec.title}, ${stage.positionText()}`);
   }
   drawPlane(context, toX, toY, width, height, zoom) {
     const { spec } = this;
@@ -412,4 +508,4 @@ class ImagePanel extends Panel {
 const LAYER_KINDS = {};
 
 // What a panel of each kind is drawn by; the stage asks here.
-const PANEL_KINDS = { scene: ScenePanel, image: ImagePanel };
+const PANEL_KINDS = { scene: ScenePanel, mini: MiniScene, image: ImagePanel };

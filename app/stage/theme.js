@@ -5,6 +5,7 @@ const PALETTES = {
   teal: { light: ["#2ba894", "#0b7a6b", "#0b7a6b"], dark: ["#7ce5d2", "#2ec4ad", "#2ec4ad"] },
   violet: { light: ["#9a7df0", "#6b43d8", "#6b43d8"], dark: ["#c8b6ff", "#9d7bff", "#9d7bff"] },
   red: { light: ["#ef6a6f", "#d42f36", "#d42f36"], dark: ["#ff9a9d", "#ff5c63", "#ff5c63"] },
+  heat: { light: ["#c2570c", "#c2570c", "#c2570c"], dark: ["#ffb066", "#ffb066", "#ffb066"] },
   grey: { light: ["#8a93a3", "#7b8494", "#7b8494"], dark: ["#8d96a8", "#99a2b3", "#99a2b3"] },
 };
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import streamlit as st
 
 from app import services
+from app.lifting import Blocks
 from app.stage import stage
+from app.state import SCHEDULES
 from app.views.common import Session, section
 
 EQ_FORWARD = (
@@ -22,15 +26,61 @@ EQ_REVERSE = {
 EQ_MEAN = r"\text{prediction} = \tfrac1N \textstyle\sum_{n=1}^{N} h_0^{(n)}"
 
 
+LAYOUTS = ("Side by side", "Overlaid")
+
+_MM = "%.1f mm"
+TABLE_COLUMNS = {
+    "Graformer": st.column_config.NumberColumn(format=_MM, help="Mean distance to the exact joint, Graformer"),
+    "DiffPose": st.column_config.NumberColumn(format=_MM, help="Mean distance to the exact joint, DiffPose"),
+    "Gain": st.column_config.NumberColumn(format=_MM, help="How much nearer DiffPose is; below 0: further away"),
+    "Hidden": st.column_config.NumberColumn(format="%.0f %%", help="Share of the frames in which something hides it"),
+}
+
+
 def _pick_frame(frame: int) -> None:
     st.session_state["frame"] = frame
 
 
-def overview(session: Session) -> None:
-    """The whole way on one stage."""
-    with st.spinner("Lifting the clip from 2D to 3D", show_time=True):
-        data = services.overview_stage(session.source, session.clip, session.frame, session.settings)
-    stage(data, "overview")
+def _open_view(view: str, frame: int) -> None:
+    st.session_state["view"] = view
+    st.session_state["frame"] = frame
+
+
+def overview(session: Session, views: Sequence[str]) -> None:
+    """The whole way as a strip; views: the names of those that its parts may lead to."""
+    clip, source, settings = session.clip, session.source, session.settings.of_reverse()
+    _stage_by_blocks(
+        "overview",
+        [services.spaced(source, clip, settings, True)],
+        lambda whole: services.overview_stage(source, clip, session.frame, settings, tuple(views), whole),
+        on_open=_open_view,
+    )
+
+
+def _stage_by_blocks(
+    key: str,
+    jobs: Sequence[Blocks],
+    pack: Callable[[bool], bytes],
+    on_open: Callable[[str, int], None] | None = None,
+) -> None:
+    """A stage that shows the picked frame at once, and all frames when they are lifted.
+
+    pack: the stage's data, called with whether all frames are there.
+    """
+    complete = all(job.complete for job in jobs)
+    with st.spinner("Lifting this frame from 2D to 3D", show_time=True):
+        data = pack(complete)
+    stage(data, key, on_open=on_open)
+    if complete:
+        return
+    total = sum(len(job.frames) for job in jobs)
+    bar = st.progress(0.0)
+    for job in jobs:
+        while not job.complete:
+            done = sum(other.done for other in jobs)
+            bar.progress(done / total, f"This frame is ready. Lifting the others: {done} of {total}")
+            job.advance()
+    st.rerun()
 
 
 def forward(session: Session, number: str = "") -> None:
@@ -48,18 +98,15 @@ def forward(session: Session, number: str = "") -> None:
     with st.spinner("Adding noise, 50 steps, 200 samples"):
         data = services.forward_stage(session.source, session.clip, session.frame, session.settings)
     stage(data, "forward", on_frame=_pick_frame)
-    kept = services.alpha_end(session.settings.schedule) ** 0.5
-    sentence = (
-        f"With this schedule $\\sqrt{{\\alpha_{{50}}}} = {kept:.3f}$: at the last step {kept:.0%} of $h_0$'s offset "
-        "from the mixture is still there"
-    )
-    if kept > 0.5:
-        sentence += (
-            ", so the cloud has **not** reached $H_K$. Choose the converging schedule in the sidebar to see it arrive."
+    st.caption(
+        "Violet is $H_K$, where the reverse process starts at test time. "
+        + " ".join(
+            f"The {SCHEDULES[name].lower()} schedule still holds {services.alpha_end(name) ** 0.5:.0%} of $h_0$ at "
+            f"$k = 50$ ($\\sqrt{{\\alpha_{{50}}}} = {services.alpha_end(name) ** 0.5:.3f}$)"
+            + (", so its cloud does **not** reach $H_K$." if name == "supplement" else ", so its cloud arrives there.")
+            for name in SCHEDULES
         )
-    else:
-        sentence += ", so the cloud arrives at $H_K$, where the reverse process will start."
-    st.caption(sentence)
+    )
 
 
 def reverse(session: Session, number: str = "") -> None:
@@ -74,9 +121,12 @@ def reverse(session: Session, number: str = "") -> None:
         "$f_D^k$ tells the network which step it is at; $\\hat\\epsilon$ is the noise that is left (DDIM). The slider "
         "runs from $k = 50$ down to 0.",
     )
-    with st.spinner("Running the reverse process with and without f_ST", show_time=True):
-        data = services.reverse_stage(session.source, session.clip, session.frame, session.settings)
-    stage(data, "reverse")
+    clip, source, settings = session.clip, session.source, session.settings.of_reverse()
+    _stage_by_blocks(
+        "reverse",
+        [services.spaced(source, clip, settings, context) for context in (True, False)],
+        lambda whole: services.reverse_stage(source, clip, session.frame, settings, whole),
+    )
 
 
 def compare(session: Session, number: str = "") -> None:
@@ -92,6 +142,24 @@ def compare(session: Session, number: str = "") -> None:
         EQ_MEAN,
         f"$N$ = {session.settings.hypotheses} hypotheses here; bones then keep their lengths over the clip.",
     )
-    with st.spinner("Comparing the two"):
-        data = services.compare_stage(session.source, session.clip, session.frame, session.settings)
-    stage(data, "compare")
+    layout = st.segmented_control(
+        "Skeletons",
+        LAYOUTS,
+        default=LAYOUTS[0],
+        required=True,
+        key="layout",
+        bind="query-params",
+        help="Every method in a scene of its own, or all in one scene beside the 2D pose that they were made from.",
+    )
+    clip, source, settings = session.clip, session.source, session.settings.of_reverse()
+    lifted = services.whole_clip(source, clip, settings)
+    overlaid = layout == LAYOUTS[1]
+    _stage_by_blocks(
+        "compare",
+        [lifted],
+        lambda whole: services.compare_stage(source, clip, session.frame, settings, overlaid, whole),
+    )
+    table = services.joint_table(source, clip, settings)
+    if table is not None:
+        with st.expander(f"Error of every joint, mean of {len(lifted.frames)} frames, as a table"):
+            st.dataframe(table, hide_index=True, column_config=TABLE_COLUMNS)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from app.figures import measures, scenes
+from app.figures import scenes
 from app.figures.payload import Bounds, StagePayload, to_plot_axes, unpack
 from diffpose_core.structures import DiffusionTrace, InvalidInput, PoseClip2D, PoseMixture
+from diffpose_core.uncertainty.gmm import PoseGMM
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES, STEPS, SAMPLES = 4, 3, 6
@@ -82,10 +85,15 @@ def test_arrays_that_do_not_fit_the_axes_are_refused() -> None:
         unpack(b"no such thing")
 
 
-def test_overview_holds_the_whole_way(view: scenes.ClipFrames) -> None:
-    header, arrays = unpack(scenes.overview(view, trace(0, view)))
-    assert [p["id"] for p in header["panels"]] == ["image", "reverse", "result"]
+def test_overview_is_a_strip_of_the_whole_way(view: scenes.ClipFrames) -> None:
+    goal = np.zeros((FRAMES, 5, 17, 3))
+    header, arrays = unpack(scenes.overview(view, trace(0, view), goal, ["Overview", "Reverse", "Compare"]))
+    strip = [p for p in header["panels"] if p.get("part")]
+    assert [p["id"] for p in strip] == ["clip", "heatmaps", "H_K", "steps", "H_0", "pose"]
+    assert [p.get("opens") for p in strip] == [None, None, None, "Reverse", "Reverse", "Compare"], "views that exist"
+    assert sum(p["span"] for p in strip) == header["columns"]
     assert arrays["samples"].shape == (FRAMES, STEPS, SAMPLES, 17, 3)
+    np.testing.assert_array_equal(arrays["final"], arrays["samples"][:, -1])
     assert arrays["mixture_means"].shape == (FRAMES, 17, 2, 2)
     assert header["axes"]["frame"]["values"] == [0, 3, 6, 9]
     assert header["axes"]["frame"]["initial"] == 1
@@ -100,62 +108,87 @@ def test_reverse_numbers_are_those_of_the_poses(view: scenes.ClipFrames) -> None
     mean = traces["context"].samples.mean(2)
     expected = np.linalg.norm(mean - view.truth_cam[:, None], axis=-1).mean(-1) * 1000  # type: ignore[index]
     np.testing.assert_allclose(arrays["context_error"], expected, rtol=1e-4)
+    np.testing.assert_allclose(arrays["context_guess"], expected, rtol=1e-4, err_msg="pred_x_start is the state here")
     assert arrays["context_spread"][0, 0] > arrays["context_spread"][0, -1], "less noise, less spread"
-    assert {c["id"] for c in header["charts"]} == {"error", "spread", "bones"}
+    assert [c["id"] for c in header["charts"]] == ["error", "spread", "bones", "settle_no_context", "settle_context"]
+    assert (arrays["context_way"][:, -1] == 0).all(), "at the end every joint is where it ends"
 
 
-def test_forward_of_one_frame(view: scenes.ClipFrames) -> None:
+def gmm_around(pose: np.ndarray) -> PoseGMM:
+    """Two components a little to both sides of a pose, the hip fixed."""
+    spread = np.full(51, 4e-4)
+    spread[:3] = 1e-8
+    apart = np.where(np.arange(51) < 3, 0.0, 0.02)
+    means = np.stack([pose.reshape(-1) + apart, pose.reshape(-1) - apart])
+    covariances = np.stack([np.diag(spread), np.diag(2 * spread)])
+    return PoseGMM(torch.tensor([0.3, 0.7]).double(), torch.from_numpy(means), torch.from_numpy(covariances))
+
+
+def test_forward_shows_both_schedules(view: scenes.ClipFrames) -> None:
     rng = np.random.default_rng(3)
-    start = view.reference_cam[1]
-    k = np.arange(4)
-    traces = {
-        name: DiffusionTrace(k, (start + k[:, None, None, None] * std * rng.normal(size=(1, 4, 8, 17, 3))))
-        for name, std in (("standard", 0.3), ("gmm", 0.02))
-    }
-    header, arrays = unpack(
-        scenes.forward(view, traces, start.reshape(-1), np.eye(51) * 1e-3, ("other schedule", traces["gmm"]))
-    )
+    start = view.reference_cam[1].astype(np.float64)
+    k = np.arange(51)
+
+    def one(std: float) -> DiffusionTrace:
+        noise = rng.normal(size=(1, 51, 8, 17, 3)) * np.arange(51)[:, None, None, None] / 50
+        return DiffusionTrace(k, start + std * noise)
+
+    chosen = scenes.ForwardRun("supplement", {"standard": one(0.3), "gmm": one(0.01)})
+    other = scenes.ForwardRun("converging", {"gmm": one(0.02)})
+    gmm = gmm_around(start + np.where(np.arange(17) > 0, 0.1, 0.0)[:, None])
+    header, arrays = unpack(scenes.forward(view, chosen, other, gmm, np.zeros((5, 17, 3))))
     assert header["axes"]["frame"] is None
-    assert arrays["standard"].shape == (4, 8, 17, 3)
-    assert (arrays["standard_spread"][1:] > arrays["gmm_spread"][1:]).all()
-    assert arrays["gmm_broken"][0] == 0, "no bone of h_0 is impossible"
-    assert [s["label"] for s in header["charts"][0]["series"]] == ["standard", "GMM", "GMM, other schedule"]
+    assert [p["id"] for p in header["panels"]] == ["standard", "gmm", "other"]
+    assert arrays["standard"].shape == (51, 8, 17, 3)
+    assert arrays["gmm_joints"].shape == (51, 17)
+    assert arrays["gmm_broken"][0] == arrays["other_broken"][0], "both start from h_0"
+    assert arrays["gmm_distance"][0] == pytest.approx(arrays["other_distance"][0])
+    assert arrays["other_distance"][-1] < 0.2 * arrays["gmm_distance"][-1], "only the converging schedule arrives"
+    assert {c["id"] for c in header["charts"]} == {"distance", "left", "joints", "broken"}
+
+
+def test_compare_circles_counts_and_picks_by_number(view: scenes.ClipFrames) -> None:
+    both = scenes.Compared.of(view, trace(4, view))
+    header, arrays = unpack(scenes.compare(view, both, SAMPLES))
+    assert [p["id"] for p in header["panels"]] == ["graformer", "diffpose", "truth"]
+    assert header["panels"][2]["layers"][0]["palette"] == "red"
+    gain = both.gain_mm()
+    graformer, diffpose = arrays["graformer_error"], arrays["diffpose_error"][:, -1]
+    np.testing.assert_allclose(graformer - diffpose, gain, atol=1e-2)
+    nearer = arrays["graformer_joints"][:, None] >= arrays["diffpose_joints"]
+    assert ((arrays["differs"] >= 0) == nearer)[np.abs(arrays["differs"]) > 1e-3].all(), "signed by who is nearer"
+    charts = {c["id"]: c for c in header["charts"]}
+    jumps = {j["label"]: j["index"] for j in charts["error"]["jumps"]}
+    assert jumps == {
+        "Worst frame": int(diffpose.argmax()),
+        "Largest gain": int(gain.argmax()),
+        "Largest loss": int(gain.argmin()),
+    }
+    gains = [m["index"] for m in charts["gallery"]["moments"] if m["better"] == "diffpose"]
+    assert gains[0] == int(gain.argmax())
+    assert "4 evenly spaced of all 10" in charts["gallery"]["note"]
+    part, _ = unpack(scenes.compare(view, both, SAMPLES, whole=False))
+    assert "gallery" not in {c["id"] for c in part["charts"]}, "no best frame is named before all are known"
+    assert not [c["jumps"] for c in part["charts"] if c.get("jumps")]
+
+
+def test_compare_overlaid_is_one_scene_beside_the_image(view: scenes.ClipFrames) -> None:
+    header, arrays = unpack(scenes.compare(view, scenes.Compared.of(view, trace(4, view)), SAMPLES, overlaid=True))
+    assert [p["kind"] for p in header["panels"]] == ["image", "scene"]
+    assert {layer["array"] for layer in header["panels"][1]["layers"]} == {"truth", "graformer", "diffpose"}
+    assert set(arrays) >= {layer["array"] for layer in header["panels"][1]["layers"]} | {"differs"}
 
 
 def test_compare_without_the_truth_shows_no_error(view: scenes.ClipFrames) -> None:
-    import dataclasses
-
     blind = dataclasses.replace(view, clip=dataclasses.replace(view.clip, pose3d_cam=None, hidden=None, mixture=None))
-    one = trace(4, view)
-    header, arrays = unpack(scenes.compare(blind, one))
+    both = scenes.Compared.of(blind, trace(4, view))
+    header, arrays = unpack(scenes.compare(blind, both, SAMPLES))
     assert [p["id"] for p in header["panels"]] == ["graformer", "diffpose"]
     assert not any("error" in name for name in arrays)
-    header, _ = unpack(scenes.compare(view, one))
-    assert [p["id"] for p in header["panels"]] == ["graformer", "diffpose", "truth"]
-    assert header["panels"][2]["layers"][0]["palette"] == "red"
-
-
-def test_measures() -> None:
-    rng = np.random.default_rng(5)
-    pose = rng.normal(0, 0.3, (17, 3))
-    moved = pose + np.array([0.03, 0.04, 0.0])
-    assert measures.error_mm(moved, pose) == pytest.approx(50.0)
-    np.testing.assert_allclose(measures.joint_error_mm(moved, pose), 50.0)
-    assert measures.spread_mm(np.stack([pose, pose])) == 0
-    bones = measures.reference_bones(pose[None])
-    assert measures.impossible_bones_percent(pose[None], bones) == 0
-    assert measures.impossible_bones_percent(1.3 * pose[None], bones) == 100
-    assert measures.bone_violation_percent(1.1 * pose, bones) == pytest.approx(10.0)
-
-
-def test_distance_to_mixture_is_small_for_its_own_samples_and_right_for_a_shift() -> None:
-    rng = np.random.default_rng(6)
-    mean = rng.normal(0, 0.3, 51)
-    std = rng.uniform(0.02, 0.1, 51)
-    samples = (mean + std * rng.normal(size=(5000, 51))).reshape(5000, 17, 3)
-    assert measures.distance_to_mixture_mm(samples, mean, np.diag(std**2)) < 3
-    shifted = samples + np.array([0.1, 0, 0])
-    assert measures.distance_to_mixture_mm(shifted, mean, np.diag(std**2)) == pytest.approx(100, abs=3)
+    assert both.joint_means_mm() == {}
+    apart = np.linalg.norm(both.result_cam - both.graformer_cam, axis=-1).mean(-1)
+    gallery = next(c for c in header["charts"] if c["id"] == "gallery")
+    assert gallery["moments"][0]["index"] == int(apart.argmax())
 
 
 def test_figures_never_import_streamlit() -> None:

@@ -1,0 +1,81 @@
+"""A clip's reverse process, frame by frame: pieces that fit together, and work that can be left and taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from diffpose_core.structures import DiffusionTrace
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """Some frames of a clip with all that the views show of them. Metres, root-relative, camera frame.
+
+    frames: (F',) their numbers. trace: the reverse process. baseline_cam: (F', 17, 3), the context encoder alone.
+    goal_cam: (F', G, 17, 3), draws of each frame's fitted mixture.
+    """
+
+    frames: np.ndarray
+    trace: DiffusionTrace
+    baseline_cam: np.ndarray
+    goal_cam: np.ndarray
+
+    @classmethod
+    def merged(cls, parts: Sequence[Lifted]) -> Lifted:
+        """The frames of all parts in order, each once: a frame's result depends on no other frame."""
+        numbers, first = np.unique(np.concatenate([part.frames for part in parts]), return_index=True)
+
+        def rows(of: Callable[[Lifted], np.ndarray]) -> np.ndarray:
+            return np.concatenate([of(part) for part in parts])[first]
+
+        predicted = [part.trace.pred_x_start for part in parts]
+        known = [p for p in predicted if p is not None]
+        trace = DiffusionTrace(
+            parts[0].trace.k,
+            rows(lambda part: part.trace.samples),
+            np.concatenate(known)[first] if len(known) == len(parts) else None,
+        )
+        return cls(numbers, trace, rows(lambda part: part.baseline_cam), rows(lambda part: part.goal_cam))
+
+    def averaged(self) -> Lifted:
+        """The same with the mean of the hypotheses alone, to be kept for many frames."""
+        mean = DiffusionTrace(self.trace.k, self.trace.samples.mean(2, keepdims=True))
+        return replace(self, trace=mean, goal_cam=self.goal_cam[:, :0])
+
+
+class Blocks:
+    """Frames that are lifted block by block, so that a page can show how far it is and be left at any time.
+
+    frames: (F',) their numbers. size: frames in a block. lift: what makes a block of frame numbers a Lifted.
+    """
+
+    def __init__(self, frames: np.ndarray, size: int, lift: Callable[[tuple[int, ...]], Lifted]) -> None:
+        self.frames = frames
+        self._lift = lift
+        self._blocks = np.array_split(frames, range(size, len(frames), size))
+        self._done: dict[int, Lifted] = {}
+
+    @property
+    def complete(self) -> bool:
+        """Whether every block is lifted."""
+        return len(self._done) == len(self._blocks)
+
+    @property
+    def done(self) -> int:
+        """How many frames are lifted."""
+        return sum(len(part.frames) for part in list(self._done.values()))
+
+    @property
+    def parts(self) -> list[Lifted]:
+        """The blocks that are lifted, in no particular order."""
+        return list(self._done.values())
+
+    def advance(self) -> None:
+        """Lift the next block that is missing, if there is one."""
+        for number, block in enumerate(self._blocks):
+            if number not in self._done:
+                self._done[number] = self._lift(tuple(int(f) for f in block))
+                return

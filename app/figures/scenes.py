@@ -241,7 +241,7 @@ def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: S
     }
     image = image_panel(payload, view)
     for id_, title, words, leads_to in PARTS:
-        part: dict[str, Any] = {"id": id_, "title": title, "caption": words, "span": 1, "part": True, "zoom": 1.25}
+        part: dict[str, Any] = {"id": id_, "title": title, "caption": words, "span": 1, "part": True, "zoom": 1.12}
         if id_ in layers:
             part |= {"kind": "mini", "layers": layers[id_]}
         else:

@@ -401,7 +401,8 @@ class ImagePanel extends FlatPanel {
     const [width, height] = this.size();
     const context = fitCanvas(this.canvas, width, height);
     const centre = stage.arrays[spec.centre].at(stage.frame, stage.step);
-    const zoom = Math.min(width / (2 * spec.half_u_px), height / (2 * spec.half_px));
+    const { half_px: half, half_u_px: across = half } = spec;
+    const zoom = Math.min(width / (2 * across), height / (2 * half));
     const toX = (u) => width / 2 + (u - centre[0]) * zoom;
     const toY = (v) => height / 2 + (v - centre[1]) * zoom;
     if (!spec.plain) this.drawPlane(context, toX, toY, width, height, zoom);

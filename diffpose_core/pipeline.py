@@ -8,17 +8,19 @@ z forward); inside, work is done in the view frame (see `uncertainty.view`).
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from diffpose_core.camera import place_root
 from diffpose_core.config import PRESETS, DenoiserConfig, UncertaintyConfig, to_dict
 from diffpose_core.datasets.sampling import seeded
 from diffpose_core.diffusion.forward import forward_chain
@@ -29,7 +31,7 @@ from diffpose_core.models.context import Context, ContextEncoder
 from diffpose_core.models.denoiser import Denoiser, Given, gmm_features
 from diffpose_core.models.layers import root_relative
 from diffpose_core.skeleton import NUM_JOINTS, constant_bones
-from diffpose_core.structures import DiffusionTrace, InvalidInput, LiftResult, PoseClip2D
+from diffpose_core.structures import Cancelled, DiffusionTrace, Intrinsics, InvalidInput, LiftResult, PoseClip2D
 from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, standard_normal
 from diffpose_core.uncertainty.mixtures import clip_mixture
 from diffpose_core.uncertainty.view import View, normalise_view
@@ -40,6 +42,8 @@ CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 #: Frames that are worked on at a time: bounds memory whatever a clip's length.
 BLOCK_FRAMES = 64
 MAX_HYPOTHESES = 200
+#: Largest array of hypotheses or states that `lift` returns.
+MAX_KEPT_BYTES = 2_000_000_000
 MAX_FORWARD_SAMPLES = 10_000
 
 # Purposes of random numbers, so that no two stages share a stream.
@@ -141,14 +145,15 @@ class Prepared:
 
 def clip_view(clip: PoseClip2D, frames: np.ndarray) -> View:
     """What the networks see of a clip's frames."""
-    mixture = clip_mixture(clip).frames(frames)
+    mixture = clip_mixture(clip.frames(frames))
     intrinsics = None
     if clip.intrinsics is not None:
         i = clip.intrinsics
-        intrinsics = torch.tensor([[i.fx, i.fy, i.cx, i.cy]], dtype=torch.float32).expand(len(frames), -1)
+        intrinsics = torch.tensor([[i.fx, i.fy, i.cx, i.cy]], dtype=torch.float64).expand(len(frames), -1)
     arrays = (mixture.weights, mixture.means_px, mixture.variances_px2)
-    weights, means, variances = (torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in arrays)
-    return normalise_view(weights, means, variances, intrinsics)
+    # In double precision, so that where in the image the person is does not show in the last digits either.
+    weights, means, variances = (torch.from_numpy(np.ascontiguousarray(a, dtype=np.float64)) for a in arrays)
+    return normalise_view(weights, means, variances, intrinsics).float()
 
 
 def _frame_numbers(clip: PoseClip2D, frames: Sequence[int] | np.ndarray | None) -> np.ndarray:
@@ -184,6 +189,11 @@ def prepare(
     return Prepared(clip, numbers, view, context, reconciled, gmm, samples, seed, mixed_precision)
 
 
+def _check_hypotheses(count: int) -> None:
+    if not 1 <= count <= MAX_HYPOTHESES:
+        raise InvalidInput(f"hypotheses must lie between 1 and {MAX_HYPOTHESES}, found {count}")
+
+
 def reverse_steps(
     prepared: Prepared, network: Denoiser, steps: int, hypotheses: int, eta: float, seed: int
 ) -> Iterator[ReverseStep]:
@@ -193,8 +203,7 @@ def reverse_steps(
     component and noise, drawn so that their mean is not at the mercy of chance (`PoseGMM.noise`, balanced).
     Raises InvalidInput on counts or eta out of range.
     """
-    if not 1 <= hypotheses <= MAX_HYPOTHESES:
-        raise InvalidInput(f"hypotheses must lie between 1 and {MAX_HYPOTHESES}, found {hypotheses}")
+    _check_hypotheses(hypotheses)
     config = network.config
     count = len(prepared)
     generator = seeded("cpu", seed, _START)
@@ -314,8 +323,10 @@ def forward_traces(
 def clip_hash(clip: PoseClip2D) -> str:
     """SHA-256 of everything in a clip that a prediction depends on."""
     digest = hashlib.sha256()
-    mixture = clip_mixture(clip)
-    for array in (clip.keypoints_px, clip.confidence, mixture.weights, mixture.means_px, mixture.variances_px2):
+    arrays = [clip.keypoints_px, clip.confidence]
+    if clip.mixture is not None:
+        arrays += [clip.mixture.weights, clip.mixture.means_px, clip.mixture.variances_px2]
+    for array in arrays:
         digest.update(np.ascontiguousarray(array, dtype=np.float32).tobytes())
     digest.update(repr((clip.width, clip.height, clip.fps, clip.intrinsics)).encode())
     return digest.hexdigest()
@@ -329,13 +340,26 @@ def version() -> str:
         return "source tree"
 
 
-@dataclass
-class _Gathered:
-    pose: list[Tensor] = field(default_factory=list)
-    hypotheses: list[Tensor] = field(default_factory=list)
-    std: list[Tensor] = field(default_factory=list)
-    baseline: list[Tensor] = field(default_factory=list)
-    traces: list[DiffusionTrace] = field(default_factory=list)
+def _root_path(
+    pose_cam: np.ndarray, points_px: np.ndarray, std_px: np.ndarray, camera: Intrinsics
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The hip's path (F, 3) and its errors (F,), see `LiftResult`; None if it can be placed in no frame."""
+    pose, points, std = (torch.from_numpy(a.astype(np.float64)) for a in (pose_cam, points_px, std_px))
+    intrinsics = torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy], dtype=torch.float64)
+    root, error_px = (found.numpy() for found in place_root(pose, points, std, intrinsics))
+    good = np.flatnonzero(np.isfinite(error_px))
+    if good.size == 0:
+        return None
+    every = np.arange(len(root))
+    filled = np.stack([np.interp(every, good, root[good, axis]) for axis in range(3)], axis=1)
+    return filled.astype(np.float32), error_px.astype(np.float32)
+
+
+def _must_fit(what: str, shape: tuple[int, ...], way_out: str) -> None:
+    size = 4 * math.prod(shape)
+    if size > MAX_KEPT_BYTES:
+        limit = f"the limit is {MAX_KEPT_BYTES / 1e9:.0f} GB"
+        raise InvalidInput(f"{what} of {shape[0]:,} frames take {size / 1e9:.1f} GB; {limit}: {way_out}")
 
 
 def lift(
@@ -353,7 +377,9 @@ def lift(
     rigid_bones: bool = True,
     uncertainty: UncertaintyConfig | None = None,
     frames: Sequence[int] | np.ndarray | None = None,
-    progress: Any = None,
+    keep_hypotheses: bool = True,
+    window: int = BLOCK_FRAMES,
+    progress: Callable[[int, int], bool | None] | None = None,
 ) -> LiftResult:
     """Lift a 2D clip to 3D.
 
@@ -361,40 +387,59 @@ def lift(
     H_K, whose mean is the prediction. seed: decides every random number. context: with f_ST or without. eta: 0 is
     deterministic, 1 ancestral sampling. trace: also return every state. rigid_bones: give the prediction and
     the baseline bones that keep their lengths over the clip (`skeleton.constant_bones`); hypotheses and trace stay as
-    the network made them. frames: numbers of the frames to lift, all by default. progress: called with (frames done,
-    frames in all).
+    the network made them. frames: numbers of the frames to lift, all by default. keep_hypotheses: return them; without,
+    a long clip costs (F, 17, 3) a kind of pose and no more. window: frames that are worked on at a time, which decides
+    memory and nothing else. progress: called with (frames done, frames in all); if it returns False, lifting stops.
 
-    Returns a LiftResult in metres, root-relative, camera frame. Frames are worked on in blocks, so that memory does
-    not grow with their number unless the trace is asked for; but for the bones' lengths a frame's result depends on no
-    other frame. Raises InvalidInput on settings out of range. Source: main paper, section 4.3.
+    Returns a LiftResult in metres, root-relative, camera frame; with intrinsics also the hip's path (`place_root`).
+    But for the bones' lengths a frame's result depends on no other frame. Raises InvalidInput on settings out of range,
+    or where what is to be kept would take more than MAX_KEPT_BYTES; Cancelled when `progress` says stop. Source: main
+    paper, section 4.3.
     """
     loaded = models or load_models()
     name, network = loaded.pick(context, diffusion, schedule)
     uncertainty = uncertainty or UncertaintyConfig()
     numbers = _frame_numbers(clip, frames)
-    gathered = _Gathered()
-    for begin in range(0, len(numbers), BLOCK_FRAMES):
-        block = numbers[begin : begin + BLOCK_FRAMES]
+    count, pose_shape = len(numbers), (NUM_JOINTS, 3)
+    _check_hypotheses(hypotheses)
+    if window < 1:
+        raise InvalidInput(f"a window needs at least one frame, found {window}")
+    if keep_hypotheses:
+        _must_fit("the hypotheses", (count, hypotheses, *pose_shape), "lift without keeping them, or fewer of them")
+    if trace:
+        _must_fit("the states", (count, steps + 1, 2 * hypotheses, *pose_shape), "ask for the trace of fewer frames")
+    pose, baseline = (np.empty((count, *pose_shape), dtype=np.float32) for _ in range(2))
+    kept = np.empty((count, hypotheses if keep_hypotheses else 0, *pose_shape), dtype=np.float32)
+    joint_std, points_std_px = (np.empty((count, NUM_JOINTS), dtype=np.float32) for _ in range(2))
+    points_px = np.empty((count, NUM_JOINTS, 2))
+    traces: list[DiffusionTrace] = []
+    for begin in range(0, count, window):
+        block = numbers[begin : begin + window]
+        rows = slice(begin, begin + len(block))
         prepared = prepare(clip, loaded, block, uncertainty, seed)
         if trace:
-            traced = reverse_trace(prepared, network, steps, hypotheses, eta, seed)
-            gathered.traces.append(traced)
-            final = torch.from_numpy(traced.samples[:, -1])
+            traces.append(reverse_trace(prepared, network, steps, hypotheses, eta, seed))
+            final = torch.from_numpy(traces[-1].samples[:, -1])
         else:
             # Only the last state is kept: a queue of length one drains the generator.
             (last,) = deque(reverse_steps(prepared, network, steps, hypotheses, eta, seed), maxlen=1)
             final = prepared.view.to_cam(root_relative(last.sample))
-        gathered.hypotheses.append(final)
-        gathered.pose.append(final.mean(1))
-        gathered.std.append((final - final.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt())
-        gathered.baseline.append(torch.from_numpy(prepared.baseline))
-        if progress is not None:
-            progress(begin + len(block), len(numbers))
+        if keep_hypotheses:
+            kept[rows] = final.numpy()
+        pose[rows] = final.mean(1).numpy()
+        joint_std[rows] = (final - final.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt().numpy()
+        baseline[rows] = prepared.baseline
+        mixture = clip_mixture(clip.frames(block))
+        points_px[rows], points_std_px[rows] = mixture.argmax_px, np.sqrt(np.square(mixture.std_px).mean(-1))
+        if progress is not None and progress(begin + len(block), count) is False:
+            raise Cancelled(f"stopped after {begin + len(block)} of {count} frames")
     whole = None
-    if gathered.traces:
-        parts = gathered.traces
-        predicted = [part.pred_x_start for part in parts if part.pred_x_start is not None]
-        whole = DiffusionTrace(parts[0].k, np.concatenate([p.samples for p in parts]), np.concatenate(predicted))
+    if traces:
+        predicted = [part.pred_x_start for part in traces if part.pred_x_start is not None]
+        whole = DiffusionTrace(traces[0].k, np.concatenate([p.samples for p in traces]), np.concatenate(predicted))
+    if rigid_bones:
+        pose, baseline = constant_bones(pose), constant_bones(baseline)
+    path = None if clip.intrinsics is None else _root_path(pose, points_px, points_std_px, clip.intrinsics)
     provenance = {
         "software": f"diffpose-studio {version()}, torch {torch.__version__}",
         "weights": name,
@@ -409,13 +454,14 @@ def lift(
         "frame_of_reference": "metres, root-relative, camera frame: x right, y down, z forward",
         "joint_order": "Human3.6M-17",
     }  # fmt: skip
-    pose, baseline = torch.cat(gathered.pose).numpy(), torch.cat(gathered.baseline).numpy()
     return LiftResult(
-        pose3d=constant_bones(pose) if rigid_bones else pose,
-        hypotheses=torch.cat(gathered.hypotheses).numpy(),
-        joint_std=torch.cat(gathered.std).numpy(),
-        baseline=constant_bones(baseline) if rigid_bones else baseline,
+        pose3d=pose,
+        hypotheses=kept,
+        joint_std=joint_std,
+        baseline=baseline,
         fps=clip.fps,
         provenance=provenance,
+        root_cam=None if path is None else path[0],
+        root_error_px=None if path is None else path[1],
         trace=whole,
     )

@@ -20,6 +20,10 @@ class InvalidInput(ValueError):
     """An input that can't be used; the message says what was found and what is expected."""
 
 
+class Cancelled(Exception):
+    """The caller's progress callback asked to stop."""
+
+
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise InvalidInput(message)
@@ -193,8 +197,9 @@ class LiftResult:
     lengths that were made constant); H is 0 where they were not kept. joint_std: (F, 17), how far the hypotheses lie
     from their mean (root mean square distance). baseline: (F, 17, 3), the Graformer alone. fps: frames a second.
     provenance: versions, weights, settings and the clip's hash. root_cam: (F, 3), where the hip is, and
-    root_error_px: (F,), the error that is left when the pose is projected from there; None without intrinsics.
-    trace: the reverse process, if it was asked for.
+    root_error_px: (F,), how far the pose projected from there is from the detected one (NaN: that frame's hip could not
+    be placed, and its neighbours' places stand in); both None without intrinsics. trace: the reverse process, if it was
+    asked for.
     """
 
     pose3d: np.ndarray

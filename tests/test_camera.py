@@ -11,6 +11,7 @@ from diffpose_core.camera import (
     evaluation_cameras,
     look_at_camera,
     look_at_rotation,
+    place_root,
     project,
     random_view,
     rotation_to_axis,
@@ -143,3 +144,58 @@ def test_random_views_depend_on_the_generator_alone():
 def test_a_steep_camera_still_has_its_axes(vertical_m):
     rotation = look_at_camera(np.array([0.01, 0.0, vertical_m]), np.zeros(3)).rotation
     assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-9)
+
+
+def seen_bodies(count=20, seed=0):
+    """Bodies of about a person's size before a camera that is not square: poses, roots, pixels, intrinsics."""
+    generator = torch.Generator().manual_seed(seed)
+    pose = 0.4 * torch.randn(count, 17, 3, generator=generator, dtype=torch.float64)
+    pose = pose - pose[:, :1]
+    low, high = torch.tensor([-1.0, -0.5, 3.0]), torch.tensor([1.0, 0.5, 9.0])
+    root = low + (high - low) * torch.rand(count, 3, generator=generator, dtype=torch.float64)
+    intrinsics = torch.tensor([1400.0, 1100.0, 900.0, 200.0], dtype=torch.float64)
+    return pose, root, project(pose + root[:, None], intrinsics), intrinsics
+
+
+def test_a_root_is_found_where_it_is():
+    pose, root, pixels, intrinsics = seen_bodies()
+    found, error_px = place_root(pose, pixels, torch.full(pose.shape[:2], 5.0, dtype=torch.float64), intrinsics)
+    assert torch.allclose(found, root, atol=1e-9) and error_px.max() < 1e-6
+    alone, _ = place_root(pose[3], pixels[3], torch.full((17,), 5.0, dtype=torch.float64), intrinsics)
+    assert torch.allclose(alone, root[3], atol=1e-9)
+
+
+def test_a_root_with_noise_in_the_pixels_is_off_by_little_and_the_error_is_the_noise():
+    pose, root, pixels, intrinsics = seen_bodies(200)
+    noise = 4 * torch.randn(pixels.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found, error_px = place_root(pose, pixels + noise, torch.full(pose.shape[:2], 4.0), intrinsics)
+    off = (found - root).norm(dim=-1)
+    assert off.median() < 0.1 and 4.0 < error_px.median() < 4.0 * 2**0.5
+
+
+def test_a_joint_that_is_far_off_hardly_moves_the_root():
+    pose, root, pixels, intrinsics = seen_bodies()
+    wrong = pixels.clone()
+    wrong[:, 13] += 400.0
+    found, _ = place_root(pose, wrong, torch.full(pose.shape[:2], 5.0), intrinsics)
+    off = (found - root).norm(dim=-1)
+    assert off.median() < 0.01 and off.max() < 0.1
+    unsure = torch.full(pose.shape[:2], 5.0)
+    unsure[:, 13] = 200.0
+    better, _ = place_root(pose, wrong, unsure, intrinsics)
+    assert (better - root).norm(dim=-1).max() < (found - root).norm(dim=-1).max()
+
+
+@pytest.mark.parametrize("case", ["one point", "mirrored", "behind"])
+def test_a_root_that_no_camera_could_see_is_not_a_number(case):
+    pose, root, pixels, intrinsics = seen_bodies(3)
+    if case == "one point":
+        pixels[1] = 300.0
+    elif case == "mirrored":
+        # Point by point the other way round: only a person behind the camera would look like that.
+        pixels[1] = 2 * intrinsics[2:] - project(pose[1] * torch.tensor([1.0, 1.0, 0.0]) + root[1], intrinsics)
+    else:
+        pose[1, 5, 2] = -20.0
+    found, error_px = place_root(pose, pixels, torch.full(pose.shape[:2], 5.0), intrinsics)
+    assert bool(found[1].isnan().all()) and bool(error_px[1].isnan())
+    assert torch.allclose(found[[0, 2]], root[[0, 2]], atol=1e-9)

@@ -1,5 +1,7 @@
 """Lifting and its stages with small random networks: seeds, frames that don't see each other, frames of reference."""
 
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +9,9 @@ import pytest
 import torch
 
 from diffpose_core import pipeline
+from diffpose_core.camera import look_at_camera, project
 from diffpose_core.config import UncertaintyConfig
+from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.pipeline import (
     BLOCK_FRAMES,
@@ -20,7 +24,7 @@ from diffpose_core.pipeline import (
     reverse_traces,
 )
 from diffpose_core.skeleton import bone_lengths, constant_bones
-from diffpose_core.structures import InvalidInput, PoseMixture
+from diffpose_core.structures import Cancelled, Intrinsics, InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gmm import standard_normal
 
 FEW = UncertaintyConfig(num_samples=200)
@@ -155,22 +159,154 @@ def test_a_network_that_predicts_the_previous_step_gives_root_relative_poses_too
 
 
 def moved(clip, shift, scale):
-    """The clip with every pixel coordinate changed, as from an unknown camera."""
-    mixture = PoseMixture(
-        clip.mixture.weights, scale * clip.mixture.means_px + shift, scale**2 * clip.mixture.variances_px2
-    )
-    return replace(
-        clip, keypoints_px=scale * clip.keypoints_px + shift, mixture=mixture, intrinsics=None, pose3d_cam=None
-    )
+    """The clip with every pixel coordinate changed, as from an unknown camera, in the precision that files have."""
+    keypoints = (scale * clip.keypoints_px.astype(np.float64) + shift).astype(np.float32)
+    mixture = clip.mixture
+    if mixture is not None:
+        means = (scale * mixture.means_px.astype(np.float64) + shift).astype(np.float32)
+        mixture = PoseMixture(mixture.weights, means, scale**2 * mixture.variances_px2)
+    return replace(clip, keypoints_px=keypoints, mixture=mixture, intrinsics=None, pose3d_cam=None)
 
 
-def test_without_a_camera_place_and_size_in_the_image_change_nothing(clip, tiny_models):
-    settings = dict(models=tiny_models, hypotheses=2, uncertainty=FEW)
-    base = lift(moved(clip, 0.0, 1.0), **settings)
-    for changed in (moved(clip, np.array([200.0, -90.0]), 1.0), moved(clip, np.array([-100.0, 30.0]), 2.0)):
-        found = lift(changed, **settings)
-        assert np.linalg.norm(found.baseline - base.baseline, axis=-1).max() < 1e-3
-        assert np.linalg.norm(found.pose3d - base.pose3d, axis=-1).max() < 1e-3
+MOVES = [(np.array([0.2 * 1000, 0.0]), 1.0), (0.0, 2.0), (np.array([-350.0, 220.0]), 2.0), (0.0, 0.25)]
+
+
+@pytest.mark.parametrize("mixture", [True, False], ids=["heatmaps", "confidences"])
+@pytest.mark.parametrize("weights", ["tiny_models", "shipped_models"])
+def test_without_a_camera_place_and_size_in_the_image_change_nothing(clip, request, weights, mixture):
+    settings = dict(models=request.getfixturevalue(weights), seed=3)
+    source = clip if mixture else replace(clip, mixture=None)
+    base = lift(moved(source, 0.0, 1.0), **settings)
+    assert base.root_cam is None and base.root_error_px is None
+    for shift, scale in MOVES:
+        found = lift(moved(source, shift, scale), **settings)
+        for name in ("pose3d", "baseline", "hypotheses"):
+            assert np.linalg.norm(getattr(found, name) - getattr(base, name), axis=-1).max() < 1e-3, (shift, scale)
+        assert np.abs(found.joint_std - base.joint_std).max() < 1e-3
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920), (640, 640)])
+def test_the_shape_of_the_image_changes_nothing(clip, tiny_models, size):
+    for source in (clip, moved(clip, 0.0, 1.0)):
+        reshaped = replace(source, width=size[0], height=size[1])
+        found, base = (lift(c, models=tiny_models, uncertainty=FEW) for c in (reshaped, source))
+        assert np.array_equal(found.pose3d, base.pose3d)
+
+
+def filmed(size, focal, principal):
+    """A walk as a camera of another shape and focal length sees it, without a detector's error."""
+    motion = procedural_motion("walk", 3, 2.5)[:12]
+    camera = look_at_camera(np.array([4.0, 2.0, 1.5]), motion[:, 0].mean(0), focal, *size)
+    camera = replace(camera, intrinsics=Intrinsics(focal, focal, *principal))
+    joints = camera.to_cam(motion)
+    clip = PoseClip2D("walk", camera.project(joints), np.ones((12, 17)), *size, 25.0, intrinsics=camera.intrinsics)
+    return clip, joints
+
+
+@pytest.mark.parametrize(
+    "shape", [((1000, 1000), 1145, (500, 500)), ((1920, 1080), 1800, (960, 540)), ((1080, 1920), 1800, (540, 960)),
+              ((1080, 1920), 900, (300, 1200))]
+)  # fmt: skip
+def test_with_a_camera_the_hip_is_placed_in_space(shape, shipped_models):
+    clip, joints = filmed(*shape)
+    result = lift(clip, models=shipped_models)
+    assert result.root_cam.shape == (12, 3) and result.root_error_px.shape == (12,) and result.fps == 25.0
+    miss = result.root_cam - joints[:, 0]
+    # Distance follows from the size of the body, which is a guess; the direction of the hip is seen.
+    assert np.abs(miss[:, 2]).max() < 0.2 * joints[:, 0, 2].min()
+    bearing = result.root_cam[:, :2] / result.root_cam[:, 2:] - joints[:, 0, :2] / joints[:, 0, 2:]
+    assert np.abs(bearing).max() < 0.02
+    intrinsics = torch.tensor([shape[1], shape[1], *shape[2]], dtype=torch.float64)
+    placed = torch.from_numpy(result.pose3d + result.root_cam[:, None]).double()
+    error = np.linalg.norm(project(placed, intrinsics).numpy() - clip.keypoints_px, axis=-1)
+    assert np.median(error) < 3 * np.median(result.root_error_px) and np.median(error) < 0.02 * shape[1]
+
+
+def test_frames_whose_hip_cannot_be_placed_get_their_neighbours_place_and_say_so(shipped_models):
+    clip, _ = filmed((1000, 1000), 1145, (500, 500))
+    keypoints = clip.keypoints_px.copy()
+    keypoints[4] = 500.0
+    whole = lift(replace(clip, keypoints_px=keypoints), models=shipped_models, uncertainty=FEW)
+    assert np.isnan(whole.root_error_px[4]) and np.isfinite(whole.root_cam).all()
+    assert np.allclose(whole.root_cam[4], whole.root_cam[[3, 5]].mean(0), atol=1e-5)
+    keypoints[:] = 500.0
+    nowhere = lift(replace(clip, keypoints_px=keypoints), models=shipped_models, uncertainty=FEW)
+    assert nowhere.root_cam is None and nowhere.root_error_px is None and np.isfinite(nowhere.pose3d).all()
+
+
+@pytest.mark.parametrize("window", [1, 7, 1000])
+def test_the_window_decides_memory_and_nothing_else(walking_clip, shipped_models, window):
+    part = walking_clip.frames(slice(0, 20))
+    settings = dict(models=shipped_models, uncertainty=FEW, eta=0.5)
+    whole, windowed = lift(part, **settings), lift(part, window=window, **settings)
+    for name in ("pose3d", "hypotheses", "joint_std", "baseline", "root_cam"):
+        assert np.allclose(getattr(whole, name), getattr(windowed, name), atol=1e-5), name
+
+
+def test_hypotheses_need_not_be_kept(clip, tiny_models):
+    settings = dict(models=tiny_models, uncertainty=FEW, rigid_bones=False)
+    kept, mean = lift(clip, **settings), lift(clip, keep_hypotheses=False, **settings)
+    assert mean.hypotheses.shape == (6, 0, 17, 3) and np.array_equal(kept.pose3d, mean.pose3d)
+    assert np.array_equal(kept.joint_std, mean.joint_std) and len(mean) == 6
+    apart = np.linalg.norm(kept.hypotheses - kept.pose3d[:, None], axis=-1)
+    assert np.allclose(kept.joint_std, np.sqrt(np.square(apart).mean(1)), atol=1e-5)
+
+
+def test_progress_can_stop_it(walking_clip, tiny_models):
+    done = []
+
+    def stop_after_two(count, total):
+        done.append(count)
+        return len(done) < 2
+
+    with pytest.raises(Cancelled, match="stopped after 20 of 70 frames"):
+        lift(walking_clip, models=tiny_models, uncertainty=FEW, window=10, progress=stop_after_two)
+    assert done == [10, 20]
+
+    def raise_it(count, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lift(walking_clip, models=tiny_models, uncertainty=FEW, progress=raise_it)
+
+
+def test_nothing_of_a_window_is_kept_when_the_next_one_begins(walking_clip, tiny_models, monkeypatch):
+    made, alive = [], []
+    original = pipeline.prepare
+
+    def watched(*arguments):
+        alive.append(sum(reference() is not None for reference in made))
+        prepared = original(*arguments)
+        made.extend(weakref.ref(part) for part in (prepared, prepared.samples_view, prepared.gmm.covariances))
+        return prepared
+
+    monkeypatch.setattr(pipeline, "prepare", watched)
+    lift(walking_clip, models=tiny_models, uncertainty=FEW, window=10, keep_hypotheses=False)
+    # The last window's are there until their names are given to the next one's.
+    assert len(made) == 3 * 7 and max(alive) <= 3
+
+
+def test_what_would_not_fit_in_memory_is_refused_before_the_work(walking_clip, tiny_models, monkeypatch):
+    monkeypatch.setattr(pipeline, "MAX_KEPT_BYTES", 100_000)
+    with pytest.raises(InvalidInput, match=r"the hypotheses of 70 frames take .* the limit is .* without keeping them"):
+        lift(walking_clip, models=tiny_models, hypotheses=20)
+    with pytest.raises(InvalidInput, match=r"the states of 70 frames take .* the trace of fewer frames"):
+        lift(walking_clip, models=tiny_models, trace=True, keep_hypotheses=False)
+
+
+def test_clips_lifted_at_once_do_not_mix(walking_clip, tiny_models):
+    clips = [moved(walking_clip.frames(slice(6 * n, 6 * n + 6)), 0.0, 1.0) for n in range(8)]
+
+    def lifted(clip):
+        return lift(clip, models=tiny_models, uncertainty=FEW, eta=0.5, seed=len(clip.name), window=2)
+
+    alone = [lifted(clip) for clip in clips]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lifted, clips * 2))
+    for a, b in zip(alone * 2, together, strict=True):
+        assert np.allclose(a.hypotheses, b.hypotheses, atol=1e-6)
+        assert a.provenance == b.provenance
+    assert len({a.provenance["clip_sha256"] for a in alone}) == 8
 
 
 def test_a_clip_with_confidences_only_can_be_lifted(clip, tiny_models):
@@ -189,6 +325,8 @@ def test_a_clip_with_confidences_only_can_be_lifted(clip, tiny_models):
         (dict(frames=np.array([True, False] * 3)), "whole numbers"),
         (dict(hypotheses=0), "hypotheses must lie between 1 and 200, found 0"),
         (dict(hypotheses=201), "hypotheses must lie between 1 and 200, found 201"),
+        (dict(hypotheses=-1), "hypotheses must lie between 1 and 200, found -1"),
+        (dict(window=0), "a window needs at least one frame, found 0"),
         (dict(steps=51), "num_steps must lie between 1 and 50, found 51"),
         (dict(steps=0), "num_steps must lie between 1 and 50, found 0"),
         (dict(eta=1.5), "eta must lie between 0 and 1, found 1.5"),

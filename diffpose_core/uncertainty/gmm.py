@@ -353,13 +353,9 @@ def fit_gmm_batch(
     if generator is None:
         generator = torch.Generator().manual_seed(0)
     # All seeds' random numbers at once: a result doesn't depend on how frames fall into blocks.
-    uniform = torch.rand(
-        (1 if shared_seeds else samples.shape[0], n_components),
-        generator=generator,
-        device=generator.device,
-        dtype=torch.float64,
-    ).to(samples)
-    uniform = uniform.expand(samples.shape[0], n_components)
+    drawn = (1 if shared_seeds else samples.shape[0], n_components, samples.shape[1])
+    race = torch.empty(drawn, device=generator.device).exponential_(generator=generator).to(samples)
+    race = race.expand(samples.shape[0], -1, -1)
     size = _BLOCK_FRAMES_CPU if samples.device.type == "cpu" else _BLOCK_FRAMES_GPU
     # Coordinates that never change, such as the root's, have nothing to fit: only reg_covar. The rest of 17 joints are
     # 48 numbers, which suit a processor's registers far better than 51.
@@ -370,7 +366,7 @@ def fit_gmm_batch(
     with torch.no_grad():
         blocks = [
             _fit_block(block[..., moving] if still else block, seeds, max_iter, tol, reg_covar, init_iter)
-            for block, seeds in zip(samples.split(size), uniform.split(size), strict=True)
+            for block, seeds in zip(samples.split(size), race.split(size), strict=True)
         ]
         weights, means, covariances = (torch.cat(parts) for parts in zip(*blocks, strict=True))
         if still:
@@ -383,38 +379,36 @@ def fit_gmm_batch(
     return PoseGMM(weights, means, covariances)
 
 
-def _seed_means(x: Tensor, uniform: Tensor) -> Tensor:
+def _seed_means(x: Tensor, race: Tensor) -> Tensor:
     """k-means++ seeds: each next one drawn by its squared distance to those already there.
 
-    x: (B, D, N). uniform: (B, M) in [0, 1). Returns (B, M, D).
+    x: (B, D, N). race: (B, M, N), exponential random numbers: the sample with the least of its number over its squared
+    distance wins, which has that distribution. Unlike a search among cumulated distances this hardly ever picks another
+    sample when all of them change by a rounding error. Returns (B, M, D).
     """
     rows = torch.arange(x.shape[0], device=x.device)
-    n = x.shape[-1]
     squares = x.square().sum(1)
-    first = (uniform[:, 0] * n).long().clamp(max=n - 1)
-    chosen, nearest = [x[rows, :, first]], torch.full_like(squares, torch.inf)
-    for m in range(1, uniform.shape[1]):
+    chosen, nearest = [x[rows, :, race[:, 0].argmin(-1)]], torch.full_like(squares, torch.inf)
+    for m in range(1, race.shape[1]):
         seed = chosen[-1]
         apart = squares - 2 * torch.bmm(seed[:, None, :], x)[:, 0] + seed.square().sum(-1, keepdim=True)
         nearest = torch.minimum(nearest, apart.clamp(min=0))
-        edges = nearest.cumsum(-1)
-        drawn = torch.searchsorted(edges, uniform[:, m : m + 1] * edges[:, -1:], right=True)[:, 0]
-        chosen.append(x[rows, :, drawn.clamp(max=n - 1)])
+        chosen.append(x[rows, :, (race[:, m] / nearest).argmin(-1)])
     return torch.stack(chosen, dim=1)
 
 
 def _fit_block(
-    samples: Tensor, uniform: Tensor, max_iter: int, tol: float, reg_covar: float, init_iter: int
+    samples: Tensor, race: Tensor, max_iter: int, tol: float, reg_covar: float, init_iter: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """EM on a block of frames: (B, N, D) -> weights (B, M), means (B, M, D), covariances (B, M, D, D)."""
     n, d = samples.shape[1:]
-    m = uniform.shape[1]
+    m = race.shape[1]
     # Samples run along the last axis from here on, (B, D, N): every product and sum below then streams through
     # memory, which makes it more than twice as fast on a CPU.
     x = samples.mT.contiguous()
     centre = x.mean(-1, keepdim=True)
     x -= centre
-    seeds = _seed_means(x, uniform)
+    seeds = _seed_means(x, race)
     # Centred and with every coordinate of variance 1, sums of squares in float32 lose nothing that matters.
     std = x.square().mean(-1, keepdim=True).add_(reg_covar).sqrt_()  # (B, D, 1)
     std = torch.where(std > 0, std, torch.ones_like(std))

@@ -41,9 +41,8 @@ def mixture_from_confidence(keypoints_px: np.ndarray, confidence: np.ndarray) ->
 def mixture_of_spread(keypoints_px: np.ndarray, relative: np.ndarray) -> PoseMixture:
     """One mode a joint. keypoints_px: (F, J, 2). relative: (F, J), spreads in units of the person's size."""
     std = relative * person_size_px(keypoints_px)[:, None]
-    variances = np.repeat(np.square(std)[:, :, None, None], 2, axis=-1).astype(np.float32)
-    weights = np.ones((*relative.shape, 1), dtype=np.float32)
-    return PoseMixture(weights, keypoints_px[:, :, None].astype(np.float32), variances)
+    variances = np.repeat(np.square(std)[:, :, None, None], 2, axis=-1)
+    return PoseMixture(np.ones((*relative.shape, 1)), keypoints_px[:, :, None], variances)
 
 
 def clip_mixture(clip: PoseClip2D) -> PoseMixture:

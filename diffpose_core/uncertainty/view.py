@@ -42,6 +42,10 @@ class View:
     def __len__(self) -> int:
         return int(self.pose_norm.shape[0])
 
+    def float(self) -> View:
+        """The same in single precision."""
+        return View(*(getattr(self, name).float() for name in self.__dataclass_fields__))
+
     @property
     def joint_std_norm(self) -> Tensor:
         """Standard deviation of each joint's whole mixture, root mean square over u and v, (B, J)."""

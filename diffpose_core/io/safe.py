@@ -9,6 +9,7 @@ import io
 import json
 import math
 import pickle
+import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
@@ -240,6 +241,11 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    # Old protocols write empty bytes as a call of their type; with an argument it could ask for any size.
+    return b""
+
+
 def _container(*_: Any) -> dict[Any, Any]:
     return {}
 
@@ -248,6 +254,8 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encode,
+    ("builtins", "bytes"): _no_bytes,
+    ("__builtin__", "bytes"): _no_bytes,
     ("collections", "OrderedDict"): _container,
     ("collections", "defaultdict"): _container,
     ("builtins", "dict"): _container,
@@ -260,7 +268,7 @@ for _module in ("numpy.core", "numpy._core"):
 
 _REFUSED = (
     pickle.PERSID, pickle.BINPERSID, pickle.INST, pickle.OBJ, pickle.NEWOBJ, pickle.NEWOBJ_EX, pickle.EXT1, pickle.EXT2,
-    pickle.EXT4, pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER, pickle.EMPTY_SET, pickle.ADDITEMS,
+    pickle.EXT4, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER, pickle.EMPTY_SET, pickle.ADDITEMS,
     pickle.FROZENSET,
 )  # fmt: skip
 
@@ -299,6 +307,15 @@ class _Unpickler(_Base):
             self._check_key(key)
         _Base.load_dict(self)
 
+    def load_bytearray8(self) -> None:
+        # Python's own reserves the size before it looks whether the bytes are there.
+        (size,) = struct.unpack("<Q", self.read(8))
+        data = self.read(size)
+        if len(data) != size:
+            raise pickle.UnpicklingError("truncated")
+        self.append(data)
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
     dispatch[pickle.DICT[0]] = load_dict

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -102,32 +103,52 @@ def _all_numbers(cells: Sequence[str]) -> bool:
         return False
 
 
-def _table(text: str, separator: str, columns: int, skip: int, name: str, words: Sequence[int] = ()) -> pd.DataFrame:
-    """The rows under the header, numbers as float64; columns in `words` stay text."""
+@dataclass(frozen=True)
+class _Table:
+    """Rows of a table. numbers: (N, columns) float64, NaN where nothing is read. words: column -> its cells."""
+
+    numbers: np.ndarray
+    words: dict[int, list[str]]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+def _table(text: str, separator: str, columns: int, skip: int, name: str, wanted: Iterable[int],
+           words: Sequence[int] = ()) -> _Table:  # fmt: skip
+    """The rows under the header. wanted: columns that must hold numbers. words: columns that are read as text."""
     if text.count(separator) + text.count("\n") > MAX_CELLS:
         raise InvalidInput(f"{name}: more than {MAX_CELLS:,} cells; cut the clip into parts")
     decimal = "," if separator == ";" and "." not in text[:100_000] else "."
+    numeric = sorted(set(wanted) - set(words))
     try:
+        # One column more than there should be, to notice rows that are too long.
         table = pd.read_csv(
-            io.BytesIO(text.encode()), sep=separator, header=None, names=range(columns), index_col=False, skiprows=skip,
-            skip_blank_lines=True, na_values=list(_EMPTY), keep_default_na=False, decimal=decimal, low_memory=False,
-            dtype={column: str for column in words}, on_bad_lines="error", skipinitialspace=True,
+            io.BytesIO(text.encode()), sep=separator, header=None, names=range(columns + 1), index_col=False,
+            skiprows=skip, skip_blank_lines=True, na_values=list(_EMPTY),
+            keep_default_na=False, decimal=decimal, low_memory=False, dtype={column: str for column in words},
+            on_bad_lines="error", skipinitialspace=True,
         )  # fmt: skip
     # The parser of pandas fails on damaged text in ways of its own.
     except Exception as error:
         raise InvalidInput(f"{name}: not readable as a table ({str(error).strip()[:160]})") from None
-    for column in table.columns:
-        if column not in words and table[column].dtype.kind not in "fiu":
-            numbers = pd.to_numeric(table[column].astype(str).str.strip(), errors="coerce")
-            wrong = numbers.isna() & table[column].notna() & ~table[column].astype(str).str.strip().isin(_EMPTY)
-            if wrong.any():
-                row = int(np.flatnonzero(wrong)[0])
-                shown = str(table[column].iloc[row])[:30]
-                raise InvalidInput(f"{name}: row {row + skip + 1}, column {column + 1}: {shown!r} is no number")
-            table[column] = numbers
     if not len(table):
         raise InvalidInput(f"{name}: a table without rows of numbers")
-    return table
+    longer = table[columns].notna()
+    if longer.any():
+        row = int(np.flatnonzero(longer)[0]) + skip + 1
+        raise InvalidInput(f"{name}: row {row} has more cells than the {columns} columns of the header")
+    for column in [c for c in numeric if table.dtypes[c].kind not in "fiu"]:
+        cells = table[column].astype(str).str.strip()
+        found = pd.to_numeric(cells, errors="coerce")
+        wrong = found.isna() & table[column].notna() & ~cells.isin(_EMPTY)
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise InvalidInput(f"{name}: row {row + skip + 1}, column {column + 1}: {cells[row][:30]!r} is no number")
+        table[column] = found
+    numbers = np.full((len(table), columns), np.nan)
+    numbers[:, numeric] = table[numeric].to_numpy(dtype=np.float64)
+    return _Table(numbers, {column: [str(value)[:200] for value in table[column]] for column in words})
 
 
 def _read_deeplabcut(text: str, separator: str, head: list[list[str]], name: str) -> PoseFile:
@@ -144,10 +165,10 @@ def _read_deeplabcut(text: str, separator: str, head: list[list[str]], name: str
         raise InvalidInput(f"{name}: DeepLabCut's header rows have different lengths")
     # Labels may take several columns: folder, video, picture.
     label_column = next((number for number, part in enumerate(parts) if part), 0)
-    words = range(label_column + 1)
     lines = _lead(text) + (4 if several else 3)
-    table = _table(text, separator, len(parts) + 1, lines, name, words=words)
-    labels = [str(label) for label in table[label_column]]
+    wanted = [number + 1 for number, (part, axis) in enumerate(zip(parts, axes, strict=True)) if part and axis in _AXES]
+    table = _table(text, separator, len(parts) + 1, lines, name, wanted, [label_column])
+    labels = table.words[label_column]
     places = frame_numbers(labels, name, notes)
     names = list(dict.fromkeys(p for p, person in zip(parts, people, strict=True) if p and person != "single"))
     found = Detections()
@@ -166,7 +187,7 @@ def _read_deeplabcut(text: str, separator: str, head: list[list[str]], name: str
 
 
 def _add_columns(
-    found: Detections, table: pd.DataFrame, names: Sequence[str], columns: dict[tuple[str, str], int],
+    found: Detections, table: _Table, names: Sequence[str], columns: dict[tuple[str, str], int],
     frames: Sequence[int], person: str | Sequence[str], label: str,
 ) -> None:  # fmt: skip
     """Add a person's rows. columns: (joint, axis) -> column."""
@@ -174,10 +195,9 @@ def _add_columns(
     if absent:
         raise InvalidInput(f"{label}: no x and y for {', '.join(part[:30] for part in absent[:6])}")
     values = np.full((len(table), len(names), 3), np.nan)
-    for joint, part in enumerate(names):
-        for axis, place in (("x", 0), ("y", 1), ("c", 2)):
-            if (part, axis) in columns:
-                values[:, joint, place] = table[columns[part, axis]].to_numpy(dtype=np.float64)
+    for place, axis in enumerate("xyc"):
+        there = [joint for joint, part in enumerate(names) if (part, axis) in columns]
+        values[:, there, place] = table.numbers[:, [columns[names[joint], axis] for joint in there]]
     if not any((part, "c") in columns for part in names):
         values[..., 2] = np.nan
     else:
@@ -256,10 +276,13 @@ def _finish(
 ) -> PoseFile:  # fmt: skip
     frame, person = _first(words, _FRAME_WORDS), _first(words, _PERSON_WORDS)
     spoken = [column for column in (frame, person) if column is not None]
-    table = _table(text, separator, len(columns), skip + _lead(text), name, words=spoken)
-    people: str | list[str] = "1" if person is None else [str(value)[:60] for value in table[person]]
+    time = _first(words, _TIME_WORDS)
+    wanted = [column for (joint, _), column in axes.items() if joint in set(names)]
+    wanted += [] if time is None else [time]
+    table = _table(text, separator, len(columns), skip + _lead(text), name, wanted, spoken)
+    people: str | list[str] = "1" if person is None else table.words[person]
     if frame is not None:
-        labels = [str(value) for value in table[frame]]
+        labels = table.words[frame]
     elif person is not None and len(set(people)) > 1:
         raise InvalidInput(f"{name}: several people, but no column that says the frame; expected one named frame")
     else:
@@ -268,7 +291,7 @@ def _finish(
     frames = [places[label] for label in labels]
     found = Detections()
     _add_columns(found, table, names, axes, frames, people, name)
-    fps = _rate(table, words, frames, notes)
+    fps = None if time is None else _rate(table.numbers[:, time], words[time], frames, notes)
     clip = build_clip("", found, max(places.values()) + 1, name, notes, fps=fps)
     return _named_or_numbered(names, clip, name, notes)
 
@@ -288,19 +311,16 @@ def _first(words: Sequence[str], wanted: Sequence[str]) -> int | None:
     return next((words.index(word) for word in wanted if word in words), None)
 
 
-def _rate(table: pd.DataFrame, words: Sequence[str], frames: Sequence[int], notes: Notes) -> float | None:
-    """Frames a second of a column of times."""
-    column = _first(words, _TIME_WORDS)
-    if column is None or len(table) < 3:
-        return None
-    times, numbers = table[column].to_numpy(dtype=np.float64), np.asarray(frames, dtype=np.float64)
+def _rate(times: np.ndarray, word: str, frames: Sequence[int], notes: Notes) -> float | None:
+    """Frames a second of a column of times. word: its name."""
+    numbers = np.asarray(frames, dtype=np.float64)
     order = np.argsort(numbers, kind="stable")
     steps, moved = np.diff(times[order]), np.diff(numbers[order])
     good = (moved > 0) & np.isfinite(steps) & (steps > 0)
-    if not good.any():
+    if good.sum() < 2:
         return None
     step = float(np.median(steps[good] / moved[good]))
-    rate = (1000.0 if "ms" in words[column] or step >= 1 else 1.0) / step
+    rate = (1000.0 if "ms" in word or step >= 1 else 1.0) / step
     if not 1 <= rate <= 1000:
         return None
     notes.add(f"The column of times says {rate:.4g} frames a second.")
@@ -315,8 +335,9 @@ def _read_long(text: str, separator: str, words: list[str], name: str) -> PoseFi
     sure = _first(words, ("visibility", "confidence", "conf", "score", "likelihood", "prob", "vis", "c"))
     assert joint is not None
     spoken = [column for column in (joint, frame, person) if column is not None]
-    table = _table(text, separator, len(words), _lead(text) + 1, name, words=spoken)
-    parts = table[joint].astype(str).str.strip().str.slice(0, 80)
+    columns = [words.index("x"), words.index("y"), *([] if sure is None else [sure])]
+    table = _table(text, separator, len(words), _lead(text) + 1, name, columns, spoken)
+    parts = [part.strip()[:80] for part in table.words[joint]]
     names = list(dict.fromkeys(parts))
     if all(re.fullmatch(r"\d{1,4}(\.0)?", value) for value in names):
         names.sort(key=float)
@@ -324,20 +345,19 @@ def _read_long(text: str, separator: str, words: list[str], name: str) -> PoseFi
         labels = [str(row // len(names)) for row in range(len(table))]
         notes.add("No column of frames: every full set of joints counts as one.")
     else:
-        labels = [str(value) for value in table[frame]]
+        labels = table.words[frame]
     places = frame_numbers(labels, name, notes)
-    who = ["1"] * len(table) if person is None else [str(value)[:60] for value in table[person]]
+    who = ["1"] * len(table) if person is None else table.words[person]
     # One row of joints for every person and frame.
     pose, groups = pd.factorize(pd.MultiIndex.from_arrays([labels, who]))
     if len(groups) * len(names) > MAX_CELLS:
         raise InvalidInput(
             f"{name}: {len(names)} joints, {len(groups)} people and frames; more than {MAX_CELLS:,} places"
         )
-    column = {value: place for place, value in enumerate(names)}
+    place = {value: number for number, value in enumerate(names)}
     values = np.full((len(groups), len(names), 3), np.nan)
     values[..., 2] = np.nan if sure is None else 0.0
-    columns = [words.index("x"), words.index("y"), *([] if sure is None else [sure])]
-    values[pose, parts.map(column).to_numpy(), : len(columns)] = table[columns].to_numpy(dtype=np.float64)
+    values[pose, [place[part] for part in parts], : len(columns)] = table.numbers[:, columns]
     found = Detections()
     for number, (label, someone) in enumerate(groups):
         found.add(places[label], values[number], someone)

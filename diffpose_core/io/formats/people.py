@@ -70,6 +70,8 @@ def frame_numbers(labels: Sequence[Any], label: str, notes: Notes) -> dict[Any, 
     2 ...; names without numbers count in their order. Raises InvalidInput where they span too many frames.
     """
     unique = list(dict.fromkeys(labels))
+    if not unique:
+        return {}
     numbers = [_number(item) for item in unique]
     if None in numbers or len(set(numbers)) < len(unique):
         if len(unique) > 1:
@@ -82,7 +84,7 @@ def frame_numbers(labels: Sequence[Any], label: str, notes: Notes) -> dict[Any, 
         step = int(np.gcd.reduce(found[1:] - found[:-1]))
     if step > 1:
         notes.add(f"Frame numbers rise in steps of {step}: taken as consecutive (so give the frame rate that is left).")
-    if first != 0:
+    if first != 0 and len(found) > 1:
         notes.add(f"The first frame is number {first if abs(first) < 10**9 else 'with many digits'}: shown as frame 0.")
     check_frames((int(found[-1]) - first) // step + 1, label)
     return {item: (n - first) // step for item, n in zip(unique, numbers, strict=True) if n is not None}

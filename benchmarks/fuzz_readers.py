@@ -320,7 +320,10 @@ def run(seed: int, numbers: range, seconds: float, progress: Callable[[int], Non
 
 
 def _limit_memory() -> None:
-    """An allocation of a gigabyte fails from here on."""
+    """Growing by a gigabyte fails from here on."""
+    # Libraries reserve address space of their own when they are first used.
+    for content in seeds().values():
+        check(content)
     with open("/proc/self/statm") as file:
         now = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY_BYTES, now + MEMORY_BYTES))

@@ -110,7 +110,7 @@ def open_zip(content: bytes, name: str) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(io.BytesIO(content))
     # A damaged archive fails inside zipfile in many ways.
     except Exception as error:
-        raise InvalidInput(f"{name}: not a readable archive, perhaps truncated ({error})") from error
+        raise InvalidInput(f"{name}: not a readable archive, perhaps truncated ({str(error)[:120]})") from error
     unpacked = 0
     for entry in archive.infolist():
         parts = entry.filename.replace("\\", "/").split("/")
@@ -129,7 +129,7 @@ def read_entry(archive: zipfile.ZipFile, entry: str, name: str) -> bytes:
     try:
         return archive.read(entry)
     except Exception as error:
-        raise InvalidInput(f"{name}: {entry[:80]!r} in the archive is damaged ({error})") from error
+        raise InvalidInput(f"{name}: {entry[:80]!r} in the archive is damaged ({str(error)[:120]})") from error
 
 
 # Arrays

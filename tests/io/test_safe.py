@@ -92,7 +92,7 @@ def test_a_pickle_that_unfolds_without_end_is_stopped(monkeypatch):
 
 def test_arrays_of_records_are_refused_because_they_can_forge_pointers():
     array = np.zeros(2, dtype=[("a", "<i8"), ("b", "<f8")])
-    with pytest.raises(InvalidInput, match="found one of records|numbers or text expected"):
+    with pytest.raises(InvalidInput, match=r"found one of records|numbers or text expected"):
         restricted_unpickle(pickle.dumps(array, protocol=4), "x")
 
 
@@ -209,7 +209,7 @@ def test_json_that_would_fill_the_memory_is_refused(unit, monkeypatch):
 
 def test_files_beyond_the_limit_are_refused(monkeypatch):
     monkeypatch.setattr(safe, "MAX_FILE_BYTES", 2 * 1024 * 1024)
-    with pytest.raises(InvalidInput, match="big.json: 3 MiB; the limit is 2 MiB"):
+    with pytest.raises(InvalidInput, match=r"big.json: 3 MiB; the limit is 2 MiB"):
         read_pose_file(b"[" + bytes(3 * 1024 * 1024), "big.json")
 
 

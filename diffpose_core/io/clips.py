@@ -139,4 +139,4 @@ def _clip(header: Any, arrays: Mapping[str, np.ndarray], label: str) -> PoseClip
     except InvalidInput as error:
         raise InvalidInput(f"{label}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InvalidInput(f"{label}: the header misses or mistypes a field: {error}") from error
+        raise InvalidInput(f"{label}: the header misses or mistypes a field: {str(error)[:160]}") from error

@@ -176,10 +176,12 @@ def _read_npy(content: bytes, label: str, objects: bool) -> Any:
 
 def _array(dtype_text: str, shape: Any, fortran: bool, data: bytes, label: str) -> np.ndarray:
     """An array of numbers or text from its raw bytes, every claim of which is checked."""
-    kind = dtype_text.lstrip("<>|=")[:1]
-    if kind not in "fiubUS" or kind == "":
+    try:
+        dtype = np.dtype(dtype_text)
+    except (TypeError, ValueError):
+        dtype = np.dtype("V")
+    if dtype.kind not in "fiubUS":
         raise InvalidInput(f"{label}: arrays of numbers or text expected, found {dtype_text[:20]!r}")
-    dtype = np.dtype(dtype_text)
     _check_shape(shape, label)
     if math.prod(shape) * dtype.itemsize != len(data):
         raise InvalidInput(

@@ -66,7 +66,7 @@ def read_csv(text: str, name: str) -> PoseFile:
         raise InvalidInput(f"{name}: a table without rows of numbers")
     columns = [cell.strip() for cell in head[0]]
     if _all_numbers(columns):
-        return _read_without_header(text, separator, len(columns), name)
+        return _read_without_header(text, separator, head, name)
     words = [re.sub(r"[^a-z0-9]", "", column.lower()) for column in columns]
     if any(word in _JOINT_WORDS for word in words) and {"x", "y"} <= set(words):
         return _read_long(text, separator, words, name)
@@ -247,11 +247,14 @@ def _read_wide(text: str, separator: str, columns: list[str], words: list[str], 
     return _finish(text, separator, 1, columns, words, names, axes, notes, name)
 
 
-def _read_without_header(text: str, separator: str, columns: int, name: str) -> PoseFile:
+def _read_without_header(text: str, separator: str, head: list[list[str]], name: str) -> PoseFile:
     """Numbers only: x, y of every joint, or x, y, confidence; the first column may count the frames."""
-    notes = Notes()
+    notes, columns = Notes(), len(head[0])
     counts = {len(layout) for layout in LAYOUTS.values()}
-    for lead in (0, 1):
+    firsts = [row[0].strip() for row in head]
+    counting = len(firsts) > 1 and all(cell.isdecimal() and len(cell) < 9 for cell in firsts) and (
+        np.unique(np.diff([int(cell) for cell in firsts])).tolist() == [1])  # fmt: skip
+    for lead in (1, 0) if counting else (0,):
         # Four numbers a joint are MediaPipe's x, y, z and visibility.
         for width, order in ((3, "xyc"), (4, "xyzc"), (2, "xy")):
             joints, rest = divmod(columns - lead, width)
@@ -302,7 +305,7 @@ def _named_or_numbered(names: list[str], clip: FileClip, label: str, notes: Note
         layouts = layout_by_count(len(names), [clip], label)
     else:
         layouts = layout_by_names(names, label), False
-    is_mediapipe = layouts[0][0].layout.name == "MediaPipe-33"
+    is_mediapipe = layouts[0][0].layout.name.startswith("MediaPipe-33")
     kind = MEDIAPIPE if is_mediapipe else PLAIN_CSV
     return pose_file(label, kind, [clip], notes, "unit" if is_mediapipe else "screen", layouts)
 

@@ -223,23 +223,36 @@ def canonical_name(name: str) -> str:
     return f"{side[0]}_{_SIDED_OF[rest]}" if len(set(side)) == 1 and rest in _SIDED_OF else ""
 
 
+def _spelled(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _reordered(layout: Layout, names: Sequence[str], place: Sequence[int]) -> Layout:
+    """A known joint order whose joint j is the file's joint place[j]."""
+    bones = tuple((place[a], place[b]) for a, b in layout.bones)
+    sources = tuple(tuple(place[part] for part in parts) for parts in layout.sources)
+    return Layout(f"{layout.name} in another order", tuple(names), bones, sources)
+
+
 def layout_of_names(names: Sequence[str]) -> Layout:
     """The joint order of a file that names its joints.
 
-    Where the names are those of a known order, in that order, it is that one. Else every Human3.6M joint is taken from
-    the names that say it; joints that no name says are always guessed. Raises InvalidInput where hips or shoulders are
-    not to be found.
+    Where the names are those of a known order it is that one, rearranged where need be. Else every Human3.6M joint is
+    taken from the names that say it; joints that no name says are always guessed. Raises InvalidInput where hips or
+    shoulders are not to be found.
     """
     known = [canonical_name(name) for name in names]
+    spelled = [_spelled(name) for name in names]
     for layout in LAYOUTS.values():
-        if len(layout) == len(names) and [canonical_name(name) for name in layout.names] == known:
+        own = [_spelled(name) for name in layout.names]
+        if spelled == own or (len(layout) == len(names) and known == [canonical_name(name) for name in layout.names]):
             return layout
+        if sorted(spelled) == sorted(own):
+            return _reordered(layout, names, [spelled.index(name) for name in own])
     place: dict[str, int] = {}
     for number, name in enumerate(known):
         if name:
             place.setdefault(name, number)
-    if "left_eye_inner" in place and len(names) == len(_MEDIAPIPE):
-        return LAYOUTS["MediaPipe-33"]
 
     def first(*options: tuple[str, ...]) -> tuple[int, ...]:
         for option in options:

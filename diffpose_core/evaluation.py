@@ -29,6 +29,9 @@ from diffpose_core.structures import InvalidInput, PoseClip2D
 #: machine.
 DETECTOR_SEED = 17
 _METRICS = ("mpjpe_mm", "p_mpjpe_mm")
+#: Methods that the others' gains are measured against.
+_REFERENCES = ("graformer", "graformer_reconciled", "diffpose_no_context", "diffpose_standard")
+_RESAMPLES = 2000
 
 
 def evaluation_clips(motions: MotionSet, clip: int, detector: DetectorConfig | None = None) -> list[PoseClip2D]:
@@ -133,8 +136,8 @@ class _Settings:
 _SumsOf = dict[tuple[str, str], _Sums]
 
 
-def _measure_clip(motions: MotionSet, number: int, models: Models, settings: _Settings) -> tuple[_SumsOf, int]:
-    """Errors of every method on one motion clip from the four cameras, and how many frames and views that were."""
+def _measure_clip(motions: MotionSet, number: int, models: Models, settings: _Settings) -> tuple[int, _SumsOf, int]:
+    """The clip's number, every method's errors on it from the four cameras, and how many frames and views that were."""
     sums: _SumsOf = {}
     frames_seen = 0
     for clip in evaluation_clips(motions, number):
@@ -151,23 +154,65 @@ def _measure_clip(motions: MotionSet, number: int, models: Models, settings: _Se
                 for action in ("", str(motions.action[number])):
                     sums.setdefault((name, action), _Sums.empty()).add(errors, hidden)
         frames_seen += len(numbers)
-    return sums, frames_seen
+    return number, sums, frames_seen
+
+
+@dataclass
+class _Gathered:
+    """Sums by method and then by action ("" is all), each clip's own sums by its number and method, and frames."""
+
+    sums: dict[str, dict[str, _Sums]]
+    of_clips: dict[int, dict[str, _Sums]]
+    frames: int
 
 
 def _gather(
-    measured: Iterable[tuple[_SumsOf, int]], total: int, progress: Callable[[int, int], None]
-) -> tuple[dict[str, dict[str, _Sums]], int]:
-    """Put the clips' sums together, by method and then by action."""
-    sums: dict[str, dict[str, _Sums]] = {}
-    frames_seen = 0
-    for done, (of_clip, frames) in enumerate(measured):
+    measured: Iterable[tuple[int, _SumsOf, int]], total: int, progress: Callable[[int, int], None]
+) -> _Gathered:
+    """Put the clips' sums together, in whatever order they come."""
+    gathered = _Gathered({}, {}, 0)
+    for done, (number, of_clip, frames) in enumerate(measured):
         for (name, action), values in of_clip.items():
-            whole = sums.setdefault(name, {}).setdefault(action, _Sums.empty())
+            whole = gathered.sums.setdefault(name, {}).setdefault(action, _Sums.empty())
             whole.total += values.total
             whole.count += values.count
-        frames_seen += frames
+            if not action:
+                gathered.of_clips.setdefault(number, {})[name] = values
+        gathered.frames += frames
         progress(done + 1, total)
-    return sums, frames_seen
+    return gathered
+
+
+def _gains(of_clips: Mapping[int, Mapping[str, _Sums]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """How much lower than each reference's the methods' errors are, in percent, with 95 % bootstrap intervals.
+
+    Clips are drawn with replacement, the same ones for every method. Source: Efron, "Bootstrap methods" (1979).
+    """
+    clips = [of_clips[number] for number in sorted(of_clips)]
+    resampled = np.random.default_rng(0).integers(len(clips), size=(_RESAMPLES, len(clips)))
+    # Row 0 is the clips themselves, the others are resamples of them.
+    picks = np.concatenate((np.arange(len(clips))[None], resampled))
+
+    def mean_error(name: str) -> np.ndarray:
+        total = np.stack([clip[name].total for clip in clips])[picks].sum(1)
+        count = np.stack([clip[name].count for clip in clips])[picks].sum(1)
+        return total / np.maximum(count, 1)[:, None]
+
+    errors = {name: mean_error(name) for name in clips[0]}
+    gains: dict[str, dict[str, dict[str, Any]]] = {}
+    for reference in (name for name in _REFERENCES if name in errors):
+        for name in errors:
+            percent = 100.0 * (1.0 - errors[name] / np.maximum(errors[reference], 1e-12))
+            interval = np.percentile(percent[1:], (2.5, 97.5), axis=0)
+            if name != reference:
+                gains.setdefault(reference, {})[name] = {
+                    kind + metric.removesuffix("_mm"): {
+                        "percent": float(percent[0, row, column]), "interval": interval[:, row, column].tolist()
+                    }
+                    for column, kind in ((0, ""), (1, "hidden_"))
+                    for row, metric in enumerate(_METRICS)
+                }  # fmt: skip
+    return gains
 
 
 _worker: tuple[MotionSet, Models, _Settings] | None = None
@@ -179,7 +224,7 @@ def _start_worker(data: str | Path, models: Models, settings: _Settings) -> None
     _worker = (load_mocap17(data), models, settings)
 
 
-def _worker_clip(number: int) -> tuple[_SumsOf, int]:
+def _worker_clip(number: int) -> tuple[int, _SumsOf, int]:
     assert _worker is not None
     motions, models, settings = _worker
     return _measure_clip(motions, number, models, settings)
@@ -201,9 +246,10 @@ def evaluate(
 
     stride: every stride-th frame of each clip. clips: numbers of the clips, all by default. mixed_precision: bfloat16
     inside the diffusion networks. workers: processes that share the clips. Returns {"methods": {NAME: {"mpjpe_mm",
-    "p_mpjpe_mm", "hidden", "visible", "actions"}}, "frames", "provenance"}. Totals are means over all frames;
-    per-action figures over the action's own frames. Raises InvalidInput if the file isn't in the layout or a number
-    is out of range.
+    "p_mpjpe_mm", "hidden", "visible", "actions"}}, "gains", "frames", "provenance"}. Totals are means over all frames;
+    per-action figures over the action's own frames. gains: {REFERENCE: {NAME: {"mpjpe", "p_mpjpe", "hidden_mpjpe",
+    "hidden_p_mpjpe": {"percent", "interval"}}}}, how much lower than a reference's a method's error is, with 95 %
+    bootstrap intervals over clips. Raises InvalidInput if the file isn't in the layout or a number is out of range.
     """
     if stride < 1:
         raise InvalidInput(f"the stride must be at least 1, found {stride}")
@@ -215,13 +261,13 @@ def evaluate(
     settings = _Settings(stride, steps, hypotheses, seed, mixed_precision)
     if workers == 1:
         measured = (_measure_clip(motions, number, models, settings) for number in chosen)
-        sums, frames_seen = _gather(measured, len(chosen), progress)
+        gathered = _gather(measured, len(chosen), progress)
     else:
         # Processes of one thread each: small products gain little from sharing one among threads.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, _start_worker, (data, models, settings)) as pool:
             measured = (done.result() for done in as_completed([pool.submit(_worker_clip, n) for n in chosen]))
-            sums, frames_seen = _gather(measured, len(chosen), progress)
+            gathered = _gather(measured, len(chosen), progress)
     methods = {
         name: {
             **by_action[""].report(0),
@@ -229,11 +275,12 @@ def evaluate(
             "visible": by_action[""].report(2),
             "actions": {action: total.report(0) for action, total in sorted(by_action.items()) if action},
         }
-        for name, by_action in sums.items()
+        for name, by_action in gathered.sums.items()
     }
     return {
         "methods": methods,
-        "frames": frames_seen,
+        "gains": _gains(gathered.of_clips),
+        "frames": gathered.frames,
         "provenance": {
             "data": Path(data).name,
             "clips": len(chosen),

@@ -11,7 +11,14 @@ from diffpose_core.camera import evaluation_cameras
 from diffpose_core.cli import main, results_table
 from diffpose_core.datasets.mocap17 import load_mocap17, motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.evaluation import detector_statistics, evaluate, evaluation_clips, protocol_errors
+from diffpose_core.evaluation import (
+    _gains,
+    _Sums,
+    detector_statistics,
+    evaluate,
+    evaluation_clips,
+    protocol_errors,
+)
 from diffpose_core.metrics import p_mpjpe
 from diffpose_core.structures import InvalidInput
 
@@ -37,7 +44,7 @@ def report(data, tiny_models):
 
 
 def test_the_report_has_the_promised_shape(report):
-    assert set(report) == {"methods", "frames", "provenance"}
+    assert set(report) == {"methods", "gains", "frames", "provenance"}
     assert set(METHODS) <= set(report["methods"])
     for row in report["methods"].values():
         assert set(row) == {"mpjpe_mm", "p_mpjpe_mm", "hidden", "visible", "actions"}
@@ -52,6 +59,36 @@ def test_the_report_has_the_promised_shape(report):
     assert set(found["weights_sha256"]) == {
         name for name in report["methods"] if not name.endswith(("step", "best"))
     } - {"graformer", "graformer_reconciled"}
+
+
+def test_gains_are_those_of_the_totals_and_lie_in_their_intervals(report):
+    methods = report["methods"]
+    assert set(report["gains"]) == {"graformer", "graformer_reconciled", "diffpose_no_context", "diffpose_standard"}
+    for reference, rows in report["gains"].items():
+        assert set(rows) == set(methods) - {reference}
+        for name, row in rows.items():
+            gain = 100 * (1 - methods[name]["mpjpe_mm"] / methods[reference]["mpjpe_mm"])
+            assert np.isclose(row["mpjpe"]["percent"], gain)
+            hidden = 100 * (1 - methods[name]["hidden"]["p_mpjpe_mm"] / methods[reference]["hidden"]["p_mpjpe_mm"])
+            assert np.isclose(row["hidden_p_mpjpe"]["percent"], hidden)
+            for found in row.values():
+                low, high = found["interval"]
+                assert low <= found["percent"] <= high
+
+
+def test_an_interval_covers_the_true_gain_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    covered = 0
+    for _ in range(100):
+        clips = {}
+        for number in range(40):
+            count = np.full(3, 100.0)
+            level = generator.gamma(20.0, 0.002)
+            found = {"graformer": level, "diffpose": 0.9 * level * generator.normal(1.0, 0.05)}
+            clips[number] = {name: _Sums(np.full((2, 3), 100 * error), count) for name, error in found.items()}
+        low, high = _gains(clips)["graformer"]["diffpose"]["mpjpe"]["interval"]
+        covered += low <= 10.0 <= high
+    assert 88 <= covered <= 100
 
 
 def test_the_total_is_the_mean_over_all_frames_not_over_actions(report):

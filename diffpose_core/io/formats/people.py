@@ -20,6 +20,8 @@ MAX_TRACKS = 1_000
 LINK_GAP_FRAMES = 15
 #: ... if the joints moved less than this share of the person's size since the last frame in which they were seen.
 LINK_DISTANCE = 0.6
+#: A jump of this share of the person's size between two frames is worth a word.
+JUMP = 0.75
 #: Coordinates beyond this, in pixels, are none.
 _FARTHEST = 1e6
 
@@ -190,7 +192,22 @@ def build_clip(
         PoseTrack(keys[int(people[group[0]])], frames[order[group]], points[order[group]], sure[order[group]])
         for group in groups
     ]
-    return FileClip(key, num_frames, default_order(tracks, notes), image_size, fps)
+    ordered = default_order(tracks, notes)
+    for track in ordered[:20]:
+        _note_jumps(track, notes)
+    return FileClip(key, num_frames, ordered, image_size, fps)
+
+
+def _note_jumps(track: PoseTrack, notes: Notes) -> None:
+    """Say where a person jumps by more than a body from one frame to the next: identities may have been exchanged."""
+    low, high = np.nanmin(track.keypoints, axis=1), np.nanmax(track.keypoints, axis=1)
+    size = float(np.median(np.linalg.norm(high - low, axis=-1)))
+    moved = np.linalg.norm(np.diff((low + high) / 2, axis=0), axis=-1)
+    jumps = np.flatnonzero((moved > JUMP * size) & (np.diff(track.frames) == 1))
+    if len(jumps):
+        more = f" and {len(jumps) - 1} times more" if len(jumps) > 1 else ""
+        notes.add(f"Person {track.key} jumps at frame {track.frames[jumps[0] + 1]}{more}: the file may have mixed up "
+                  "people there; look at it before you trust it.")  # fmt: skip
 
 
 def default_order(tracks: list[PoseTrack], notes: Notes) -> tuple[PoseTrack, ...]:

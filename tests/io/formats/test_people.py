@@ -97,6 +97,14 @@ def test_nobody_and_mixed_joints():
         build_clip("", found, 5, "x", Notes())
 
 
+def test_a_few_entries_of_another_length_are_left_out():
+    found = detections([person(20)])
+    found.add(3, np.ones((16, 3)))
+    notes = Notes()
+    clip = build_clip("", found, 20, "x", notes)
+    assert len(clip.tracks) == 1 and "1 entries that don't have 17 joints are left out." in list(notes)
+
+
 @pytest.mark.parametrize(
     ("labels", "numbers"),
     [

@@ -11,17 +11,23 @@ if str(ROOT) not in sys.path:  # Streamlit puts this folder on the path, not the
 
 import streamlit as st  # noqa: E402
 
+from app.stage import preload  # noqa: E402
+
+ICON = ROOT / "app" / "static" / "icon.png"
+
+# Before the imports that take long: meanwhile the browser loads what it needs.
+st.set_page_config(page_title="DiffPose Studio", page_icon=str(ICON), layout="wide")
+preload()
+
 from app import services  # noqa: E402
-from app.stage import provide_plotly  # noqa: E402
 from app.views import sections, sidebar, uncertainty  # noqa: E402
 from app.views.common import Session  # noqa: E402
 from diffpose_core.structures import InvalidInput  # noqa: E402
 
-ICON = ROOT / "app" / "static" / "icon.png"
-
 STYLE = """
 <style>
-[data-testid="stHeader"] { background: transparent; pointer-events: none; }
+[data-testid="stHeader"] { background: transparent; }
+[data-testid="stHeader"], [data-testid="stToolbar"] { pointer-events: none; }
 [data-testid="stHeader"] button { pointer-events: auto; }
 .stMainBlockContainer { padding: 2.7rem 2.2rem 4rem; max-width: 1560px; }
 h1 { letter-spacing: -.022em; font-size: 2.05rem !important; padding: 0 !important; }
@@ -87,9 +93,7 @@ def pick_view() -> str:
 
 def main() -> None:
     """The app."""
-    st.set_page_config(page_title="DiffPose Studio", page_icon=str(ICON), layout="wide")
     st.html(STYLE)
-    provide_plotly()
     view = pick_view()
     try:
         with st.spinner("Loading the networks"):

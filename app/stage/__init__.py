@@ -21,6 +21,7 @@ from diffpose_core.structures import InvalidInput
 
 HERE = Path(__file__).parent
 SCRIPTS = (
+    "plotly.js",
     "data.js",
     "theme.js",
     "painter.js",
@@ -69,6 +70,22 @@ def source() -> tuple[str, str, str]:
         "\n".join((HERE / name).read_text(encoding="utf-8") for name in STYLES),
         javascript,
     )
+
+
+@cache
+def _loader() -> Any:
+    javascript = (HERE / "plotly.js").read_text(encoding="utf-8")
+    javascript += "export default function load() { loadPlotly().catch(() => {}); } // the stage says what went wrong\n"
+    style = ".st-key-plotly_loader { display: none; }"
+    return st.components.v2.component(
+        "diffpose_plotly", html="<span></span>", css=style, js=javascript, isolate_styles=False
+    )
+
+
+def preload() -> None:
+    """Have the browser load plotly.js while Python is still busy with what the stage will show."""
+    provide_plotly()
+    _loader()(key="plotly_loader")
 
 
 @cache

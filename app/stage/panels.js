@@ -321,6 +321,7 @@ class ScenePanel extends Panel {
     const config = { displayModeBar: false, scrollZoom: false, doubleClick: false, plotGlPixelRatio: 1.5, responsive: false };
     this.following = true;
     this.followed = this.stage.camera;
+    this.floorKey = this.stage.floorKey;
     await window.Plotly.react(this.plot, this.furniture(), this.layout(), config);
     this.following = false;
     const gl = this.plot.querySelector("canvas");
@@ -339,7 +340,8 @@ class ScenePanel extends Panel {
   }
   async refresh() {
     if (!this.ready) return;
-    await this.react();
+    // Plotly draws the floor alone, and is slow: only where the floor or the colours change.
+    if (this.floorKey !== this.stage.floorKey) await this.react();
     this.draw();
   }
   draw() {

@@ -155,7 +155,7 @@ function pictureOf(stage, ratio, { extras = true, even = false } = {}) {
     paintElement(context, entry, { x: box.left - PICTURE_MARGIN - x, y: box.top - PICTURE_MARGIN - PICTURE_HEAD - y });
   }
   const origin = { x: grid.left - PICTURE_MARGIN, y: grid.top - PICTURE_MARGIN - head };
-  for (const panel of stage.panels) {
+  for (const panel of stage.panels.filter((p) => !p.root.hidden)) {
     const box = panel.root.getBoundingClientRect();
     context.save();
     context.beginPath();

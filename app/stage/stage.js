@@ -9,20 +9,6 @@ let hovered = null;
 
 const nearest = (values, v) => values.reduce((b, x, i) => (Math.abs(x - v) < Math.abs(values[b] - v) ? i : b), 0);
 
-function loadPlotly() {
-  if (window.Plotly && window.Plotly.react) return Promise.resolve();
-  if (!window.__diffposePlotly) {
-    window.__diffposePlotly = new Promise((resolve, reject) => {
-      const script = document.createElement("script");
-      script.src = new URL("app/static/plotly.min.js", document.baseURI).href;
-      script.onload = () => resolve();
-      script.onerror = () => reject(new Error(`could not load ${script.src}`));
-      document.head.appendChild(script);
-    });
-  }
-  return window.__diffposePlotly;
-}
-
 class Stage {
   constructor(root) {
     this.root = root;
@@ -35,6 +21,7 @@ class Stage {
     root.replaceChildren();
     this.top = element("div", "dps-top", root);
     this.legend = element("div", "dps-legend", this.top);
+    this.scenes = element("div", "dps-segment dps-scenes", this.top);
     this.views = element("div", "dps-views", this.top);
     this.buildViews();
     this.download = new DownloadMenu(this, this.views);
@@ -66,7 +53,7 @@ class Stage {
     this.root.dataset.hash = header.hash;
     this.root.setAttribute("aria-label", `${header.title}: arrow keys step, space plays, shift and arrow keys turn`);
     if (!memories.has(header.id)) {
-      memories.set(header.id, { hidden: new Set(header.off || []), speed: 1, loop: false, axis: "step", ghosts: false, joint: null });
+      memories.set(header.id, { hidden: new Set(header.off || []), speed: 1, loop: false, axis: "step", ghosts: false, joint: null, only: null });
       this.start(this.saved || linkedPlace(header.id));
     }
     this.memory = memories.get(header.id);
@@ -82,6 +69,8 @@ class Stage {
     this.buildTimeline();
     this.buildCharts();
     this.markView();
+    this.floorKey = JSON.stringify([header.bounds, themeKey]);
+    this.stale = !this.visible;
     if (this.visible) this.mountAll(true);
     else this.draw();
   }
@@ -137,22 +126,52 @@ class Stage {
   buildPanels(structure) {
     this.panels.forEach((p) => p.destroy());
     this.grid.replaceChildren();
-    this.grid.dataset.panels = this.header.panels.length;
-    // Either as many equal columns as the header says, of which a panel may span several, or one column a panel.
-    const { columns, panels } = this.header;
-    this.grid.style.setProperty("--dps-columns",
-      columns ? `repeat(${columns}, minmax(0, 1fr))` : panels.map((p) => `${p.columns || 1}fr`).join(" "));
     this.structure = structure;
     this.resizer.disconnect();
     this.resizer.observe(this.root);
     this.panels = this.header.panels.map((spec) => new PANEL_KINDS[spec.kind](this, spec, this.grid));
     for (const panel of this.panels) this.resizer.observe(panel.body); // the window's height counts as well
+    this.buildScenes();
+  }
+  /** Where all panels are scenes, such as with f_ST and without: all of them side by side, or one at the same place. */
+  buildScenes() {
+    const { panels } = this.header;
+    this.scenes.hidden = panels.length < 2 || panels.some((p) => p.kind !== "scene");
+    this.scenes.replaceChildren();
+    this.scenes.setAttribute("role", "group");
+    this.scenes.setAttribute("aria-label", "Scenes shown");
+    const one = panels.some((p) => p.id === this.memory.only) && !this.scenes.hidden;
+    if (!one) this.memory.only = null;
+    for (const p of [{ id: null, title: panels.length > 2 ? "All" : "Both" }, ...panels]) {
+      const b = element("button", "", this.scenes);
+      b.type = "button";
+      rich(b, p.title);
+      b.title = p.id ? `Only this scene: ${p.title}` : "All scenes side by side";
+      b.dataset.only = p.id || "";
+      b.addEventListener("click", () => {
+        this.memory.only = p.id;
+        this.arrange();
+        this.mountAll(true);
+      });
+    }
+    this.arrange();
+  }
+  arrange() {
+    // Either as many equal columns as the header says, of which a panel may span several, or one column a panel.
+    const { columns, panels } = this.header;
+    const { only } = this.memory;
+    this.panels.forEach((p) => (p.root.hidden = only != null && p.spec.id !== only));
+    this.grid.dataset.panels = only == null ? panels.length : 1;
+    this.grid.style.setProperty("--dps-columns", only != null ? "1fr"
+      : columns ? `repeat(${columns}, minmax(0, 1fr))` : panels.map((p) => `${p.columns || 1}fr`).join(" "));
+    for (const b of this.scenes.children) b.setAttribute("aria-pressed", b.dataset.only === (only || ""));
   }
   async mountAll(refresh) {
     try {
       if (this.panels.some((p) => p instanceof ScenePanel)) await loadPlotly();
       for (const panel of this.panels) {
         if (!this.root.isConnected) return;
+        if (panel.root.hidden) continue;
         if (!panel.ready) await panel.mount();
         else if (refresh) await panel.refresh();
       }
@@ -169,7 +188,7 @@ class Stage {
   }
   seen(entries) {
     this.visible = entries.some((e) => e.isIntersecting);
-    if (this.visible && this.header) { this.turnScenes(null); this.mountAll(false); }
+    if (this.visible && this.header) { this.turnScenes(null); this.mountAll(this.stale); this.stale = false; }
   }
   resized() {
     const width = Math.round(this.root.getBoundingClientRect().width);
@@ -178,7 +197,7 @@ class Stage {
     clearTimeout(this.resizeTimer);
     this.resizeTimer = setTimeout(async () => {
       for (const p of this.panels) {
-        if (!p.ready || !p.plot) continue;
+        if (!p.ready || !p.plot || p.root.hidden) continue;
         const [w, h] = p.size();
         const { width: oldWidth, height: oldHeight } = p.plot._fullLayout || {};
         if (w === oldWidth && h === oldHeight) continue;
@@ -540,10 +559,11 @@ class Stage {
   }
   paint() {
     const start = performance.now();
-    for (const panel of this.panels) panel.draw();
+    for (const panel of this.panels) if (!panel.root.hidden) panel.draw();
     for (const chart of this.charts) chart.draw();
     this.lastDrawMs = performance.now() - start;
     this.root.dataset.drawMs = this.lastDrawMs.toFixed(1);
+    this.root.dataset.drawn = this.header.hash;
   }
   destroy() {
     this.playing = false;

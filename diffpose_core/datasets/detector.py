@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.signal import lfilter
 from torch import Tensor
 
 from diffpose_core.camera import Camera, project
@@ -163,6 +162,8 @@ def detect(
             return noise
         # x_f = persistence x_{f-1} + innovation noise_f, starting at the process's own distribution.
         noise[:, 1:] *= math.sqrt(1.0 - persistence**2)
+        from scipy.signal import lfilter  # takes longer to load than the rest of this package
+
         filtered = lfilter([1.0], [1.0, -persistence], noise.cpu().numpy(), axis=1)
         return torch.from_numpy(filtered.astype(np.float32)).to(device)
 

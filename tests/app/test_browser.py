@@ -1,12 +1,16 @@
-"""The app in a real browser: cameras that follow and stay, steps that never ask the server, no console error."""
+"""The app in a real browser: cameras that follow and stay, steps that never ask the server, downloads, touch."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app import services
@@ -16,11 +20,16 @@ from diffpose_core.structures import InvalidInput
 pytest.importorskip("selenium")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-STAGE = "document.querySelector(\".dps[data-stage='{0}']\")"
+SETTINGS = "hypotheses=2"  # few, for speed
 
 
 @pytest.fixture(scope="module")
-def driver() -> Iterator[Any]:
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
     reason = missing_browser()
     if reason:
         pytest.skip(reason)
@@ -28,48 +37,72 @@ def driver() -> Iterator[Any]:
         services.models()
     except InvalidInput as error:
         pytest.skip(f"no trained weights: {error}")
-    with serve() as url, browser() as opened:
-        opened.get(f"{url}/?view=Reverse&hypotheses=2")  # few, for speed
+    with serve() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def driver(address: str, downloads: Path) -> Iterator[Any]:
+    with browser(downloads=downloads) as opened:
+        opened.get(f"{address}/?view=Reverse&{SETTINGS}")
         stage_ready(opened, "reverse", 60)
         yield opened
 
 
-def js(driver: Any, code: str, *args: Any) -> Any:
-    return driver.execute_script(code.replace("$STAGE", STAGE.format("reverse")), *args)
+@contextlib.contextmanager
+def new_tab(driver: Any) -> Iterator[None]:
+    """Another page of the same browser, closed at the end."""
+    first = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    try:
+        yield
+    finally:
+        driver.close()
+        driver.switch_to.window(first)
 
 
-def step(driver: Any) -> int:
-    return int(js(driver, "return $STAGE.dataset.step"))
-
-
-def frame(driver: Any) -> int:
-    return int(js(driver, "return $STAGE.dataset.frame"))
-
-
-def cameras(driver: Any) -> list[list[float]]:
-    """Eye of every scene as Plotly has it."""
-    return js(
-        driver,
-        "return [...$STAGE.querySelectorAll('.dps-plot')].map(p => p._fullLayout.scene._scene.getCamera().eye)"
-        ".map(e => [e.x, e.y, e.z])",
+def js(driver: Any, code: str, *args: Any, stage: str = "reverse") -> Any:
+    """Run code in the page; $STAGE stands for a stage's element."""
+    return driver.execute_script(
+        code.replace("$STAGE", f"document.querySelector(\".dps[data-stage='{stage}']\")"), *args
     )
 
 
-def press(driver: Any, *keys: str) -> None:
+def position(driver: Any, axis: str, stage: str = "reverse") -> int:
+    return int(js(driver, f"return $STAGE.dataset.{axis}", stage=stage))
+
+
+def cameras(driver: Any, stage: str = "reverse") -> list[list[float]]:
+    """Eye of every scene that is shown, as Plotly has it."""
+    return js(
+        driver,
+        "return [...$STAGE.querySelectorAll('.dps-panel:not([hidden]) .dps-plot')]"
+        ".map(p => p._fullLayout.scene._scene.getCamera().eye).map(e => [e.x, e.y, e.z])",
+        stage=stage,
+    )
+
+
+def drawn(driver: Any) -> None:
+    """Wait until everything that was asked for is on the screen."""
+    time.sleep(0.2)
+    driver.execute_async_script("const [done] = arguments; requestAnimationFrame(() => requestAnimationFrame(done))")
+
+
+def press(driver: Any, *keys: str, stage: str = "reverse") -> None:
     from selenium.webdriver import ActionChains
 
-    js(driver, "$STAGE.focus()")
+    js(driver, "$STAGE.focus()", stage=stage)
     chain = ActionChains(driver)
     for key in keys:
         chain.send_keys(key)
     chain.perform()
-    time.sleep(0.3)
+    drawn(driver)
 
 
-def turn_first_scene(driver: Any) -> None:
+def turn_first_scene(driver: Any, stage: str = "reverse") -> None:
     from selenium.webdriver import ActionChains
 
-    plot = js(driver, "return $STAGE.querySelector('.dps-plot')")
+    plot = js(driver, "return $STAGE.querySelector('.dps-plot')", stage=stage)
     chain = ActionChains(driver, duration=40).move_to_element(plot).click_and_hold()
     for _ in range(6):
         chain.move_by_offset(18, 3)
@@ -81,14 +114,38 @@ def close(a: Any, b: Any) -> bool:
     return all(abs(x - y) < 0.02 for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True))
 
 
-def painted(driver: Any) -> list[int]:
+def together(eyes: list[list[float]]) -> bool:
+    """Whether all scenes are seen from the same place."""
+    return len(eyes) > 0 and all(close([eye], eyes[:1]) for eye in eyes)
+
+
+def painted(driver: Any, stage: str = "reverse") -> list[int]:
     """A sum over the pixels that are painted over every scene: another picture, another sum."""
+    drawn(driver)
     return js(
         driver,
         "return [...$STAGE.querySelectorAll('.dps-over')].map(c => {"
         "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = 0;"
         "for (let i = 0; i < d.length; i += 4) s += d[i + 3] * ((i / 4) % 8191); return s; })",
+        stage=stage,
     )
+
+
+def download(driver: Any, folder: Path, kind: str, stage: str = "reverse", seconds: float = 60) -> Path:
+    """The file that an entry of the stage's menu makes."""
+    for old in folder.glob(f"*.{kind}"):
+        old.unlink()
+    js(driver, "$STAGE.querySelector('.dps-download-button').click()", stage=stage)
+    js(driver, "$STAGE.querySelector(`[data-kind=${arguments[0]}]`).click()", kind, stage=stage)
+
+    def arrived() -> Path | None:
+        return next((p for p in folder.glob(f"*.{kind}") if p.stat().st_size), None)
+
+    try:
+        return wait_for(arrived, seconds, f"a download of {kind}")
+    except TimeoutError:
+        words = js(driver, "return $STAGE.querySelector('.dps-download-status').textContent", stage=stage)
+        raise AssertionError(f"no {kind}; the menu says: {words}") from None
 
 
 def test_steps_by_keyboard_and_slider_without_a_message(driver: Any) -> None:
@@ -98,28 +155,28 @@ def test_steps_by_keyboard_and_slider_without_a_message(driver: Any) -> None:
     time.sleep(1.0)
     before = js(driver, "return window.__sent")
     press(driver, Keys.HOME)
-    assert step(driver) == 0
+    assert position(driver, "step") == 0
     first = painted(driver)
     assert min(first) > 0, "both scenes are painted"
     press(driver, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-    assert step(driver) == 2
+    assert position(driver, "step") == 2
     assert all(a != b for a, b in zip(painted(driver), first, strict=True))
     press(driver, Keys.ARROW_LEFT)
-    assert step(driver) == 1
+    assert position(driver, "step") == 1
     press(driver, Keys.END)
-    assert step(driver) == last
-    at = frame(driver)
+    assert position(driver, "step") == last
+    at = position(driver, "frame")
     press(driver, Keys.ARROW_UP)
-    assert frame(driver) == at + 1
+    assert position(driver, "frame") == at + 1
     js(
         driver,
         "const s = $STAGE.querySelector('input[data-axis=step]'); s.value = 1;"
         "s.dispatchEvent(new Event('input', {bubbles: true}))",
     )
     time.sleep(0.2)
-    assert step(driver) == 1
+    assert position(driver, "step") == 1
     press(driver, Keys.HOME, " ")
-    wait_for(lambda: step(driver) == last, 20, "the animation's end")
+    wait_for(lambda: position(driver, "step") == last, 20, "the animation's end")
     assert js(driver, "return window.__sent") == before, "stepping and playing send nothing to the server"
 
 
@@ -131,7 +188,7 @@ def test_the_linked_scene_follows_and_the_camera_stays(driver: Any) -> None:
     turn_first_scene(driver)
     turned = cameras(driver)
     assert not close(turned[:1], before[:1]), "dragging turns the scene"
-    assert close(turned[:1], turned[1:]), "the other scene follows"
+    assert together(turned), "the other scene follows"
     press(driver, Keys.HOME, Keys.ARROW_RIGHT, Keys.END)
     assert close(cameras(driver), turned), "stepping keeps the camera"
     press(driver, Keys.HOME, " ")
@@ -140,7 +197,47 @@ def test_the_linked_scene_follows_and_the_camera_stays(driver: Any) -> None:
     assert close(cameras(driver), turned), "playing keeps the camera"
 
 
+def test_presets_keys_and_buttons_turn_all_scenes(driver: Any) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    seen = []
+    for name in ("Camera", "Front", "Side", "Top", "3/4"):
+        js(driver, "$STAGE.querySelector(`[data-view='${arguments[0]}']`).click()", name)
+        time.sleep(0.4)
+        one, other = cameras(driver)
+        assert together([one, other])
+        assert all(not close([one], [old]) for old in seen), f"{name} shows another side"
+        assert js(driver, "return $STAGE.querySelector('[data-view][aria-pressed=true]').dataset.view") == name
+        seen.append(one)
+    front, side = np.array(seen[1][:2]), np.array(seen[2][:2])
+    assert abs(front @ side) < 0.05 * np.linalg.norm(front) * np.linalg.norm(side), "the side is a quarter turn away"
+    js(driver, "$STAGE.focus()")
+    ActionChains(driver).key_down(Keys.SHIFT).send_keys(Keys.ARROW_LEFT).key_up(Keys.SHIFT).perform()
+    time.sleep(0.4)
+    turned = cameras(driver)
+    assert not close(turned[:1], seen[-1:])
+    assert together(turned)
+    js(driver, "$STAGE.querySelector(\"[data-view='3/4']\").click()")
+
+
+def test_earlier_steps_and_a_joints_path_are_painted(driver: Any) -> None:
+    from selenium.webdriver import Keys
+
+    press(driver, Keys.END)
+    plain = painted(driver)
+    js(driver, "$STAGE.querySelector('.dps-ghosts').click()")
+    ghosts = painted(driver)
+    assert all(a != b for a, b in zip(ghosts, plain, strict=True))
+    pick = "const s = $STAGE.querySelector('.dps-joint'); s.value = arguments[0]; s.dispatchEvent(new Event('change'))"
+    js(driver, pick, "13")
+    assert all(a != b for a, b in zip(painted(driver), ghosts, strict=True))
+    js(driver, pick, "")
+    js(driver, "$STAGE.querySelector('.dps-ghosts').click()")
+    assert painted(driver) == plain
+
+
 def test_the_camera_survives_a_change_in_the_sidebar(driver: Any) -> None:
+    turn_first_scene(driver)
     turned = cameras(driver)
     old = js(driver, "return $STAGE.dataset.hash")
     seed = driver.find_element("css selector", "[data-testid=stNumberInputStepUp]")
@@ -172,6 +269,218 @@ def test_the_painted_figures_lie_where_plotly_projects(driver: Any) -> None:
         """,
     )
     assert worst < 1.0, "pixels"
+
+
+def test_a_picture_shows_the_view_as_it_stands(driver: Any, downloads: Path) -> None:
+    from PIL import Image
+
+    camera = cameras(driver)
+    path = download(driver, downloads, "png")
+    assert path.name.startswith(f"{services.FIRST_CLIP}_reverse_frame")
+    assert "_k" in path.stem
+    picture = Image.open(path)
+    width, height, scene = js(
+        driver,
+        "const g = $STAGE.querySelector('.dps-grid').getBoundingClientRect(), b = $STAGE.querySelector('.dps-body')"
+        ".getBoundingClientRect(); return [g.width, g.height, [b.left - g.left, b.width, b.height]]",
+    )
+    assert picture.width == pytest.approx(2 * (width + 32), abs=2)
+    assert picture.height > 2 * height, "the legend and the charts are on it too"
+    left, wide, _ = scene
+    middle = picture.convert("RGB").crop((int(2 * (left + 16)), 300, int(2 * (left + 16 + wide)), 900))
+    assert len(middle.getcolors(1_000_000) or []) > 200, "a figure, in many shades"
+    assert close(cameras(driver), camera)
+
+
+def test_animations_have_a_picture_for_every_step(driver: Any, downloads: Path) -> None:
+    import av
+    from PIL import Image
+
+    js(driver, "$STAGE.querySelector('[data-axis=step]').click()")
+    count = int(js(driver, "return $STAGE.querySelector('input[data-axis=step]').max")) + 1
+    at = position(driver, "step")
+    path = download(driver, downloads, "mp4")
+    assert path.name == f"{path.name.rpartition('_')[0]}_steps.mp4"
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+        assert stream.codec_context.name == "h264"
+    shown_s = min(0.65, max(0.055, 3.0 / (count - 1)))  # as play shows it
+    expected_s = shown_s * (count - 1) + max(1.0, shown_s)
+    assert len(frames) / 30 == pytest.approx(expected_s, abs=0.1)
+    height, width, _ = frames[0].shape
+    assert (width % 2, height % 2) == (0, 0)
+    assert 600 < width <= 1280
+    assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 0.1, "it moves"
+
+    path = download(driver, downloads, "gif")
+    with Image.open(path) as animation:
+        assert animation.n_frames == count
+        assert animation.size == (width, height)
+        durations = []
+        for index in range(count):
+            animation.seek(index)
+            durations.append(animation.info["duration"] / 1000)
+    assert sum(durations) == pytest.approx(expected_s, abs=0.1)
+    assert position(driver, "step") == at, "the view is left as it was"
+
+
+def test_the_numbers_name_their_units_and_are_those_on_the_screen(driver: Any, downloads: Path) -> None:
+    path = download(driver, downloads, "npz")
+    with np.load(io.BytesIO(path.read_bytes())) as file:
+        readme = str(file["readme"])
+        pose, truth = file["context_mean"], file["truth"]
+        error = file["context_error"]
+        assert pose.shape == (len(file["frame_numbers"]), len(file["step_values"]), 17, 3)
+    assert "metres" in readme
+    assert "x right, y down, z away from the camera" in readme
+    assert f"context_mean: (frame, step, joint, xyz) {list(pose.shape)}, m, camera frame" in readme
+    assert "context_error: (frame, step)" in readme and "mm" in readme
+    np.testing.assert_allclose(np.linalg.norm(pose - truth[:, None], axis=-1).mean(-1) * 1000, error, rtol=1e-3)
+    assert pose[:, -1, 10, 1].mean() < pose[:, -1, 3, 1].mean(), "y points down: the head is above the foot"
+
+
+def test_the_saved_page_plays_without_a_network(driver: Any, downloads: Path) -> None:
+    from selenium.webdriver import Keys
+
+    press(driver, Keys.HOME, Keys.ARROW_RIGHT)
+    camera = cameras(driver)
+    k = js(driver, "return $STAGE.querySelector('.dps-value').textContent")
+    path = download(driver, downloads, "html")
+    with new_tab(driver):
+        driver.execute_cdp_cmd("Network.enable", {})
+        off = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        driver.execute_cdp_cmd("Network.emulateNetworkConditions", off)
+        driver.get(path.as_uri())
+        stage_ready(driver, "reverse", 40)
+        assert js(driver, "return performance.getEntriesByType('resource').length") == 0, "it fetches nothing"
+        assert close(cameras(driver), camera), "the angle that it was saved at"
+        assert js(driver, "return $STAGE.querySelector('.dps-value').textContent") == k
+        first = painted(driver)
+        press(driver, Keys.END)
+        last = painted(driver)
+        assert all(a != b for a, b in zip(first, last, strict=True))
+        press(driver, Keys.HOME, " ")
+        wait_for(lambda: painted(driver) == last, 20, "the animation's end")
+        turn_first_scene(driver)
+        turned = cameras(driver)
+        assert not close(turned, camera)
+        assert together(turned)
+        assert download(driver, downloads, "png").stat().st_size > 10_000
+        assert console_errors(driver) == []
+
+
+def test_a_link_opens_the_same_place(driver: Any, address: str) -> None:
+    with new_tab(driver):
+        driver.get(f"{address}/?view=Reverse&{SETTINGS}#stage=reverse&k=20&at=0&eye=1,-1,0.5")
+        stage_ready(driver, "reverse", 60)
+        assert js(driver, "return $STAGE.querySelector('.dps-value').textContent") == "k = 20"
+        assert position(driver, "frame") == 0
+        assert close(cameras(driver), [[1, -1, 0.5]] * 2)
+
+
+def test_one_finger_scrolls_and_two_turn(driver: Any, address: str) -> None:
+    with new_tab(driver):
+        size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+        driver.get(f"{address}/?view=Reverse&{SETTINGS}")
+        stage_ready(driver, "reverse", 60)
+        body = "$STAGE.querySelector('.dps-scene .dps-body')"
+        js(driver, f"{body}.scrollIntoView({{block: 'center'}})")
+        time.sleep(0.5)
+
+        def swipe(fingers: tuple[float, ...], dx: float, dy: float) -> None:
+            x, y = js(
+                driver, f"const b = {body}.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]"
+            )
+            for step in range(8):
+                points = [{"x": x + f + dx * step / 7, "y": y + dy * step / 7, "id": i} for i, f in enumerate(fingers)]
+                kind = "touchStart" if step == 0 else "touchMove"
+                driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+                time.sleep(0.03)
+            driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+            time.sleep(0.7)
+
+        def scrolled() -> float:
+            return js(driver, "return document.querySelector('[data-testid=stMain]').scrollTop")
+
+        top, camera = scrolled(), cameras(driver)
+        swipe((0,), 0, -60)
+        assert scrolled() > top + 20, "one finger scrolls the page"
+        assert close(cameras(driver), camera), "and turns nothing"
+        top = scrolled()
+        swipe((-30, 30), 60, 20)
+        assert scrolled() == top, "two fingers scroll nothing"
+        turned = cameras(driver)
+        assert not close(turned, camera), "and turn"
+        assert together(turned)
+        assert js(driver, f"return {body}.dataset.touch") != "true"
+        swipe((0,), 0, 0)  # a tap
+        assert js(driver, f"return {body}.dataset.touch") == "true"
+        swipe((0,), 70, 10)
+        assert scrolled() == top
+        assert not close(cameras(driver), turned), "one finger turns a scene that was tapped"
+        js(driver, "$STAGE.querySelector('.dps-done:not([hidden])').click()")
+        turned = cameras(driver)
+        swipe((0,), 0, 50)
+        assert scrolled() < top
+        assert close(cameras(driver), turned)
+
+
+def test_a_visit_of_all_views_keeps_the_camera(driver: Any, address: str, downloads: Path) -> None:
+    """As a new visitor would: open, play, turn, step, go on, switch f_ST, move to another frame, compare, download."""
+    from selenium.webdriver import ActionChains, Keys
+
+    def go_to(view: str) -> None:
+        button = driver.find_element("xpath", f"//*[contains(@class, 'st-key-view')]//button[contains(., '{view}')]")
+        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+        button.click()
+        stage_ready(driver, view.lower(), 60)
+        time.sleep(1.0)
+
+    driver.get(f"{address}/?{SETTINGS}")
+    stage_ready(driver, "overview", 60)
+    go_to("Forward")
+    press(driver, Keys.HOME, " ", stage="forward")
+    wait_for(lambda: position(driver, "step", "forward") > 3, 20, "the animation")
+    press(driver, " ", stage="forward")
+    before = cameras(driver, "forward")
+    turn_first_scene(driver, "forward")
+    turned = cameras(driver, "forward")
+    assert not together([turned[0], before[0]])
+    assert len(turned) > 1 and together(turned), "the linked scene follows"
+    sent = js(driver, "return window.__sent")
+    press(driver, Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, stage="forward")
+    assert position(driver, "step", "forward") == 2
+    assert js(driver, "return window.__sent") == sent, "stepping sends nothing to the server"
+
+    go_to("Reverse")
+    assert together([turned[0], *cameras(driver)]), "the angle stays from view to view"
+    sent = js(driver, "return window.__sent")
+    for only, shown in (("context", 1), ("no_context", 1), ("", 2)):
+        js(driver, "$STAGE.querySelector(`[data-only='${arguments[0]}']`).click()", only)
+        time.sleep(0.5)
+        assert len(cameras(driver)) == shown
+        assert together([turned[0], *cameras(driver)])
+    frame = position(driver, "frame")
+    press(driver, Keys.ARROW_UP)
+    assert position(driver, "frame") == frame + 1
+    assert together([turned[0], *cameras(driver)])
+    assert js(driver, "return window.__sent") == sent, "f_ST and frames are in the browser"
+    old = js(driver, "return $STAGE.dataset.hash")
+    slider = driver.find_element("css selector", ".st-key-frame [role=slider], .st-key-frame input[type=range]")
+    driver.execute_script("arguments[0].focus()", slider)
+    ActionChains(driver).send_keys(Keys.ARROW_RIGHT).perform()
+    wait_for(lambda: js(driver, "return $STAGE.dataset.hash") != old, 40, "the frame that was asked for")
+    time.sleep(0.5)
+    assert together([turned[0], *cameras(driver)])
+
+    go_to("Compare")
+    assert together([turned[0], *cameras(driver, "compare")])
+    path = download(driver, downloads, "html", "compare")
+    assert path.name == f"{services.FIRST_CLIP}_compare.html"
+    assert together([turned[0], *cameras(driver, "compare")]), "a download leaves the camera"
 
 
 def test_no_console_error(driver: Any) -> None:

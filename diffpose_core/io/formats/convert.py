@@ -31,13 +31,15 @@ def default_choice(poses: PoseFile, choice: Choice | None = None) -> Choice:
     choice = choice or Choice()
     clip = poses.clip(choice.clip)
     track = clip.track(choice.track)
-    return Choice(
+    filled = Choice(
         clip=clip.key,
         track=track.key,
-        layout=choice.layout or (None if poses.needs_confirmation else poses.layout().layout.name),
-        image_size=choice.image_size or clip.image_size or _likely_size(poses, clip),
-        fps=choice.fps or clip.fps or DEFAULT_FPS,
+        layout=None if poses.needs_confirmation else poses.layout().layout.name,
+        image_size=clip.image_size or _likely_size(poses, clip),
+        fps=clip.fps or DEFAULT_FPS,
     )
+    chosen = {name: value for name, value in vars(choice).items() if value is not None}
+    return replace(filled, **chosen)
 
 
 def _likely_size(poses: PoseFile, clip: FileClip) -> tuple[int, int]:

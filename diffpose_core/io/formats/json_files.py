@@ -122,7 +122,7 @@ def read_alphapose(data: Sequence[Any], name: str) -> PoseFile:
                   _score(row.get("score")))  # fmt: skip
     clip = build_clip("", found, max(places.values(), default=-1) + 1, name, notes)
     layouts = None
-    if len(found.keypoints[0]) == 17:
+    if clip.tracks[0].keypoints.shape[1] == 17:
         guesses = layout_by_geometry([clip])
         if guesses[0].layout.name == "COCO-17":
             layouts = (LayoutGuess(guesses[0].layout, "AlphaPose writes 17 joints in COCO's order"), guesses[1]), False
@@ -219,7 +219,7 @@ def read_mmpose(data: Any, name: str) -> PoseFile:
             score = _score(person.get("bbox_score", person.get("score")))
             found.add(places[label], _mmpose_joints(person, f"{name}: frame {str(label)[:40]}"), identity, score)
     clip = build_clip("", found, max(places.values(), default=-1) + 1, name, notes)
-    names = _mmpose_names(meta, len(found.keypoints[0]))
+    names = _mmpose_names(meta, clip.tracks[0].keypoints.shape[1])
     layouts = (layout_by_names(names, name), False) if names else None
     return pose_file(name, MMPOSE, [clip], notes, "screen", layouts)
 
@@ -302,7 +302,7 @@ def _read_mediapipe(frames: Sequence[Any], name: str, header: Mapping[str, Any])
     size, fps = size_and_fps(header)
     clip = build_clip("", found, max(places.values(), default=-1) + 1, name, notes, size, fps)
     layouts = (layout_by_names(names, name), False) if names else None
-    kind = MEDIAPIPE if len(found.keypoints[0]) == 33 else PLAIN
+    kind = MEDIAPIPE if clip.tracks[0].keypoints.shape[1] == 33 else PLAIN
     return pose_file(name, kind, [clip], notes, "unit" if kind == MEDIAPIPE else "screen", layouts)
 
 

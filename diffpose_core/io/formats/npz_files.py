@@ -152,7 +152,7 @@ def read_detectron(content: bytes, name: str) -> PoseFile:
     size, fps = size_and_fps(metadata if isinstance(metadata, dict) else {})
     clip = build_clip("", found, len(frames), name, notes, size, fps)
     layouts = None
-    if len(found.keypoints[0]) == 17:
+    if clip.tracks[0].keypoints.shape[1] == 17:
         layouts = (LayoutGuess(COCO17, "Detectron's people have 17 joints in COCO's order"),), False
     return pose_file(name, DETECTRON, [clip], notes, "screen", layouts)
 

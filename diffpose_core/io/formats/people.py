@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ MAX_TRACKS = 1_000
 LINK_GAP_FRAMES = 15
 #: ... if the joints moved less than this share of the person's size since the last frame in which they were seen.
 LINK_DISTANCE = 0.6
+#: A jump of this share of the person's size between two frames is worth a word.
+JUMP = 0.75
 #: Coordinates beyond this, in pixels, are none.
 _FARTHEST = 1e6
 
@@ -161,10 +164,7 @@ def build_clip(
     if not len(found):
         raise InvalidInput(f"{label}: there is nobody in any of its frames")
     check_frames(num_frames, label)
-    joints = len(found.keypoints[0])
-    if any(len(k) != joints for k in found.keypoints):
-        counts = sorted({len(k) for k in found.keypoints})
-        raise InvalidInput(f"{label}: people have different numbers of joints ({counts[:6]}); expected one joint order")
+    found = _of_one_length(found, label, notes)
     points, sure = clean(np.stack(found.keypoints), np.stack(found.confidence), notes)
     frames, scores = np.array(found.frames, dtype=np.int64), np.nan_to_num(np.array(found.scores, dtype=np.float64))
     seen = ~np.isnan(points[..., 0]).all(1)
@@ -190,7 +190,41 @@ def build_clip(
         PoseTrack(keys[int(people[group[0]])], frames[order[group]], points[order[group]], sure[order[group]])
         for group in groups
     ]
-    return FileClip(key, num_frames, default_order(tracks, notes), image_size, fps)
+    ordered = default_order(tracks, notes)
+    for track in ordered[:20]:
+        _note_jumps(track, notes)
+    return FileClip(key, num_frames, ordered, image_size, fps)
+
+
+def _note_jumps(track: PoseTrack, notes: Notes) -> None:
+    """Say where a person jumps by more than a body from one frame to the next: identities may have been exchanged."""
+    low, high = np.nanmin(track.keypoints, axis=1), np.nanmax(track.keypoints, axis=1)
+    size = float(np.median(np.linalg.norm(high - low, axis=-1)))
+    moved = np.linalg.norm(np.diff((low + high) / 2, axis=0), axis=-1)
+    jumps = np.flatnonzero((moved > JUMP * size) & (np.diff(track.frames) == 1))
+    if len(jumps):
+        more = f" and {len(jumps) - 1} times more" if len(jumps) > 1 else ""
+        notes.add(f"Person {track.key} jumps at frame {track.frames[jumps[0] + 1]}{more}: the file may have mixed up "
+                  "people there; look at it before you trust it.")  # fmt: skip
+
+
+def _of_one_length(found: Detections, label: str, notes: Notes) -> Detections:
+    """The detections with the usual number of joints. Raises InvalidInput where there is no usual one."""
+    counts = Counter(len(k) for k in found.keypoints)
+    ((usual, times), *others) = counts.most_common()
+    if not others:
+        return found
+    if times < 0.9 * len(found):
+        raise InvalidInput(
+            f"{label}: people have different numbers of joints ({sorted(counts)[:6]}); expected one joint order"
+        )
+    notes.add(f"{len(found) - times} entries that don't have {usual} joints are left out.")
+    kept = Detections()
+    for row, points in enumerate(found.keypoints):
+        if len(points) == usual:
+            values = np.column_stack((points, found.confidence[row]))
+            kept.add(found.frames[row], values, found.ids[row], found.scores[row])
+    return kept
 
 
 def default_order(tracks: list[PoseTrack], notes: Notes) -> tuple[PoseTrack, ...]:

@@ -1,0 +1,133 @@
+"""Identities over frames, frame numbers, and the order in which people are offered."""
+
+import numpy as np
+import pytest
+
+from benchmarks.pose_files import alphapose, detected, walking
+from diffpose_core.io.formats import people, read_pose_file
+from diffpose_core.io.formats.people import Detections, Notes, build_clip, clean, frame_numbers, link
+from diffpose_core.structures import InvalidInput
+
+
+def detections(persons, ids=None):
+    """persons: (F, J, 3) each, frames that are all NaN left out; listed frame by frame, in turns."""
+    found = Detections()
+    for frame in range(max(map(len, persons))):
+        order = range(len(persons)) if frame % 2 else reversed(range(len(persons)))
+        for number in order:
+            person = persons[number]
+            if frame < len(person) and not np.isnan(person[frame]).all():
+                found.add(frame, person[frame], None if ids is None else ids[number], 1.0 - 0.1 * number)
+    return found
+
+
+def person(frames=30, speed=6.0, shift=(0, 0)):
+    return detected(walking(frames, speed) + np.array(shift), "COCO-17")
+
+
+def test_two_people_who_cross_keep_their_identities():
+    clip = build_clip("", detections([person(40, 12.0), person(40, -12.0, (450, 40))]), 40, "x", Notes())
+    assert [len(track) for track in clip.tracks] == [40, 40]
+    for track in clip.tracks:
+        steps = np.diff(track.keypoints[:, 11, 0])
+        assert np.ptp(np.sign(steps.round(1))) <= 1 or (np.abs(steps) < 30).all(), "nobody jumps to the other's place"
+
+
+def test_a_person_who_is_away_for_a_moment_is_the_same_and_for_long_another():
+    for away, tracks in ((5, 1), (people.LINK_GAP_FRAMES + 1, 2)):
+        walker = person(60, 3.0)
+        walker[20 : 20 + away] = np.nan
+        assert len(build_clip("", detections([walker]), 60, "x", Notes()).tracks) == tracks
+
+
+def test_somebody_far_away_is_somebody_else():
+    first, second = person(10), person(20, shift=(600, 0))
+    second[:10] = np.nan
+    notes = Notes()
+    clip = build_clip("", detections([first, second]), 20, "x", notes)
+    assert [len(track) for track in clip.tracks] == [10, 10] and any("followed from frame to frame" in n for n in notes)
+
+
+def test_link_ignores_joints_that_either_frame_lacks():
+    points = person(2)[..., :2]
+    points[0, :8], points[1, 9:] = np.nan, np.nan
+    assert link(np.array([0, 1]), points).tolist() == [0, 0]
+    points[1, 8] = np.nan
+    assert link(np.array([0, 1]), points).tolist() == [0, 1], "nothing in common"
+
+
+def test_the_longest_comes_first_then_the_largest():
+    small, large = person(10), person(10, shift=(500, 0))
+    large[..., :2] = large[..., :2] * 2
+    long = person(11, shift=(0, 500))
+    clip = build_clip("", detections([small, large, long], ids=["small", "large", "long"]), 11, "x", Notes())
+    assert [track.key for track in clip.tracks] == ["long", "large", "small"]
+    assert clip.track().key == "long" and clip.track("small").size < clip.track("large").size
+    with pytest.raises(InvalidInput, match=r"no person 'x' in this clip; there are: 'long', 'large', 'small'"):
+        clip.track("x")
+
+
+def test_identities_that_a_file_exchanges_are_pointed_out():
+    one, other = person(20), person(20, shift=(400, 0))
+    one[10:], other[10:] = other[10:].copy(), one[10:].copy()
+    poses = read_pose_file(alphapose([one, other]), "a.json")
+    assert any("Person 1 jumps at frame 10" in note for note in poses.notes)
+    poses = read_pose_file(alphapose([person(20), person(20, shift=(400, 0))]), "a.json")
+    assert not any("jumps" in note for note in poses.notes)
+
+
+def test_too_many_people_are_cut_and_it_is_said(monkeypatch):
+    monkeypatch.setattr(people, "MAX_PEOPLE", 3)
+    monkeypatch.setattr(people, "MAX_TRACKS", 2)
+    notes = Notes()
+    crowd = [person(4, shift=(700 * n, 0)) for n in range(5)]
+    clip = build_clip("", detections(crowd, ids=list("abcde")), 4, "x", notes)
+    assert sorted(track.key for track in clip.tracks) == ["a", "b"], "the surest"
+    assert any("More than 3 people in a frame" in n for n in notes) and any(
+        "the 2 that are seen longest" in n for n in notes
+    )
+
+
+def test_nobody_and_mixed_joints():
+    with pytest.raises(InvalidInput, match="x: there is nobody in any of its frames"):
+        build_clip("", Detections(), 5, "x", Notes())
+    found = detections([person(2)])
+    found.add(1, np.ones((26, 3)))
+    with pytest.raises(InvalidInput, match=r"different numbers of joints \(\[17, 26\]\)"):
+        build_clip("", found, 5, "x", Notes())
+
+
+def test_a_few_entries_of_another_length_are_left_out():
+    found = detections([person(20)])
+    found.add(3, np.ones((16, 3)))
+    notes = Notes()
+    clip = build_clip("", found, 20, "x", notes)
+    assert len(clip.tracks) == 1 and "1 entries that don't have 17 joints are left out." in list(notes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "numbers"),
+    [
+        ([3, 4, 7], [0, 1, 4]),
+        (["0001.jpg", "0002.jpg", "0004.jpg"], [0, 1, 3]),
+        (["a_12_keypoints.json", "a_10_keypoints.json"], [2, 0]),
+        (["v1.mp4_00003.png", "v1.mp4_00004.png"], [0, 1]),
+        ([0, 10, 20, 40], [0, 1, 2, 4]),
+        (["b", "a", "b", "c"], [0, 1, 0, 2]),
+        ([1.0, 2.0], [0, 1]),
+        ([True, False], [0, 1]),
+        ([5], [0]),
+        ([], []),
+        ([10**25, 10**25 + 2], [0, 2]),
+    ],
+)
+def test_frame_numbers(labels, numbers):
+    found = frame_numbers(labels, "x", Notes())
+    assert [found[label] for label in labels] == numbers
+
+
+def test_cleaning_keeps_what_is_good():
+    points = np.array([[[5.0, 6.0], [0.0, 7.0], [0.0, 0.0]]])
+    kept, sure = clean(points, np.array([[0.5, 1.0, 1.0]]), Notes())
+    assert np.array_equal(kept[0, :2], points[0, :2]) and sure.tolist() == [[0.5, 1.0, 0.0]]
+    assert kept.dtype == sure.dtype == np.float32 and np.isnan(kept[0, 2]).all()

@@ -125,10 +125,10 @@ def whole_clip(source: str, _clip: PoseClip2D, settings: Settings) -> Blocks:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def forward_traces(
-    source: str, _clip: PoseClip2D, frame: int, schedule: ScheduleName, samples: int, seed: int
+    source: str, _clip: PoseClip2D, frame: int, schedule: ScheduleName, samples: int, seed: int, stepwise: bool = False
 ) -> dict[str, DiffusionTrace]:
     """Forward processes of one frame, standard and GMM."""
-    return pipeline.forward_traces(prepared(source, _clip, (frame,)), 0, schedule, samples=samples, seed=seed)
+    return pipeline.forward_traces(prepared(source, _clip, (frame,)), 0, schedule, samples, seed, stepwise)
 
 
 def mixture_draws(ready: pipeline.Prepared) -> np.ndarray:
@@ -165,7 +165,8 @@ def forward_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
     view = ClipFrames(_clip, np.array([frame]), ready.baseline, 0, source)
 
     def run(schedule: ScheduleName) -> ForwardRun:
-        return ForwardRun(schedule, forward_traces(source, _clip, frame, schedule, settings.samples, settings.seed))
+        s = settings
+        return ForwardRun(schedule, forward_traces(source, _clip, frame, schedule, s.samples, s.seed, s.stepwise))
 
     gmm = ready.gmm_cam[0]
     goal = mixture_draws(ready)[0]

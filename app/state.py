@@ -15,10 +15,11 @@ SCHEDULES: dict[ScheduleName, str] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """The sidebar's settings.
+    """The settings of the sidebar and of the forward view.
 
-    schedule: of the forward view. steps: reverse steps S (DDIM). hypotheses: H. eta: 0 is deterministic DDIM,
-    1 draws as much noise as DDPM. seed: of every random draw. samples: size of the forward view's clouds.
+    schedule, stepwise, samples: of the forward view; stepwise draws new noise at every step (Eq. 2), samples are those
+    of its clouds. steps: reverse steps S (DDIM). hypotheses: H. eta: 0 is deterministic DDIM, 1 draws as much noise as
+    DDPM. seed: of every random draw. trained_on: the schedule that the weights were trained with.
     """
 
     schedule: ScheduleName = "supplement"
@@ -27,8 +28,9 @@ class Settings:
     eta: float = 0.0
     seed: int = 0
     samples: int = 200
+    stepwise: bool = False
     trained_on: ScheduleName = "converging"
 
     def of_reverse(self) -> Settings:
         """The same with the forward view's own settings at their defaults: they change nothing in reverse diffusion."""
-        return replace(self, schedule=Settings.schedule, samples=Settings.samples)
+        return replace(self, schedule=Settings.schedule, samples=Settings.samples, stepwise=False)

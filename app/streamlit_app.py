@@ -101,7 +101,7 @@ def main() -> None:
     except InvalidInput as error:
         st.error(f"The weights can't be loaded. {error}", icon=":material/error:")
         return
-    session = sidebar.draw(services)
+    session = sidebar.draw(services, view)
     if session is None:
         st.info("No clip is loaded. Upload one in the sidebar.", icon=":material/upload_file:")
         return

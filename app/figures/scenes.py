@@ -596,8 +596,8 @@ def _moments(view: ClipFrames, both: Compared) -> list[dict[str, Any]]:
     return [{"index": i, "better": better, "title": title, "text": text} for i, better, title, text in found]
 
 
-def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared, whole: bool) -> None:
-    """Charts over the frames, bars of every joint, and the gallery."""
+def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared) -> None:
+    """Charts over the frames and the gallery, once every frame is there."""
     gain = both.gain_mm()
     frames = len(view.frames)
     of_all = "all" if frames == len(view.clip) else f"{frames} evenly spaced of all {len(view.clip)}"
@@ -612,9 +612,7 @@ def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared, whol
                 "frame",
                 ("DiffPose to Graformer", "apart", "teal", ""),
                 span=12,
-                jumps=[_jump("Largest difference", worst, "Go to the frame where the two differ most")]
-                if whole
-                else [],
+                jumps=[_jump("Largest difference", worst, "Go to the frame where the two differ most")],
             )
         )
     else:
@@ -639,27 +637,12 @@ def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared, whol
                 ("DiffPose", "diffpose_error", "teal", ""),
                 span=7,
                 help=ERROR_HELP,
-                jumps=jumps if whole else [],
-                note=note if whole else "",
+                jumps=jumps,
+                note=note,
             )
         )
-        payload.charts.append(
-            {
-                "id": "joints",
-                "kind": "bars",
-                "title": "Error of every joint in this frame",
-                "unit": "mm",
-                "axis": "frame",
-                "span": 5,
-                "help": "Distance of every joint to the exact one, at the frame and step that the timeline shows",
-                "series": [
-                    {"label": "Graformer", "array": "graformer_joints", "palette": "violet"},
-                    {"label": "DiffPose", "array": "diffpose_joints", "palette": "teal"},
-                ],
-            }
-        )
     moments = _moments(view, both)
-    if whole and moments:
+    if moments:
         title = "Where DiffPose gains most, and where it loses most"
         payload.charts.append(
             {
@@ -793,7 +776,23 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
                     "layers": [{"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red"}],
                 }
             )
-    _over_the_clip(payload, view, both, whole)
+    if whole:
+        _over_the_clip(payload, view, both)
+    if both.truth_cam is not None:
+        bars = {
+            "id": "joints",
+            "kind": "bars",
+            "title": "Error of every joint in this frame",
+            "unit": "mm",
+            "axis": "frame",
+            "span": 5 if whole else 12,
+            "help": "Distance of every joint to the exact one, at the frame and step that the timeline shows",
+            "series": [
+                {"label": "Graformer", "array": "graformer_joints", "palette": "violet"},
+                {"label": "DiffPose", "array": "diffpose_joints", "palette": "teal"},
+            ],
+        }
+        payload.charts.insert(1, bars)  # beside the error over the clip
     return payload.pack()
 
 

@@ -33,6 +33,9 @@ class Chart {
     this.key = element("span", "dps-chart-key", head);
     this.jumps = element("span", "dps-chart-jumps", head);
     this.plot = element("div", "dps-chart-plot", this.root);
+    // Asking for the size while drawing would lay the page out again for every chart.
+    this.watcher = new ResizeObserver(() => { this.measure(); this.stage.schedule(); });
+    this.watcher.observe(this.plot);
     this.tip = element("div", "dps-tip", this.plot);
     this.tip.hidden = true;
     if (spec.note) rich(element("p", "dps-chart-note", this.root), spec.note);
@@ -67,10 +70,12 @@ class Chart {
     const { stage } = this;
     return stage.arrays[name].at(this.axis === "frame" ? i : stage.frame, this.axis === "step" ? i : stage.step);
   }
+  measure() {
+    this.width = this.plot.clientWidth;
+    this.height = this.plot.clientHeight;
+  }
   begin() {
-    const box = this.plot.getBoundingClientRect();
-    this.width = box.width;
-    this.height = box.height;
+    if (!this.width) this.measure();
     if (this.width < 30 || this.height < 30) return null;
     this.context = fitCanvas(this.canvas, this.width, this.height);
     this.context.font = CHART_FONT;
@@ -152,10 +157,14 @@ class Chart {
     }
     entries.forEach((e, i) => {
       const node = this.key.children[i];
-      node.firstChild.style.color = e.colour;
-      node.firstChild.className = e.dash ? `dash-${e.dash}` : "";
-      rich(node.children[1], e.label);
-      node.lastChild.textContent = e.value;
+      const look = `${e.colour} ${e.dash || ""} ${e.label}`;
+      if (node.dataset.look !== look) {
+        node.dataset.look = look;
+        node.firstChild.style.color = e.colour;
+        node.firstChild.className = e.dash ? `dash-${e.dash}` : "";
+        rich(node.children[1], e.label);
+      }
+      if (node.lastChild.textContent !== e.value) node.lastChild.textContent = e.value;
     });
   }
   describe(text) { this.canvas.setAttribute("aria-label", `${this.spec.title}: ${text}`); }
@@ -442,8 +451,11 @@ class Gallery extends Chart {
   draw() {
     const { stage, spec } = this;
     const last = stage.count("step") - 1; // the answer, wherever the timeline stands
-    for (const { moment, canvas, button } of this.tiles) {
-      button.setAttribute("aria-pressed", moment.index === stage.frame);
+    for (const { moment, button } of this.tiles) button.setAttribute("aria-pressed", moment.index === stage.frame);
+    const look = lookOf(stage, [this.width]);
+    if (look === this.look) return;
+    this.look = look;
+    for (const { moment, canvas } of this.tiles) {
       const box = canvas.getBoundingClientRect();
       if (box.width < 20) continue;
       paintScene(canvas, this, spec.layers, box.width, box.height, moment.index, last);

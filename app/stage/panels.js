@@ -96,6 +96,12 @@ class Panel {
   }
 }
 
+/** What a picture depends on besides where the timeline stands: where nothing of it changed, it need not be painted again. */
+function lookOf(stage, more) {
+  const { hidden, ghosts, joint } = stage.memory;
+  return JSON.stringify([stage.camera, [...hidden], ghosts, joint, stage.themeKey, stage.header.hash, ...more]);
+}
+
 /** The same look from nearer by. */
 function closer(camera, factor) {
   const near = copyCamera(camera);
@@ -390,6 +396,10 @@ class MiniScene extends FlatPanel {
     if (!this.ready) return;
     const { stage } = this;
     const [width, height] = this.size();
+    const moves = this.spec.layers.some((l) => stage.arrays[l.array].axes.includes("step"));
+    const look = lookOf(stage, [width, height, stage.frame, moves ? stage.step : null]);
+    if (look === this.look) return;
+    this.look = look;
     paintScene(this.canvas, this, this.spec.layers, width, height, stage.frame, stage.step);
     this.drawReadouts();
     this.canvas.setAttribute("aria-label", `${this.spec.title}, ${stage.positionText()}`);

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import streamlit as st
 
@@ -27,6 +29,9 @@ EQ_MEAN = r"\text{prediction} = \tfrac1N \textstyle\sum_{n=1}^{N} h_0^{(n)}"
 
 
 LAYOUTS = ("Side by side", "Overlaid")
+NOISES = {"eq1": "One draw, kept (Eq. 1)", "eq2": "New at every step (Eq. 2)"}
+
+Option = TypeVar("Option", bound=str)
 
 _MM = "%.1f mm"
 TABLE_COLUMNS = {
@@ -35,6 +40,25 @@ TABLE_COLUMNS = {
     "Gain": st.column_config.NumberColumn(format=_MM, help="How much nearer DiffPose is; below 0: further away"),
     "Hidden": st.column_config.NumberColumn(format="%.0f %%", help="Share of the frames in which something hides it"),
 }
+
+
+def _choice(
+    label: str, options: Sequence[Option], key: str, help_: str, words: Callable[[Option], str] = str
+) -> Option:
+    """One of a few options in a row with its name, remembered in the address."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+        st.markdown(f":small[{label}]", help=help_, width="content")
+        picked: Option = st.segmented_control(
+            label,
+            options,
+            default=options[0],
+            required=True,
+            format_func=words,
+            key=key,
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+    return picked
 
 
 def _pick_frame(frame: int) -> None:
@@ -83,10 +107,10 @@ def _stage_by_blocks(
     st.rerun()
 
 
-def forward(session: Session, number: str = "") -> None:
+def forward(session: Session) -> None:
     """Forward diffusion: standard beside GMM."""
     section(
-        number,
+        "",
         "Forward diffusion: what noise does to a pose",
         "Training starts from a known pose $h_0$ and adds noise for 50 steps. Standard diffusion adds the same "
         "noise to every joint, so the body dissolves. DiffPose draws its noise from **this image's uncertainty**: "
@@ -95,8 +119,24 @@ def forward(session: Session, number: str = "") -> None:
         "Eq. 1 of the supplement. $\\mu^G$ and $\\Sigma_m$ belong to one component of the mixture, drawn once per "
         "sample. Standard diffusion: $\\mu^G = 0$, $\\Sigma = I$.",
     )
+    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+        schedule = _choice(
+            "Schedule",
+            list(SCHEDULES),
+            "schedule",
+            "How much noise every step adds in the first two scenes; the third shows the other schedule.",
+            lambda name: SCHEDULES[name],
+        )
+        noise = _choice(
+            "Noise",
+            list(NOISES),
+            "noise",
+            "Eq. 1 keeps one draw of noise for all k, so that paths are smooth; Eq. 2 adds a new draw at every step.",
+            lambda name: NOISES[name],
+        )
+    settings = replace(session.settings, schedule=schedule, stepwise=noise == "eq2")
     with st.spinner("Adding noise, 50 steps, 200 samples"):
-        data = services.forward_stage(session.source, session.clip, session.frame, session.settings)
+        data = services.forward_stage(session.source, session.clip, session.frame, settings)
     stage(data, "forward", on_frame=_pick_frame)
     st.caption(
         "Violet is $H_K$, where the reverse process starts at test time. "
@@ -109,10 +149,10 @@ def forward(session: Session, number: str = "") -> None:
     )
 
 
-def reverse(session: Session, number: str = "") -> None:
+def reverse(session: Session) -> None:
     """Reverse diffusion: without beside with f_ST."""
     section(
-        number,
+        "",
         "Reverse diffusion: from many poses to one",
         "Now backwards: the network $g$ takes uncertain poses and removes the noise step by step. Both sides "
         "start from the same samples, use the same noise and know the same mixture. Only the right one also gets "
@@ -129,10 +169,10 @@ def reverse(session: Session, number: str = "") -> None:
     )
 
 
-def compare(session: Session, number: str = "") -> None:
+def compare(session: Session) -> None:
     """DiffPose beside Graformer beside the truth."""
     section(
-        number,
+        "",
         "The result: DiffPose, Graformer and the truth",
         "Graformer answers at once from the 2D pose. DiffPose averages its hypotheses after the last step. "
         "The **red** skeleton is where the joints really are."
@@ -142,14 +182,11 @@ def compare(session: Session, number: str = "") -> None:
         EQ_MEAN,
         f"$N$ = {session.settings.hypotheses} hypotheses here; bones then keep their lengths over the clip.",
     )
-    layout = st.segmented_control(
+    layout = _choice(
         "Skeletons",
         LAYOUTS,
-        default=LAYOUTS[0],
-        required=True,
-        key="layout",
-        bind="query-params",
-        help="Every method in a scene of its own, or all in one scene beside the 2D pose that they were made from.",
+        "layout",
+        "Every method in a scene of its own, or all in one scene beside the 2D pose that they were made from.",
     )
     clip, source, settings = session.clip, session.source, session.settings.of_reverse()
     lifted = services.whole_clip(source, clip, settings)

@@ -11,6 +11,8 @@ from app.views.common import Session
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 UPLOADED = "uploaded_clip"
+#: Views that run no reverse process.
+WITHOUT_REVERSE = ("Forward", "Results")
 
 
 def _label(name: str) -> str:
@@ -63,8 +65,8 @@ def _pick_clip(services: Any) -> PoseClip2D | None:
     return clip
 
 
-def draw(services: Any) -> Session | None:
-    """Draw the sidebar; returns what it says, or None where there is no clip."""
+def draw(services: Any, view: str) -> Session | None:
+    """Draw the sidebar for a view; returns what it says, or None where there is no clip."""
     with st.sidebar:
         clip = _pick_clip(services)
         if clip is None:
@@ -85,20 +87,15 @@ def draw(services: Any) -> Session | None:
                 help="The frame that forward diffusion starts from; the other views go to it and play on from there.",
             )
         st.divider()
-        schedule = st.selectbox(
-            "Forward noise schedule",
-            list(SCHEDULES),
-            format_func=lambda s: SCHEDULES[s],
-            key="schedule",
-            bind="query-params",
-            help="How fast forward diffusion adds noise: the paper's adds little, the converging one arrives at H_K.",
-        )
+        # Greyed where they change nothing, rather than left out: a control that is gone forgets what it was set to.
+        idle = view in WITHOUT_REVERSE
         steps = st.select_slider(
             "Reverse steps (DDIM)",
             [1, 2, 5, 10, 25, 50],
             value=5,
             key="steps",
             bind="query-params",
+            disabled=idle,
             help="How many of the 50 steps the reverse process really takes; the paper uses 5.",
         )
         hypotheses = st.select_slider(
@@ -107,6 +104,7 @@ def draw(services: Any) -> Session | None:
             value=5,
             key="hypotheses",
             bind="query-params",
+            disabled=idle,
             help="How many poses are drawn from H_K and denoised; their mean is the answer, the paper uses 5.",
         )
         eta = st.slider(
@@ -117,6 +115,7 @@ def draw(services: Any) -> Session | None:
             0.1,
             key="eta",
             bind="query-params",
+            disabled=idle,
             help="How much fresh noise every reverse step adds: 0 is deterministic, 1 is as random as DDPM.",
         )
         seed = st.number_input(
@@ -137,7 +136,10 @@ def draw(services: Any) -> Session | None:
                 format_func=lambda s: f"{SCHEDULES[s]} schedule",
                 key="trained_on",
                 bind="query-params",
+                disabled=idle,
                 help="The noise schedule that the reverse process's network learned from.",
             )
-    settings = Settings(schedule, int(steps), int(hypotheses), float(eta), int(seed), trained_on=trained_on)
+    settings = Settings(
+        steps=int(steps), hypotheses=int(hypotheses), eta=float(eta), seed=int(seed), trained_on=trained_on
+    )
     return Session(clip, source, int(frame), settings)

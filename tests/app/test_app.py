@@ -63,6 +63,21 @@ def test_opens_with_a_clip_and_no_click(app: AppTest) -> None:
 
 
 @needs_weights
+def test_controls_of_the_reverse_process_are_greyed_in_the_forward_view_and_keep_their_values(app: AppTest) -> None:
+    app.session_state["view"] = "Forward"
+    app.session_state["steps"] = 1
+    app.session_state["noise"] = "eq2"
+    app.run()
+    assert not app.exception
+    steps = app.sidebar.select_slider(key="steps")
+    assert (steps.disabled, steps.value) == (True, 1)
+    app.session_state["view"] = "Reverse"
+    app.run()
+    steps = app.sidebar.select_slider(key="steps")
+    assert (steps.disabled, steps.value) == (False, 1)
+
+
+@needs_weights
 def test_compare_lifts_the_whole_clip_and_shows_the_joints_in_a_table(app: AppTest) -> None:
     app.session_state["view"] = "Compare"
     app.session_state["steps"] = 1

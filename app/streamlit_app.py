@@ -20,7 +20,7 @@ st.set_page_config(page_title="DiffPose Studio", page_icon=str(ICON), layout="wi
 preload()
 
 from app import services  # noqa: E402
-from app.views import sections, sidebar, uncertainty  # noqa: E402
+from app.views import results, sections, sidebar, uncertainty  # noqa: E402
 from app.views.common import Session  # noqa: E402
 from diffpose_core.structures import InvalidInput  # noqa: E402
 
@@ -71,6 +71,7 @@ VIEWS = {
     "Forward": sections.forward,
     "Reverse": sections.reverse,
     "Compare": sections.compare,
+    "Results": results.results,
 }
 
 

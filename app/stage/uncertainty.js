@@ -1,15 +1,5 @@
 // What the uncertainty view adds: heatmaps before and after, ellipsoids, a mixture's components, depth distributions.
 
-// Up to ten components: hues that stay apart for most eyes; every component is numbered as well.
-const COMPONENT_COLOURS = {
-  light: ["#0072b2", "#c2410c", "#0b7a6b", "#a21caf", "#8a6d00", "#2b8ccf", "#be123c", "#4d7c0f", "#6d5bd0", "#5b6472"],
-  dark: ["#5cb8f0", "#ff9a5c", "#3fd3bb", "#e58cf2", "#e6c84a", "#9bd2ff", "#ff8098", "#a9d65c", "#b3a6ff", "#b5bdca"],
-};
-COMPONENT_COLOURS.light.forEach((light, m) => {
-  const dark = COMPONENT_COLOURS.dark[m];
-  PALETTES[`component${m}`] = { light: [light, light, light], dark: [dark, dark, dark] };
-});
-
 const LIMB_NAMES = { L: "left ", R: "right " };
 /** A joint's name in plain words: RFoot is "right foot". */
 function jointLabel(joint) {

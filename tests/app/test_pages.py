@@ -77,3 +77,22 @@ def test_a_hidden_joint_moves_the_cloud_and_nothing_else_of_the_setting():
     assert arrays["moved"][-1] > 10, "millimetres"
     other = abs(arrays["draws"][-1, :, 13] - arrays["draws"][0, :, 13]).max()
     assert other < 0.02, "another limb's draws stay but for the pose's scale (metres)"
+
+
+@needs_weights
+def test_results_open_and_their_controls_work(app: AppTest):
+    app.session_state["view"] = "Results"
+    app.session_state["table"] = "frame"
+    app.session_state["metric"] = "p_mpjpe_mm"
+    app.run()
+    assert not app.exception and not app.error
+    assert [s.value for s in app.subheader][:3] == [
+        "What the paper reports",
+        "What this project measured",
+        "Model cards",
+    ]
+    tables = [d.value for d in app.dataframe]
+    assert tables[0].loc["DiffPose", "Average"] == 39.2
+    assert "graformer" in tables[1].index
+    app.selectbox(key="card").select("graformer").run()
+    assert not app.exception and not app.error

@@ -1,0 +1,30 @@
+"""The board: our browser component for charts of results, beside each other, with tips and names to switch off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+HERE = Path(__file__).parent
+#: Colours and small helpers are the stage's own.
+SCRIPTS = (HERE.parent / "stage" / "theme.js", HERE.parent / "stage" / "painter.js", HERE / "board.js")
+
+
+@cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "diffpose_board",
+        html='<div class="dpb"></div>',
+        css=(HERE / "board.css").read_text(encoding="utf-8"),
+        js="\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS),
+        isolate_styles=False,
+    )
+
+
+def board(charts: Sequence[dict[str, Any]], key: str) -> None:
+    """Show charts (app.figures.results) in a grid of twelve columns; what is switched off stays off by its name."""
+    _component()(key=key, data={"charts": list(charts)})

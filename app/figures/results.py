@@ -1,0 +1,247 @@
+"""Charts of published and of measured results, as plain values that the board draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.reports import METRICS, PublishedTable, Report
+from diffpose_core.config import PRESETS, DenoiserConfig
+
+#: Published methods: hue and shape by their place in the table; DiffPose always looks the same.
+_SHAPES = ("square", "triangle", "diamond", "cross", "down", "square")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A measured method: how it is called and drawn. schedule: of its noise, "" for one without any.
+
+    variants: what else was measured of it, e.g. {"1 step": "diffpose_1_step"}.
+    """
+
+    name: str
+    label: str
+    schedule: str
+    colour: str
+    shape: str
+    variants: Mapping[str, str]
+
+
+def _look(name: str, order: int) -> tuple[str, str, str, str]:
+    """Label, schedule, colour and shape of a method."""
+    preset = PRESETS.get(name)
+    config = None if preset is None else preset.network
+    if not isinstance(config, DenoiserConfig):
+        label = name.replace("_", " ").capitalize()
+        baseline = name == "graformer"
+        return (
+            (f"{label} (baseline)" if baseline else label),
+            "",
+            "violet" if baseline else f"component{order % 10}",
+            "square",
+        )
+    if config.prediction_type == "previous":
+        return "DiffPose in the paper's form", config.schedule, "component3", "cross"
+    if config.diffusion == "standard":
+        label = "DiffPose, standard noise" if config.use_context else "DiffPose, standard noise, no f_ST"
+        return label, config.schedule, "component1", "triangle"
+    if not config.use_context:
+        return "DiffPose, no f_ST", config.schedule, "component0", "diamond"
+    return "DiffPose", config.schedule, "teal", "circle"
+
+
+def measured_methods(report: Report) -> list[Method]:
+    """The methods of a report, with the figures that are variants of one put under it.
+
+    A name that is another one's with something after it, and no preset's own name, is a variant: `diffpose_1_step`.
+    """
+    names = list(report.methods)
+
+    def owner(name: str) -> str | None:
+        if name in PRESETS:
+            return None
+        return max((n for n in names if name.startswith(f"{n}_")), key=len, default=None)
+
+    variants: dict[str, dict[str, str]] = {name: {} for name in names}
+    for name in names:
+        base = owner(name)
+        if base is not None:
+            words = name[len(base) + 1 :].replace("_", " ")
+            hypotheses = report.provenance.get("hypotheses")
+            if words == "best" and hypotheses:
+                words = f"best of {hypotheses}"
+            variants[base][words] = name
+    mains = [name for name in names if owner(name) is None]
+    return [Method(name, *_look(name, order), variants[name]) for order, name in enumerate(mains)]
+
+
+def schedules(methods: Iterable[Method]) -> list[str]:
+    """The schedules among methods, in the order in which they come."""
+    return list(dict.fromkeys(m.schedule for m in methods if m.schedule))
+
+
+def _series(label: str, colour: str, shape: str = "circle", **more: Any) -> dict[str, Any]:
+    return {"label": label, "colour": colour, "shape": shape, **more}
+
+
+def published_by_action(table: PublishedTable) -> dict[str, Any]:
+    """P-MPJPE of every method at every action, the printed average last."""
+    own = table.methods[-1]
+    series = []
+    for index, method in enumerate(table.methods):
+        if method is own:
+            series.append(_series(method.name, "teal", strong=True, help=method.reference))
+        else:
+            look = ("violet", "square") if index == len(table.methods) - 2 else (f"component{index}", _SHAPES[index])
+            series.append(_series(method.name, *look, help=method.reference))
+    rows: list[dict[str, Any]] = [
+        {"label": action, "values": [m.values[i] for m in table.methods]} for i, action in enumerate(table.actions)
+    ]
+    rows.append({"label": "Average", "values": [m.average for m in table.methods], "strong": True})
+    return {
+        "kind": "dots",
+        "title": f"{table.metric} by action",
+        "unit": "mm",
+        "note": "Further left is better. Click a name to hide a method.",
+        "series": series,
+        "rows": rows,
+        "span": 7,
+    }
+
+
+def published_averages(table: PublishedTable) -> dict[str, Any]:
+    """The printed averages as bars, in the table's order."""
+    return {
+        "kind": "bars",
+        "title": f"Average {table.metric}",
+        "unit": "mm",
+        "rows": [
+            {
+                "label": m.name,
+                "value": m.average,
+                "colour": "teal" if m is table.methods[-1] else "grey",
+                "help": m.reference,
+            }
+            for m in table.methods
+        ],
+        "span": 5,
+    }
+
+
+def published_gains(table: PublishedTable) -> dict[str, Any]:
+    """How far DiffPose is below the best of the other methods, action by action, largest first."""
+    *others, own = table.methods
+    rows: list[dict[str, Any]] = []
+    for i, action in enumerate(table.actions):
+        best = min(others, key=lambda m: m.values[i])
+        gain = best.values[i] - own.values[i]
+        help_ = f"{own.name} {own.values[i]:.1f}, {best.name} {best.values[i]:.1f} mm"
+        rows.append({"label": action, "value": round(gain, 4), "help": help_})
+    return {
+        "kind": "gains",
+        "title": "DiffPose's gain over the best other method",
+        "unit": "mm",
+        "note": "To the right: DiffPose is better. To the left: another method is.",
+        "rows": sorted(rows, key=lambda r: -r["value"]),
+        "span": 5,
+    }
+
+
+def _of(report: Report, name: str, metric: str, part: str | None = None) -> float | None:
+    row: Any = report.methods[name]
+    if part is not None:
+        row = row.get(part) or {}
+    value = row.get(metric)
+    return None if value is None else float(value)
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def measured_totals(report: Report, methods: Sequence[Method], metric: str) -> dict[str, Any]:
+    """Totals of the methods: the answer, and the variants that were measured beside it."""
+    kinds = list(dict.fromkeys(kind for m in methods for kind in m.variants))
+    looks = (("grey", "diamond"), ("component4", "triangle"), ("component6", "cross"), ("component8", "square"))
+    series = [_series("the answer", "teal", strong=True)]
+    series += [_series(kind, *looks[i % len(looks)]) for i, kind in enumerate(kinds)]
+    rows = []
+    for m in methods:
+        answer = _of(report, m.name, metric)
+        values = [answer, *(_of(report, m.variants[k], metric) if k in m.variants else None for k in kinds)]
+        rows.append({"label": m.label, "values": values, "text": _text(answer)})
+    return {
+        "kind": "dots",
+        "title": f"{METRICS[metric]} over all test frames",
+        "unit": "mm",
+        "note": "Further left is better. The best hypothesis is picked with the truth at hand: a bound, no answer.",
+        "series": series,
+        "rows": rows,
+        "joined": False,
+        "span": 6,
+    }
+
+
+def measured_visibility(report: Report, methods: Sequence[Method], metric: str) -> dict[str, Any]:
+    """Errors of joints that something hid from the camera, and of those that it saw."""
+    rows: list[dict[str, Any]] = [
+        {"label": m.label, "values": [_of(report, m.name, metric, part) for part in ("hidden", "visible")]}
+        for m in methods
+    ]
+    return {
+        "kind": "dots",
+        "title": f"{METRICS[metric]} of hidden and of visible joints",
+        "unit": "mm",
+        "note": "The hip counts in neither: it is the origin.",
+        "series": [
+            _series("hidden joints", "component1", "ring", strong=True),
+            _series("visible joints", "component0", strong=True),
+        ],
+        "rows": [row for row in rows if any(v is not None for v in row["values"])],
+        "joined": False,
+        "span": 6,
+    }
+
+
+def measured_by_action(report: Report, methods: Sequence[Method], metric: str) -> dict[str, Any]:
+    """Every method at every action, hardest action of the first method first."""
+    actions: dict[str, list[float | None]] = {}
+    for i, m in enumerate(methods):
+        for action, row in (report.methods[m.name].get("actions") or {}).items():
+            actions.setdefault(action, [None] * len(methods))[i] = row.get(metric)
+    rows: list[dict[str, Any]] = [
+        {"label": action.replace("-", " "), "values": values} for action, values in actions.items()
+    ]
+
+    def hardest(row: dict[str, Any]) -> float:
+        return -max(v for v in row["values"] if v is not None)
+
+    return {
+        "kind": "dots",
+        "title": f"{METRICS[metric]} by action",
+        "unit": "mm",
+        "note": "Hardest first. Click a name to hide a method.",
+        "series": [_series(m.label, m.colour, m.shape, strong=m.label == "DiffPose") for m in methods],
+        "rows": sorted((r for r in rows if any(v is not None for v in r["values"])), key=hardest),
+        "span": 7,
+    }
+
+
+def measured_gains(report: Report, method: Method, reference: Method, metric: str) -> dict[str, Any]:
+    """How far one method is below another, action by action, largest first."""
+    own, other = (report.methods[m.name].get("actions") or {} for m in (method, reference))
+    rows = []
+    for action in own:
+        a, b = own[action].get(metric), (other.get(action) or {}).get(metric)
+        if a is not None and b is not None:
+            words = f"{method.label} {a:.1f}, {reference.label} {b:.1f} mm"
+            rows.append({"label": action.replace("-", " "), "value": b - a, "help": words})
+    return {
+        "kind": "gains",
+        "title": f"{method.label}: gain over {reference.label}",
+        "unit": "mm",
+        "note": "To the right: better. To the left: worse.",
+        "rows": sorted(rows, key=lambda r: -r["value"]),
+        "span": 5,
+    }

@@ -1,0 +1,152 @@
+"""The results page's numbers: the supplement's tables as they are, reports with any methods, and broken files."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import reports
+from app.figures import results as figures
+from app.reports import Report
+from diffpose_core.structures import InvalidInput
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def row(value: float, hidden: float | None = 50.0) -> dict[str, Any]:
+    both = {"mpjpe_mm": value, "p_mpjpe_mm": value / 2}
+    return {
+        **both,
+        "hidden": {"mpjpe_mm": hidden, "p_mpjpe_mm": hidden},
+        "visible": {"mpjpe_mm": value - 1, "p_mpjpe_mm": value / 2},
+        "actions": {"walk": both, "jump-up": {"mpjpe_mm": value + 5, "p_mpjpe_mm": value / 2 + 5}},
+    }
+
+
+CONTENT: dict[str, Any] = {
+    "methods": {
+        "graformer": row(44.0),
+        "diffpose": row(41.0),
+        "diffpose_1_step": row(41.5),
+        "diffpose_best": row(37.0),
+        "diffpose_no_context": row(48.0),
+        "diffpose_no_context_best": row(45.0),
+        "diffpose_standard_supplement": row(110.0),
+        "mixste": row(40.0, None),
+        "mixste_ensemble": row(39.0),
+    },
+    "frames": 1234,
+    "provenance": {"data": "test.npz", "stride": 5, "hypotheses": 5, "steps": 5, "seed": 0, "mixed_precision": True},
+}
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(CONTENT))
+    found = reports.read_report(path)
+    assert found is not None
+    return found
+
+
+def test_the_published_tables_are_the_supplements():
+    video, frame = reports.published_tables()
+    assert (video.number, frame.number) == (1, 2)
+    assert len(video.methods) == 7 and len(frame.methods) == 5
+    for table in (video, frame):
+        assert len(table.actions) == 15
+        assert table.methods[-1].name == "DiffPose" and table.metric == "P-MPJPE"
+        for method in table.methods:
+            assert len(method.values) == 15
+            assert abs(sum(method.values) / 15 - method.average) < 0.5, "printed averages are near the actions' mean"
+    assert (video.methods[-1].average, frame.methods[-1].average) == (28.7, 39.2)
+    walking = video.actions.index("Walking")
+    assert video.methods[-1].values[walking] == 18.6
+    assert frame.methods[0].values[frame.actions.index("Sitting down")] == 73.3
+
+
+def test_gains_say_where_another_method_is_better():
+    _, frame = reports.published_tables()
+    gains = {r["label"]: r["value"] for r in figures.published_gains(frame)["rows"]}
+    assert gains["Greeting"] == pytest.approx(38.6 - 39.2), "Pavlakos is better there"
+    assert gains["Sitting down"] == pytest.approx(56.6 - 52.5)
+    assert list(gains.values()) == sorted(gains.values(), reverse=True)
+
+
+def test_variants_belong_to_their_method_and_unknown_methods_are_shown(report: Report):
+    methods = {m.name: m for m in figures.measured_methods(report)}
+    assert list(methods) == [
+        "graformer", "diffpose", "diffpose_no_context", "diffpose_standard_supplement", "mixste"
+    ]  # fmt: skip
+    assert methods["diffpose"].variants == {"1 step": "diffpose_1_step", "best of 5": "diffpose_best"}
+    assert methods["diffpose_no_context"].variants == {"best of 5": "diffpose_no_context_best"}
+    assert methods["mixste"].variants == {"ensemble": "mixste_ensemble"}
+    assert methods["graformer"].schedule == methods["mixste"].schedule == ""
+    assert methods["diffpose_standard_supplement"].schedule == "supplement"
+    assert figures.schedules(methods.values()) == ["converging", "supplement"]
+    assert len({m.label for m in methods.values()}) == len(methods)
+
+
+def test_measured_charts_hold_the_reports_numbers(report: Report):
+    methods = figures.measured_methods(report)
+    totals = figures.measured_totals(report, methods, "mpjpe_mm")
+    assert [s["label"] for s in totals["series"]] == ["the answer", "1 step", "best of 5", "ensemble"]
+    assert totals["rows"][1]["values"] == [41.0, 41.5, 37.0, None]
+    visibility = figures.measured_visibility(report, methods, "p_mpjpe_mm")
+    assert visibility["rows"][0]["values"] == [50.0, 22.0]
+    assert visibility["rows"][-1]["values"] == [None, 20.0], "a method without hidden joints keeps its other half"
+    actions = figures.measured_by_action(report, methods, "mpjpe_mm")
+    assert [r["label"] for r in actions["rows"]] == ["jump up", "walk"], "hardest first"
+    gains = figures.measured_gains(report, methods[1], methods[0], "mpjpe_mm")
+    assert [r["value"] for r in gains["rows"]] == [3.0, 3.0]
+
+
+def test_a_report_says_how_it_was_made(report: Report):
+    assert report.command == (
+        "diffpose evaluate --data test.npz --stride 5 --steps 5 --hypotheses 5 --seed 0 --mixed-precision"
+    )
+    recorded = Report("x", report.methods, 1, {"command": "diffpose evaluate --data y.npz"}, "0")
+    assert recorded.command == "diffpose evaluate --data y.npz"
+
+
+def test_broken_reports_are_named_and_others_are_still_read(tmp_path: Path, report: Report):
+    (tmp_path / "broken.json").write_text("{")
+    damaged = copy.deepcopy(CONTENT)
+    damaged["methods"]["diffpose"]["mpjpe_mm"] = None
+    (tmp_path / "damaged.json").write_text(json.dumps(damaged))
+    (tmp_path / "empty.json").write_text('{"methods": []}')
+    (tmp_path / "other.json").write_text('{"frames": 3}')
+    found, problems = reports.reports(tmp_path)
+    assert [r.name for r in found] == ["run"]
+    assert len(problems) == 3
+    assert any("broken.json is no JSON" in p for p in problems)
+    assert any("'diffpose' has no number for mpjpe_mm" in p for p in problems)
+    with pytest.raises(InvalidInput, match=r"empty\.json: expected an object of methods, found list"):
+        reports.read_report(tmp_path / "empty.json")
+
+
+def test_the_shipped_reports_and_cards_can_be_shown():
+    found, problems = reports.reports()
+    assert not problems
+    for one in found:
+        methods = figures.measured_methods(one)
+        for metric in reports.METRICS:
+            for chart in (figures.measured_totals, figures.measured_visibility, figures.measured_by_action):
+                json.dumps(chart(one, methods, metric), allow_nan=False)
+    cards = reports.model_cards()
+    assert all(text.startswith("#") for text in cards.values())
+
+
+def test_the_board_knows_every_kind_of_chart():
+    code = (ROOT / "app" / "board" / "board.js").read_text(encoding="utf-8")
+    table, _ = reports.published_tables()
+    for chart in (
+        figures.published_by_action(table),
+        figures.published_averages(table),
+        figures.published_gains(table),
+    ):
+        assert f"{chart['kind']}:" in code.split("BOARD_KINDS = ")[1].splitlines()[0]

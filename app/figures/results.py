@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 from app.reports import METRICS, PublishedTable, Report
 from diffpose_core.config import PRESETS, DenoiserConfig
 
+#: Names of what was measured of a method beside its answer.
+_VARIANT = re.compile(r"(?P<base>.+)_(?P<kind>best|\d+_steps?|\d+_hypotheses)")
+#: What the networks without diffusion are called; others go by their names.
+_BASELINES = {"graformer": "Graformer (baseline)", "graformer_reconciled": "Graformer, reconciled 2D"}
 #: Published methods: hue and shape by their place in the table; DiffPose always looks the same.
 _SHAPES = ("square", "triangle", "diamond", "cross", "down", "square")
 
@@ -33,14 +38,8 @@ def _look(name: str, order: int) -> tuple[str, str, str, str]:
     preset = PRESETS.get(name)
     config = None if preset is None else preset.network
     if not isinstance(config, DenoiserConfig):
-        label = name.replace("_", " ").capitalize()
-        baseline = name == "graformer"
-        return (
-            (f"{label} (baseline)" if baseline else label),
-            "",
-            "violet" if baseline else f"component{order % 10}",
-            "square",
-        )
+        colour = {"graformer": "violet", "graformer_reconciled": "component8"}.get(name, f"component{order % 10}")
+        return _BASELINES.get(name, name.replace("_", " ").capitalize()), "", colour, "square"
     if config.prediction_type == "previous":
         return "DiffPose in the paper's form", config.schedule, "component3", "cross"
     if config.diffusion == "standard":
@@ -52,28 +51,26 @@ def _look(name: str, order: int) -> tuple[str, str, str, str]:
 
 
 def measured_methods(report: Report) -> list[Method]:
-    """The methods of a report, with the figures that are variants of one put under it.
-
-    A name that is another one's with something after it, and no preset's own name, is a variant: `diffpose_1_step`.
-    """
-    names = list(report.methods)
-
-    def owner(name: str) -> str | None:
-        if name in PRESETS:
-            return None
-        return max((n for n in names if name.startswith(f"{n}_")), key=len, default=None)
-
-    variants: dict[str, dict[str, str]] = {name: {} for name in names}
-    for name in names:
-        base = owner(name)
-        if base is not None:
-            words = name[len(base) + 1 :].replace("_", " ")
-            hypotheses = report.provenance.get("hypotheses")
-            if words == "best" and hypotheses:
-                words = f"best of {hypotheses}"
-            variants[base][words] = name
-    mains = [name for name in names if owner(name) is None]
-    return [Method(name, *_look(name, order), variants[name]) for order, name in enumerate(mains)]
+    """The methods of a report, with what else was measured of one put under it: `diffpose_1_step`, `diffpose_best`."""
+    variants: dict[str, dict[str, str]] = {name: {} for name in report.methods}
+    mains = []
+    for name in report.methods:
+        match = _VARIANT.fullmatch(name)
+        if match is None or match["base"] not in report.methods:
+            mains.append(name)
+            continue
+        words = match["kind"].replace("_", " ")
+        hypotheses = report.provenance.get("hypotheses")
+        if words == "best" and hypotheses:
+            words = f"best of {hypotheses}"
+        variants[match["base"]][words] = name
+    found: list[Method] = []
+    for order, name in enumerate(mains):
+        label, schedule, colour, shape = _look(name, order)
+        if any((m.label, m.schedule) == (label, schedule) for m in found):
+            label = f"{label} ({name})"
+        found.append(Method(name, label, schedule, colour, shape, variants[name]))
+    return found
 
 
 def schedules(methods: Iterable[Method]) -> list[str]:

@@ -20,7 +20,7 @@ st.set_page_config(page_title="DiffPose Studio", page_icon=str(ICON), layout="wi
 preload()
 
 from app import services  # noqa: E402
-from app.views import results, sections, sidebar, uncertainty  # noqa: E402
+from app.views import learn, results, sections, sidebar, uncertainty  # noqa: E402
 from app.views.common import Session  # noqa: E402
 from diffpose_core.structures import InvalidInput  # noqa: E402
 
@@ -40,7 +40,7 @@ h3 { letter-spacing: -.012em; padding: .1rem 0 .2rem !important; }
   .dps-lead { font-size: .95rem; }
   .stLatex .katex { font-size: .98em; }
   h1 { font-size: 1.7rem !important; }
-  .st-key-view, .st-key-view > div { width: 100% !important; }
+  .st-key-view, .st-key-view > div { width: 100% !important; max-width: 100%; flex: 1 1 100%; }
   .st-key-view [role=radiogroup] { display: grid; width: 100%; grid-template-columns: repeat(4, 1fr); gap: 4px; }
   .st-key-view [role=radiogroup] button { border-radius: 8px; border: 1px solid rgba(120, 135, 160, .35); }
   .st-key-view [role=radiogroup] button { padding: 0 2px; min-width: 0; }
@@ -72,6 +72,7 @@ VIEWS = {
     "Reverse": sections.reverse,
     "Compare": sections.compare,
     "Results": results.results,
+    "Learn": learn.learn,
 }
 
 

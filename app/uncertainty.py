@@ -76,12 +76,11 @@ def mixture_stage(
     frame: int,
     components: int,
     draws: int,
-    _scores: tuple[tuple[float, float, float], ...],
+    scores: tuple[tuple[float, float, float], ...] | None,
 ) -> bytes:
-    """Packed data of the mixture fitted to one frame's H_K. _scores: `mixture_score` of M = 1, 2, ..."""
+    """Packed data of the mixture fitted to one frame's H_K. scores: `mixture_score` of M = 1, 2, ..., or None."""
     ready = pipeline.prepare(_clip, services.models(), [frame], UncertaintyConfig(draws, components))
     truth = _clip.pose3d_cam
     reference = ready.baseline[0] if truth is None else truth[frame]
-    return figures.mixture(
-        ready.h_samples[0], ready.gmm_cam[0], np.array(_scores), reference, source, _clip.name, frame
-    )
+    curve = None if scores is None else np.array(scores)
+    return figures.mixture(ready.h_samples[0], ready.gmm_cam[0], curve, reference, source, _clip.name, frame)

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,10 @@ def _evaluate(args: argparse.Namespace) -> None:
         args.data, load_models(args.weights), args.stride, args.steps, args.hypotheses, args.seed, clips,
         args.mixed_precision, args.workers, _progress("clips", args.quiet),
     )  # fmt: skip
+    report["provenance"] |= {
+        "command": shlex.join(["diffpose", *_without_paths(args.argv)]),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
     if args.json:
         Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
     print(results_table(report))

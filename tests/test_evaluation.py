@@ -1,6 +1,7 @@
 """The benchmark: its report, its averages against loops, and what a perfect method would get."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -218,6 +219,9 @@ def test_the_command_writes_the_report_and_prints_a_table(data, tiny_weights, tm
     assert set(METHODS) <= set(written["methods"]) and written["frames"] == (2 + 2) * 4
     printed = capsys.readouterr().out
     assert printed.strip() == results_table(written).strip()
+    assert written["provenance"]["command"].startswith("diffpose evaluate --data ")
+    assert "/" not in written["provenance"]["command"], "files by their names"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", written["provenance"]["date"])
     for word in ("MPJPE by action", "P-MPJPE by action", "walk", "wave", "graformer"):
         assert word in printed
     assert str(tmp_path) not in out.read_text()

@@ -137,9 +137,22 @@ class StagePayload:
         buffer = b"".join(blobs)
         plain = json.dumps(self.header(table, ""), allow_nan=False)
         digest = hashlib.sha256(plain.encode() + buffer).hexdigest()[:20]
-        text = json.dumps(self.header(table, digest), allow_nan=False).encode()
-        text += b" " * (-(8 + len(text)) % 4)
-        return MAGIC + struct.pack("<I", len(text)) + text + buffer
+        return pack_parts(self.header(table, digest), buffer)
+
+
+def pack_parts(header: Mapping[str, Any], buffer: bytes) -> bytes:
+    """Packed bytes of a header and the buffer that it describes."""
+    text = json.dumps(header, allow_nan=False).encode()
+    text += b" " * (-(8 + len(text)) % 4)
+    return MAGIC + struct.pack("<I", len(text)) + text + buffer
+
+
+def unpack_parts(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Undoes `pack_parts`. Raises InvalidInput for bytes that don't start with the tag."""
+    if data[:4] != MAGIC:
+        raise InvalidInput(f"stage data starts with {MAGIC!r}, found {data[:4]!r}")
+    (length,) = struct.unpack("<I", data[4:8])
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -147,11 +160,8 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
     Raises InvalidInput for bytes that don't start with the tag.
     """
-    if data[:4] != MAGIC:
-        raise InvalidInput(f"stage data starts with {MAGIC!r}, found {data[:4]!r}")
-    (length,) = struct.unpack("<I", data[4:8])
-    header = json.loads(data[8 : 8 + length])
-    floats = np.frombuffer(data, dtype="<f4", offset=8 + length)
+    header, buffer = unpack_parts(data)
+    floats = np.frombuffer(buffer, dtype="<f4")
     arrays = {}
     for name, spec in header["arrays"].items():
         size = int(np.prod(spec["shape"]))

@@ -325,7 +325,7 @@ def joint_study(study: JointStudy) -> bytes:
 def mixture(
     samples_cam: np.ndarray,
     gmm_cam: PoseGMM,
-    scores: np.ndarray,
+    scores: np.ndarray | None,
     reference_cam: np.ndarray,
     source: str,
     clip: str,
@@ -335,7 +335,7 @@ def mixture(
 
     samples_cam: (N, 17, 3) metres, the draws that it was fitted to. gmm_cam: one mixture of M components. scores:
     (C, 3), of mixtures of 1, 2, ... components: mean log-likelihood of the draws and of new ones, nats a pose, and
-    BIC. reference_cam: (17, 3), frames the scene. The steps are the components: 0 shows all of them.
+    BIC; None shows no curve. reference_cam: (17, 3), frames the scene. The steps are the components: 0 shows all.
     """
     count = gmm_cam.num_components
     weights = gmm_cam.weights.numpy()
@@ -397,19 +397,20 @@ def mixture(
             "spreads": "component_spread",
         }
     )
-    for key, column in zip(("fitted", "fresh", "bic"), scores.T, strict=True):
-        payload.add(f"curve_{key}", column, ("point",))
-    payload.panels.append(
-        {
-            "id": "selection",
-            "kind": "selection",
-            "title": "How many components?",
-            "caption": "Click a number to fit that many.",
-            "columns": 0.95,
-            "fitted": "curve_fitted",
-            "fresh": "curve_fresh",
-            "bic": "curve_bic",
-            "chosen": count,
-        }
-    )
+    if scores is not None:
+        for key, column in zip(("fitted", "fresh", "bic"), scores.T, strict=True):
+            payload.add(f"curve_{key}", column, ("point",))
+        payload.panels.append(
+            {
+                "id": "selection",
+                "kind": "selection",
+                "title": "How many components?",
+                "caption": "Click a number to fit that many.",
+                "columns": 0.95,
+                "fitted": "curve_fitted",
+                "fresh": "curve_fresh",
+                "bic": "curve_bic",
+                "chosen": count,
+            }
+        )
     return payload.pack()

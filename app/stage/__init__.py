@@ -30,11 +30,12 @@ SCRIPTS = (
     "panels.js",
     "charts.js",
     "uncertainty.js",
+    "lesson.js",
     "picture.js",
     "download.js",
     "stage.js",
 )
-STYLES = ("stage.css", "charts.css", "uncertainty.css", "download.css")
+STYLES = ("stage.css", "charts.css", "uncertainty.css", "lesson.css", "download.css")
 _copying = Lock()
 PLOTLY = HERE.parent / "static" / "plotly.min.js"
 

@@ -125,12 +125,12 @@ function paintScene(canvas, owner, layers, width, height, frame, step, furnish =
   for (const layer of visible.filter((l) => l.kind === "skeleton" && l.shadow !== false)) {
     drawShadow(context, at(layer), projection, bounds.floor, stage.theme);
   }
-  const items = [], rings = [];
+  const items = [], rings = [], above = [];
   const here = frame === stage.frame && step === stage.step; // ghosts and paths are those of the timeline's place
   owner.targets = [];
   for (const layer of visible) {
     const colours = stage.theme.palette(layer.palette);
-    if (LAYER_KINDS[layer.kind]) { LAYER_KINDS[layer.kind](owner, context, layer, projection, colours); continue; }
+    if (LAYER_KINDS[layer.kind]) { above.push(LAYER_KINDS[layer.kind](owner, context, layer, projection, colours)); continue; }
     const values = at(layer);
     if (layer.kind === "cloud") drawCloud(context, projectPoses(values, projection), colours, layer.opacity || 1);
     else if (layer.kind === "trail") drawTrails(context, stage.arrays[layer.array], frame, step, projection, colours);
@@ -151,6 +151,7 @@ function paintScene(canvas, owner, layers, width, height, frame, step, furnish =
     }
   }
   paintItems(context, items, stage.theme);
+  for (const paint of above) paint?.();
   const { joint } = stage.memory;
   for (const layer of joint == null || !here ? [] : visible.filter((l) => l.kind === "cloud" || l.kind === "skeleton")) {
     drawPath(context, stage, layer, joint, projection, stage.theme.palette(layer.palette));
@@ -517,7 +518,8 @@ class ImagePanel extends FlatPanel {
   }
 }
 
-// What else a scene can hold: kind of layer -> function(panel, context, layer, projection, colours).
+// What else a scene can hold: kind of layer -> function(panel, context, layer, projection, colours). It paints below the
+// skeletons, and may return a function that paints above them.
 const LAYER_KINDS = {};
 
 // What a panel of each kind is drawn by; the stage asks here.

@@ -32,3 +32,8 @@ def section(number: str, title: str, words: str, equation: str | None = None, no
         st.latex(equation)
         if note:
             st.caption(note)
+
+
+def hide_sidebar() -> None:
+    """Take the sidebar off a page that its settings don't change; its widgets stay, so that they lose nothing."""
+    st.html("<style>[data-testid=stSidebar], [data-testid=stExpandSidebarButton] { display: none !important; }</style>")

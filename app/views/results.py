@@ -12,15 +12,19 @@ from app.board import board
 from app.figures import results as figures
 from app.reports import METRICS, PublishedTable, Report
 from app.state import SCHEDULES
-from app.views.common import Session
+from app.views.common import Session, hide_sidebar
 
 STYLE = """
 <style>
-[data-testid=stSidebar], [data-testid=stExpandSidebarButton] { display: none !important; }
 .dps-badge { display: inline-block; border-radius: 99px; padding: .12rem .75rem; font-size: .82rem; font-weight: 650;
   letter-spacing: .01em; border: 1.5px solid currentColor; }
 .dps-published { color: light-dark(#6b43d8, #b79dff); } .dps-measured { color: light-dark(#0b7a6b, #2ec4ad); }
 .dps-apart { border-left: 4px solid #d9730d; padding: .1rem 0 .1rem .9rem; margin: .2rem 0 .4rem; max-width: 70rem; }
+@media (min-width: 1000px) {
+  .st-key-card_text [data-testid=stMarkdownContainer] { columns: 2; column-gap: 3.5rem; }
+  .st-key-card_text :is(h3, h4) { break-after: avoid; } .st-key-card_text tr { break-inside: avoid; }
+}
+.st-key-card_text code { overflow-wrap: anywhere; }
 </style>
 """
 
@@ -207,7 +211,7 @@ def _cards() -> None:
         bind="query-params",
         help="How these weights were made: data, command, settings, limits and licence.",
     )
-    with st.container(border=True):
+    with st.container(border=True, key="card_text"):
         # A card is a page of its own: its headings go two levels down here.
         st.markdown(re.sub(r"^(#+) ", r"##\1 ", cards[name], flags=re.MULTILINE))
 
@@ -215,6 +219,7 @@ def _cards() -> None:
 def results(session: Session) -> None:
     """Published tables, measured figures and model cards."""
     st.html(STYLE)
+    hide_sidebar()
     _published()
     st.divider()
     _measured()

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from app import services
 from app import uncertainty as uncertainty_services
 from app.state import Settings
+from app.views.learn import LESSONS
 from diffpose_core.io.clips import load_clip, save_clip
 from diffpose_core.structures import InvalidInput
 
@@ -95,4 +96,45 @@ def test_results_open_and_their_controls_work(app: AppTest):
     assert tables[0].loc["DiffPose", "Average"] == 39.2
     assert "graformer" in tables[1].index
     app.selectbox(key="card").select("graformer").run()
+    assert not app.exception and not app.error
+
+
+@needs_weights
+@pytest.mark.parametrize("lesson", [lesson.id for lesson in LESSONS])
+def test_every_step_of_the_tour_opens(app: AppTest, lesson: str):
+    app.session_state["view"] = "Learn"
+    app.session_state["lesson"] = lesson
+    app.session_state["hypotheses"] = 2
+    app.run()
+    assert not app.exception and not app.error
+    number = [one.id for one in LESSONS].index(lesson) + 1
+    assert app.subheader[0].value.startswith(f"{number} ·")
+    assert len(app.latex) == 1, "an equation beside every picture"
+
+
+@needs_weights
+def test_the_tour_goes_on_and_back_and_ends_with_doors(app: AppTest):
+    app.session_state["view"] = "Learn"
+    app.session_state["lesson"] = LESSONS[-2].id
+    app.session_state["hypotheses"] = 2
+    app.run()
+    next(b for b in app.button if b.label.startswith("Next")).click().run()
+    assert app.session_state["lesson"] == LESSONS[-1].id
+    doors = [b.label for b in app.button if b.label.startswith("Open ")]
+    assert {"Open Uncertainty", "Open Forward", "Open Reverse", "Open Compare", "Open Results"} <= set(doors)
+    next(b for b in app.button if b.label == "Back").click().run()
+    assert app.session_state["lesson"] == LESSONS[-2].id
+    next(b for b in app.button if b.label.startswith("Next")).click().run()
+    next(b for b in app.button if b.label == "Open Results").click().run()
+    assert app.session_state["view"] == "Results"
+    assert not app.exception and not app.error
+
+
+@needs_weights
+def test_the_tour_of_a_bare_frame(app: AppTest):
+    app.session_state["view"] = "Learn"
+    app.run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", bare_clip_file(), "application/octet-stream")).run()
+    app.session_state["lesson"] = "equation"
+    app.run()
     assert not app.exception and not app.error

@@ -1,0 +1,172 @@
+"""The guided tour's pictures: small stages of their own, and excerpts of the other views' stages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.figures.payload import Bounds, StagePayload, pack_parts, to_plot_axes, unpack_parts
+from app.figures.scenes import ClipFrames, image_panel, scene_bounds
+from app.figures.uncertainty import joint_label
+from diffpose_core.skeleton import LIMB_ENDS
+from diffpose_core.structures import InvalidInput
+
+
+def excerpt(data: bytes, id_: str, panels: Sequence[str] | None = None, charts: Sequence[str] = ()) -> bytes:
+    """Another view's stage with some of its panels and charts only, and a name of its own.
+
+    panels: ids of the panels to keep, in their order; all by default. Raises InvalidInput where none of them is there.
+    """
+    header, buffer = unpack_parts(data)
+    if panels is not None:
+        kept = [p for p in header["panels"] if p["id"] in panels]
+        if not kept:
+            raise InvalidInput(f"the stage {header['id']} has none of the panels {', '.join(panels)}")
+        header["panels"] = kept
+    header["charts"] = [c for c in header["charts"] if c["id"] in charts]
+    header["id"], header["columns"] = id_, 0
+    header["hash"] = hashlib.sha256(json.dumps(header).encode()).hexdigest()[:20]
+    return pack_parts(header, buffer)
+
+
+def one_picture(view: ClipFrames, draws_cam: np.ndarray) -> bytes:
+    """A picture and some of the poses that it allows, one a step.
+
+    draws_cam: (N, 17, 3), draws of H_K of the current frame, metres, camera frame.
+    """
+    payload = StagePayload(
+        id="learn-picture",
+        title="One picture, many poses",
+        source=view.source,
+        clip=view.clip.name,
+        steps=range(1, len(draws_cam) + 1),
+        bounds=scene_bounds(view.reference_cam[view.current][None]),
+        step_label="A pose that fits",
+        step_texts=[f"{n} of {len(draws_cam)}" for n in range(1, len(draws_cam) + 1)],
+        shows_frame=int(view.frames[view.current]),
+        off=("All of them",),
+    )
+    panel = image_panel(payload, view, 0.8)
+    panel["caption"] = "Every glow is a place where a joint may be."
+    panel.pop("readouts", None)
+    payload.panels.append(panel)
+    payload.pose("pose", draws_cam, "step")
+    payload.pose("all", draws_cam, "sample")
+    payload.panels.append(
+        {
+            "id": "poses",
+            "kind": "scene",
+            "title": "A 3D pose that fits this picture",
+            "caption": "Press play, then look from Camera and from Side.",
+            "layers": [
+                {"kind": "cloud", "array": "all", "label": "All of them", "palette": "grey"},
+                {"kind": "skeleton", "array": "pose", "label": "One pose", "palette": "sides"},
+            ],
+        }
+    )
+    return payload.pack()
+
+
+@dataclass(frozen=True)
+class Equation:
+    """What Eq. 1 needs for one sample of one frame, metres, camera frame.
+
+    h_0, mean, noise: (17, 3), h_0, mu^G and eps^G. alphas: schedule -> (K + 1,), alpha_k, the first schedule is shown.
+    """
+
+    h_0: np.ndarray
+    mean: np.ndarray
+    noise: np.ndarray
+    alphas: dict[str, np.ndarray]
+
+    def h_k(self, schedule: str) -> np.ndarray:
+        """h_k at every step, (K + 1, 17, 3): Eq. 1 of the supplement."""
+        alpha = self.alphas[schedule][:, None, None]
+        return self.mean + np.sqrt(alpha) * (self.h_0 - self.mean) + np.sqrt(1 - alpha) * self.noise
+
+    @property
+    def joint(self) -> int:
+        """The limb's end that moves furthest: where the equation is seen best."""
+        return int(max(LIMB_ENDS, key=lambda j: float(np.linalg.norm(self.noise[j]))))
+
+
+def live_equation(equation: Equation, has_truth: bool, source: str, clip: str, frame: int) -> bytes:
+    """Eq. 1 at work on one joint of one sample: its three terms as arrows in 3D and as numbers."""
+    joint = equation.joint
+    centre = to_plot_axes(equation.h_0[joint])
+    reach = 0.42
+    first = next(iter(equation.alphas))
+    payload = StagePayload(
+        id="learn-equation",
+        title="Eq. 1 with its values",
+        source=source,
+        clip=clip,
+        steps=range(len(equation.alphas[first])),
+        bounds=Bounds(
+            tuple(centre - reach),
+            tuple(centre + reach),
+            float(centre[2] - reach),
+        ),
+        step_ends=("h_0, the pose", "noise"),
+        initial_step=len(equation.alphas[first]) // 2,
+        shows_frame=frame,
+    )
+    payload.pose("h_0", equation.h_0)
+    payload.pose("mean", equation.mean)
+    payload.pose("noise", equation.noise)
+    for schedule, alphas in equation.alphas.items():
+        payload.add(f"alpha_{schedule}", alphas, ("step",))
+        payload.pose(f"h_k_{schedule}", equation.h_k(schedule), "step")
+    arrays = {schedule: f"h_k_{schedule}" for schedule in equation.alphas}
+    terms: dict[str, Any] = {
+        "joint": joint,
+        "h_0": "h_0",
+        "mean": "mean",
+        "noise": "noise",
+        "alphas": {schedule: f"alpha_{schedule}" for schedule in equation.alphas},
+    }
+    payload.panels.append(
+        {
+            "id": "joint",
+            "kind": "scene",
+            "title": f"One sample, seen at the {joint_label(joint)}",
+            "caption": "From the component's mean, along what is left of h_0, then along the noise: there is h_k.",
+            "columns": 1.15,
+            "layers": [
+                {
+                    "kind": "skeleton",
+                    "array": "h_0",
+                    "label": "h_0" + ("" if has_truth else ", the encoder's pose"),
+                    "palette": "grey",
+                    "opacity": 0.55,
+                    "width": 0.45,
+                    "shadow": False,
+                },
+                {
+                    "kind": "skeleton",
+                    "array": arrays[first],
+                    "label": "h_k",
+                    "palette": "sides",
+                    "width": 0.6,
+                    "shadow": False,
+                    "schedules": arrays,
+                },
+                {"kind": "terms", "array": "mean", "label": "Terms of Eq. 1", "palette": "teal", **terms},
+            ],
+        }
+    )
+    payload.panels.append(
+        {
+            "id": "equation",
+            "kind": "equation",
+            "title": f"Eq. 1 at the {joint_label(joint)}",
+            "caption": "Metres, camera frame. The bars are the two factors.",
+            **terms,
+        }
+    )
+    return payload.pack()

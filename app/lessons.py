@@ -1,0 +1,77 @@
+"""What the guided tour shows: real data of the clip that is open, mostly what the other views have computed already."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from app import services, uncertainty
+from app.figures import learn as figures
+from app.figures.learn import Equation
+from app.figures.scenes import ClipFrames
+from app.state import SCHEDULES
+from app.views.common import Session
+from diffpose_core.datasets.sampling import seeded
+from diffpose_core.diffusion.schedule import make_schedule
+
+#: Poses that the first picture flips through.
+POSES = 12
+_NOISE = 5  # a stream of random numbers of its own
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _one_picture(source: str, _session: Session, frame: int) -> bytes:
+    ready = services.prepared(source, _session.clip, (frame,))
+    view = ClipFrames(_session.clip, np.array([frame]), ready.baseline, 0, source)
+    return figures.one_picture(view, ready.h_samples[0, :POSES])
+
+
+def one_picture(session: Session) -> bytes:
+    """A picture and poses that fit it."""
+    return _one_picture(session.source, session, session.frame)
+
+
+def components(session: Session) -> bytes:
+    """The mixture fitted to H_K."""
+    data = uncertainty.mixture_stage(session.source, session.clip, session.frame, 5, 1000, None)
+    return figures.excerpt(data, "learn-mixture", ("components", "weights"))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _live_equation(source: str, _session: Session, frame: int, seed: int) -> bytes:
+    ready = services.prepared(source, _session.clip, (frame,))
+    gmm = ready.gmm_cam[0]
+    chosen = gmm.draw_components(1, seeded("cpu", seed, _NOISE))
+    noise = gmm.noise(chosen, seeded("cpu", seed, _NOISE, 1)).reshape(17, 3).numpy()
+    mean = gmm.mean_of(chosen).reshape(17, 3).numpy()
+    truth = _session.clip.pose3d_cam
+    equation = Equation(
+        ready.baseline[0] if truth is None else truth[frame],
+        mean - mean[0],
+        noise - noise[0],
+        {name: make_schedule(name).alphas_cumprod for name in SCHEDULES},
+    )
+    return figures.live_equation(equation, truth is not None, source, _session.clip.name, frame)
+
+
+def live_equation(session: Session) -> bytes:
+    """Eq. 1 with its values."""
+    return _live_equation(session.source, session, session.frame, session.settings.seed)
+
+
+def forward(session: Session) -> bytes:
+    """Standard beside GMM noise."""
+    data = services.forward_stage(session.source, session.clip, session.frame, session.settings)
+    return figures.excerpt(data, "learn-forward", ("standard", "gmm"))
+
+
+def reverse(session: Session) -> bytes:
+    """Reverse diffusion without and with f_ST."""
+    data = services.reverse_stage(session.source, session.clip, session.frame, session.settings)
+    return figures.excerpt(data, "learn-reverse", ("no_context", "context"), ("error",))
+
+
+def compare(session: Session) -> bytes:
+    """The answer beside Graformer's."""
+    data = services.compare_stage(session.source, session.clip, session.frame, session.settings)
+    return figures.excerpt(data, "learn-compare", ("graformer", "diffpose"))

@@ -1,0 +1,191 @@
+"""A guided tour of a few minutes: from one picture to one pose, an equation at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app import lessons, services
+from app.stage import stage
+from app.views.common import Session, hide_sidebar
+from app.views.sections import EQ_FORWARD, EQ_MEAN, EQ_REVERSE
+from app.views.uncertainty import EQ_GMM
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One step of the tour. words: Markdown. task: what to try. picture: packed stage data, or None for the last."""
+
+    id: str
+    title: str
+    words: str
+    equation: str | Callable[[Session], str]
+    task: str
+    picture: Callable[[Session], bytes] | None = None
+
+
+def _reverse_equation(session: Session) -> str:
+    return EQ_REVERSE[services.predicts(session.settings)]
+
+
+LESSONS = (
+    Lesson(
+        "picture",
+        "One picture, many poses",
+        "A camera divides by depth $z$, and the picture keeps no trace of it. Hidden joints are guesses on top. "
+        "So one picture fits **many** 3D poses.",
+        r"u = f\,\frac{x}{z} + c_x \qquad v = f\,\frac{y}{z} + c_y",
+        "Press play. From **Camera** the poses look alike, from **Side** they don't.",
+        lessons.one_picture,
+    ),
+    Lesson(
+        "mixture",
+        "Uncertainty gets a shape",
+        "All poses that the picture allows are a distribution, $H_K$. DiffPose draws a thousand of them and fits a "
+        "**mixture of Gaussians** over whole poses: $M = 5$ means $\\mu_m$ with their spreads $\\Sigma_m$.",
+        EQ_GMM,
+        "Click a component to see it alone. Sure joints have small ellipsoids, doubtful ones large.",
+        lessons.components,
+    ),
+    Lesson(
+        "equation",
+        "Forward: noise that fits the picture",
+        "To learn how to remove uncertainty, add it first. One component is drawn, and Eq. 1 moves the true pose $h_0$ "
+        "towards its mean $\\mu^G$ while noise $\\epsilon^G \\sim \\mathcal N(0, \\Sigma_m)$ comes in.",
+        EQ_FORWARD,
+        "Move $k$ and watch three numbers make $h_k$. Under the supplement's schedule, does it ever reach the mixture?",
+        lessons.live_equation,
+    ),
+    Lesson(
+        "forward",
+        "Why not any noise?",
+        "Standard diffusion adds the same noise to every joint: it is Eq. 1 with $\\mu^G = 0$ and $\\Sigma = I$. "
+        "The body dissolves, and what the picture did say is lost. GMM noise keeps it.",
+        r"\hat h_k = \sqrt{\alpha_k}\,h_0 + \sqrt{1-\alpha_k}\;\epsilon, \quad \epsilon \sim \mathcal N(0, I)",
+        "Play both from $k = 0$, and look at the impossible bones.",
+        lessons.forward,
+    ),
+    Lesson(
+        "reverse",
+        "Reverse: from many poses to one",
+        "Now backwards. The network $g$ starts from samples of the mixture and takes the noise out, step by step. "
+        "$f_{ST}$, what the context encoder saw in the whole 2D pose, tells it where to go.",
+        _reverse_equation,
+        "Play from $k = 50$ to 0: which limbs settle last?",
+        lessons.reverse,
+    ),
+    Lesson(
+        "compare",
+        "The answer is a mean",
+        "Every sample ends as a pose of its own; DiffPose answers with their **mean**. Graformer has one guess and no "
+        "second thoughts. Red is where the joints really are, where the clip knows it.",
+        EQ_MEAN,
+        "Turn the scenes, and play the clip frame by frame.",
+        lessons.compare,
+    ),
+    Lesson(
+        "next",
+        "Where to go from here",
+        "You have seen the whole way: a picture, its uncertainty, noise in its shape, and a network that takes the "
+        "noise out again. Every part has a view of its own, with all its settings.",
+        r"\text{2D} \to H_K \to \phi_{GMM} \to h_K \to \dots \to h_0",
+        "",
+    ),
+)
+
+#: What the last step points to.
+VIEWS = {
+    "Uncertainty": "Hide a joint and see $H_K$ and the result change.",
+    "Forward": "Both schedules, 200 samples, distance to $H_K$.",
+    "Reverse": "With and without $f_{ST}$, any number of steps.",
+    "Compare": "DiffPose, Graformer and the truth over a clip.",
+    "Results": "The paper's tables, and what was measured here.",
+    "Overview": "The whole way on one page.",
+}
+
+
+def _go(number: int) -> None:
+    st.session_state["lesson"] = LESSONS[number].id
+
+
+def _open(view: str) -> None:
+    st.session_state["view"] = view
+
+
+def _pick_frame(frame: int) -> None:
+    st.session_state["frame"] = frame
+
+
+def _steps() -> int:
+    """The steps as numbers to click; the address remembers the one that is open. Returns its number."""
+    ids = [lesson.id for lesson in LESSONS]
+    chosen = st.segmented_control(
+        "Step of the tour",
+        ids,
+        default=ids[0],
+        required=True,
+        format_func=lambda i: str(ids.index(i) + 1),
+        key="lesson",
+        bind="query-params",
+        label_visibility="collapsed",
+        help="Go to a step of the tour.",
+    )
+    return ids.index(chosen) if chosen in ids else 0
+
+
+def _buttons(number: int) -> None:
+    back, where, following = st.columns([1, 1, 1], vertical_alignment="center")
+    back.button(
+        "Back",
+        icon=":material/arrow_back:",
+        disabled=number == 0,
+        on_click=_go,
+        args=(max(number - 1, 0),),
+        width="stretch",
+        help="The step before.",
+    )
+    where.html(f"<p style='text-align:center;margin:0;opacity:.75'>Step {number + 1} of {len(LESSONS)}</p>")
+    last = number == len(LESSONS) - 1
+    following.button(
+        "From the start" if last else f"Next: {LESSONS[number + 1].title.lower()}",
+        icon=":material/arrow_forward:",
+        icon_position="right",
+        type="secondary" if last else "primary",
+        on_click=_go,
+        args=(0 if last else number + 1,),
+        width="stretch",
+        help="Start again." if last else "The next step.",
+    )
+
+
+def _doors() -> None:
+    """The other views, each with a sentence."""
+    columns = st.columns(3, gap="medium")
+    for i, (view, words) in enumerate(VIEWS.items()):
+        with columns[i % 3].container(border=True):
+            st.markdown(f"**{view}**  \n{words}")
+            st.button(f"Open {view}", key=f"open_{view}", on_click=_open, args=(view,), help=f"Go to {view}.")
+
+
+def learn(session: Session) -> None:
+    """One step of the tour, as the address names it."""
+    hide_sidebar()
+    number = _steps()
+    lesson = LESSONS[number]
+    left, right = st.columns([1, 2.05], gap="large")
+    with left:
+        st.subheader(f"{number + 1} · {lesson.title}", anchor=False)
+        st.markdown(lesson.words)
+        st.latex(lesson.equation if isinstance(lesson.equation, str) else lesson.equation(session))
+        if lesson.task:
+            st.info(lesson.task, icon=":material/touch_app:")
+    with right:
+        if lesson.picture is None:
+            _doors()
+        else:
+            with st.spinner("Preparing this step", show_time=True):
+                data = lesson.picture(session)
+            stage(data, f"learn-{lesson.id}", on_frame=_pick_frame)
+    _buttons(number)

@@ -98,7 +98,7 @@ class Equation:
 def live_equation(equation: Equation, has_truth: bool, source: str, clip: str, frame: int) -> bytes:
     """Eq. 1 at work on one joint of one sample: its three terms as arrows in 3D and as numbers."""
     joint = equation.joint
-    centre = to_plot_axes(equation.h_0[joint])
+    centre = [float(c) for c in to_plot_axes(equation.h_0[joint])]
     reach = 0.42
     first = next(iter(equation.alphas))
     payload = StagePayload(
@@ -108,9 +108,9 @@ def live_equation(equation: Equation, has_truth: bool, source: str, clip: str, f
         clip=clip,
         steps=range(len(equation.alphas[first])),
         bounds=Bounds(
-            tuple(centre - reach),
-            tuple(centre + reach),
-            float(centre[2] - reach),
+            (centre[0] - reach, centre[1] - reach, centre[2] - reach),
+            (centre[0] + reach, centre[1] + reach, centre[2] + reach),
+            centre[2] - reach,
         ),
         step_ends=("h_0, the pose", "noise"),
         initial_step=len(equation.alphas[first]) // 2,

@@ -73,7 +73,7 @@ class StagePayload:
 
         Returns the name. Raises InvalidInput where axes and shape don't fit.
         """
-        array = np.ascontiguousarray(values, dtype=np.float32)
+        array = np.asarray(values, dtype=np.float32, order="C")
         if array.ndim != len(axes):
             raise InvalidInput(f"{name} has the shape {array.shape}, but {len(axes)} axes were named: {axes}")
         lead = [a for a in axes if a in LEADING_AXES]

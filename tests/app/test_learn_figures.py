@@ -22,7 +22,8 @@ def equation() -> Equation:
     noise = rng.normal(0, 0.02, (17, 3))
     noise[13] = [0.1, -0.1, 0.2]
     alphas = {name: make_schedule(name).alphas_cumprod for name in ("supplement", "converging")}
-    return Equation(rng.normal(0, 0.3, (17, 3)), rng.normal(0, 0.3, (17, 3)), noise, alphas)
+    h_0 = rng.normal(0, 0.3, (17, 3)).astype(np.float32)  # as clips hold their poses
+    return Equation(h_0, rng.normal(0, 0.3, (17, 3)), noise, alphas)
 
 
 def test_the_equation_is_the_cores(equation: Equation):
@@ -30,7 +31,7 @@ def test_the_equation_is_the_cores(equation: Equation):
         schedule = make_schedule(name)
         shown = equation.h_k(name)
         for k in (0, 1, 25, 50):
-            h_0, noise, mean = (torch.from_numpy(a) for a in (equation.h_0, equation.noise, equation.mean))
+            h_0, noise, mean = (torch.from_numpy(a).double() for a in (equation.h_0, equation.noise, equation.mean))
             np.testing.assert_allclose(shown[k], q_sample(h_0, k, schedule, noise, mean).numpy(), atol=1e-12)
 
 
@@ -52,7 +53,8 @@ def test_the_live_equation_holds_terms_that_add_up(equation: Equation):
 
 def test_one_picture_has_a_pose_a_step():
     rng = np.random.default_rng(1)
-    clip = PoseClip2D("one", rng.uniform(300, 700, (4, 17, 2)), np.full((4, 17), 0.9), 1000, 1000, 30.0)
+    hidden = np.zeros((4, 17), dtype=bool)
+    clip = PoseClip2D("one", rng.uniform(300, 700, (4, 17, 2)), np.full((4, 17), 0.9), 1000, 1000, 30.0, hidden=hidden)
     view = ClipFrames(clip, np.array([2]), rng.normal(0, 0.3, (1, 17, 3)), 0, "hash")
     header, arrays = unpack(learn.one_picture(view, rng.normal(0, 0.3, (6, 17, 3))))
     assert header["axes"]["step"]["texts"] == [f"{n} of 6" for n in range(1, 7)]

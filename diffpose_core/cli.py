@@ -9,12 +9,15 @@ import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diffpose_core.config import PRESETS, DenoiserConfig, GraformerConfig
 from diffpose_core.structures import InvalidInput, PoseClip2D
+
+if TYPE_CHECKING:
+    from diffpose_core.io.formats import Choice
 
 #: The licence of weights trained on Mocap-17, whose Bandai-Namco part carries it.
 MOCAP17_LICENCE = (
@@ -120,9 +123,9 @@ def _progress(what: str, quiet: bool) -> Any:
     return show
 
 
-def _clip_of(args: argparse.Namespace) -> PoseClip2D:
-    """The clip that the words of the command line choose of a file; what was assumed of the file is printed."""
-    from diffpose_core.io.formats import Choice, read_pose_path, to_clip
+def _choice(args: argparse.Namespace) -> Choice:
+    """What the words of the command line choose of a file."""
+    from diffpose_core.io.formats import Choice
 
     size = None
     if args.image_size is not None:
@@ -132,18 +135,56 @@ def _clip_of(args: argparse.Namespace) -> PoseClip2D:
                 f"--image-size must be WIDTHxHEIGHT in pixels, such as 1920x1080; found {args.image_size}"
             )
         size = (int(words[0]), int(words[1]))
-    poses = read_pose_path(args.clip)
-    chosen = to_clip(poses, Choice(args.part, args.track, args.layout, size, args.fps))
+    return Choice(args.part, args.track, args.layout, size, args.fps)
+
+
+def _clip_of(args: argparse.Namespace) -> PoseClip2D:
+    """The clip that is chosen of a file; what was assumed of the file is printed."""
+    from diffpose_core.io.formats import read_pose_path, to_clip
+
+    chosen = to_clip(read_pose_path(args.clip), _choice(args))
     if not args.quiet:
         for note in chosen.notes:
             print(f"{args.clip}: {note}", file=sys.stderr)
     return chosen.clip
 
 
-def _lift(args: argparse.Namespace) -> None:
+def _lift_settings(args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "steps": args.steps, "hypotheses": args.hypotheses, "seed": args.seed, "context": not args.no_context,
+        "schedule": args.schedule, "eta": args.eta, "rigid_bones": not args.free_bones,
+    }  # fmt: skip
+
+
+def _lift_folder(args: argparse.Namespace) -> int:
+    from diffpose_core.corpus import REPORT_CSV, CorpusConfig, Row, lift_folder
+
+    formats = tuple((args.format or "npz").split(","))
+    config = CorpusConfig(formats, _choice(args), _lift_settings(args), args.weights)
+    show = _progress("files", args.quiet)
+
+    def progress(row: Row, done: int, total: int) -> None:
+        if row.status == "failed":
+            print(f"\n{row.file}: {row.reason}", file=sys.stderr)
+        show(done, total)
+
+    try:
+        rows = lift_folder(args.clip, args.out, config, args.jobs, "ray" if args.ray else "processes", progress)
+    except KeyboardInterrupt:
+        print(f"\nstopped; the same command goes on from here. So far: {Path(args.out, REPORT_CSV)}", file=sys.stderr)
+        return 130
+    counts = {status: sum(row.status == status for row in rows) for status in ("lifted", "done before", "failed")}
+    print(f"{', '.join(f'{count} {status}' for status, count in counts.items())}: {Path(args.out, REPORT_CSV)}")
+    return 1 if counts["failed"] else 0
+
+
+def _lift(args: argparse.Namespace) -> int:
+    from diffpose_core.corpus import holds_openpose_frames
     from diffpose_core.io.exports import export_bytes, export_format, format_of_ending
     from diffpose_core.pipeline import lift, load_models
 
+    if Path(args.clip).is_dir() and not holds_openpose_frames(Path(args.clip)):
+        return _lift_folder(args)
     # Said before the work is done, not after it.
     form = args.format or format_of_ending(args.out)
     export_format(form)
@@ -151,10 +192,8 @@ def _lift(args: argparse.Namespace) -> None:
         raise InvalidInput(f"{args.out}: there is no such folder to write to")
     clip = _clip_of(args)
     result = lift(
-        clip, models=load_models(args.weights), steps=args.steps, hypotheses=args.hypotheses, seed=args.seed,
-        context=not args.no_context, schedule=args.schedule, eta=args.eta,
-        rigid_bones=not args.free_bones, progress=_progress("frames", args.quiet),
-    )  # fmt: skip
+        clip, models=load_models(args.weights), progress=_progress("frames", args.quiet), **_lift_settings(args)
+    )
     content, _ = export_bytes(result, form)
     try:
         Path(args.out).write_bytes(content)
@@ -165,6 +204,7 @@ def _lift(args: argparse.Namespace) -> None:
         for label, pose in (("DiffPose", result.pose3d), ("Graformer", result.baseline)):
             distance = np.linalg.norm(pose - clip.pose3d_cam, axis=-1).mean()
             print(f"{label:10s} MPJPE on this clip: {1000 * distance:.1f} mm")
+    return 0
 
 
 def _detector_stats(args: argparse.Namespace) -> None:
@@ -240,15 +280,26 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that share the clips")
     evaluate.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the diffusion networks")
 
-    lift = command("lift", _lift, "Lift a 2D clip to 3D.")
-    lift.add_argument("clip", help="2D poses of any format in docs/formats.md, or a folder of OpenPose's files")
+    lift = command("lift", _lift, "Lift a 2D clip, or a folder of them, to 3D.")
+    lift.add_argument(
+        "clip", help="2D poses of any format in docs/formats.md, a folder of OpenPose's files, or a folder of clips"
+    )
     lift.add_argument("--part", default=None, help="which clip of a file that holds several; by default the first")
     lift.add_argument("--track", default=None, help="which person; by default the one who is seen longest")
     lift.add_argument("--layout", default=None, help="joint order, such as coco or h36m, where the file doesn't say it")
     lift.add_argument("--fps", type=float, default=None, help="frames a second, where the file doesn't say it")
     lift.add_argument("--image-size", default=None, help="WIDTHxHEIGHT in pixels, where the file doesn't say it")
-    lift.add_argument("-o", "--out", required=True, help="the result to write: .npz, .json, .csv, .bvh, .trc or .c3d")
-    lift.add_argument("--format", default=None, help="its format, where the ending doesn't name it (docs/exports.md)")
+    lift.add_argument(
+        "-o", "--out", required=True,
+        help="the result to write: .npz, .json, .csv, .bvh, .trc or .c3d; for a folder of clips, a folder",
+    )  # fmt: skip
+    lift.add_argument(
+        "--format", default=None,
+        help="its format, where the ending doesn't name it; for a folder of clips, formats such as bvh,csv "
+        "(docs/exports.md)",
+    )  # fmt: skip
+    lift.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes that share a folder's files")
+    lift.add_argument("--ray", action="store_true", help="hand a folder's files to Ray Data (needs the extra: corpus)")
     lift.add_argument("--no-context", action="store_true", help="denoise without f_ST")
     lift.add_argument("--free-bones", action="store_true", help="let bone lengths change from frame to frame")
     lift.add_argument("--schedule", default="converging", choices=("converging", "supplement"), help="noise schedule")
@@ -275,13 +326,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command. Returns the exit status: 0, or 2 for an input that can't be used (the reason is printed)."""
+    """Run a command. Returns the exit status: 0; 1 if files of a folder failed; 2 for an input that can't be used (the
+    reason is printed); 130 if it was stopped.
+    """
     words = sys.argv[1:] if argv is None else argv
     args = parser().parse_args(words)
     args.argv = words
     try:
-        args.run(args)
+        return args.run(args) or 0
     except InvalidInput as error:
         print(f"diffpose: {error}", file=sys.stderr)
         return 2
-    return 0

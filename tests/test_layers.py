@@ -15,7 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("camera", "metrics", "uncertainty", "diffusion"),
     ("models",),
     ("io", "datasets"),
-    ("pipeline", "training", "evaluation"),
+    ("pipeline", "training", "evaluation", "corpus"),
     ("cli", "__main__"),
 )
 MATHS = LAYERS[1]

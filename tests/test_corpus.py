@@ -236,8 +236,10 @@ def test_a_folder_that_is_not_there(config, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_worker_runs_under_ray(folder, config, tmp_path):
+def test_the_same_worker_runs_under_ray(folder, config, tmp_path, monkeypatch):
     pytest.importorskip("ray", reason='needs Ray Data: pip install ".[corpus]"')
+    # Ray's workers wait for everything else on the machine; a test has no time for that.
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     (folder / "bad.json").write_text("{")
     rows = lift_folder(folder, tmp_path / "ray", config, jobs=2, runner="ray")
     alone = lift_folder(folder, tmp_path / "alone", config)

@@ -28,6 +28,8 @@ MAX_JSON_DEPTH = 64
 MAX_JSON_MEMORY = 768 * MIB
 _NUMBER_COST, _LIST_COST, _OBJECT_COST = 40, 100, 250
 _MAX_PICKLED_ITEMS = 5_000_000
+#: Steps of a pickle's program: what bounds its time, and with the size of the file its memory.
+_MAX_PICKLED_STEPS = 6_000_000
 
 
 def check_size(size: int, name: str) -> None:
@@ -84,8 +86,10 @@ def parse_json(content: bytes, name: str) -> Any:
 
 
 def _depth(content: bytes) -> int:
-    """The deepest nesting of brackets, or more where strings hold brackets."""
+    """The deepest nesting of brackets, more where strings hold brackets; 0 where there are too few for the limit."""
     deepest = level = 0
+    if content.count(b"[") + content.count(b"{") <= MAX_JSON_DEPTH:
+        return deepest
     for begin in range(0, len(content), 4 * MIB):
         part = np.frombuffer(content, np.uint8, min(4 * MIB, len(content) - begin), begin)
         brackets = part[(part | 0x26) == 0x7F]  # one of [ ] { } and a few that the next line leaves out
@@ -309,6 +313,10 @@ class _Unpickler(_Base):
             self._check_key(key)
         _Base.load_dict(self)
 
+    def load_frame(self) -> None:
+        # Frames only group what follows; read one by one, every step counts.
+        self.read(8)
+
     def load_bytearray8(self) -> None:
         # Python's own reserves the size before it looks whether the bytes are there.
         (size,) = struct.unpack("<Q", self.read(8))
@@ -317,10 +325,25 @@ class _Unpickler(_Base):
             raise pickle.UnpicklingError("truncated")
         self.append(data)
 
+    dispatch[pickle.FRAME[0]] = load_frame
     dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
     dispatch[pickle.DICT[0]] = load_dict
+
+
+class _Steps(io.BytesIO):
+    """A pickle's bytes, which can be read from so many times only."""
+
+    def __init__(self, data: bytes, label: str) -> None:
+        super().__init__(data)
+        self.left, self.label = _MAX_PICKLED_STEPS, label
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise InvalidInput(f"{self.label} has more than {_MAX_PICKLED_STEPS:,} parts; cut the clip into parts")
+        return super().read(size)
 
 
 def restricted_unpickle(data: bytes, label: str) -> Any:
@@ -329,7 +352,9 @@ def restricted_unpickle(data: bytes, label: str) -> Any:
     Arrays of objects come back as (nested) lists; an array of objects without axes as the object itself.
     """
     try:
-        value = _Unpickler(io.BytesIO(data), encoding="latin1").load()
+        value = _Unpickler(_Steps(data, label), encoding="latin1").load()
+    except InvalidInput:
+        raise
     # A damaged or hostile pickle fails in as many ways as there are opcodes.
     except Exception as error:
         raise InvalidInput(
@@ -341,7 +366,7 @@ def restricted_unpickle(data: bytes, label: str) -> Any:
 def _count_down(label: str) -> Iterator[None]:
     # A few bytes of a pickle can refer to the same list so often that walking it would take years.
     yield from (None for _ in range(_MAX_PICKLED_ITEMS))
-    raise InvalidInput(f"{label} holds more than {_MAX_PICKLED_ITEMS} objects")
+    raise InvalidInput(f"{label} holds more than {_MAX_PICKLED_ITEMS:,} objects")
 
 
 def _plain(value: Any, label: str, budget: Iterator[None], depth: int) -> Any:

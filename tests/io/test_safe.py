@@ -86,8 +86,19 @@ def test_a_pickle_that_unfolds_without_end_is_stopped(monkeypatch):
     value: list = [1]
     for _ in range(30):
         value = [value, value]
-    with pytest.raises(InvalidInput, match="more than 10000 objects"):
+    with pytest.raises(InvalidInput, match="more than 10,000 objects"):
         restricted_unpickle(pickle.dumps(value), "x")
+
+
+@pytest.mark.parametrize("unit", [b"N0", b"]", b"K\x01", b"("])
+def test_a_pickle_of_endless_steps_is_stopped(unit, monkeypatch):
+    monkeypatch.setattr(safe, "_MAX_PICKLED_STEPS", 10_000)
+    with pytest.raises(InvalidInput, match=r"x has more than 10,000 parts"):
+        restricted_unpickle(b"\x80\x04" + unit * 20_000 + b".", "x")
+    # Frames of the format group steps, and hide none of them.
+    hidden = b"\x80\x04\x95" + struct.pack("<Q", 40_001) + b"N0" * 20_000 + b"."
+    with pytest.raises(InvalidInput, match=r"x has more than 10,000 parts"):
+        restricted_unpickle(hidden, "x")
 
 
 def test_arrays_of_records_are_refused_because_they_can_forge_pointers():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ def read_json(data: Any, name: str) -> PoseFile:
     if isinstance(data, dict):
         inside: Any = next(iter(data.values()), None)
         if "people" in data:
-            return read_openpose({name: data}, name)
+            return read_openpose([(name, data)], name)
         if any(isinstance(data.get(key), list) for key in ("instance_info", "instances", "predictions")):
             return read_mmpose(data, name)
         if isinstance(inside, dict) and ("people" in inside or "bodies" in inside):
@@ -45,7 +45,7 @@ def read_json(data: Any, name: str) -> PoseFile:
             if person is first and "image_id" in person and "keypoints" in person:
                 return read_alphapose(data, name)
             if person is first and "people" in person:
-                return read_openpose({str(number): item for number, item in enumerate(data)}, name)
+                return read_openpose(((str(number), item) for number, item in enumerate(data)), name)
             if "instances" in person or "keypoint_scores" in person:
                 return read_mmpose(data, name)
         if isinstance(first, list) or _landmarks(first) is not None or (isinstance(first, dict) and "x" in first):
@@ -131,37 +131,35 @@ def read_alphapose(data: Sequence[Any], name: str) -> PoseFile:
 
 def _read_alphapose_by_image(data: Mapping[str, Any], name: str) -> PoseFile:
     """AlphaPose's results in the form of OpenPose: image name -> people, or bodies with joints."""
-    frames = {}
+    frames = []
     for image, content in data.items():
-        if not isinstance(content, dict):
-            continue
-        people = content.get("people", content.get("bodies"))
-        frames[image] = {"people": [
-            {"pose_keypoints_2d": person.get("pose_keypoints_2d", person.get("joints")), **person}
-            for person in people if isinstance(person, dict)
-        ]} if isinstance(people, list) else {}  # fmt: skip
+        people = content.get("people", content.get("bodies")) if isinstance(content, dict) else None
+        if isinstance(people, list):
+            people = [{"pose_keypoints_2d": p.get("joints"), **p} for p in people if isinstance(p, dict)]
+        frames.append((image, {"people": people}))
     return read_openpose(frames, name)
 
 
-def read_openpose(frames: Mapping[str, Any], name: str) -> PoseFile:
-    """OpenPose's files, one a frame. frames: file name -> its parsed content.
+def read_openpose(files: Iterable[tuple[str, Any]], name: str) -> PoseFile:
+    """OpenPose's files, one a frame. files: (file name, parsed content), which are let go of one by one.
 
     Files of several clips (told by what their names have in front of the frame's number) become several clips.
     """
     notes = Notes()
-    groups: dict[str, list[str]] = {}
-    for path in frames:
-        groups.setdefault(_prefix(path), []).append(path)
+    groups: dict[str, dict[str, Detections]] = {}
+    for path, content in files:
+        groups.setdefault(_prefix(path), {})[path] = _openpose_people(content, f"{name}: {path[-60:]}")
     if len(groups) > 1 and all(len(paths) == 1 for paths in groups.values()):
-        groups = {"": list(frames)}
+        groups = {"": {path: people for paths in groups.values() for path, people in paths.items()}}
     clips = []
     for prefix, paths in groups.items():
-        places = frame_numbers(paths, name, notes)
+        places = frame_numbers(list(paths), name, notes)
         found = Detections()
-        for path in paths:
-            _add_openpose_frame(found, places[path], frames[path], f"{name}: {path[-60:]}")
+        for path, people in paths.items():
+            found.extend(people, places[path])
         if len(found) or len(groups) == 1:
-            clips.append(build_clip(prefix if len(groups) > 1 else "", found, max(places.values()) + 1, name, notes))
+            last = max(places.values(), default=-1)
+            clips.append(build_clip(prefix if len(groups) > 1 else "", found, last + 1, name, notes))
     if not clips:
         raise InvalidInput(f"{name}: there is nobody in any of its frames")
     return pose_file(name, OPENPOSE, clips, notes, "symmetric")
@@ -172,7 +170,9 @@ def _prefix(path: str) -> str:
     return re.sub(r"\d+\D*$", "", stem).rstrip("_-. ")
 
 
-def _add_openpose_frame(found: Detections, frame: int, content: Any, label: str) -> None:
+def _openpose_people(content: Any, label: str) -> Detections:
+    """The people of one frame."""
+    found = Detections()
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list):
         raise InvalidInput(f"{label}: a list of people expected, as OpenPose writes it")
@@ -184,8 +184,9 @@ def _add_openpose_frame(found: Detections, frame: int, content: Any, label: str)
             continue
         # OpenPose writes -1 for people that it hasn't followed.
         identity = _identity(person.get("person_id"))
-        found.add(frame, numbers(flat, 3, f"{label}: pose_keypoints_2d"), None if identity == -1 else identity,
-                  _score(person.get("score")))  # fmt: skip
+        values = numbers(flat, 3, f"{label}: pose_keypoints_2d")
+        found.add(0, values, None if identity == -1 else identity, _score(person.get("score")))
+    return found
 
 
 def read_mmpose(data: Any, name: str) -> PoseFile:

@@ -17,6 +17,7 @@ from diffpose_core.structures import InvalidInput
 MAX_FRAMES = 100_000
 MAX_PEOPLE = 64
 MAX_TRACKS = 1_000
+MAX_NUMBERS = 20_000_000
 #: Where a file has no identities: a person may be away for this many frames and come back as the same one ...
 LINK_GAP_FRAMES = 15
 #: ... if the joints moved less than this share of the person's size since the last frame in which they were seen.
@@ -31,23 +32,30 @@ _FARTHEST = 1e6
 class Detections:
     """People as they were found, one entry a person and frame, in the file's order.
 
-    frames: numbers of the frames. keypoints: each (J, 2). confidence: each (J,), NaN where the file says nothing.
-    ids: identities by the file, None where it has none. scores: of the whole person.
+    frames: numbers of the frames. joints: each (J, 3) of x, y and confidence, NaN where the file says nothing. ids:
+    identities by the file, None where it has none. scores: of the whole person.
     """
 
     frames: list[int] = field(default_factory=list)
-    keypoints: list[np.ndarray] = field(default_factory=list)
-    confidence: list[np.ndarray] = field(default_factory=list)
+    joints: list[np.ndarray] = field(default_factory=list)
     ids: list[Any] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    numbers: int = 0
 
-    def add(self, frame: int, values: np.ndarray, identity: Any = None, score: float = 0.0) -> None:
-        """Add a person. values: (J, 3), x, y and confidence."""
+    def add(self, frame: int, joints: np.ndarray, identity: Any = None, score: float = 0.0) -> None:
+        """Add a person. Raises InvalidInput where they become too many."""
+        self.numbers += joints.size
+        if self.numbers > MAX_NUMBERS:
+            raise InvalidInput(f"more than {MAX_NUMBERS:,} numbers in one clip; cut it into parts")
         self.frames.append(frame)
-        self.keypoints.append(values[:, :2])
-        self.confidence.append(values[:, 2])
+        self.joints.append(joints)
         self.ids.append(identity)
         self.scores.append(score)
+
+    def extend(self, people: Detections, frame: int) -> None:
+        """Add all people of another, in one frame."""
+        for joints, identity, score in zip(people.joints, people.ids, people.scores, strict=True):
+            self.add(frame, joints, identity, score)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -97,7 +105,7 @@ def _number(item: Any) -> int | None:
     if isinstance(item, bool):
         return None
     if isinstance(item, (int, np.integer)):
-        return int(item)
+        return int(item) if abs(int(item)) < 10**30 else None
     if isinstance(item, float):
         return int(item) if item.is_integer() and abs(item) < 2**53 else None
     stem = re.sub(r"(_keypoints)?(\.\w{1,5})*$", "", str(item)[-200:], flags=re.IGNORECASE)
@@ -165,7 +173,8 @@ def build_clip(
         raise InvalidInput(f"{label}: there is nobody in any of its frames")
     check_frames(num_frames, label)
     found = _of_one_length(found, label, notes)
-    points, sure = clean(np.stack(found.keypoints), np.stack(found.confidence), notes)
+    joints = np.stack(found.joints)
+    points, sure = clean(joints[..., :2], joints[..., 2], notes)
     frames, scores = np.array(found.frames, dtype=np.int64), np.nan_to_num(np.array(found.scores, dtype=np.float64))
     seen = ~np.isnan(points[..., 0]).all(1)
     if not seen.any():
@@ -210,7 +219,7 @@ def _note_jumps(track: PoseTrack, notes: Notes) -> None:
 
 def _of_one_length(found: Detections, label: str, notes: Notes) -> Detections:
     """The detections with the usual number of joints. Raises InvalidInput where there is no usual one."""
-    counts = Counter(len(k) for k in found.keypoints)
+    counts = Counter(len(joints) for joints in found.joints)
     ((usual, times), *others) = counts.most_common()
     if not others:
         return found
@@ -220,10 +229,9 @@ def _of_one_length(found: Detections, label: str, notes: Notes) -> Detections:
         )
     notes.add(f"{len(found) - times} entries that don't have {usual} joints are left out.")
     kept = Detections()
-    for row, points in enumerate(found.keypoints):
-        if len(points) == usual:
-            values = np.column_stack((points, found.confidence[row]))
-            kept.add(found.frames[row], values, found.ids[row], found.scores[row])
+    for row, joints in enumerate(found.joints):
+        if len(joints) == usual:
+            kept.add(found.frames[row], joints, found.ids[row], found.scores[row])
     return kept
 
 
@@ -273,7 +281,8 @@ def link(frames: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     for begin, end in zip(starts, [*starts[1:], len(frames)], strict=True):
         now = frames[begin]
         last = {person: row for person, row in last.items() if now - frames[row] <= LINK_GAP_FRAMES}
-        known = list(last)
+        # Those seen last; in a crowd of flickering detections all of them would take for ever.
+        known = sorted(last, key=lambda person: -last[person])[: 2 * MAX_PEOPLE]
         matched: dict[int, int] = {}
         if known:
             before = np.array([last[person] for person in known])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def read_pose_files(files: Mapping[str, bytes]) -> PoseFile:
     if len(files) > MAX_ENTRIES:
         raise InvalidInput(f"{label}: the limit is {MAX_ENTRIES}")
     check_size(sum(len(content) for content in files.values()), label)
-    return _read_many(files, label)
+    return _read_many(files.items(), label)
 
 
 def read_pose_path(path: str | Path) -> PoseFile:
@@ -97,29 +98,34 @@ def _read_zip(content: bytes, name: str) -> PoseFile:
         inside = read_entry(archive, entries[0], name)
         if inside[:4] == b"PK\x03\x04" and not inside[30:60].count(b".npy"):
             raise InvalidInput(f"{name}: an archive in an archive; expected {FORMATS}")
-        return read_pose_file(inside, f"{name}: {entries[0]}")
+        return read_pose_file(inside, f"{name}: {entries[0][-80:]}")
     texts = [entry for entry in entries if entry.lower().endswith(".json")]
     if len(texts) < len(entries):
         raise InvalidInput(
             f"{name}: an archive of {len(entries)} files, {len(entries) - len(texts)} of them not .json (such as "
             f"{next(e for e in entries if e not in texts)[:60]!r}); expected OpenPose's .json files, one a frame"
         )
-    return _read_many({entry: read_entry(archive, entry, name) for entry in texts}, name)
+    return _read_many(((entry, read_entry(archive, entry, name)) for entry in texts), name)
 
 
 def _is_clutter(entry: str) -> bool:
     return entry.startswith("__MACOSX/") or entry.rsplit("/", 1)[-1].startswith(".")
 
 
-def _read_many(files: Mapping[str, bytes], name: str) -> PoseFile:
-    frames = {}
-    for path in files:
-        data = parse_json(files[path], f"{name}: {path[-60:]}")
-        if not isinstance(data, dict) or "people" not in data:
-            raise InvalidInput(f"{name}: {path[-60:]!r} is no frame of OpenPose (no list of people); to read several "
-                               "files at once, give OpenPose's, one a frame")  # fmt: skip
-        frames[path] = data
-    return read_openpose(frames, name)
+def _read_many(files: Iterable[tuple[str, bytes]], name: str) -> PoseFile:
+    """OpenPose's files, parsed one by one."""
+
+    def parsed() -> Iterator[tuple[str, Any]]:
+        for path, content in files:
+            data = parse_json(content, f"{name}: {path[-60:]}")
+            if not isinstance(data, dict) or "people" not in data:
+                raise InvalidInput(
+                    f"{name}: {path[-60:]!r} is no frame of OpenPose (no list of people); several files at once must "
+                    "be OpenPose's, one a frame"
+                )
+            yield path, data
+
+    return read_openpose(parsed(), name)
 
 
 def _read_npz(content: bytes, name: str) -> PoseFile:

@@ -138,7 +138,8 @@ def _table(text: str, separator: str, columns: int, skip: int, name: str, wanted
     if longer.any():
         row = int(np.flatnonzero(longer)[0]) + skip + 1
         raise InvalidInput(f"{name}: row {row} has more cells than the {columns} columns of the header")
-    for column in [c for c in numeric if table.dtypes[c].kind not in "fiu"]:
+    kinds = [dtype.kind for dtype in table.dtypes]
+    for column in [c for c in numeric if kinds[c] not in "fiu"]:
         cells = table[column].astype(str).str.strip()
         found = pd.to_numeric(cells, errors="coerce")
         wrong = found.isna() & table[column].notna() & ~cells.isin(_EMPTY)

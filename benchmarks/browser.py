@@ -150,8 +150,15 @@ def browser(width: int = 1440, height: int = 900, dark: bool = False, downloads:
             driver.quit()
 
 
+#: A view shows one frame at once and lifts the others then.
+AT_REST = """
+const app = document.querySelector("[data-testid=stApp]");
+return app?.dataset.testScriptState === "notRunning" && !document.querySelector("[data-testid=stProgress]");
+"""
+
+
 def stage_ready(driver: Any, stage: str, seconds: float = 60.0) -> Any:
-    """Scroll to a stage and wait until its scenes are drawn; returns its element."""
+    """Scroll to a stage and wait until its scenes are drawn and all its frames are there; returns its element."""
     found = wait_for(
         lambda: driver.execute_script("return document.querySelector(`.dps[data-stage='${arguments[0]}']`)", stage),
         seconds,
@@ -165,6 +172,7 @@ def stage_ready(driver: Any, stage: str, seconds: float = 60.0) -> Any:
         seconds,
         f"the scenes of {stage}",
     )
+    wait_for(lambda: driver.execute_script(AT_REST), seconds, f"all frames of {stage}")
     return driver.execute_script("return document.querySelector(`.dps[data-stage='${arguments[0]}']`)", stage)
 
 

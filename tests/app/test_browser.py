@@ -483,6 +483,66 @@ def test_a_visit_of_all_views_keeps_the_camera(driver: Any, address: str, downlo
     assert together([turned[0], *cameras(driver, "compare")]), "a download leaves the camera"
 
 
+def frame_words(driver: Any, stage: str) -> str:
+    return js(
+        driver, "return $STAGE.querySelector('input[data-axis=frame]').getAttribute('aria-valuetext')", stage=stage
+    )
+
+
+def test_a_part_of_the_overview_leads_to_its_view_at_the_frame_that_it_shows(driver: Any, address: str) -> None:
+    from selenium.webdriver import Keys
+
+    driver.get(f"{address}/?{SETTINGS}")
+    stage_ready(driver, "overview", 60)
+    before = frame_words(driver, "overview")
+    press(driver, Keys.ARROW_UP, Keys.ARROW_UP, stage="overview")
+    shown = frame_words(driver, "overview")
+    assert shown != before
+    js(driver, "$STAGE.querySelector('[data-panel=steps]').click()", stage="overview")
+    stage_ready(driver, "reverse", 60)
+    assert frame_words(driver, "reverse") == shown
+    assert "view=Reverse" in driver.current_url
+
+
+def test_curves_buttons_and_the_gallery_move_the_timeline_without_a_message(driver: Any, address: str) -> None:
+    from selenium.webdriver import ActionChains
+
+    driver.get(f"{address}/?view=Compare&steps=1&{SETTINGS}")
+    stage_ready(driver, "compare", 120)
+    time.sleep(1.0)
+    sent = js(driver, "return window.__sent")
+
+    def error() -> float:
+        drawn(driver)
+        words = "return $STAGE.querySelector('[data-panel=diffpose] .dps-chip b').textContent"
+        return float(js(driver, words, stage="compare").split()[0])
+
+    def click(chart: str, along: float) -> None:
+        canvas = driver.find_element("css selector", f"[data-chart={chart}] canvas")
+        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+        across = canvas.size["width"] - 56
+        aside = round(44 + along * across - canvas.size["width"] / 2)
+        ActionChains(driver).move_to_element_with_offset(canvas, aside, 0).click().perform()
+        drawn(driver)
+
+    last = int(js(driver, "return $STAGE.querySelector('input[data-axis=frame]').max", stage="compare"))
+    click("error", 1.0)
+    assert position(driver, "frame", "compare") == last
+    click("error", 0.0)
+    assert position(driver, "frame", "compare") == 0
+    js(driver, "$STAGE.querySelector('.dps-jump').click()", stage="compare")
+    worst = error()
+    tiles = int(js(driver, "return $STAGE.querySelectorAll('.dps-moment').length", stage="compare"))
+    assert tiles >= 2
+    places = set()
+    for tile in range(tiles):
+        js(driver, "$STAGE.querySelectorAll('.dps-moment')[arguments[0]].click()", tile, stage="compare")
+        assert error() <= worst
+        places.add(position(driver, "frame", "compare"))
+    assert len(places) == tiles, "every picture leads to a frame of its own"
+    assert js(driver, "return window.__sent") == sent
+
+
 def test_no_console_error(driver: Any) -> None:
     assert console_errors(driver) == []
     assert driver.find_elements("css selector", "[data-testid=stException]") == []

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.figures import scenes
-from app.figures.scenes import ClipFrames, Compared, ForwardRun
+from app.figures import compare, forward, overview, reverse
+from app.figures.compare import Compared
+from app.figures.forward import ForwardRun
+from app.figures.scenes import ClipFrames
 from app.lifting import Blocks, Lifted
 from app.state import ScheduleName, Settings
 from diffpose_core import pipeline
@@ -154,7 +156,7 @@ def overview_stage(
     """Packed data of the overview. views: names of the views that it may lead to. whole: all frames, not one."""
     blocks = spaced(source, _clip, settings, True) if whole else None
     view, lifted = _joined(source, _clip, lift(source, _clip, (frame,), settings, True), blocks)
-    return scenes.overview(view, lifted.trace, lifted.goal_cam, views)
+    return overview.overview(view, lifted.trace, lifted.goal_cam, views)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -170,7 +172,7 @@ def forward_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
 
     gmm = ready.gmm_cam[0]
     goal = mixture_draws(ready)[0]
-    return scenes.forward(view, run(settings.schedule), run(other), gmm, goal)
+    return forward.forward(view, run(settings.schedule), run(other), gmm, goal)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -181,7 +183,7 @@ def reverse_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
         blocks = spaced(source, _clip, settings, context) if whole else None
         view, lifted = _joined(source, _clip, lift(source, _clip, (frame,), settings, context), blocks)
         traces[name] = lifted.trace
-    return scenes.reverse(view, traces)
+    return reverse.reverse(view, traces)
 
 
 @st.cache_data(max_entries=12, show_spinner=False)
@@ -191,7 +193,7 @@ def compare_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
     picked = lift(source, _clip, (frame,), settings, True).averaged()
     view, lifted = _joined(source, _clip, picked, blocks)
     both = Compared.of(view, lifted.trace)
-    return scenes.compare(view, both, settings.hypotheses, overlaid, whole)
+    return compare.compare(view, both, settings.hypotheses, overlaid, whole)
 
 
 @st.cache_data(max_entries=12, show_spinner=False)

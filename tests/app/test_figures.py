@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.figures import scenes
+from app.figures import compare, forward, overview, reverse, scenes
 from app.figures.payload import Bounds, StagePayload, to_plot_axes, unpack
 from diffpose_core.structures import DiffusionTrace, InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gmm import PoseGMM
@@ -87,7 +87,7 @@ def test_arrays_that_do_not_fit_the_axes_are_refused() -> None:
 
 def test_overview_is_a_strip_of_the_whole_way(view: scenes.ClipFrames) -> None:
     goal = np.zeros((FRAMES, 5, 17, 3))
-    header, arrays = unpack(scenes.overview(view, trace(0, view), goal, ["Overview", "Reverse", "Compare"]))
+    header, arrays = unpack(overview.overview(view, trace(0, view), goal, ["Overview", "Reverse", "Compare"]))
     strip = [p for p in header["panels"] if p.get("part")]
     assert [p["id"] for p in strip] == ["clip", "heatmaps", "H_K", "steps", "H_0", "pose"]
     assert [p.get("opens") for p in strip] == [None, None, None, "Reverse", "Reverse", "Compare"], "views that exist"
@@ -103,7 +103,7 @@ def test_overview_is_a_strip_of_the_whole_way(view: scenes.ClipFrames) -> None:
 
 def test_reverse_numbers_are_those_of_the_poses(view: scenes.ClipFrames) -> None:
     traces = {"context": trace(1, view), "no_context": trace(2, view)}
-    header, arrays = unpack(scenes.reverse(view, traces))
+    header, arrays = unpack(reverse.reverse(view, traces))
     assert [p["id"] for p in header["panels"]] == ["no_context", "context"]
     mean = traces["context"].samples.mean(2)
     expected = np.linalg.norm(mean - view.truth_cam[:, None], axis=-1).mean(-1) * 1000  # type: ignore[index]
@@ -133,10 +133,10 @@ def test_forward_shows_both_schedules(view: scenes.ClipFrames) -> None:
         noise = rng.normal(size=(1, 51, 8, 17, 3)) * np.arange(51)[:, None, None, None] / 50
         return DiffusionTrace(k, start + std * noise)
 
-    chosen = scenes.ForwardRun("supplement", {"standard": one(0.3), "gmm": one(0.01)})
-    other = scenes.ForwardRun("converging", {"gmm": one(0.02)})
+    chosen = forward.ForwardRun("supplement", {"standard": one(0.3), "gmm": one(0.01)})
+    other = forward.ForwardRun("converging", {"gmm": one(0.02)})
     gmm = gmm_around(start + np.where(np.arange(17) > 0, 0.1, 0.0)[:, None])
-    header, arrays = unpack(scenes.forward(view, chosen, other, gmm, np.zeros((5, 17, 3))))
+    header, arrays = unpack(forward.forward(view, chosen, other, gmm, np.zeros((5, 17, 3))))
     assert header["axes"]["frame"] is None
     assert [p["id"] for p in header["panels"]] == ["standard", "gmm", "other"]
     assert arrays["standard"].shape == (51, 8, 17, 3)
@@ -148,8 +148,8 @@ def test_forward_shows_both_schedules(view: scenes.ClipFrames) -> None:
 
 
 def test_compare_circles_counts_and_picks_by_number(view: scenes.ClipFrames) -> None:
-    both = scenes.Compared.of(view, trace(4, view))
-    header, arrays = unpack(scenes.compare(view, both, SAMPLES))
+    both = compare.Compared.of(view, trace(4, view))
+    header, arrays = unpack(compare.compare(view, both, SAMPLES))
     assert [p["id"] for p in header["panels"]] == ["graformer", "diffpose", "truth"]
     assert header["panels"][2]["layers"][0]["palette"] == "red"
     gain = both.gain_mm()
@@ -167,12 +167,12 @@ def test_compare_circles_counts_and_picks_by_number(view: scenes.ClipFrames) -> 
     gains = [m["index"] for m in charts["gallery"]["moments"] if m["better"] == "diffpose"]
     assert gains[0] == int(gain.argmax())
     assert "4 evenly spaced of all 10" in charts["gallery"]["note"]
-    part, _ = unpack(scenes.compare(view, both, SAMPLES, whole=False))
+    part, _ = unpack(compare.compare(view, both, SAMPLES, whole=False))
     assert [c["id"] for c in part["charts"]] == ["joints"], "nothing over the clip before all of it is known"
 
 
 def test_compare_overlaid_is_one_scene_beside_the_image(view: scenes.ClipFrames) -> None:
-    header, arrays = unpack(scenes.compare(view, scenes.Compared.of(view, trace(4, view)), SAMPLES, overlaid=True))
+    header, arrays = unpack(compare.compare(view, compare.Compared.of(view, trace(4, view)), SAMPLES, overlaid=True))
     assert [p["kind"] for p in header["panels"]] == ["image", "scene"]
     assert {layer["array"] for layer in header["panels"][1]["layers"]} == {"truth", "graformer", "diffpose"}
     assert set(arrays) >= {layer["array"] for layer in header["panels"][1]["layers"]} | {"differs"}
@@ -180,8 +180,8 @@ def test_compare_overlaid_is_one_scene_beside_the_image(view: scenes.ClipFrames)
 
 def test_compare_without_the_truth_shows_no_error(view: scenes.ClipFrames) -> None:
     blind = dataclasses.replace(view, clip=dataclasses.replace(view.clip, pose3d_cam=None, hidden=None, mixture=None))
-    both = scenes.Compared.of(blind, trace(4, view))
-    header, arrays = unpack(scenes.compare(blind, both, SAMPLES))
+    both = compare.Compared.of(blind, trace(4, view))
+    header, arrays = unpack(compare.compare(blind, both, SAMPLES))
     assert [p["id"] for p in header["panels"]] == ["graformer", "diffpose"]
     assert not any("error" in name for name in arrays)
     assert both.joint_means_mm() == {}

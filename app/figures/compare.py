@@ -1,0 +1,287 @@
+"""The comparison: Graformer, DiffPose and the truth, on one frame and over the whole clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.figures import measures
+from app.figures.payload import StagePayload
+from app.figures.scenes import BONES_HELP, ERROR_HELP, TRUTH, ClipFrames, image_panel, line_chart, readout, scene_bounds
+from diffpose_core.skeleton import constant_bones
+from diffpose_core.structures import DiffusionTrace
+
+RINGS = 3  # joints that are circled
+LEAST_DIFFERENCE_MM = 15.0  # nearer than that, two skeletons are drawn on top of each other
+APART_S = 0.4  # between two frames of the gallery
+SHOWN_MOMENTS = 3
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Both methods on the same frames, as `lift` returns them: bones keep their lengths over the frames.
+
+    k: (S + 1,), steps of DiffPose's reverse process. diffpose_cam: (F', S + 1, 17, 3), the mean of its hypotheses.
+    graformer_cam: (F', 17, 3). truth_cam: (F', 17, 3) where it is known. Metres.
+    """
+
+    k: np.ndarray
+    diffpose_cam: np.ndarray
+    graformer_cam: np.ndarray
+    truth_cam: np.ndarray | None
+
+    @classmethod
+    def of(cls, view: ClipFrames, trace: DiffusionTrace) -> Compared:
+        """trace: the reverse process of the view's frames, with all hypotheses or with their mean alone."""
+        means = trace.samples.mean(2)
+        rigid = np.stack([constant_bones(pose) for pose in means.swapaxes(0, 1)], axis=1)
+        return cls(trace.k, rigid, constant_bones(view.baseline_cam), view.truth_cam)
+
+    @property
+    def result_cam(self) -> np.ndarray:
+        """DiffPose's answer, (F', 17, 3)."""
+        return self.diffpose_cam[:, -1]
+
+    def gain_mm(self) -> np.ndarray:
+        """How much nearer to the truth DiffPose is than Graformer, (F',); without the truth, how far apart they are."""
+        if self.truth_cam is None:
+            return measures.error_mm(self.result_cam, self.graformer_cam)
+        return measures.error_mm(self.graformer_cam, self.truth_cam) - measures.error_mm(
+            self.result_cam, self.truth_cam
+        )
+
+    def joint_means_mm(self) -> dict[str, np.ndarray]:
+        """Mean error of every joint over the frames, (17,), by method. Only where the truth is known."""
+        if self.truth_cam is None:
+            return {}
+        poses = {"Graformer": self.graformer_cam, "DiffPose": self.result_cam}
+        return {name: measures.joint_error_mm(pose, self.truth_cam).mean(0) for name, pose in poses.items()}
+
+
+def _moments(view: ClipFrames, both: Compared) -> list[dict[str, Any]]:
+    """The frames where DiffPose gains and loses most, by number; without the truth, where the two differ most."""
+    gain = both.gain_mm()
+    seconds = np.median(np.diff(view.times_s)) if len(view.frames) > 1 else 1.0
+    apart = max(1, round(APART_S / float(seconds)))
+    found = []
+    if both.truth_cam is None:
+        for index in measures.extremes(gain, 2 * SHOWN_MOMENTS, apart):
+            found.append((index, "", f"Frame {view.frames[index]}", f"{gain[index]:.0f} mm apart"))
+    else:
+        graformer = measures.error_mm(both.graformer_cam, both.truth_cam)
+        for sign, better, word in ((1.0, "diffpose", "better"), (-1.0, "graformer", "worse")):
+            for index in measures.extremes(sign * gain, SHOWN_MOMENTS, apart):
+                title = f"Frame {view.frames[index]}: {abs(gain[index]):.0f} mm {word}"
+                text = f"Graformer {graformer[index]:.0f}, DiffPose {graformer[index] - gain[index]:.0f} mm"
+                found.append((index, better, title, text))
+    return [{"index": i, "better": better, "title": title, "text": text} for i, better, title, text in found]
+
+
+def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared) -> None:
+    """Charts over the frames and the gallery, once every frame is there."""
+    gain = both.gain_mm()
+    frames = len(view.frames)
+    of_all = "all" if frames == len(view.clip) else f"{frames} evenly spaced of all {len(view.clip)}"
+    if both.truth_cam is None:
+        payload.add("apart", measures.error_mm(both.diffpose_cam, both.graformer_cam[:, None]), ("frame", "step"))
+        worst = int(np.argmax(gain))
+        payload.charts.append(
+            line_chart(
+                "apart",
+                "How far the two are apart",
+                "mm",
+                "frame",
+                ("DiffPose to Graformer", "apart", "teal", ""),
+                span=12,
+                jumps=[_jump("Largest difference", worst, "Go to the frame where the two differ most")],
+            )
+        )
+    else:
+        error = measures.error_mm(both.result_cam, both.truth_cam)
+        graformer = measures.error_mm(both.graformer_cam, both.truth_cam)
+        jumps = [
+            _jump("Worst frame", int(np.argmax(error)), "Go to the frame where DiffPose is furthest from the truth"),
+            _jump("Largest gain", int(np.argmax(gain)), "Go to the frame where DiffPose is most better than Graformer"),
+            _jump("Largest loss", int(np.argmin(gain)), "Go to the frame where DiffPose is most worse than Graformer"),
+        ]
+        note = (
+            f"Mean of {of_all} frames: Graformer {graformer.mean():.1f} mm, DiffPose {error.mean():.1f} mm; "
+            f"DiffPose is nearer to the truth in {np.mean(gain > 0):.0%} of them."
+        )
+        payload.charts.append(
+            line_chart(
+                "error",
+                "Error over the clip",
+                "mm",
+                "frame",
+                ("Graformer", "graformer_error", "violet", "dash"),
+                ("DiffPose", "diffpose_error", "teal", ""),
+                span=7,
+                help=ERROR_HELP,
+                jumps=jumps,
+                note=note,
+            )
+        )
+    moments = _moments(view, both)
+    if moments:
+        title = "Where DiffPose gains most, and where it loses most"
+        payload.charts.append(
+            {
+                "id": "gallery",
+                "kind": "gallery",
+                "title": title if both.truth_cam is not None else "Where the two differ most",
+                "unit": "",
+                "axis": "frame",
+                "span": 12,
+                "zoom": 1.35,
+                "moments": moments,
+                "layers": _overlaid(both, rings=False),
+                "note": f"Chosen by number among {of_all} frames, at least {APART_S} s apart. Click one to go there.",
+            }
+        )
+
+
+def _jump(label: str, index: int, help_: str) -> dict[str, Any]:
+    return {"label": label, "index": index, "help": help_}
+
+
+def _ghost(both: Compared) -> list[dict[str, Any]]:
+    """The truth in red, under the other skeletons."""
+    if both.truth_cam is None:
+        return []
+    shown = {"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red"}
+    return [{**shown, "width": 0.75, "opacity": 0.9, "under": True}]
+
+
+def _rings(array: str) -> dict[str, Any]:
+    shown = {"kind": "rings", "array": array, "by": "differs", "label": "Where they differ most"}
+    return {**shown, "palette": "teal", "palette_less": "violet", "count": RINGS, "least": LEAST_DIFFERENCE_MM}
+
+
+def _overlaid(both: Compared, rings: bool = True) -> list[dict[str, Any]]:
+    return [
+        *_ghost(both),
+        {"kind": "skeleton", "array": "graformer", "label": "Graformer", "palette": "violet", "width": 0.8},
+        {"kind": "skeleton", "array": "diffpose", "label": "DiffPose", "palette": "teal", "width": 0.8},
+        *([_rings("diffpose")] if rings else []),
+    ]
+
+
+def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = False, whole: bool = True) -> bytes:
+    """Graformer, DiffPose and the truth; the step slider runs DiffPose's reverse process.
+
+    overlaid: in one scene beside the 2D pose, else side by side. whole: the frames are the whole clip (evenly spaced
+    where it is very long), so that its best and worst frames may be named.
+    """
+    payload = StagePayload(
+        id="compare",
+        title="DiffPose beside Graformer",
+        source=view.source,
+        clip=view.clip.name,
+        steps=[int(k) for k in both.k],
+        bounds=scene_bounds(view.reference_cam),
+        frames=[int(f) for f in view.frames],
+        times_s=list(view.times_s),
+        initial_frame=view.current,
+        step_ends=("start", "result"),
+        initial_step=len(both.k) - 1,
+    )
+    bones = measures.reference_bones(view.reference_cam)
+    payload.pose("diffpose", both.diffpose_cam, "frame", "step")
+    payload.pose("graformer", both.graformer_cam, "frame")
+    apart = np.linalg.norm(both.diffpose_cam - both.graformer_cam[:, None], axis=-1) * 1000.0
+    numbers: dict[str, list[dict[str, Any]]] = {"graformer": [], "diffpose": []}
+    lead: dict[str, tuple[str, ...]] = {"graformer": ("frame",), "diffpose": ("frame", "step")}
+    if both.truth_cam is not None:
+        payload.pose("truth", both.truth_cam, "frame")
+        joints = {
+            "graformer": measures.joint_error_mm(both.graformer_cam, both.truth_cam),
+            "diffpose": measures.joint_error_mm(both.diffpose_cam, both.truth_cam[:, None]),
+        }
+        # Signed by who is nearer to the truth: above 0 where DiffPose is.
+        apart = apart * np.where(joints["graformer"][:, None] >= joints["diffpose"], 1.0, -1.0)
+        for name, values in joints.items():
+            payload.add(f"{name}_joints", values, (*lead[name], "joint"))
+            error = readout(
+                payload, f"{name}_error", values.mean(-1), lead[name], label="error", unit="mm", help=ERROR_HELP
+            )
+            numbers[name].append(error)
+    payload.add("differs", apart, ("frame", "step", "joint"))
+    for name, pose in (("graformer", both.graformer_cam), ("diffpose", both.diffpose_cam)):
+        violation = measures.bone_violation_percent(pose, bones)
+        numbers[name].append(
+            readout(
+                payload, f"{name}_bones", violation, lead[name], label="bones off", unit="%", digits=1, help=BONES_HELP
+            )
+        )
+    if overlaid:
+        payload.panels.append(image_panel(payload, view, 0.7))
+        errors = [
+            {**row, "label": label}
+            for name, label in (("graformer", "Graformer"), ("diffpose", "DiffPose"))
+            for row in numbers[name]
+            if row["label"] == "error"
+        ]
+        payload.panels.append(
+            {
+                "id": "overlaid",
+                "kind": "scene",
+                "title": "Both over the truth" if both.truth_cam is not None else "Both answers",
+                "caption": RINGS_WORDS[both.truth_cam is not None],
+                "readouts": errors,
+                "layers": _overlaid(both),
+            }
+        )
+    else:
+        for name, title, caption, palette in (
+            ("graformer", "Graformer", "One answer in one go: the context encoder alone.", "violet"),
+            ("diffpose", "DiffPose", f"The mean of {hypotheses} hypotheses; move k to see it arrive.", "teal"),
+        ):
+            skeleton = {"kind": "skeleton", "array": name, "label": title, "palette": palette}
+            payload.panels.append(
+                {
+                    "id": name,
+                    "kind": "scene",
+                    "title": title,
+                    "caption": caption,
+                    "readouts": numbers[name],
+                    "layers": [*_ghost(both), skeleton, _rings(name)],
+                }
+            )
+        if both.truth_cam is not None:
+            payload.panels.append(
+                {
+                    "id": "truth",
+                    "kind": "scene",
+                    "title": "Truth",
+                    "caption": "Where the joints really are. " + RINGS_WORDS[True],
+                    "layers": [{"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red"}],
+                }
+            )
+    if whole:
+        _over_the_clip(payload, view, both)
+    if both.truth_cam is not None:
+        bars = {
+            "id": "joints",
+            "kind": "bars",
+            "title": "Error of every joint in this frame",
+            "unit": "mm",
+            "axis": "frame",
+            "span": 5 if whole else 12,
+            "help": "Distance of every joint to the exact one, at the frame and step that the timeline shows",
+            "series": [
+                {"label": "Graformer", "array": "graformer_joints", "palette": "violet"},
+                {"label": "DiffPose", "array": "diffpose_joints", "palette": "teal"},
+            ],
+        }
+        payload.charts.insert(1, bars)  # beside the error over the clip
+    return payload.pack()
+
+
+#: By whether the truth is known.
+RINGS_WORDS = {
+    True: "Circles: where the two differ most; solid teal: DiffPose is nearer to the truth, dashed violet: Graformer.",
+    False: "Circles: the joints where the two differ most.",
+}

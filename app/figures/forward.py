@@ -1,0 +1,179 @@
+"""The forward view: standard beside GMM diffusion, under both schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.figures import measures
+from app.figures.payload import StagePayload
+from app.figures.scenes import SPREAD_HELP, ClipFrames, line_chart, readout, scene_bounds
+from app.state import ScheduleName
+from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.skeleton import NUM_JOINTS
+from diffpose_core.structures import DiffusionTrace
+from diffpose_core.uncertainty.gmm import PoseGMM, standard_normal
+
+IMPOSSIBLE_HELP = "Share of bones that are shorter or longer than those of every body that the networks learnt from"
+TO_MIXTURE_HELP = (
+    "How far a joint would have to be moved, at best, to turn this cloud into H_K: 2-Wasserstein distance between the "
+    "Gaussians with the same mean and covariance; 0 means that it has arrived"
+)
+#: H_K as a faint cloud behind what should become it.
+GOAL = {"kind": "cloud", "label": "H_K, the goal", "palette": "violet", "opacity": 0.8}
+SCHEDULE_WORDS: dict[ScheduleName, str] = {"supplement": "supplement's schedule", "converging": "converging schedule"}
+
+
+@dataclass(frozen=True)
+class ForwardRun:
+    """Forward diffusion of one pose under one schedule.
+
+    schedule: its name. traces: "standard" and "gmm", or "gmm" alone, samples (1, K + 1, H, 17, 3) from the same h_0 and
+    noise seed.
+    """
+
+    schedule: ScheduleName
+    traces: Mapping[str, DiffusionTrace]
+
+    @property
+    def alphas(self) -> np.ndarray:
+        """alpha_k of every state, (K + 1,)."""
+        return make_schedule(self.schedule).alphas_cumprod
+
+
+def forward(view: ClipFrames, chosen: ForwardRun, other: ForwardRun, gmm: PoseGMM, goal: np.ndarray) -> bytes:
+    """Forward diffusion of one frame: standard beside GMM under one schedule, and GMM under the other.
+
+    gmm: the frame's fitted mixture, camera frame, metres. goal: (G, 17, 3), draws of it, which the last step should
+    look like.
+    """
+    runs = (
+        ("standard", "Standard diffusion", chosen, "standard"),
+        ("gmm", f"GMM, {SCHEDULE_WORDS[chosen.schedule]}", chosen, "gmm"),
+        ("other", f"GMM, {SCHEDULE_WORDS[other.schedule]}", other, "gmm"),
+    )
+    gmm_trace = chosen.traces["gmm"]
+    h_0 = gmm_trace.samples[0, 0, 0]
+    far = max(float(np.percentile(np.abs(run.traces[key].samples[0, -1]), 97)) for _, _, run, key in runs)
+    wide = far > 1.3  # standard noise under the converging schedule: a metre and more
+    bounds = scene_bounds(view.reference_cam, 1.5, 0.7, 0.6) if wide else scene_bounds(view.reference_cam)
+    payload = StagePayload(
+        id="forward",
+        title="Forward diffusion",
+        source=view.source,
+        clip=view.clip.name,
+        steps=[int(k) for k in gmm_trace.k],
+        bounds=bounds,
+        step_ends=("h_0, the pose", "noise"),
+        shows_frame=int(view.frames[view.current]),
+        initial_step=len(gmm_trace.k) - 1,
+    )
+    payload.pose("h_0", h_0)
+    payload.pose("goal", goal, "sample")
+    to_goal = measures.mixture_moments(gmm)
+    laws = {"standard": standard_normal(3 * NUM_JOINTS), "gmm": gmm, "other": gmm}
+    captions = {
+        "standard": "The same noise on every joint: the body dissolves.",
+        "gmm": "Noise shaped by this image: sure joints stay, doubtful ones spread.",
+        "other": {
+            "supplement": "The paper's small noise: at k = 50 the cloud has hardly left h_0.",
+            "converging": "Enough noise to arrive: at k = 50 the cloud looks like H_K.",
+        }[other.schedule],
+    }
+    for name, title, run, key in runs:
+        samples = run.traces[key].samples[0]
+        payload.pose(name, samples, "step", "sample")
+        payload.pose(f"{name}_one", samples[:, 0], "step")
+        distance = measures.gaussian_distance_mm(*measures.forward_moments(h_0, laws[name], run.alphas), *to_goal)
+        broken = measures.impossible_bones_percent(samples)
+        payload.add(f"{name}_left", np.sqrt(run.alphas) * 100.0, ("step",))
+        readouts = [
+            readout(payload, f"{name}_distance", distance, ("step",), label="to H_K", unit="mm", help=TO_MIXTURE_HELP),
+            readout(
+                payload,
+                f"{name}_broken",
+                broken,
+                ("step",),
+                label="impossible bones",
+                unit="%",
+                help=IMPOSSIBLE_HELP,
+            ),
+        ]
+        cloud = {"kind": "cloud", "array": name, "label": f"{samples.shape[1]} samples of h_k", "palette": "sides"}
+        ghost = {
+            "kind": "skeleton",
+            "array": "h_0",
+            "label": "h_0",
+            "palette": "grey",
+            "opacity": 0.55,
+            "width": 0.7,
+        }
+        one = {
+            "kind": "skeleton",
+            "array": f"{name}_one",
+            "label": "One sample",
+            "palette": "sides",
+            "shadow": False,
+        }
+        payload.panels.append(
+            {
+                "id": name,
+                "kind": "scene",
+                "title": title,
+                "caption": captions[name],
+                "readouts": readouts,
+                "layers": [{**GOAL, "array": "goal"}, cloud, ghost, one],
+            }
+        )
+    payload.add("gmm_joints", measures.joint_spread_mm(gmm_trace.samples[0]), ("step", "joint"))
+    payload.add("standard_spread", measures.spread_mm(chosen.traces["standard"].samples[0]), ("step",))
+    names = {run.schedule: SCHEDULE_WORDS[run.schedule] for run in (chosen, other)}
+    payload.charts += [
+        line_chart(
+            "distance",
+            "Distance to H_K",
+            "mm",
+            "step",
+            ("standard", "standard_distance", "grey", "dash"),
+            (f"GMM, {names[chosen.schedule]}", "gmm_distance", "teal", ""),
+            (f"GMM, {names[other.schedule]}", "other_distance", "violet", ""),
+            span=6,
+            help=TO_MIXTURE_HELP,
+            off_scale=("standard",),
+        ),
+        line_chart(
+            "left",
+            "How much of h_0 is left",
+            "%",
+            "step",
+            (names[chosen.schedule], "gmm_left", "teal", ""),
+            (names[other.schedule], "other_left", "violet", ""),
+            span=6,
+            help="The square root of alpha_k in Eq. 1: the share of h_0's offset from the mixture that is still in h_k",
+        ),
+        {
+            "id": "joints",
+            "kind": "joints",
+            "title": "Spread of every joint, GMM",
+            "unit": "mm",
+            "axis": "step",
+            "array": "gmm_joints",
+            "series": [{"label": "standard", "array": "standard_spread", "palette": "grey", "dash": "dash"}],
+            "help": SPREAD_HELP + "; a wide joint is one that this image is unsure of",
+            "span": 6,
+        },
+        line_chart(
+            "broken",
+            "Impossible bones",
+            "%",
+            "step",
+            ("standard", "standard_broken", "grey", "dash"),
+            (f"GMM, {names[chosen.schedule]}", "gmm_broken", "teal", ""),
+            (f"GMM, {names[other.schedule]}", "other_broken", "violet", ""),
+            span=6,
+            help=IMPOSSIBLE_HELP,
+        ),
+    ]
+    return payload.pack()

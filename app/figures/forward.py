@@ -56,16 +56,14 @@ def forward(view: ClipFrames, chosen: ForwardRun, other: ForwardRun, gmm: PoseGM
     )
     gmm_trace = chosen.traces["gmm"]
     h_0 = gmm_trace.samples[0, 0, 0]
-    far = max(float(np.percentile(np.abs(run.traces[key].samples[0, -1]), 97)) for _, _, run, key in runs)
-    wide = far > 1.3  # standard noise under the converging schedule: a metre and more
-    bounds = scene_bounds(view.reference_cam, 1.5, 0.7, 0.6) if wide else scene_bounds(view.reference_cam)
     payload = StagePayload(
         id="forward",
         title="Forward diffusion",
         source=view.source,
         clip=view.clip.name,
         steps=[int(k) for k in gmm_trace.k],
-        bounds=bounds,
+        # Standard noise may leave the picture: the people of the other scenes stay large enough to be read.
+        bounds=scene_bounds(view.reference_cam),
         step_ends=("h_0, the pose", "noise"),
         shows_frame=int(view.frames[view.current]),
         initial_step=len(gmm_trace.k) - 1,

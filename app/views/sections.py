@@ -29,7 +29,7 @@ EQ_MEAN = r"\text{prediction} = \tfrac1N \textstyle\sum_{n=1}^{N} h_0^{(n)}"
 
 
 LAYOUTS = ("Side by side", "Overlaid")
-NOISES = {"eq1": "One draw, kept (Eq. 1)", "eq2": "New at every step (Eq. 2)"}
+NOISES = {"eq1": "One draw (Eq. 1)", "eq2": "New every step (Eq. 2)"}
 
 Option = TypeVar("Option", bound=str)
 

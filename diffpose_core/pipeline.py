@@ -41,6 +41,8 @@ ScheduleName = Literal["supplement", "converging"]
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 #: Frames that are worked on at a time: bounds memory whatever a clip's length.
 BLOCK_FRAMES = 64
+#: Frames whose hips are placed at a time.
+_ROOT_FRAMES = 2048
 MAX_HYPOTHESES = 200
 #: Largest array of hypotheses or states that `lift` returns.
 MAX_KEPT_BYTES = 2_000_000_000
@@ -344,9 +346,12 @@ def _root_path(
     pose_cam: np.ndarray, points_px: np.ndarray, std_px: np.ndarray, camera: Intrinsics
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The hip's path (F, 3) and its errors (F,), see `LiftResult`; None if it can be placed in no frame."""
-    pose, points, std = (torch.from_numpy(a.astype(np.float64)) for a in (pose_cam, points_px, std_px))
     intrinsics = torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy], dtype=torch.float64)
-    root, error_px = (found.numpy() for found in place_root(pose, points, std, intrinsics))
+    root, error_px = np.empty((len(pose_cam), 3)), np.empty(len(pose_cam))
+    for begin in range(0, len(pose_cam), _ROOT_FRAMES):
+        rows = slice(begin, begin + _ROOT_FRAMES)
+        pose, points, std = (torch.from_numpy(a[rows].astype(np.float64)) for a in (pose_cam, points_px, std_px))
+        root[rows], error_px[rows] = (found.numpy() for found in place_root(pose, points, std, intrinsics))
     good = np.flatnonzero(np.isfinite(error_px))
     if good.size == 0:
         return None
@@ -458,6 +463,7 @@ def lift(
         pose3d=pose,
         hypotheses=kept,
         joint_std=joint_std,
+        guessed=clip.guessed[numbers],
         baseline=baseline,
         fps=clip.fps,
         provenance=provenance,

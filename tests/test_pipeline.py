@@ -314,6 +314,13 @@ def test_a_clip_with_confidences_only_can_be_lifted(clip, tiny_models):
     assert np.isfinite(lift(bare, models=tiny_models, uncertainty=FEW).pose3d).all()
 
 
+def test_joints_that_no_detector_placed_are_named_in_the_result(clip, tiny_models):
+    confidence = clip.confidence.copy()
+    confidence[4, 13] = 0.0
+    found = lift(replace(clip, confidence=confidence), models=tiny_models, uncertainty=FEW, frames=[4, 1]).guessed
+    assert found.shape == (2, 17) and np.argwhere(found).tolist() == [[0, 13]]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -23,6 +23,7 @@ def write_npz(result: LiftResult) -> bytes:
     provenance = {"schema": SCHEMA, **result.provenance, "about": describe(result, "cam")}
     out = io.BytesIO()
     content = {name: array.astype(np.float32) for name, array in arrays.items()}
+    content["guessed"] = result.guessed
     content["fps"] = np.array(result.fps)
     content["joint_names"] = np.array(FILE_JOINT_NAMES)
     content["provenance"] = np.array(json.dumps(provenance))

@@ -19,8 +19,8 @@ _AXIS_COLUMNS = tuple(f"{axis}_{side}_m" for axis, side in zip("xyz", AXES["cam"
 
 
 def write_json(result: LiftResult) -> bytes:
-    """One object: what the numbers mean, then pose3d (F, 17, 3) and joint_std (F, 17), and root_cam (F, 3) where it is
-    known, as nested lists.
+    """One object: what the numbers mean, then as nested lists pose3d (F, 17, 3), joint_std (F, 17), guessed (F, 17) as
+    0 or 1, and root_cam (F, 3) where it is known.
     """
     arrays = {"pose3d": result.pose3d, "joint_std": result.joint_std}
     if result.root_cam is not None:
@@ -35,6 +35,7 @@ def write_json(result: LiftResult) -> bytes:
         "joint_names": FILE_JOINT_NAMES,
         "joint_parents": PARENTS,
         "provenance": dict(result.provenance),
+        "guessed": result.guessed.astype(int).tolist(),
         **{name: array.astype(np.float64).round(_DECIMALS).tolist() for name, array in arrays.items()},
     }
     return json.dumps(content, separators=(",", ":")).encode()
@@ -60,18 +61,22 @@ def _csv(columns: dict[str, np.ndarray]) -> bytes:
 
 
 def write_csv_long(result: LiftResult) -> bytes:
-    """One row for each joint of each frame: frame, time, joint, x, y, z and the spread of the hypotheses."""
+    """One row for each joint of each frame: frame, time, joint, x, y, z, the spread of the hypotheses, and 1 where the
+    joint was guessed.
+    """
     columns = {name: np.repeat(values, NUM_JOINTS) for name, values in _frame_columns(result).items()}
     columns["joint"] = np.tile(np.array(FILE_JOINT_NAMES), len(result))
     columns |= {name: result.pose3d[..., axis].ravel() for axis, name in enumerate(_AXIS_COLUMNS)}
     columns["std_m"] = result.joint_std.ravel()
+    columns["guessed"] = result.guessed.ravel().astype(int)
     return _csv(columns)
 
 
 def write_csv_wide(result: LiftResult) -> bytes:
-    """One row for each frame: frame, time, then x, y, z and spread of every joint."""
+    """One row for each frame: frame, time, then x, y, z and spread of every joint, and 1 where it was guessed."""
     columns = _frame_columns(result)
     for joint, name in enumerate(FILE_JOINT_NAMES):
         columns |= {f"{name}_{column}": result.pose3d[:, joint, axis] for axis, column in enumerate(_AXIS_COLUMNS)}
         columns[f"{name}_std_m"] = result.joint_std[:, joint]
+        columns[f"{name}_guessed"] = result.guessed[:, joint].astype(int)
     return _csv(columns)

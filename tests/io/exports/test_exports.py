@@ -27,6 +27,7 @@ def made_result(poses, fps=29.97, root=False, hypotheses=3, clip="walk"):
         pose3d=poses.astype(np.float32),
         hypotheses=around.astype(np.float32),
         joint_std=rng.uniform(0.01, 0.1, (frames, NUM_JOINTS)).astype(np.float32),
+        guessed=rng.random((frames, NUM_JOINTS)) < 0.2,
         baseline=(poses + 0.01).astype(np.float32),
         fps=fps,
         provenance={"clip": clip, "weights": "diffpose", "settings": {"seed": 3}},
@@ -205,6 +206,7 @@ def test_npz_holds_everything(result):
         if result.root_cam is not None:
             assert np.allclose(found["root_cam"], result.root_cam, atol=1e-5)
             assert np.allclose(found["root_error_px"], result.root_error_px, atol=1e-4)
+        assert np.array_equal(found["guessed"], result.guessed) and found["guessed"].dtype == bool
         assert found["fps"] == 29.97 and list(found["joint_names"]) == list(FILE_JOINT_NAMES)
         provenance = json.loads(str(found["provenance"]))
     assert name == "walk.npz" and provenance["settings"]["seed"] == 3
@@ -224,6 +226,7 @@ def test_json_names_all_that_it_holds(result):
     assert found["joint_names"] == list(FILE_JOINT_NAMES) and found["joint_parents"] == list(PARENTS)
     assert np.abs(np.array(found["pose3d"]) - result.pose3d).max() < 0.01 * MM
     assert np.abs(np.array(found["joint_std"]) - result.joint_std).max() < 0.01 * MM
+    assert np.array_equal(np.array(found["guessed"]) == 1, result.guessed)
     assert found["num_frames"] == len(result) and ("root_cam" in found) == (result.root_cam is not None)
     if result.root_cam is not None:
         assert np.abs(np.array(found["root_cam"]) - result.root_cam).max() < 0.01 * MM
@@ -237,6 +240,7 @@ def test_long_csv(result):
     xyz = table[["x_right_m", "y_down_m", "z_forward_m"]].to_numpy().reshape(-1, 17, 3)
     assert np.abs(xyz - result.pose3d).max() < 0.01 * MM
     assert np.abs(table.std_m.to_numpy().reshape(-1, 17) - result.joint_std).max() < 0.01 * MM
+    assert np.array_equal(table.guessed.to_numpy().reshape(-1, 17) == 1, result.guessed)
     assert np.array_equal(table.frame, np.repeat(np.arange(len(result)), 17))
     assert np.allclose(table.time_s, table.frame / 29.97, atol=1e-6)
     assert ("root_x_right_m" in table) == (result.root_cam is not None)
@@ -249,6 +253,7 @@ def test_wide_csv(result):
     for joint, joint_name in enumerate(FILE_JOINT_NAMES):
         columns = [f"{joint_name}_{axis}_m" for axis in ("x_right", "y_down", "z_forward")]
         assert np.abs(table[columns].to_numpy() - result.pose3d[:, joint]).max() < 0.01 * MM
+        assert np.array_equal(table[f"{joint_name}_guessed"] == 1, result.guessed[:, joint])
         assert np.abs(table[f"{joint_name}_std_m"] - result.joint_std[:, joint]).max() < 0.01 * MM
     if result.root_cam is not None:
         root = table[["root_x_right_m", "root_y_down_m", "root_z_forward_m"]]

@@ -18,14 +18,17 @@ _DECIMALS = 5
 _AXIS_COLUMNS = tuple(f"{axis}_{side}_m" for axis, side in zip("xyz", AXES["cam"], strict=True))
 
 
+def _json_rows(array: np.ndarray) -> str:
+    """An array as nested JSON lists. Row by row, because json takes ten times the memory for all of them at once."""
+    rows = array if array.dtype.kind == "i" else array.astype(np.float64).round(_DECIMALS)
+    return f"[{','.join(json.dumps(row.tolist(), separators=(',', ':')) for row in rows)}]"
+
+
 def write_json(result: LiftResult) -> bytes:
     """One object: what the numbers mean, then as nested lists pose3d (F, 17, 3), joint_std (F, 17), guessed (F, 17) as
     0 or 1, and root_cam (F, 3) where it is known.
     """
-    arrays = {"pose3d": result.pose3d, "joint_std": result.joint_std}
-    if result.root_cam is not None:
-        arrays["root_cam"] = result.root_cam
-    content = {
+    about = {
         "schema": SCHEMA,
         "about": describe(result, "cam"),
         "units": "metres",
@@ -35,10 +38,12 @@ def write_json(result: LiftResult) -> bytes:
         "joint_names": FILE_JOINT_NAMES,
         "joint_parents": PARENTS,
         "provenance": dict(result.provenance),
-        "guessed": result.guessed.astype(int).tolist(),
-        **{name: array.astype(np.float64).round(_DECIMALS).tolist() for name, array in arrays.items()},
     }
-    return json.dumps(content, separators=(",", ":")).encode()
+    arrays = {"pose3d": result.pose3d, "joint_std": result.joint_std, "guessed": result.guessed.astype(int)}
+    if result.root_cam is not None:
+        arrays["root_cam"] = result.root_cam
+    parts = [json.dumps(about).removesuffix("}"), *(f'"{name}":{_json_rows(array)}' for name, array in arrays.items())]
+    return (",\n".join(parts) + "}\n").encode()
 
 
 def _frame_columns(result: LiftResult) -> dict[str, np.ndarray]:

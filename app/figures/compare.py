@@ -103,8 +103,8 @@ def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared) -> N
         graformer = measures.error_mm(both.graformer_cam, both.truth_cam)
         jumps = [
             _jump("Worst frame", int(np.argmax(error)), "Go to the frame where DiffPose is furthest from the truth"),
-            _jump("Largest gain", int(np.argmax(gain)), "Go to the frame where DiffPose is most better than Graformer"),
-            _jump("Largest loss", int(np.argmin(gain)), "Go to the frame where DiffPose is most worse than Graformer"),
+            _jump("Largest gain", int(np.argmax(gain)), "Go to the frame where DiffPose is ahead of Graformer by most"),
+            _jump("Largest loss", int(np.argmin(gain)), "Go to the frame where DiffPose is behind Graformer by most"),
         ]
         note = (
             f"Mean of {of_all} frames: Graformer {graformer.mean():.1f} mm, DiffPose {error.mean():.1f} mm; "

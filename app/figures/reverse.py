@@ -35,7 +35,7 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
         view,
         traces["context"],
         step_ends=("H_K, uncertain", "H_0, the pose"),
-        off=("Predicted h_0", "Paths"),
+        off=("Predicted h_0",),
         initial_step=len(traces["context"].k) * 2 // 5,
     )
     if view.truth_cam is not None:
@@ -72,7 +72,6 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
                 {"kind": "skeleton", "array": f"{name}_pred", "label": "Predicted h_0", "palette": "teal", "width": 0.7}
             )
         layers.append({"kind": "skeleton", "array": f"{name}_mean", "label": "Mean of h_k", "palette": "sides"})
-        layers.append({"kind": "trail", "array": f"{name}_mean", "label": "Paths", "palette": "sides"})
         payload.panels.append(
             {
                 "id": name,

@@ -109,8 +109,6 @@ function closer(camera, factor) {
   return near;
 }
 
-const LIMB_ENDS = [3, 6, 10, 13, 16];
-
 /** Everything that moves in a scene, at a frame and a step, seen by the stage's camera. The owner, a panel or a chart, gets
  *  the joints that are shown as its targets. furnish draws what lies under the figures. */
 function paintScene(canvas, owner, layers, width, height, frame, step, furnish = paintFloor) {
@@ -133,7 +131,6 @@ function paintScene(canvas, owner, layers, width, height, frame, step, furnish =
     if (LAYER_KINDS[layer.kind]) { above.push(LAYER_KINDS[layer.kind](owner, context, layer, projection, colours)); continue; }
     const values = at(layer);
     if (layer.kind === "cloud") drawCloud(context, projectPoses(values, projection), colours, layer.opacity || 1);
-    else if (layer.kind === "trail") drawTrails(context, stage.arrays[layer.array], frame, step, projection, colours);
     else if (layer.kind === "rings") rings.push([projectPoses(values, projection), stage.arrays[layer.by].at(frame, step), layer]);
     else {
       const screen = projectPoses(values, projection);
@@ -178,23 +175,6 @@ function paintFloor(context, projection, stage) {
   for (let x = x0; x <= x1; x += 0.5) segment(x, y0, x, y1);
   for (let y = y0; y <= y1; y += 0.5) segment(x0, y, x1, y);
   context.stroke();
-}
-
-/** The way of the limbs' ends through the steps so far. */
-function drawTrails(context, array, frame, step, projection, colours) {
-  const p = [0, 0, 0];
-  context.lineCap = "round";
-  context.lineWidth = 1.6;
-  for (const j of LIMB_ENDS) {
-    context.strokeStyle = withAlpha(colours[SIDE[j]], 0.55);
-    context.beginPath();
-    for (let s = 0; s <= step; s++) {
-      const values = array.at(frame, s);
-      projection.point(values[3 * j], values[3 * j + 1], values[3 * j + 2], p);
-      if (s === 0) context.moveTo(p[0], p[1]); else context.lineTo(p[0], p[1]);
-    }
-    context.stroke();
-  }
 }
 
 /** Circles around the joints where two methods differ most, in the colour of the one that is nearer to the truth. */

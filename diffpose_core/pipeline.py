@@ -11,7 +11,7 @@ import hashlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -30,7 +30,7 @@ from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, l
 from diffpose_core.models.context import Context, ContextEncoder
 from diffpose_core.models.denoiser import Denoiser, Given, gmm_features
 from diffpose_core.models.layers import root_relative
-from diffpose_core.skeleton import NUM_JOINTS, constant_bones
+from diffpose_core.skeleton import NUM_JOINTS, constant_bones, stature
 from diffpose_core.structures import Cancelled, DiffusionTrace, Intrinsics, InvalidInput, LiftResult, PoseClip2D
 from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, standard_normal
 from diffpose_core.uncertainty.mixtures import clip_mixture
@@ -47,6 +47,8 @@ MAX_HYPOTHESES = 200
 #: Largest array of hypotheses or states that `lift` returns.
 MAX_KEPT_BYTES = 2_000_000_000
 MAX_FORWARD_SAMPLES = 10_000
+#: Shortest and tallest person that a result is scaled to, metres.
+STATURES_M = (0.3, 3.0)
 
 # Purposes of random numbers, so that no two stages share a stream.
 _FIT, _START, _FORWARD = 1, 2, 3
@@ -470,4 +472,38 @@ def lift(
         root_cam=None if path is None else path[0],
         root_error_px=None if path is None else path[1],
         trace=whole,
+    )
+
+
+def scaled_to_stature(result: LiftResult, stature_m: float) -> LiftResult:
+    """The result of a person of that stature: one picture can't tell a small person from one further away.
+
+    stature_m: metres, as `skeleton.stature` measures the prediction. Every length (poses, spreads, the hip's path, the
+    trace) is multiplied by the same factor, so that the projection into the image stays; provenance says which.
+    Raises InvalidInput where it is no stature of a person, or where the prediction has no size.
+    """
+    low, high = STATURES_M
+    if not low <= stature_m <= high:
+        raise InvalidInput(f"a person's height must lie between {low:g} and {high:g} m, found {stature_m:g}")
+    predicted = stature(result.pose3d)
+    if not predicted > 0:
+        raise InvalidInput("the predicted person has no size: all joints lie on one point")
+    factor = stature_m / predicted
+
+    def scaled(array: np.ndarray) -> np.ndarray:
+        return (array * factor).astype(array.dtype)
+
+    trace = result.trace
+    if trace is not None:
+        known = trace.pred_x_start
+        trace = replace(trace, samples=scaled(trace.samples), pred_x_start=None if known is None else scaled(known))
+    return replace(
+        result,
+        pose3d=scaled(result.pose3d),
+        hypotheses=scaled(result.hypotheses),
+        joint_std=scaled(result.joint_std),
+        baseline=scaled(result.baseline),
+        root_cam=None if result.root_cam is None else scaled(result.root_cam),
+        trace=trace,
+        provenance={**result.provenance, "stature_m": stature_m, "scaled_by": factor},
     )

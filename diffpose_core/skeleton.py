@@ -83,3 +83,18 @@ def constant_bones(poses: np.ndarray) -> np.ndarray:
         direction = np.divide(vector, length, out=np.zeros_like(vector), where=length > 0)
         rebuilt[:, child] = rebuilt[:, parent] + direction * target
     return rebuilt
+
+
+#: Child joints of the bones that a person's stature is made of: both legs count half, the others whole.
+_LEGS, _UPRIGHT = (2, 3, 5, 6), (7, 8, 9, 10)
+
+
+def stature(poses: np.ndarray) -> float:
+    """Length of a person along the bones: lower leg, thigh, trunk, neck and head, whatever the posture.
+
+    poses: (F, J, 3), any unit. Every bone counts with its median over the frames, the legs with the mean of both sides.
+    The ankle is not the sole and the head's joint not the crown: a person who is measured upright is some centimetres
+    taller. Returns one length in the unit of `poses`.
+    """
+    median = np.median(bone_lengths(poses), axis=0)
+    return float(0.5 * median[[j - 1 for j in _LEGS]].sum() + median[[j - 1 for j in _UPRIGHT]].sum())

@@ -22,8 +22,9 @@ from diffpose_core.pipeline import (
     prepare,
     reverse_trace,
     reverse_traces,
+    scaled_to_stature,
 )
-from diffpose_core.skeleton import bone_lengths, constant_bones
+from diffpose_core.skeleton import bone_lengths, constant_bones, stature
 from diffpose_core.structures import Cancelled, Intrinsics, InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gmm import standard_normal
 
@@ -446,3 +447,30 @@ def test_a_frames_fit_does_not_end_when_those_of_other_frames_do(clip, tiny_mode
         alone = prepare(clip, tiny_models, [frame], uncertainty=long_fit)
         assert torch.allclose(whole.gmm.means[frame], alone.gmm.means[0], atol=1e-4)
         assert torch.allclose(whole.gmm.weights[frame], alone.gmm.weights[0], atol=1e-4)
+
+
+def test_a_result_scaled_to_a_stature_keeps_its_shape_and_its_place_in_the_image(clip, tiny_models):
+    result = lift(clip, models=tiny_models, hypotheses=2, uncertainty=FEW, trace=True)
+    # Random networks give poses that can't be placed in space.
+    path = np.linspace((-1.0, 0.0, 20.0), (1.0, 0.2, 25.0), len(clip)).astype(np.float32)
+    result = replace(result, root_cam=path, root_error_px=np.full(len(clip), 3.0, dtype=np.float32))
+    scaled = scaled_to_stature(result, 1.75)
+    assert np.isclose(stature(scaled.pose3d), 1.75, atol=1e-4)
+    factor = scaled.provenance["scaled_by"]
+    assert np.isclose(factor, 1.75 / stature(result.pose3d))
+    for name in ("pose3d", "hypotheses", "joint_std", "baseline", "root_cam"):
+        before, after = getattr(result, name), getattr(scaled, name)
+        assert np.allclose(after, before * factor, rtol=1e-5) and after.dtype == before.dtype, name
+    assert np.allclose(scaled.trace.samples, result.trace.samples * factor, rtol=1e-5)
+    camera = clip.intrinsics
+    seen = [(r.pose3d + r.root_cam[:, None])[..., :2] / (r.pose3d + r.root_cam[:, None])[..., 2:]
+            for r in (result, scaled)]  # fmt: skip
+    assert np.abs(seen[0] - seen[1]).max() * camera.fx < 0.01, "pixels"
+    assert scaled.root_error_px is result.root_error_px and "stature_m" not in result.provenance
+
+
+@pytest.mark.parametrize("height", [0.0, -1.8, 178.0, float("nan"), float("inf")])
+def test_a_stature_that_nobody_has_is_refused(clip, tiny_models, height):
+    result = lift(clip, models=tiny_models, hypotheses=1, uncertainty=FEW)
+    with pytest.raises(InvalidInput, match=r"between 0.3 and 3 m, found"):
+        scaled_to_stature(result, height)

@@ -16,6 +16,7 @@ from diffpose_core.skeleton import (
     bone_lengths,
     bone_side,
     constant_bones,
+    stature,
 )
 
 
@@ -82,3 +83,17 @@ def test_constant_bones_keep_directions_and_get_the_median_length_of_both_sides(
 
 def test_constant_bones_leave_a_bone_without_length():
     assert np.array_equal(constant_bones(np.zeros((2, 17, 3))), np.zeros((2, 17, 3)))
+
+
+def test_stature_is_measured_along_the_bones_whatever_the_posture():
+    lengths = {2: 0.44, 5: 0.42, 3: 0.40, 6: 0.40, 7: 0.22, 8: 0.25, 9: 0.12, 10: 0.11}
+    rng = np.random.default_rng(3)
+    poses = np.zeros((5, NUM_JOINTS, 3))
+    for parent, child in BONES:
+        direction = rng.standard_normal((5, 3))
+        direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+        poses[:, child] = poses[:, parent] + lengths.get(child, 0.3) * direction
+    assert np.isclose(stature(poses), 0.43 + 0.40 + 0.22 + 0.25 + 0.12 + 0.11)
+    outlier = poses.copy()
+    outlier[2] *= 4.0
+    assert np.isclose(stature(outlier), stature(poses)), "one bad frame does not make a giant"

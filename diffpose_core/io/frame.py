@@ -53,12 +53,17 @@ def describe(result: LiftResult, frame: Frame, unit: str = "metres", absolute: b
         origin = "the camera; the path of the hip was estimated from the 2D pose and the camera's intrinsics"
     else:
         origin = "the hip of each frame; no movement of the whole body through space"
+    height = result.provenance.get("stature_m")
+    size = "as predicted; a single camera cannot tell a small person from one further away"
+    if height is not None:
+        size = f"scaled so that lower leg, thigh, trunk, neck and head add up to {height:g} m, as was asked for"
     joints = ", ".join(f"{number} {name}" for number, name in enumerate(FILE_JOINT_NAMES))
     return (
         "3D human pose, lifted from a 2D pose by DiffPose Studio: a prediction, not a measurement.",
         f"Units: {unit}.",
         f"Axes: x {x}, y {y}, z {z}, as the camera sees it; the camera need not be level.",
         f"Origin: {origin}.",
+        f"Size: {size}.",
         f"Joints, in the order of Human3.6M: {joints}.",
         f"Frames a second: {result.fps:.6g}; frame 0 is at 0 s.",
     )

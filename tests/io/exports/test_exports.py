@@ -11,7 +11,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from diffpose_core.io.exports import EXPORTS, export_bytes, file_stem, format_of_ending
-from diffpose_core.io.frame import FILE_JOINT_NAMES, in_y_up, positions_cam
+from diffpose_core.io.frame import FILE_JOINT_NAMES, describe, in_y_up, positions_cam
+from diffpose_core.pipeline import scaled_to_stature
 from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS, constant_bones
 from diffpose_core.structures import InvalidInput, LiftResult
 
@@ -310,3 +311,9 @@ def test_formats_that_do_not_exist(walking):
             InvalidInput, match=r"the ending names no export format; expected one of \.bvh, \.c3d, \.csv"
         ):
             format_of_ending(name)
+
+
+def test_files_say_whether_the_person_was_scaled(walking):
+    result = made_result(walking)
+    assert any("as predicted" in line for line in describe(result, "cam"))
+    assert any("add up to 1.8 m" in line for line in describe(scaled_to_stature(result, 1.8), "cam"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from pathlib import Path
 
@@ -48,13 +47,6 @@ def bundled_clips() -> dict[str, Path]:
 def open_bundled(path: str, changed: float) -> PoseClip2D:
     """A bundled clip; changed is the file's time stamp."""
     return load_clip(path)
-
-
-def open_upload(content: bytes, name: str) -> PoseClip2D:
-    """A clip from an uploaded file of ours. Raises InvalidInput with the reason."""
-    file = io.BytesIO(content)
-    file.name = name
-    return load_clip(file)
 
 
 def clip_hash(clip: PoseClip2D) -> str:

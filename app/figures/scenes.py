@@ -98,18 +98,14 @@ def image_panel(payload: StagePayload, view: ClipFrames, columns: float = 1.0) -
         "means_px": payload.add("mixture_means", mixture.means_px[pick], (*lead, "joint", "mode", "uv")),
         "stds_px": payload.add("mixture_stds", np.sqrt(mixture.variances_px2[pick]), (*lead, "joint", "mode", "uv")),
     }
-    if clip.hidden is not None:
-        payload.add("hidden", clip.hidden[pick], (*lead, "joint"))
+    hollow, word, words = clip.hidden, "hidden joints", "Joints that something hides; drawn hollow"
+    if hollow is None and clip.guessed.any():
+        hollow, word, words = clip.guessed, "guessed joints", "Joints that the detector did not find; drawn hollow"
+    if hollow is not None:
+        payload.add("hidden", hollow[pick], (*lead, "joint"))
         panel["hidden"] = "hidden"
-        payload.add("hidden_count", clip.hidden[pick].sum(-1), lead)
-        panel["readouts"] = [
-            {
-                "label": "hidden joints",
-                "array": "hidden_count",
-                "unit": "",
-                "help": "Joints that something hides; drawn hollow",
-            }
-        ]
+        payload.add("hidden_count", hollow[pick].sum(-1), lead)
+        panel["readouts"] = [{"label": word, "array": "hidden_count", "unit": "", "help": words}]
     return panel
 
 

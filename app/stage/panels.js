@@ -432,7 +432,7 @@ class ImagePanel extends FlatPanel {
       context.lineWidth = isHidden ? 2 : 1.4;
       context.strokeStyle = isHidden ? colours[SIDE[j]] : stage.theme.halo;
       context.stroke();
-      const state = isHidden ? ", hidden" : "";
+      const state = !isHidden ? "" : confidence[j] > 0 ? ", hidden" : ", guessed";
       this.targets.push({ x, y, text: `${JOINT_NAMES[j]}${state}: confidence ${confidence[j].toFixed(2)}` });
     }
   }

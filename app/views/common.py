@@ -37,3 +37,12 @@ def section(number: str, title: str, words: str, equation: str | None = None, no
 def hide_sidebar() -> None:
     """Take the sidebar off a page that its settings don't change; its widgets stay, so that they lose nothing."""
     st.html("<style>[data-testid=stSidebar], [data-testid=stExpandSidebarButton] { display: none !important; }</style>")
+
+
+#: Keys of the session state that are there while a dialog is open.
+PENDING, EXPORTING = "pending_upload", "exporting"
+
+
+def dialog_is_open() -> bool:
+    """Whether a dialog waits for its person: what runs on the page behind it would keep it from answering."""
+    return PENDING in st.session_state or EXPORTING in st.session_state

@@ -12,7 +12,7 @@ from app import services
 from app.lifting import Blocks
 from app.stage import stage
 from app.state import SCHEDULES
-from app.views.common import Session, section
+from app.views.common import Session, dialog_is_open, section
 
 EQ_FORWARD = (
     r"\hat h_k = \mu^G + \sqrt{\alpha_k}\,(h_0 - \mu^G) + \sqrt{1-\alpha_k}\;\epsilon^G,"
@@ -95,7 +95,7 @@ def _stage_by_blocks(
     with st.spinner("Lifting this frame from 2D to 3D", show_time=True):
         data = pack(complete)
     stage(data, key, on_open=on_open)
-    if complete:
+    if complete or dialog_is_open():
         return
     total = sum(len(job.frames) for job in jobs)
     bar = st.progress(0.0)

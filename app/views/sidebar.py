@@ -7,10 +7,10 @@ from typing import Any
 import streamlit as st
 
 from app.state import SCHEDULES, ScheduleName, Settings
+from app.views import download, upload
 from app.views.common import Session
-from diffpose_core.structures import InvalidInput, PoseClip2D
+from diffpose_core.structures import PoseClip2D
 
-UPLOADED = "uploaded_clip"
 #: Views that run no reverse process.
 WITHOUT_REVERSE = ("Forward", "Results")
 
@@ -19,49 +19,32 @@ def _label(name: str) -> str:
     return name.replace("_", " ").replace("-", " ").capitalize()
 
 
-def _take_upload(services: Any) -> None:
-    """Try a freshly uploaded file. A file that can't be used leaves the loaded clip as it is."""
-    file = st.session_state.get("upload")
-    st.session_state.pop("upload_error", None)
-    if file is None:
-        st.session_state.pop(UPLOADED, None)
-        return
-    try:
-        st.session_state[UPLOADED] = services.open_upload(file.getvalue(), file.name)
-    except InvalidInput as error:
-        st.session_state["upload_error"] = str(error)
-
-
 def _pick_clip(services: Any) -> PoseClip2D | None:
     bundled = services.bundled_clips()
-    if bundled:
+    own = upload.own_clips()
+    if upload.OPEN in st.session_state:
+        st.session_state["clip"] = st.session_state.pop(upload.OPEN)
+    clips = [*own, *(name for name in bundled if name not in own)]
+    labels = {name: f"{name} (yours)" if name in own else _label(name) for name in clips}
+    name = None
+    if clips:
         name = st.selectbox(
             "Clip",
-            list(bundled),
-            list(bundled).index(services.FIRST_CLIP) if services.FIRST_CLIP in bundled else 0,
-            format_func=_label,
+            clips,
+            clips.index(services.FIRST_CLIP) if services.FIRST_CLIP in clips else 0,
+            format_func=labels.__getitem__,
             key="clip",
             bind="query-params",
-            help="A person moving, seen by one camera: detected 2D joints with their uncertainty, and the exact 3D.",
+            help="A person moving, seen by one camera: detected 2D joints with their uncertainty; yours come first.",
         )
-    st.file_uploader(
-        "Or your own clip (.npz)",
-        type=["npz"],
-        key="upload",
-        on_change=_take_upload,
-        args=(services,),
-        help="A file of this project's own format, as save_clip or the command line writes it; remove it to go back.",
-    )
-    if "upload_error" in st.session_state:
-        st.error(f"This file can't be used, the clip before it is still shown. {st.session_state['upload_error']}")
-    if UPLOADED in st.session_state:
-        clip: PoseClip2D = st.session_state[UPLOADED]
-        st.success(f"Shown: {clip.name}, {len(clip)} frames")
-        return clip
-    if not bundled:
+    upload.uploader()
+    if name in own:
+        upload.about(name)
+        return own[name].clip
+    if name is None:
         return None
     path = bundled[name]
-    clip = services.open_bundled(str(path), path.stat().st_mtime)
+    clip: PoseClip2D = services.open_bundled(str(path), path.stat().st_mtime)
     return clip
 
 
@@ -86,6 +69,7 @@ def draw(services: Any, view: str) -> Session | None:
                 bind="query-params",
                 help="The frame that forward diffusion starts from; the other views go to it and play on from there.",
             )
+        upload.guessed(clip, frame)
         st.divider()
         # Greyed where they change nothing, rather than left out: a control that is gone forgets what it was set to.
         idle = view in WITHOUT_REVERSE
@@ -142,4 +126,7 @@ def draw(services: Any, view: str) -> Session | None:
     settings = Settings(
         steps=int(steps), hypotheses=int(hypotheses), eta=float(eta), seed=int(seed), trained_on=trained_on
     )
-    return Session(clip, source, int(frame), settings)
+    session = Session(clip, source, int(frame), settings)
+    with st.sidebar:
+        download.control(session)
+    return session

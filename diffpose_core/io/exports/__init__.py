@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from diffpose_core.io.exports.bvh import write_bvh
-from diffpose_core.io.exports.markers import write_c3d, write_trc
+from diffpose_core.io.exports.markers import C3D_MAX_FRAMES, write_c3d, write_trc
 from diffpose_core.io.exports.tables import write_csv_long, write_csv_wide, write_json
 from diffpose_core.io.results import write_npz
 from diffpose_core.structures import InvalidInput, LiftResult
@@ -21,7 +21,8 @@ from diffpose_core.structures import InvalidInput, LiftResult
 @dataclass(frozen=True)
 class ExportFormat:
     """One way to write a result. ending: of the suggested file name, after the clip's name. label: a few words.
-    description: one sentence for a person who chooses. media_type: for a download. write: makes the file.
+    description: one sentence for a person who chooses. media_type: for a download. write: makes the file. max_frames:
+    that the format holds, None where any number.
     """
 
     ending: str
@@ -29,6 +30,7 @@ class ExportFormat:
     description: str
     media_type: str
     write: Callable[[LiftResult], bytes]
+    max_frames: int | None = None
 
 
 EXPORTS: Mapping[str, ExportFormat] = MappingProxyType({
@@ -65,7 +67,7 @@ EXPORTS: Mapping[str, ExportFormat] = MappingProxyType({
     "c3d": ExportFormat(
         ".c3d", "C3D (motion capture)",
         "Joint positions as markers in millimetres, for motion capture and gait software; up to 65,535 frames.",
-        "application/octet-stream", write_c3d,
+        "application/octet-stream", write_c3d, C3D_MAX_FRAMES,
     ),
 })  # fmt: skip
 
@@ -98,11 +100,15 @@ def file_stem(name: str) -> str:
     return stem[:80] or "clip"
 
 
+def file_name(result: LiftResult, format: str) -> str:
+    """A file name for a result, made from the clip's name. Raises InvalidInput on an unknown format."""
+    return file_stem(str(result.provenance.get("clip", ""))) + export_format(format).ending
+
+
 def export_bytes(result: LiftResult, format: str) -> tuple[bytes, str]:
     """A lifted clip as a file.
 
     format: a key of EXPORTS. Returns the file's content and a suggested file name, made from the clip's name.
     Raises InvalidInput on an unknown format, or on a clip that the format can't hold.
     """
-    form = export_format(format)
-    return form.write(result), file_stem(str(result.provenance.get("clip", ""))) + form.ending
+    return export_format(format).write(result), file_name(result, format)

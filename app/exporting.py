@@ -1,0 +1,56 @@
+"""Lifting a whole clip to be taken away: once for its content and settings, with progress, kept in the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app import services
+from app.state import Settings
+from diffpose_core import pipeline
+from diffpose_core.structures import LiftResult, PoseClip2D
+
+_LIFTED = "lifted_clips"
+#: Results that a browser session keeps.
+_MOST = 2
+#: Hypotheses in a file at most: more would take hundreds of megabytes.
+MOST_HYPOTHESES = 250_000
+#: Passes through the network between two looks at the progress.
+_PASSES = 1600
+
+
+def keeps_hypotheses(clip: PoseClip2D, settings: Settings) -> bool:
+    """Whether the result of a clip holds every hypothesis beside their mean."""
+    return len(clip) * settings.hypotheses <= MOST_HYPOTHESES
+
+
+def lifted(source: str, settings: Settings) -> LiftResult | None:
+    """The whole clip in 3D, if it has been lifted with these settings. source: the clip's hash."""
+    found: LiftResult | None = st.session_state.setdefault(_LIFTED, {}).get((source, settings.of_reverse()))
+    return found
+
+
+def lift_whole(
+    source: str, clip: PoseClip2D, settings: Settings, progress: Callable[[int, int], bool | None]
+) -> LiftResult:
+    """Lift all frames of a clip and keep the result. progress: called with the frames done and the frames in all.
+
+    Raises InvalidInput as `pipeline.lift`.
+    """
+    s = settings.of_reverse()
+    result = pipeline.lift(
+        clip,
+        models=services.models(),
+        steps=s.steps,
+        hypotheses=s.hypotheses,
+        eta=s.eta,
+        seed=s.seed,
+        schedule=s.trained_on,
+        keep_hypotheses=keeps_hypotheses(clip, s),
+        window=min(max(_PASSES // (s.steps * s.hypotheses), 1), pipeline.BLOCK_FRAMES),
+        progress=progress,
+    )
+    kept = {(source, s): result, **st.session_state.get(_LIFTED, {})}
+    st.session_state[_LIFTED] = dict(list(kept.items())[:_MOST])
+    return result

@@ -1,0 +1,405 @@
+"""Own clips: a file of 2D poses is read, what was understood is looked at, and only then it becomes the clip."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import streamlit as st
+
+from app.figures import pose_preview
+from app.views.common import PENDING
+from diffpose_core.io.formats import (
+    COORDINATES,
+    FORMATS,
+    Choice,
+    FileClip,
+    PoseFile,
+    PoseTrack,
+    default_choice,
+    read_pose_files,
+    to_clip,
+)
+from diffpose_core.io.formats.convert import MAX_FPS, MAX_IMAGE_SIDE, in_pixels
+from diffpose_core.io.video import HOW_TO_INSTALL, has_detector, is_video, poses_of_video, rtmpose, video_facts
+from diffpose_core.structures import InvalidInput, PoseClip2D
+
+OWN = "own_clips"
+REFUSED = "upload_error"
+#: Which uploader this is: a file is taken out of it at once, and a new, empty one takes its place.
+BOX = "upload_box"
+#: The clip that the picker has to be set to before it is drawn.
+OPEN = "open_clip"
+#: Own clips that a browser session keeps; the oldest goes first.
+MOST_OWN = 6
+#: People who are shown as pictures; further ones are in a list.
+MOST_THUMBNAILS = 6
+#: Frames of the person that the picture of the image shows.
+SHOWN_FRAMES = 6
+
+STYLE = """
+<style>
+[class*="st-key-person_"] { position: relative; width: 128px; }
+[class*="st-key-person_"] button::after { content: ""; position: absolute; inset: 0; cursor: pointer; }
+[class*="st-key-person_"] button, [class*="st-key-person_"] [data-testid=stTooltipHoverTarget] { position: static; }
+[class*="st-key-person_"] button { width: 100%; padding: 2px 4px; }
+[class*="st-key-person_"] [data-testid=stImage] { border: 1px solid rgba(120, 135, 160, .35); border-radius: 10px; }
+</style>
+"""
+
+
+@dataclass(frozen=True)
+class OwnClip:
+    """A clip that the person brought. format: of its file. notes: what was assumed when it was read."""
+
+    clip: PoseClip2D
+    format: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A file that was read and waits to be confirmed. number: of the upload, so that no choice is left of the last."""
+
+    poses: PoseFile
+    number: int
+
+
+@dataclass(frozen=True)
+class PendingVideo:
+    """A video in which nobody has looked for people yet. number: of the upload."""
+
+    name: str
+    content: bytes
+    number: int
+
+
+def plain(text: str) -> str:
+    """Text from a file as Markdown that shows it and does nothing else: no pictures, no formulas, no colours."""
+    return re.sub(r"([\\`*_\[\]<>#!|~$:])", r"\\\1", text)
+
+
+def _picture(svg: str, words: str) -> None:
+    # As a picture it can't do anything, whatever names a file has brought into it.
+    st.image(svg, width="stretch", alt=words)
+
+
+def own_clips() -> dict[str, OwnClip]:
+    """The person's clips by their names in the picker, the newest first."""
+    found: dict[str, OwnClip] = st.session_state.setdefault(OWN, {})
+    return found
+
+
+def uploader() -> None:
+    """The uploader, what became of the last file, and the dialog that asks what it is."""
+    number = int(st.session_state.setdefault(BOX, 0))
+    files = st.file_uploader(
+        "Or your own 2D poses",
+        accept_multiple_files=True,
+        key=f"upload_{number}",
+        help=f"What a 2D pose detector wrote, recognised by its content: {FORMATS}.",
+    )
+    if files:
+        names = files[0].name if len(files) == 1 else f"{len(files)} files"
+        with st.spinner(f"Reading {plain(names)}"):
+            _receive([(file.name, file.getvalue()) for file in files], number)
+        st.session_state[BOX] = number + 1
+        st.rerun()
+    if REFUSED in st.session_state:
+        st.error(f"**This can't be used; nothing else has changed.** {plain(st.session_state[REFUSED])}")
+    if isinstance(st.session_state.get(PENDING), PendingVideo):
+        _detect()
+    elif PENDING in st.session_state:
+        _confirm()
+
+
+def _receive(files: Sequence[tuple[str, bytes]], number: int) -> None:
+    """Read what was uploaded. What can't be used changes nothing but the message."""
+    st.session_state.pop(REFUSED, None)
+    named: dict[str, bytes] = {}
+    for name, content in files:
+        # Two folders may hold files of one name.
+        named[name if name not in named else f"{len(named)}/{name}"] = content
+    try:
+        if is_video(files[0][1]):
+            _take_video(*files[0], number)
+            return
+        poses = read_pose_files(named)
+        if poses.clips[0].original is not None:
+            _keep(poses.clips[0].original, poses.format, poses.notes)
+        else:
+            st.session_state[PENDING] = Pending(poses, number)
+    except InvalidInput as error:
+        st.session_state[REFUSED] = str(error)
+    except Exception:  # a mistake of ours must not cost the person the clip that is open
+        logging.getLogger(__name__).exception("a file could not be read")
+        st.session_state[REFUSED] = f"{next(iter(named))}: reading it failed; expected {FORMATS}"
+
+
+def _take_video(name: str, content: bytes, number: int) -> None:
+    video_facts(content, name)
+    if not has_detector():
+        raise InvalidInput(f"{name}: a video; {HOW_TO_INSTALL}")
+    st.session_state[PENDING] = PendingVideo(name, content, number)
+
+
+def _keep(clip: PoseClip2D, format: str, notes: tuple[str, ...]) -> None:
+    """Add a clip to the person's own and open it."""
+    clips = own_clips()
+    name, count = clip.name or "clip", 1
+    while name in clips:
+        count += 1
+        name = f"{clip.name} ({count})"
+    st.session_state[OWN] = dict([(name, OwnClip(clip, format, notes)), *clips.items()][:MOST_OWN])
+    st.session_state[OPEN] = name
+    st.session_state.pop(REFUSED, None)
+
+
+def about(name: str) -> None:
+    """What is known of one of the person's clips, below the picker."""
+    own = own_clips()[name]
+    clip = own.clip
+    st.success(
+        f"Shown: {plain(name)}, {len(clip)} frames, {clip.width} x {clip.height} px, {clip.fps:g} frames a second"
+    )
+    if own.notes:
+        with st.expander(f"What was assumed ({len(own.notes)})"):
+            st.markdown("\n".join(f"- {plain(note)}" for note in own.notes))
+    st.button(
+        "Remove this clip",
+        type="tertiary",
+        icon=":material/delete:",
+        on_click=_forget,
+        args=(name,),
+        help=f"Forget it here and go back to the others. The last {MOST_OWN} of your clips are kept until you leave.",
+    )
+
+
+def _forget(name: str) -> None:
+    own_clips().pop(name, None)
+
+
+def guessed(clip: PoseClip2D, frame: int) -> None:
+    """Which joints of which frames were guessed, where some were."""
+    words = pose_preview.guessed_words(clip.confidence)
+    if not words:
+        return
+    with st.expander("Guessed joints", icon=":material/help:", expanded=True):
+        dark = st.context.theme.type == "dark"
+        _picture(pose_preview.guessed_strip(clip.confidence, frame, dark), f"Joints and frames: {words}")
+        st.caption(
+            f"{words} A row is a joint, the line is the frame that is picked. Guesses have wide heatmaps, and the 3D "
+            "there is less sure."
+        )
+
+
+def _cancel() -> None:
+    pending = st.session_state.pop(PENDING, None)
+    if pending is not None:
+        for key in [k for k in st.session_state if str(k).startswith(f"up{pending.number}_")]:
+            del st.session_state[key]
+
+
+@st.dialog("Find the people in this video", width="medium", icon=":material/movie:", on_dismiss=_cancel)
+def _detect() -> None:
+    video: PendingVideo = st.session_state[PENDING]
+    facts = video_facts(video.content, video.name)
+    width, height = facts.size
+    st.markdown(
+        f"**{plain(video.name)}**: {width} x {height} px, {facts.fps:.4g} frames a second. RTMPose looks "
+        "for 17 joints of everybody in every frame. The first time, its weights are downloaded from OpenMMLab. Closing "
+        "this window stops it."
+    )
+    if not st.button("Find the people", type="primary", help="Downloads RTMPose if it is not here yet, and runs it."):
+        return
+    bar = st.progress(0.0, "Loading RTMPose")
+
+    def progress(done: int, total: int) -> None:
+        share = min(done / total, 1.0) if total else 0.0
+        bar.progress(share, f"Looking: frame {done:,}" + (f" of {total:,}" if total else ""))
+
+    try:
+        poses = poses_of_video(video.content, video.name, rtmpose(), progress)
+    except InvalidInput as error:
+        st.error(plain(str(error)))
+        return
+    st.session_state[PENDING] = Pending(poses, video.number)
+    st.rerun()
+
+
+@st.dialog("What your file shows", width="large", icon=":material/preview:", on_dismiss=_cancel)
+def _confirm() -> None:
+    pending: Pending | None = st.session_state.get(PENDING)
+    if pending is None:
+        return
+    st.html(STYLE)
+    poses, key = pending.poses, f"up{pending.number}"
+    pictures, controls = st.columns([1.5, 1], gap="large")
+    with controls:
+        clip = _pick_clip(poses, key)
+        track = _pick_person(poses, clip, f"{key}_{clip.key}")
+        layout = _pick_layout(poses, f"{key}_layout")
+        size, fps = _ask_size_and_rate(poses, clip, f"{key}_{clip.key}")
+        if poses.notes:
+            with st.expander(f"What was assumed ({len(poses.notes)})", expanded=len(poses.notes) < 4):
+                st.markdown("\n".join(f"- {plain(note)}" for note in poses.notes))
+    with pictures:
+        _pictures(poses, clip, track, layout, size)
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Cancel", help="Forget this file; everything stays as it was."):
+            _cancel()
+            st.rerun()
+        used = st.button(
+            "Use this clip",
+            type="primary",
+            disabled=layout is None,
+            help="Choose the joint order first." if layout is None else "Open this person as the clip of all views.",
+        )
+    if used and layout is not None:
+        try:
+            with st.spinner("Preparing the clip"):
+                chosen = to_clip(poses, Choice(clip.key, track.key, layout, size, fps))
+        except InvalidInput as error:
+            st.error(plain(str(error)))
+            return
+        _keep(chosen.clip, poses.format, chosen.notes)
+        _cancel()
+        st.rerun()
+
+
+def _pick_clip(poses: PoseFile, key: str) -> FileClip:
+    """Says what was recognised; asks which clip where there are several."""
+    st.markdown(f"**{plain(poses.name)}** was recognised as **{plain(poses.format)}**.")
+    if len(poses.clips) == 1:
+        return poses.clips[0]
+    name = st.selectbox(
+        f"Clip, one of {len(poses.clips)} in the file",
+        [clip.key for clip in poses.clips],
+        key=f"{key}_clip",
+        help="Subject, action and camera as the file names them.",
+    )
+    return poses.clip(name)
+
+
+def _pick_person(poses: PoseFile, clip: FileClip, key: str) -> PoseTrack:
+    """The person: the only one, or the one whose picture is clicked."""
+    tracks = clip.tracks
+    if len(tracks) == 1:
+        st.caption(f"One person, seen in {len(tracks[0]):,} of {clip.num_frames:,} frames.")
+        return tracks[0]
+    state = f"{key}_person"
+    picked = st.session_state.setdefault(state, tracks[0].key)
+    st.markdown(f"**{len(tracks)} people.** Click the one to lift.")
+    dark = st.context.theme.type == "dark"
+    with st.container(horizontal=True, gap="small"):
+        for number, track in enumerate(tracks[:MOST_THUMBNAILS]):
+            with st.container(key=f"person_{key}_{number}", gap=None):
+                pose = track.keypoints[pose_preview.good_frame(track.keypoints)]
+                _picture(pose_preview.thumbnail(pose, poses.layout().layout, dark), f"Person {track.key[:40]}")
+                st.button(
+                    f"Person {plain(track.key[:12])}",
+                    key=f"{key}_choose_{number}",
+                    type="primary" if track.key == picked else "secondary",
+                    on_click=st.session_state.__setitem__,
+                    args=(state, track.key),
+                )
+                st.caption(f"{len(track):,} frames{_height_words(poses, track)}")
+    if len(tracks) > MOST_THUMBNAILS:
+        st.selectbox(
+            "Everybody, seen longest first",
+            [track.key for track in tracks],
+            key=state,
+            format_func=lambda name: f"Person {name}: {len(clip.track(name)):,} frames",
+            help="People who are seen for a short time only are further down.",
+        )
+    return clip.track(picked)
+
+
+def _height_words(poses: PoseFile, track: PoseTrack) -> str:
+    _, top, _, bottom = track.box
+    if not np.isfinite(bottom - top):
+        return ""
+    return f", {bottom - top:.0f} px" if poses.coordinates == "pixels" else f", {100 * (bottom - top):.0f} % high"
+
+
+def _pick_layout(poses: PoseFile, key: str) -> str | None:
+    """The joint order's name; None while a person has to say it and has not."""
+    sure = not poses.needs_confirmation
+    first = poses.layout()
+    if len(poses.layouts) == 1:
+        st.markdown(f"Joint order: **{plain(first.layout.name)}**, told by {plain(first.reason)}.")
+        return first.layout.name
+    if not sure:
+        st.warning("Nothing in the file says which joint order it is. Pick the picture that looks like a person.")
+    names = [guess.layout.name for guess in poses.layouts]
+    return st.radio(
+        "Joint order",
+        names,
+        index=0 if sure else None,
+        captions=[plain(guess.reason) for guess in poses.layouts],
+        key=key,
+        help="Which number in the file is which joint. With a wrong order arms hang from the face.",
+    )
+
+
+def _ask_size_and_rate(poses: PoseFile, clip: FileClip, key: str) -> tuple[tuple[int, int], float]:
+    """Image size in pixels and frames a second, filled in with what the file says or with what is usual."""
+    usual = default_choice(poses, Choice(clip=clip.key))
+    assert usual.image_size is not None and usual.fps is not None
+    left, middle, right = st.columns(3)
+    width, height = (
+        column.number_input(label, 1, MAX_IMAGE_SIDE, side, key=f"{key}_{label}", help=help)
+        for column, label, side, help in (
+            (left, "Image width", usual.image_size[0], "Pixels of the video from left to right."),
+            (middle, "Image height", usual.image_size[1], "Pixels of the video from top to bottom."),
+        )
+    )
+    fps = right.number_input(
+        "Frames a second", 0.1, MAX_FPS, float(usual.fps), key=f"{key}_fps", help="Of the video that was analysed."
+    )
+    assumed = [name for name, value in (("image size", clip.image_size), ("frame rate", clip.fps)) if value is None]
+    if assumed:
+        words = " and ".join(assumed)
+        st.caption(f"The file doesn't say its {words}: assumed here, please check.")
+    else:
+        st.caption("Image size and frame rate are from the file.")
+    if poses.coordinates != "pixels":
+        st.caption(f"The file's numbers are {COORDINATES[poses.coordinates]}: the image size decides the proportions.")
+    return (int(width), int(height)), float(fps)
+
+
+def _pictures(poses: PoseFile, clip: FileClip, track: PoseTrack, layout: str | None, size: tuple[int, int]) -> None:
+    """The joints by name in the joint order, in each of them until one is chosen, and the person in the image."""
+    dark = st.context.theme.type == "dark"
+    row = pose_preview.good_frame(track.keypoints)
+    spread = np.linspace(row, len(track) - 1, min(SHOWN_FRAMES, len(track))).round().astype(int)
+    rows = np.unique(np.concatenate(([row], spread)))
+    seen = replace(track, frames=track.frames[rows], keypoints=track.keypoints[rows], mixture=None)
+    poses_px, _ = in_pixels(seen, poses.coordinates, size)
+    shown = [guess.layout for guess in poses.layouts if layout in (None, guess.layout.name)]
+    columns = st.columns(2)
+    for column, one in zip(columns, shown, strict=False):
+        with column:
+            st.markdown(f"**As {plain(one.name)}**, frame {track.frames[row]}")
+            _picture(pose_preview.close_up(poses_px[0], one, dark), f"The pose with its joints named as in {one.name}")
+    others = []
+    for other in clip.tracks[:20]:
+        at = np.flatnonzero(other.frames == track.frames[row])
+        if other.key != track.key and len(at):
+            one_frame = replace(other, frames=other.frames[at], keypoints=other.keypoints[at], mixture=None)
+            others.append(in_pixels(one_frame, poses.coordinates, size)[0][0])
+    # Beside the pose; below it while there are two to choose from.
+    with columns[1] if len(shown) == 1 else st.columns(2)[0]:
+        st.markdown("**In the image**, and some later frames" if len(poses_px) > 1 else "**In the image**")
+        in_image = pose_preview.in_image(poses_px, others, shown[0], size, dark)
+        _picture(in_image, f"The person in an image of {size[0]} by {size[1]} pixels")
+    outside = ((poses_px < 0) | (poses_px > np.array(size))).any(-1).sum() / max((~np.isnan(poses_px[..., 0])).sum(), 1)
+    if outside > 0.1:
+        st.warning(f"{outside:.0%} of the joints lie outside the image: is its size right?")
+    missing = float(np.mean(track.missing[:, sorted({p for parts in shown[0].sources for p in parts})]))
+    if missing > 0:
+        words = "less than 1 %" if missing < 0.01 else f"{missing:.0%}"
+        st.caption(f"{words} of this person's joints are missing. They will be guessed, and shown as guesses.")

@@ -1,0 +1,322 @@
+"""Own clips in the app: what was understood is confirmed, what is refused changes nothing, the 3D can be taken away."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("streamlit")
+
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import exporting, services
+from app.state import Settings
+from app.views import upload
+from benchmarks.pose_files import alphapose, detected, openpose_frames, videopose3d, walking
+from diffpose_core.io.clips import save_clip
+from diffpose_core.io.exports import EXPORTS
+from diffpose_core.structures import PoseClip2D
+from tests.io.test_video import made_video
+
+ROOT = Path(__file__).resolve().parents[2]
+COCO = detected(walking(8), "COCO-17")
+
+
+@pytest.fixture
+def app(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    """The app with small random networks, at a page that lifts nothing: what is looked at stands in the sidebar."""
+
+    def forget() -> None:
+        st.cache_data.clear()
+        st.cache_resource.clear()
+
+    monkeypatch.setenv("DIFFPOSE_CHECKPOINTS", str(tiny_weights))
+    forget()
+    test = AppTest.from_file(str(ROOT / "app" / "streamlit_app.py"), default_timeout=60)
+    for key, value in {"view": "Results", "steps": 1, "hypotheses": 1, "frame": 7, "seed": 4}.items():
+        test.session_state[key] = value
+    test.run()
+    assert not test.exception
+    yield test
+    forget()
+
+
+def send(app: AppTest, *files: tuple[str, bytes]) -> None:
+    app.sidebar.file_uploader[0].set_value([(name, content, "") for name, content in files]).run()
+    assert not app.exception
+
+
+def press(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def own(app: AppTest) -> dict[str, upload.OwnClip]:
+    return app.session_state[upload.OWN]
+
+
+def newest(app: AppTest) -> PoseClip2D:
+    return next(iter(own(app).values())).clip
+
+
+def said(app: AppTest) -> str:
+    return " ".join(e.value for kind in (app.markdown, app.caption, app.warning) for e in kind).replace("\\", "")
+
+
+def ambiguous() -> bytes:
+    return videopose3d({"S1": {"Walking": [COCO[..., :2]]}}, layout=None)
+
+
+def test_joint_orders_that_look_alike_are_asked_for_and_never_guessed(app: AppTest) -> None:
+    send(app, ("poses.npz", ambiguous()))
+    assert app.radio[0].value is None and app.radio[0].options == ["COCO-17", "Human3.6M-17"]
+    use = next(button for button in app.button if button.label == "Use this clip")
+    assert use.disabled and "Nothing in the file says" in said(app)
+    assert "As COCO-17" in said(app) and "As Human3.6M-17" in said(app), "both are drawn"
+    app.radio[0].set_value("Human3.6M-17").run()
+    assert "As COCO-17" not in said(app)
+    press(app, "Use this clip")
+    assert newest(app).provenance["layout"] == "Human3.6M-17"
+    assert app.selectbox(key="clip").value == newest(app).name
+
+
+def test_what_was_recognised_is_shown_and_corrected_values_are_taken(app: AppTest) -> None:
+    send(app, ("walk.json", alphapose([COCO])))
+    assert "walk.json was recognised as AlphaPose" in said(app).replace("*", "")
+    assert "the file doesn't say its image size and frame rate" in said(app).lower()
+    for label, value in (("Image width", 1280), ("Image height", 720), ("Frames a second", 50.0)):
+        next(field for field in app.number_input if field.label == label).set_value(value)
+    press(app, "Use this clip")
+    clip = newest(app)
+    assert (clip.width, clip.height, clip.fps, len(clip)) == (1280, 720, 50.0, 8)
+    assert "8 frames" in app.sidebar.success[0].value
+    assert "Use this clip" not in labels(app), "the dialog is closed"
+    assert app.session_state["seed"] == 4
+
+
+def test_cancel_leaves_everything_as_it_was(app: AppTest) -> None:
+    before = app.selectbox(key="clip").value
+    send(app, ("walk.json", alphapose([COCO, COCO + 100])))
+    press(app, "Person 2")
+    press(app, "Cancel")
+    assert app.selectbox(key="clip").value == before and not own(app)
+    assert app.session_state["frame"] == 7
+    assert "Use this clip" not in labels(app)
+    assert upload.PENDING not in app.session_state and "up0__person" not in app.session_state
+
+
+def npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+class Payload:
+    def __reduce__(self) -> Any:
+        return (pytest.fail, ("code of the file was run",))
+
+
+def hostile_npz() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "|O", "fortran_order": False, "shape": ()})
+        archive.writestr("positions_2d.npy", header.getvalue() + pickle.dumps(Payload()))
+    return file.getvalue()
+
+
+def bomb() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(20):
+            archive.writestr(f"{number}.json", b" " * 60_000_000)
+    return file.getvalue()
+
+
+REFUSED = {
+    "empty.json": b"",
+    "zeros.npz": b"\0" * 64,
+    "truncated.json": b'{"people": [1,',
+    "picture.png": b"\x89PNG\r\n\x1a\n" + bytes(40),
+    "deep.json": b"[" * 100_000,
+    "nobody.json": b'{"people": []}',
+    "words.csv": b"one,two\nthree,four\n",
+    "nan.npz": videopose3d({"S1": {"A": [np.full((4, 17, 2), np.nan)]}}),
+    "code.npz": hostile_npz(),
+    "other.npz": npz(weights=np.ones(3)),
+    "bomb.zip": bomb(),
+    "cut.npz": videopose3d({"S1": {"A": [COCO[..., :2]]}})[:-200],
+}
+
+
+def test_a_refused_file_changes_nothing_and_says_why(app: AppTest) -> None:
+    send(app, ("walk.json", alphapose([COCO])))
+    press(app, "Use this clip")
+    app.slider(key="frame").set_value(5).run()
+    kept = {key: app.session_state[key] for key in ("clip", "frame", "seed", "steps", "hypotheses", "view", "eta")}
+    for name, content in REFUSED.items():
+        send(app, (name, content))
+        message = app.sidebar.error[0].value.replace("\\", "")
+        assert name in message and "nothing else has changed" in message
+        assert len(message) < 900, message
+        assert {key: app.session_state[key] for key in kept} == kept
+        assert list(own(app)) == ["walk"] and "Use this clip" not in labels(app)
+    send(app, ("again.json", alphapose([COCO])))
+    assert not app.sidebar.error, "the next file begins afresh"
+
+
+def test_a_mistake_in_a_reader_is_told_too(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(files: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(upload, "read_pose_files", broken)
+    send(app, ("odd.json", b"{}"))
+    assert "odd.json: reading it failed" in app.sidebar.error[0].value.replace("\\", "")
+    assert not own(app)
+
+
+def test_one_of_several_people_is_picked_by_its_picture(app: AppTest) -> None:
+    send(app, ("two.json", alphapose([COCO, detected(walking(5) + 150, "COCO-17")])))
+    assert "2 people" in said(app)
+    press(app, "Person 2")
+    press(app, "Use this clip")
+    clip = newest(app)
+    assert len(clip) == 5 and clip.provenance["person"] == "2"
+
+
+def test_one_of_many_people_is_picked_from_the_list(app: AppTest) -> None:
+    people = [detected(walking(10 - number) + 100 * number, "COCO-17") for number in range(8)]
+    send(app, ("many.json", alphapose(people)))
+    everybody = next(box for box in app.selectbox if box.label.startswith("Everybody"))
+    assert len(everybody.options) == 8
+    everybody.set_value("8").run()
+    press(app, "Use this clip")
+    assert newest(app).provenance["person"] == "8" and len(newest(app)) == 3
+
+
+def test_one_of_several_clips_is_picked(app: AppTest) -> None:
+    poses = COCO[..., :2]
+    send(
+        app, ("h36m.npz", videopose3d({"S9": {"Walking": [poses, poses[:4]]}}, "coco", {"S9": {"w": 1000, "h": 1002}}))
+    )
+    box = next(box for box in app.selectbox if box.label == "Clip, one of 2 in the file")
+    box.set_value("S9 / Walking / camera 1").run()
+    press(app, "Use this clip")
+    clip = newest(app)
+    assert len(clip) == 4 and clip.provenance["clip"] == "S9 / Walking / camera 1"
+
+
+def test_files_of_single_frames_become_one_clip(app: AppTest) -> None:
+    send(app, *openpose_frames([detected(walking(6), "Halpe-26")]).items())
+    assert "Joint order: Halpe-26" in said(app).replace("*", "")
+    press(app, "Use this clip")
+    assert len(newest(app)) == 6
+
+
+def test_our_own_file_says_everything_and_is_opened_at_once(app: AppTest, walking_clip: PoseClip2D) -> None:
+    file = io.BytesIO()
+    save_clip(walking_clip.frames(slice(0, 3)), file)
+    send(app, ("mine.npz", file.getvalue()))
+    assert list(own(app)) == ["walk"] and "3 frames" in app.sidebar.success[0].value
+    send(app, ("mine.npz", file.getvalue()))
+    assert list(own(app)) == ["walk (2)", "walk"] and app.selectbox(key="clip").value == "walk (2)"
+    press(app, "Remove this clip")
+    assert list(own(app)) == ["walk"] and app.selectbox(key="clip").value == services.FIRST_CLIP
+
+
+def test_only_so_many_own_clips_are_kept(app: AppTest, walking_clip: PoseClip2D) -> None:
+    for number in range(upload.MOST_OWN + 1):
+        file = io.BytesIO()
+        save_clip(walking_clip.frames(slice(number, number + 1)), file)
+        send(app, ("mine.npz", file.getvalue()))
+    assert len(own(app)) == upload.MOST_OWN and "walk" not in own(app)
+
+
+def test_guessed_joints_are_shown_where_there_are_some(app: AppTest) -> None:
+    assert "guessed" not in said(app)
+    gaps = COCO.copy()
+    gaps[2:6, 9] = 0
+    send(app, ("gaps.json", alphapose([gaps])))
+    assert "They will be guessed" in said(app)
+    press(app, "Use this clip")
+    assert "most often the left wrist (4 of 8 frames)" in said(app)
+
+
+@pytest.mark.parametrize("view", ["Overview", "Uncertainty", "Reverse", "Compare"])
+def test_a_person_without_any_extent_is_no_crash(app: AppTest, view: str) -> None:
+    send(app, ("point.json", alphapose([np.full((4, 17, 3), 0.5) * [600, 600, 1]])))
+    press(app, "Use this clip")
+    app.segmented_control(key="view").set_value(view).run()
+    assert not app.exception
+
+
+def test_the_whole_clip_is_lifted_once_and_offered_in_every_format(app: AppTest) -> None:
+    send(app, ("walk.json", alphapose([COCO])))
+    press(app, "Use this clip")
+    press(app, "Download the 3D pose")
+    assert not app.get("download_button")
+    press(app, "Lift the clip")
+    offered = app.get("download_button")
+    assert [button.label for button in offered] == [form.label for form in EXPORTS.values()]
+    assert all(form.description in said(app) for form in EXPORTS.values())
+    assert "as predicted" in said(app)
+    app.number_input(key="height").set_value(1.8).run()
+    assert "the file is scaled by" in said(app) and "Lift the clip" not in labels(app)
+    app.number_input(key="seed").set_value(5).run()
+    assert "Lift the clip" in labels(app), "other settings, another result"
+
+
+def test_what_was_lifted_is_found_again_by_its_content(
+    walking_clip: PoseClip2D, tiny_models: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "models", lambda: tiny_models)
+    monkeypatch.setattr(exporting.st, "session_state", {})
+    clip, settings = walking_clip.frames(slice(0, 6)), Settings(steps=1, hypotheses=2)
+    seen: list[tuple[int, int]] = []
+    assert exporting.lifted("a", settings) is None
+    result = exporting.lift_whole("a", clip, settings, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (6, 6) and result.pose3d.shape == (6, 17, 3)
+    assert exporting.lifted("a", settings) is result
+    assert exporting.lifted("a", Settings(steps=2, hypotheses=2)) is None
+    assert exporting.lifted("b", settings) is None
+
+
+def test_text_of_a_file_does_nothing_in_markdown() -> None:
+    assert upload.plain("![x](http://a.b/c)") == r"\!\[x\](http\://a.b/c)"
+    assert upload.plain("$a$ `b` <i> :red[c]") == r"\$a\$ \`b\` \<i\> \:red\[c\]"
+    assert upload.plain("walk-1 (2).json") == "walk-1 (2).json"
+
+
+def test_a_video_goes_through_a_detector_and_is_confirmed_like_a_file(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = made_video()
+    send(app, ("walk.mp4", content))
+    assert 'pip install "."' in app.sidebar.error[0].value.replace("\\", "").replace("[video]", ""), "without the extra"
+
+    asked = []
+
+    def loaded() -> Any:
+        asked.append(1)
+        return lambda image: (COCO[:1, :, :2] / 20, COCO[:1, :, 2])
+
+    monkeypatch.setattr(upload, "has_detector", lambda: True)
+    monkeypatch.setattr(upload, "rtmpose", loaded)
+    send(app, ("walk.mp4", content))
+    assert "64 x 48 px, 25 frames a second" in said(app) and not asked, "nothing is downloaded before it is asked for"
+    press(app, "Find the people")
+    assert asked and "recognised as video, by RTMPose" in said(app).replace("*", "")
+    press(app, "Use this clip")
+    assert len(newest(app)) == 6 and newest(app).fps == 25.0

@@ -1,0 +1,81 @@
+"""Poses of a video with a detector that is made up: frames in order, several people, what is refused."""
+
+import io
+
+import numpy as np
+import pytest
+
+from diffpose_core.io import video
+from diffpose_core.io.formats import to_clip
+from diffpose_core.structures import Cancelled, InvalidInput
+
+av = pytest.importorskip("av")
+SIZE = (64, 48)
+
+
+def made_video(frames=6, size=SIZE, fps=25):
+    """An MP4 whose frames get brighter."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for number in range(frames):
+            image = np.full((size[1], size[0], 3), 10 + 30 * number, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+def people(image):
+    """Two people, the first of them where the brightness says."""
+    standing = np.stack([np.linspace(10, 20, 17), np.linspace(4, 40, 17)], axis=1)
+    moved = np.array([float(image.mean()) / 30, 0.0])
+    return np.stack([standing + moved, standing[::-1] + np.array([30.0, 0.0])]), np.full((2, 17), 0.8)
+
+
+def test_people_of_every_frame_become_tracks_with_the_video_s_size_and_rate():
+    seen = []
+    poses = video.poses_of_video(made_video(), "walk.mp4", people, lambda done, total: seen.append((done, total)))
+    assert seen == [(n, 6) for n in range(1, 7)]
+    clip = poses.clip()
+    assert (clip.num_frames, clip.image_size, clip.fps) == (6, SIZE, 25.0)
+    assert [len(track) for track in clip.tracks] == [6, 6]
+    first = min(clip.tracks, key=lambda track: track.keypoints[0, 0, 0])
+    assert (np.diff(first.keypoints[:, 0, 0]) > 0.5).all(), "frames come in their order"
+    assert not poses.needs_confirmation and poses.layouts[0].layout.name == "COCO-17"
+    assert len(to_clip(poses).clip) == 6
+
+
+def test_frames_without_anybody_are_gaps_and_a_video_without_anybody_is_refused():
+    def sometimes(image):
+        keypoints, scores = people(image)
+        return (keypoints[:1], scores[:1]) if image.mean() > 60 else (keypoints[:0], scores[:0])
+
+    clip = video.poses_of_video(made_video(), "a.mp4", sometimes).clip()
+    assert 0 < len(clip.tracks[0]) < clip.num_frames == 6
+    with pytest.raises(InvalidInput, match="nobody"):
+        video.poses_of_video(made_video(), "a.mp4", lambda image: (np.zeros((0, 17, 2)), np.zeros((0, 17))))
+
+
+def test_it_can_be_stopped():
+    with pytest.raises(Cancelled, match="after 2 frames"):
+        video.poses_of_video(made_video(), "a.mp4", people, lambda done, total: done < 2)
+
+
+@pytest.mark.parametrize("content", [made_video()[:200], b"\0\0\0\x20ftypisom" + bytes(400), b"RIFF\0\0\0\0AVI LIST"])
+def test_damaged_videos_are_refused(content):
+    assert video.is_video(content)
+    with pytest.raises(InvalidInput, match=r"a\.mp4"):
+        video.poses_of_video(content, "a.mp4", people)
+
+
+def test_what_is_no_video_is_not_taken_for_one():
+    assert video.is_video(made_video())
+    for content in (b"", b"PK\x03\x04", b'{"people": []}', b"frame,x,y"):
+        assert not video.is_video(content)
+
+
+def test_without_the_extra_the_way_to_get_it_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "rtmlib", None)
+    with pytest.raises(InvalidInput, match=r"pip install \"\.\[video\]\""):
+        video.rtmpose()

@@ -1,0 +1,229 @@
+"""Own clips in a real browser: a file of every format is confirmed, seen in 3D, exported and read back."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import pose_files as files
+from benchmarks.browser import browser, console_errors, missing_browser, serve, stage_ready, wait_for
+from diffpose_core.io.clips import clip_to_json, save_clip
+from diffpose_core.io.formats.layouts import LAYOUTS
+from diffpose_core.structures import PoseClip2D
+
+pytest.importorskip("selenium")
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+REFUSAL = "[data-testid=stSidebar] [role=alert]"
+STAGE = "document.querySelector(\".dps[data-stage='reverse']\")"
+
+
+def seen(frames: int, layout: str) -> np.ndarray:
+    return files.detected(files.walking(frames), layout)
+
+
+def own_clip(frames: int) -> PoseClip2D:
+    poses = files.walking(frames).astype(np.float32)
+    return PoseClip2D("own", poses, np.ones(poses.shape[:2], dtype=np.float32), 1000, 1000, 25.0)
+
+
+def own_npz(frames: int) -> bytes:
+    file = io.BytesIO()
+    save_clip(own_clip(frames), file)
+    return file.getvalue()
+
+
+def one(name: str, content: bytes) -> dict[str, bytes]:
+    return {name: content}
+
+
+#: What the app calls it, the files for a number of frames, and the joint order to pick where the app asks for it.
+FORMATS: dict[str, tuple[str, Callable[[int], dict[str, bytes]], str | None]] = {
+    "videopose3d": (
+        "VideoPose3D",
+        lambda n: one("v.npz", files.videopose3d({"S1": {"Walk": [seen(n, "COCO-17")[..., :2]]}}, None)),
+        "COCO-17",
+    ),
+    "gmm": (
+        "DiffPose GMM",
+        lambda n: one("g.npz", files.videopose3d({"S9": {"Walk": [files.gmm_poses(files.walking(n))]}})),
+        None,
+    ),
+    "detectron": ("Detectron", lambda n: one("d.npz", files.detectron([seen(n, "COCO-17")])), None),
+    "alphapose": ("AlphaPose", lambda n: one("a.json", files.alphapose([seen(n, "Halpe-26")])), None),
+    "mmpose": ("MMPose", lambda n: one("m.json", files.mmpose([seen(n, "Human3.6M-17")])), "Human3.6M-17"),
+    "openpose zip": (
+        "OpenPose",
+        lambda n: one("o.zip", files.zipped(files.openpose_frames([seen(n, "BODY_25 (OpenPose)")]))),
+        None,
+    ),
+    "openpose files": ("OpenPose", lambda n: files.openpose_frames([seen(n, "COCO-18 (OpenPose)")]), None),
+    "mediapipe json": ("MediaPipe", lambda n: one("p.json", files.mediapipe(seen(n, "MediaPipe-33"), "tasks")), None),
+    "mediapipe csv": ("MediaPipe", lambda n: one("p.csv", files.mediapipe(seen(n, "MediaPipe-33"), "wide")), None),
+    "deeplabcut": (
+        "DeepLabCut",
+        lambda n: one("dlc.csv", files.deeplabcut({"": seen(n, "COCO-17")}, LAYOUTS["COCO-17"].names)),
+        None,
+    ),
+    "plain csv": (
+        "plain CSV",
+        lambda n: one("t.csv", files.plain_csv(seen(n, "COCO-17"), LAYOUTS["COCO-17"].names)),
+        None,
+    ),
+    "own npz": ("", lambda n: one("own.npz", own_npz(n)), None),
+    "own json": ("", lambda n: one("own.json", clip_to_json(own_clip(n))), None),
+}
+
+
+def frames_in_npz(path: Path) -> int:
+    with np.load(path) as content:
+        return int(content["pose3d"].shape[0])
+
+
+def frames_in_c3d(path: Path) -> int:
+    import ezc3d
+
+    return int(ezc3d.c3d(str(path))["data"]["points"].shape[2])
+
+
+#: How many frames a reader finds in what was exported, by the format's label.
+READ_BACK: dict[str, Callable[[Path], int]] = {
+    "NumPy (.npz)": frames_in_npz,
+    "JSON": lambda path: len(json.loads(path.read_text())["pose3d"]),
+    "CSV, one row a joint": lambda path: len(pd.read_csv(path)) // 17,
+    "CSV, one row a frame": lambda path: len(pd.read_csv(path)),
+    "BVH (animation)": lambda path: int(path.read_text().split("Frames:")[1].split()[0]),
+    "TRC (OpenSim)": lambda path: len(path.read_text().rstrip().splitlines()) - 6,
+    "C3D (motion capture)": frames_in_c3d,
+}
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def driver(tiny_weights: Path, downloads: Path) -> Iterator[Any]:
+    reason = missing_browser()
+    if reason:
+        pytest.skip(reason)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIFFPOSE_CHECKPOINTS", str(tiny_weights))
+        with serve(120) as url, browser() as opened:
+            place = {"behavior": "allow", "downloadPath": str(downloads)}
+            opened.execute_cdp_cmd("Browser.setDownloadBehavior", place)
+            opened.get(f"{url}/?view=Reverse&steps=1&hypotheses=1")
+            stage_ready(opened, "reverse", 120)
+            yield opened
+
+
+def all_of(driver: Any, selector: str) -> list[Any]:
+    return driver.find_elements("css selector", selector)
+
+
+def dialog_closed(driver: Any) -> None:
+    wait_for(lambda: not all_of(driver, "[role=dialog]"), 30, "the dialog's end")
+
+
+def click(driver: Any, label: str, within: str = "") -> None:
+    """Click the button of that label once it is there and may be clicked, wherever on the page it is."""
+    wait_for(
+        lambda: driver.execute_script(
+            "const b = [...document.querySelectorAll(arguments[1] + ' button, ' + arguments[1] + ' label')]"
+            ".find(b => b.innerText.trim().split('\\n').pop() === arguments[0] && !b.disabled);"
+            "if (b) b.click(); return Boolean(b);",
+            label,
+            within,
+        ),
+        30,
+        f"the button {label}",
+    )
+
+
+def send(driver: Any, folder: Path, named: dict[str, bytes]) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, content in named.items():
+        (folder / name).write_bytes(content)
+    boxes = wait_for(lambda: all_of(driver, "[data-testid=stFileUploader] input[type=file]"), 30, "the uploader")
+    boxes[0].send_keys("\n".join(str(folder / name) for name in named))
+
+
+def state(driver: Any, name: str) -> Any:
+    return driver.execute_script(f"return {STAGE}?.dataset.{name}")
+
+
+def wait_for_new_stage(driver: Any, old: str) -> None:
+    wait_for(lambda: state(driver, "hash") not in (None, old), 40, "the new clip's data")
+    stage_ready(driver, "reverse", 40)
+    # The clip's first frame is shown at once, all of them a moment later.
+    wait_for(lambda: not all_of(driver, "[data-testid=stMain] [data-testid=stProgress]"), 40, "all frames")
+
+
+def painted(driver: Any) -> int:
+    return driver.execute_script(
+        f"const c = {STAGE}.querySelector('.dps-over');"
+        "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter(v => v).length"
+    )
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_every_format_is_uploaded_confirmed_seen_exported_and_read_back(
+    driver: Any, downloads: Path, tmp_path: Path, name: str
+) -> None:
+    kind, make, order = FORMATS[name]
+    number = list(FORMATS).index(name)
+    frames = 3 + number % 4
+    old = state(driver, "hash")
+    send(driver, tmp_path / "in", make(frames))
+    if kind:
+        words = wait_for(lambda: [d.text for d in all_of(driver, "[role=dialog]")], 30, "the dialog")[0]
+        assert kind in words, words
+        pictures = wait_for(lambda: all_of(driver, "[role=dialog] [data-testid=stImage] img"), 20, "the pictures")
+        wait_for(lambda: all(p.get_property("naturalWidth") for p in pictures), 10, "pictures that are drawn")
+        if order is not None:
+            assert len(pictures) == 3, "one picture for each joint order, and the image"
+            click(driver, order, "[role=dialog] [role=radiogroup]")
+        click(driver, "Use this clip", "[role=dialog]")
+        dialog_closed(driver)
+    wait_for_new_stage(driver, old)
+    assert painted(driver) > 0
+
+    label = list(READ_BACK)[number % len(READ_BACK)]
+    before = set(downloads.iterdir())
+    click(driver, "Download the 3D pose")
+    click(driver, "Lift the clip", "[role=dialog]")
+    click(driver, label, "[role=dialog]")
+    made = wait_for(
+        lambda: [p for p in set(downloads.iterdir()) - before if p.suffix != ".crdownload" and p.stat().st_size],
+        30,
+        f"the file of {label}",
+    )
+    assert READ_BACK[label](made[0]) == frames
+    all_of(driver, "[role=dialog] button[aria-label=Close]")[0].click()
+    dialog_closed(driver)
+
+
+def test_a_refused_file_leaves_the_picture_as_it_is(driver: Any, tmp_path: Path) -> None:
+    watched = ("hash", "frame", "step", "camera")
+    before = {name: state(driver, name) for name in watched}
+    address = driver.current_url
+    for name, content in {"broken.json": b'{"people": [1,', "empty.npz": b"", "picture.png": b"\x89PNG\r\n"}.items():
+        send(driver, tmp_path / "in", {name: content})
+        wait_for(lambda n=name: any(n in alert.text for alert in all_of(driver, REFUSAL)), 30, f"the words on {name}")
+        time.sleep(0.5)
+        assert {key: state(driver, key) for key in watched} == before
+        assert driver.current_url == address and not all_of(driver, "[role=dialog]")
+
+
+def test_no_console_error(driver: Any) -> None:
+    assert console_errors(driver) == []
+    assert all_of(driver, "[data-testid=stException]") == []

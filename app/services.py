@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import streamlit as st
+from threadpoolctl import threadpool_limits
 
 from app.figures import compare, forward, overview, reverse
 from app.figures.compare import Compared
@@ -23,6 +24,12 @@ from diffpose_core.io.clips import load_clip
 from diffpose_core.models.layers import root_relative
 from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS
 from diffpose_core.structures import DiffusionTrace, InvalidInput, PoseClip2D
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The matrices here are small: more threads than one make numpy slower, above all where a machine is shared.
+threadpool_limits(1, user_api="blas")
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS = Path(os.environ.get("DIFFPOSE_CLIPS", ROOT / "assets" / "clips"))
@@ -196,6 +203,8 @@ def joint_table(source: str, _clip: PoseClip2D, settings: Settings) -> pd.DataFr
     means = Compared.of(view, lifted.trace).joint_means_mm()
     if not means:
         return None
+    import pandas as pd  # takes a third of a second to load, and only tables need it
+
     table = pd.DataFrame({"Joint": JOINT_NAMES, **means})
     table["Gain"] = table["Graformer"] - table["DiffPose"]
     if _clip.hidden is not None:

@@ -292,7 +292,9 @@ def measure_cold_start() -> dict[str, float]:
             up = time.monotonic() - start
             driver.get(url)
             wait_for(
-                lambda: driver.execute_script("return document.querySelector('.dps')?.dataset.ready"), 90, "the stage"
+                lambda: driver.execute_script("return !!document.querySelector('.dps-scene[data-ready]')"),
+                90,
+                "a scene",
             )
             seen = time.monotonic() - start
             all_of_it = processor_s(os.getpid()) - used
@@ -304,31 +306,39 @@ def measure_cold_start() -> dict[str, float]:
             }
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=60, help="moves of the step slider")
-    parser.add_argument("--json", type=Path, help="also write the numbers here")
-    args = parser.parse_args()
-    results: dict[str, Any] = {"load_before": os.getloadavg()[0], "cores": os.cpu_count()}
-    results["cold_start"] = measure_cold_start()
+def measure(parts: list[str], rounds: int) -> Iterator[tuple[str, int, dict[str, float]]]:
+    """Name, limit in ms and numbers of every measurement, as they are made."""
+    if "cold" in parts:
+        yield "cold start", COLD_START_MS, measure_cold_start()
+    if not {"step", "frame"} & set(parts):
+        return
     with serve_process() as (url, pid), browser() as driver:
         for view in ("forward", "reverse"):
             driver.get(f"{url}/?view={view.capitalize()}")
             stage_ready(driver, view, 120)
             time.sleep(2)
-            results[f"step, {view}"] = measure_moves(driver, "step", args.rounds)
-            if view == "reverse":
-                results["frame in the stage"] = measure_moves(driver, "frame", args.rounds)
-            results[f"frame in the sidebar, {view}"] = measure_neighbours(driver, pid, 9)
-    results["load_after"] = os.getloadavg()[0]
-    limits = {"cold": COLD_START_MS, "step": STEP_MS, "fram": FRAME_MS}
-    for name, numbers in results.items():
-        if not isinstance(numbers, dict):
-            print(f"{name}: {numbers}")
-            continue
+            if "step" in parts:
+                yield f"step, {view}", STEP_MS, measure_moves(driver, "step", rounds)
+            if "frame" in parts:
+                if view == "reverse":
+                    yield "frame in the stage", FRAME_MS, measure_moves(driver, "frame", rounds)
+                yield f"frame in the sidebar, {view}", FRAME_MS, measure_neighbours(driver, pid, 9)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="*", default=["cold", "step", "frame"], choices=["cold", "step", "frame"])
+    parser.add_argument("--rounds", type=int, default=60, help="moves of a slider")
+    parser.add_argument("--json", type=Path, help="also write the numbers here")
+    args = parser.parse_args()
+    results: dict[str, Any] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
+    print(f"{results['cores']} cores, load {results['load_before']:.1f}", flush=True)
+    for name, limit_ms, numbers in measure(args.parts, args.rounds):
         words = (f"{key.removesuffix('_ms').replace('_', ' ')} {value:.0f}" for key, value in numbers.items())
-        print(f"{name}, in ms: {', '.join(words)} (limit {limits[name[:4]]})")
+        print(f"{name}, in ms: {', '.join(words)} (limit {limit_ms})", flush=True)
+        results[name] = numbers | {"limit_ms": limit_ms}
+    results["load_after"] = os.getloadavg()[0]
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

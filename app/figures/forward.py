@@ -63,7 +63,7 @@ def forward(view: ClipFrames, chosen: ForwardRun, other: ForwardRun, gmm: PoseGM
         clip=view.clip.name,
         steps=[int(k) for k in gmm_trace.k],
         # Standard noise may leave the picture: the people of the other scenes stay large enough to be read.
-        bounds=scene_bounds(view.reference_cam),
+        bounds=scene_bounds(view.framing_cam),
         step_ends=("h_0, the pose", "noise"),
         shows_frame=int(view.frames[view.current]),
         initial_step=len(gmm_trace.k) - 1,

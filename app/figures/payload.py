@@ -129,22 +129,22 @@ class StagePayload:
         """The bytes that go to the browser. The same content gives the same bytes."""
         table: dict[str, Any] = {}
         offset = 0
-        blobs: list[bytes] = []
+        blobs: list[memoryview] = []
         for name, (array, axes) in self._arrays.items():
             table[name] = {"offset": offset, "shape": list(array.shape), "axes": list(axes)}
             offset += array.size
-            blobs.append(array.astype("<f4", copy=False).tobytes())
-        buffer = b"".join(blobs)
-        plain = json.dumps(self.header(table, ""), allow_nan=False)
-        digest = hashlib.sha256(plain.encode() + buffer).hexdigest()[:20]
-        return pack_parts(self.header(table, digest), buffer)
+            blobs.append(array.astype("<f4", copy=False).reshape(-1).data)
+        digest = hashlib.sha256(json.dumps(self.header(table, ""), allow_nan=False).encode())
+        for blob in blobs:
+            digest.update(blob)
+        return pack_parts(self.header(table, digest.hexdigest()[:20]), *blobs)
 
 
-def pack_parts(header: Mapping[str, Any], buffer: bytes) -> bytes:
-    """Packed bytes of a header and the buffer that it describes."""
+def pack_parts(header: Mapping[str, Any], *buffers: bytes | memoryview) -> bytes:
+    """Packed bytes of a header and the buffer that it describes, in one piece or several."""
     text = json.dumps(header, allow_nan=False).encode()
     text += b" " * (-(8 + len(text)) % 4)
-    return MAGIC + struct.pack("<I", len(text)) + text + buffer
+    return b"".join([MAGIC, struct.pack("<I", len(text)), text, *buffers])
 
 
 def unpack_parts(data: bytes) -> tuple[dict[str, Any], bytes]:

@@ -44,6 +44,11 @@ class ClipFrames:
         return self.baseline_cam if self.truth_cam is None else self.truth_cam
 
     @property
+    def framing_cam(self) -> np.ndarray:
+        """What frames the scene: the whole clip's truth where it is known, so that the floor stays over the frames."""
+        return self.baseline_cam if self.clip.pose3d_cam is None else self.clip.pose3d_cam
+
+    @property
     def times_s(self) -> np.ndarray:
         """When the frames are, in seconds from the clip's start."""
         return self.frames / self.clip.fps
@@ -165,7 +170,7 @@ def clip_stage(id_: str, title: str, view: ClipFrames, trace: DiffusionTrace, **
         source=view.source,
         clip=view.clip.name,
         steps=[int(k) for k in trace.k],
-        bounds=scene_bounds(view.reference_cam),
+        bounds=scene_bounds(view.framing_cam),
         frames=[int(f) for f in view.frames],
         times_s=list(view.times_s),
         initial_frame=view.current,

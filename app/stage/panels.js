@@ -225,6 +225,7 @@ class ScenePanel extends Panel {
     this.plot.on("plotly_relayout", (e) => this.turned(e));
     this.ready = true;
     this.draw();
+    this.root.dataset.ready = "true";
   }
   projection() {
     const { camera, header, aspect } = this.stage;

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from app import reports
@@ -13,6 +13,9 @@ from app.figures import results as figures
 from app.reports import METRICS, PublishedTable, Report
 from app.state import SCHEDULES
 from app.views.common import Session, hide_sidebar
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STYLE = """
 <style>
@@ -69,6 +72,8 @@ def _published() -> None:
 
 
 def _published_frame(table: PublishedTable) -> pd.DataFrame:
+    import pandas as pd  # takes a third of a second to load, and only tables need it
+
     columns = [*table.actions, "Average"]
     rows = [[*m.values, m.average] for m in table.methods]
     return pd.DataFrame(rows, [m.name for m in table.methods], columns)
@@ -189,6 +194,8 @@ def _gains(report: Report, methods: list[figures.Method], metric: str) -> list[d
 
 
 def _measured_frame(report: Report) -> pd.DataFrame:
+    import pandas as pd
+
     rows = {}
     for name, row in report.methods.items():
         parts = {"all": row, "hidden": row.get("hidden") or {}, "visible": row.get("visible") or {}}

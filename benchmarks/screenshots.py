@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.browser import ROOT, browser, console_errors, serve, stage_ready
+from benchmarks.browser import ROOT, browser, console_errors, serve, stage_ready, wait_for
 
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
-PAGES = ("overview", "forward", "reverse", "compare")
+PAGES = ("overview", "uncertainty", "forward", "reverse", "compare", "results", "learn")
 #: Where every stage stands in its picture: a step that shows what the view is about.
-STEPS = {"overview": 0.4, "forward": 1.0, "reverse": 0.4, "compare": 1.0}
+STEPS = {"overview": 0.4, "uncertainty": 0.7, "forward": 1.0, "reverse": 0.4, "compare": 1.0, "learn": 0.5}
+#: What the results page draws instead of a stage.
+CHARTS = ".dpb-chart svg[role=img]"
 
 
 def set_step(driver: Any, stage: str, share: float) -> None:
@@ -60,9 +62,14 @@ def main() -> None:
                         width, height = SIZES[size]
                         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
                         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-                        driver.get(f"{url}/?view={page.capitalize()}")
-                        stage_ready(driver, page)
-                        set_step(driver, page, STEPS[page])
+                        # The tour is pictured at its live equation.
+                        driver.get(f"{url}/?view={page.capitalize()}&lesson=3")
+                        if page in STEPS:
+                            stage = "learn-equation" if page == "learn" else page
+                            stage_ready(driver, stage)
+                            set_step(driver, stage, STEPS[page])
+                        else:
+                            wait_for(lambda: driver.find_elements("css selector", CHARTS), 60, "the charts")
                         driver.execute_script("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
                         time.sleep(1.0)
                         name = args.out / f"{page}_{size}_{theme}"

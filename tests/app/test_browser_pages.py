@@ -84,7 +84,8 @@ def test_a_joints_confidence_falls_without_the_server_and_another_joint_keeps_th
         "uncertainty",
         "const c = stage.querySelector('[data-chart=depths] canvas'), b = c.getBoundingClientRect();"
         "const row = (b.height - 32) / 17;"
-        "c.dispatchEvent(new MouseEvent('click', {bubbles: true, clientX: b.left + 150, clientY: b.top + 10 + 13.5 * row}))",
+        "const at = {bubbles: true, clientX: b.left + 150, clientY: b.top + 10 + 13.5 * row};"
+        "c.dispatchEvent(new MouseEvent('click', at))",
     )
     wait_for(lambda: ask(driver, "uncertainty", "return stage.dataset.hash") != old, 40, "the other joint")
     time.sleep(1.0)
@@ -124,7 +125,7 @@ def test_the_numbers_of_the_equation_move_in_the_browser_and_add_up(driver: Any,
 def test_the_charts_of_results_are_drawn_and_methods_can_be_hidden(driver: Any, address: str):
     driver.get(f"{address}/?view=Results")
     wait_for(lambda: len(driver.find_elements("css selector", ".dpb-chart svg[role=img]")) >= 3, 60, "the charts")
-    marks = "return document.querySelectorAll('.dpb-chart[data-chart=dots] svg[role=img]')[0].querySelectorAll('path').length"
+    marks = "return document.querySelector('.dpb-chart[data-chart=dots] svg[role=img]').querySelectorAll('path').length"
     before = driver.execute_script(marks)
     driver.execute_script("document.querySelector('.dpb-key button').click()")
     assert driver.execute_script(marks) == before - 16, "one mark an action and one for the average"

@@ -41,10 +41,14 @@ h3 { letter-spacing: -.012em; padding: .1rem 0 .2rem !important; }
   .stLatex .katex { font-size: .98em; }
   h1 { font-size: 1.7rem !important; }
   .st-key-view, .st-key-view > div { width: 100% !important; max-width: 100%; flex: 1 1 100%; }
-  .st-key-view [role=radiogroup] { display: grid; width: 100%; grid-template-columns: repeat(4, 1fr); gap: 4px; }
-  .st-key-view [role=radiogroup] button { border-radius: 8px; border: 1px solid rgba(120, 135, 160, .35); }
-  .st-key-view [role=radiogroup] button { padding: 0 2px; min-width: 0; }
-  .st-key-view [role=radiogroup] button[aria-checked=true] { border-color: currentColor; }
+  .st-key-view [role=radiogroup] {
+    display: grid; width: 100%; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 4px;
+  }
+  .st-key-view [role=radiogroup] button {
+    border: 1px solid rgba(120, 135, 160, .35) !important; border-radius: 8px !important; margin: 0 !important;
+    padding: 0 2px; min-width: 0; width: 100%;
+  }
+  .st-key-view [role=radiogroup] button[aria-checked=true] { border-color: currentColor !important; }
   .st-key-view [role=radiogroup] button p { font-size: .82rem; }
 }
 </style>

@@ -16,11 +16,15 @@ from app.figures.uncertainty import joint_label
 from diffpose_core.skeleton import LIMB_ENDS
 from diffpose_core.structures import InvalidInput
 
+#: Half the width of the box that the live equation is seen in: a joint's noise is centimetres.
+REACH_M = 0.22
+
 
 def excerpt(data: bytes, id_: str, panels: Sequence[str] | None = None, charts: Sequence[str] = ()) -> bytes:
     """Another view's stage with some of its panels and charts only, and a name of its own.
 
-    panels: ids of the panels to keep, in their order; all by default. Raises InvalidInput where none of them is there.
+    panels: ids of the panels to keep, in their order; all by default. A timeline of one frame is left out.
+    Raises InvalidInput where none of the panels is there.
     """
     header, buffer = unpack_parts(data)
     if panels is not None:
@@ -30,6 +34,9 @@ def excerpt(data: bytes, id_: str, panels: Sequence[str] | None = None, charts: 
         header["panels"] = kept
     header["charts"] = [c for c in header["charts"] if c["id"] in charts]
     header["id"], header["columns"] = id_, 0
+    frames = header["axes"]["frame"]
+    if frames is not None and len(frames["values"]) == 1:
+        header["axes"]["frame"], header["shows_frame"] = None, frames["values"][0]
     header["hash"] = hashlib.sha256(json.dumps(header).encode()).hexdigest()[:20]
     return pack_parts(header, buffer)
 
@@ -99,7 +106,7 @@ def live_equation(equation: Equation, has_truth: bool, source: str, clip: str, f
     """Eq. 1 at work on one joint of one sample: its three terms as arrows in 3D and as numbers."""
     joint = equation.joint
     centre = [float(c) for c in to_plot_axes(equation.h_0[joint])]
-    reach = 0.42
+    reach = REACH_M
     first = next(iter(equation.alphas))
     payload = StagePayload(
         id="learn-equation",

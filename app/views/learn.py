@@ -10,7 +10,7 @@ import streamlit as st
 from app import lessons, services
 from app.stage import stage
 from app.views.common import Session, hide_sidebar
-from app.views.sections import EQ_FORWARD, EQ_MEAN, EQ_REVERSE
+from app.views.sections import EQ_MEAN, EQ_REVERSE
 from app.views.uncertainty import EQ_GMM
 
 
@@ -54,8 +54,8 @@ LESSONS = (
         "Forward: noise that fits the picture",
         "To learn how to remove uncertainty, add it first. One component is drawn, and Eq. 1 moves the true pose $h_0$ "
         "towards its mean $\\mu^G$ while noise $\\epsilon^G \\sim \\mathcal N(0, \\Sigma_m)$ comes in.",
-        EQ_FORWARD,
-        "Move $k$ and watch three numbers make $h_k$. Under the supplement's schedule, does it ever reach the mixture?",
+        r"\hat h_k = \mu^G + \sqrt{\alpha_k}\,(h_0 - \mu^G) + \sqrt{1-\alpha_k}\;\epsilon^G",
+        "Move $k$ and watch three terms make $h_k$. Then take the supplement's schedule: does $h_k$ ever leave $h_0$?",
         lessons.live_equation,
     ),
     Lesson(
@@ -82,7 +82,7 @@ LESSONS = (
         "Every sample ends as a pose of its own; DiffPose answers with their **mean**. Graformer has one guess and no "
         "second thoughts. Red is where the joints really are, where the clip knows it.",
         EQ_MEAN,
-        "Turn the scenes, and play the clip frame by frame.",
+        "Turn the scenes: circles mark the joints where the two differ most.",
         lessons.compare,
     ),
     Lesson(
@@ -162,11 +162,12 @@ def _buttons(number: int) -> None:
 
 def _doors() -> None:
     """The other views, each with a sentence."""
-    columns = st.columns(3, gap="medium")
-    for i, (view, words) in enumerate(VIEWS.items()):
-        with columns[i % 3].container(border=True):
-            st.markdown(f"**{view}**  \n{words}")
-            st.button(f"Open {view}", key=f"open_{view}", on_click=_open, args=(view,), help=f"Go to {view}.")
+    doors = list(VIEWS.items())
+    for row in (doors[:3], doors[3:]):
+        for column, (view, words) in zip(st.columns(3, gap="medium"), row, strict=True):
+            with column.container(border=True, height="stretch"):
+                st.markdown(f"**{view}**  \n{words}")
+                st.button(f"Open {view}", key=f"open_{view}", on_click=_open, args=(view,), help=f"Go to {view}.")
 
 
 def learn(session: Session) -> None:

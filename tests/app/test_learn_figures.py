@@ -63,6 +63,15 @@ def test_one_picture_has_a_pose_a_step():
     assert header["shows_frame"] == 2
 
 
+def test_an_excerpt_of_a_single_frame_has_no_timeline_of_frames():
+    payload = StagePayload("whole", "Whole", "s", [1, 0], Bounds((-1, -1, -1), (1, 1, 1), -1), frames=[4])
+    payload.add("a", np.arange(2.0)[None], ("frame", "step"))
+    payload.panels.append({"id": "left", "kind": "scene"})
+    header, arrays = unpack(learn.excerpt(payload.pack(), "part"))
+    assert header["axes"]["frame"] is None and header["shows_frame"] == 4
+    assert arrays["a"].shape == (1, 2)
+
+
 def test_an_excerpt_keeps_what_was_asked_for_and_the_numbers():
     payload = StagePayload("whole", "Whole", "s", [1, 0], Bounds((-1, -1, -1), (1, 1, 1), -1))
     payload.add("a", np.arange(2.0), ("step",))

@@ -20,20 +20,17 @@ from diffpose_core.structures import InvalidInput
 REACH_M = 0.22
 
 
-def excerpt(data: bytes, id_: str, panels: Sequence[str] | None = None, charts: Sequence[str] = ()) -> bytes:
-    """Another view's stage with some of its panels and charts only, and a name of its own.
+def excerpt(data: bytes, id_: str, panels: Sequence[str]) -> bytes:
+    """Another view's stage with some of its panels only, no charts, and a name of its own.
 
-    panels: ids of the panels to keep, in their order; all by default. A timeline of one frame is left out.
+    panels: ids of the panels to keep, in the view's order. A timeline of one frame is left out.
     Raises InvalidInput where none of the panels is there.
     """
     header, buffer = unpack_parts(data)
-    if panels is not None:
-        kept = [p for p in header["panels"] if p["id"] in panels]
-        if not kept:
-            raise InvalidInput(f"the stage {header['id']} has none of the panels {', '.join(panels)}")
-        header["panels"] = kept
-    header["charts"] = [c for c in header["charts"] if c["id"] in charts]
-    header["id"], header["columns"] = id_, 0
+    kept = [p for p in header["panels"] if p["id"] in panels]
+    if not kept:
+        raise InvalidInput(f"the stage {header['id']} has none of the panels {', '.join(panels)}")
+    header |= {"id": id_, "panels": kept, "charts": [], "columns": 0}
     frames = header["axes"]["frame"]
     if frames is not None and len(frames["values"]) == 1:
         header["axes"]["frame"], header["shows_frame"] = None, frames["values"][0]

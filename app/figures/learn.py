@@ -16,8 +16,9 @@ from app.figures.uncertainty import joint_label
 from diffpose_core.skeleton import LIMB_ENDS
 from diffpose_core.structures import InvalidInput
 
-#: Half the width of the box that the live equation is seen in: a joint's noise is centimetres.
-REACH_M = 0.22
+#: Half the width of the box that the live equation is seen in: a joint's noise is centimetres, and the floor's lines are
+#: a quarter of a metre apart.
+REACH_M = 0.3
 
 
 def excerpt(data: bytes, id_: str, panels: Sequence[str]) -> bytes:

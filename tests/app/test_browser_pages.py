@@ -63,6 +63,7 @@ def test_a_joints_confidence_falls_without_the_server_and_another_joint_keeps_th
     driver.get(f"{address}/?view=Uncertainty&hypotheses=2")
     stage_ready(driver, "uncertainty", 90)
     stage_ready(driver, "mixture", 60)
+    stage_ready(driver, "uncertainty", 10)  # scrolled back to: what is out of sight is not drawn
     time.sleep(1.0)
     sent = driver.execute_script("return window.__sent")
     before = text(driver, "uncertainty", "[data-panel=cloud] .dps-readouts")

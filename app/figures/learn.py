@@ -16,7 +16,7 @@ from app.figures.uncertainty import joint_label
 from diffpose_core.skeleton import LIMB_ENDS
 from diffpose_core.structures import InvalidInput
 
-#: Half the width of the box that the live equation is seen in: a joint's noise is centimetres, and the floor's lines are
+#: Half the width of the box that the live equation is seen in: a joint's noise is centimetres, the floor's lines are
 #: a quarter of a metre apart.
 REACH_M = 0.3
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import logging
 import multiprocessing
@@ -192,11 +193,15 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 def holds_openpose_frames(folder: Path) -> bool:
     """Whether a folder's .json files are OpenPose's, one a frame: such a folder is one clip."""
-    first = next(iter(sorted(folder.glob("*.json"))), None)
+    first = min(folder.glob("*.json"), default=None)
     if first is None:
         return False
-    with open(first, "rb") as file:
-        return b'"people"' in file.read(4096)
+    try:
+        with open(first, "rb") as file:
+            return b'"people"' in file.read(4096)
+    except OSError:
+        # Whoever reads its files says what is wrong with them.
+        return False
 
 
 def find_clips(folder: Path, leave_out: Path | None = None) -> list[Path]:
@@ -227,7 +232,7 @@ def _tasks(folder: Path, out: Path, before: Mapping[str, Row]) -> list[_Task]:
         file = path.relative_to(folder).as_posix()
         # walk.npz beside walk.json: both keep their endings in the outputs' names.
         twin = seen.count(base.as_posix().lower()) > 1
-        name = file.replace(path.suffix, path.suffix.replace(".", "-")) if twin and path.suffix else base.as_posix()
+        name = f"{base.as_posix()}-{path.suffix[1:]}" if twin and path.suffix else base.as_posix()
         tasks.append(_Task(str(path), file, name, before.get(file)))
     return tasks
 
@@ -314,7 +319,10 @@ def _in_ray(tasks: Sequence[_Task], setup: _Setup, jobs: int) -> Iterator[Row]:
     started = not ray.is_initialized()
     if started:
         local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": jobs, "include_dashboard": False}
-        ray.init(logging_level=logging.ERROR, log_to_driver=False, **local)
+        try:
+            ray.init(logging_level=logging.ERROR, log_to_driver=False, **local)
+        except ConnectionError as error:
+            raise InvalidInput(f"Ray's cluster can't be reached: {error}") from error
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         items = [{"task": json.dumps(asdict(task))} for task in tasks]
@@ -367,9 +375,9 @@ def lift_folder(
     setup = _Setup(config, str(out), hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest())
     try:
         out.mkdir(parents=True, exist_ok=True)
+        tasks = _tasks(folder, out, _read_journal(out / JOURNAL))
     except OSError as error:
-        raise InvalidInput(f"{out}: can't be made ({error.strerror})") from error
-    tasks = _tasks(folder, out, _read_journal(out / JOURNAL))
+        raise InvalidInput(f"{error.filename}: can't be read or made ({error.strerror})") from error
     if not tasks:
         raise InvalidInput(f"{folder}: holds nothing to lift; expected files that end in {', '.join(ENDINGS)}")
     jobs = min(jobs, len(tasks))
@@ -390,6 +398,8 @@ def lift_folder(
                     journal.flush()
                 if progress is not None:
                     progress(row, len(rows), len(tasks))
+    except OSError as error:
+        raise InvalidInput(f"{out}: can't be written ({error.strerror})") from error
     finally:
         # Also when it is stopped, so that what was done so far can be read.
         rows.sort(key=lambda row: row.file)
@@ -399,16 +409,15 @@ def lift_folder(
 
 def _report(rows: Sequence[Row], out: Path, setup: _Setup) -> None:
     columns = ("file", "status", "reason", "clips", "frames", "seconds", "notes", "outputs")
-    with open(out / REPORT_CSV, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        for row in rows:
-            writer.writerow([
-                *(getattr(row, name) for name in columns[:-2]), " ".join(row.notes), " ".join(row.outputs)
-            ])  # fmt: skip
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([*(getattr(row, name) for name in columns[:-2]), " ".join(row.notes), " ".join(row.outputs)])
+    _write_whole(out / REPORT_CSV, table.getvalue().encode())
     counts = {status: sum(row.status == status for row in rows) for status in ("lifted", "done before", "failed")}
     report = {
         "files": len(rows), **{name.replace(" ", "_"): count for name, count in counts.items()},
         "formats": setup.config.formats, "settings": dict(setup.config.settings), "rows": [asdict(row) for row in rows],
     }  # fmt: skip
-    (out / REPORT_JSON).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    _write_whole(out / REPORT_JSON, (json.dumps(report, indent=1) + "\n").encode())

@@ -232,8 +232,15 @@ def test_a_folder_that_is_not_there(config, tmp_path):
         lift_folder(tmp_path / "absent", tmp_path / "out", config)
     (tmp_path / "file").write_text("")
     (tmp_path / "clips").mkdir()
-    with pytest.raises(InvalidInput, match="can't be made"):
+    with pytest.raises(InvalidInput, match="can't be read or made"):
         lift_folder(tmp_path / "clips", tmp_path / "file" / "out", config)
+
+
+@pytest.mark.parametrize("name", [JOURNAL, REPORT_CSV])
+def test_an_output_folder_that_cannot_hold_the_report_is_said(folder, config, tmp_path, name):
+    (tmp_path / "out" / name).mkdir(parents=True)
+    with pytest.raises(InvalidInput, match=r"can't be (read|written)"):
+        lift_folder(folder, tmp_path / "out", config)
 
 
 @pytest.mark.slow

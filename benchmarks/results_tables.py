@@ -54,6 +54,21 @@ def totals(report: dict[str, Any]) -> list[str]:
     return lines
 
 
+def gains(report: dict[str, Any]) -> list[str]:
+    """How much lower DiffPose's errors are than other methods', with intervals."""
+    lines = ["| DiffPose's error against | MPJPE | P-MPJPE | MPJPE, hidden joints |", "| --- | ---: | ---: | ---: |"]
+    for title, _, name in ROWS:
+        if name not in report["gains"]:
+            continue
+        row = report["gains"][name]["diffpose"]
+        cells = []
+        for metric in ("mpjpe", "p_mpjpe", "hidden_mpjpe"):
+            low, high = row[metric]["interval"]
+            cells.append(f"{-row[metric]['percent']:+.1f} % [{-high:+.1f}, {-low:+.1f}]")
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return lines
+
+
 def by_action(report: dict[str, Any]) -> list[str]:
     """MPJPE / P-MPJPE by action of the converging schedule's methods."""
     shown = [name for _, schedule, name in ROWS if schedule != "supplement" and name in report["methods"]]
@@ -83,7 +98,7 @@ def section(report: dict[str, Any], statistics: dict[str, Any]) -> str:
         f"Millimetres, on {p['data']}: {report['frames']:,} views (every {p['stride']}th frame of {p['clips']} clips, "
         f"four cameras each), detected 2D of the simulated detector, {p['steps']} DDIM steps, "
         f"{p['hypotheses']} hypotheses, one frame at a time"
-        f"{', networks in bfloat16' if p['mixed_precision'] else ''}."
+        f"{', diffusion networks in bfloat16' if p['mixed_precision'] else ''}."
     )
     folded = [
         "<details><summary>MPJPE / P-MPJPE by action, converging schedule</summary>",
@@ -92,7 +107,9 @@ def section(report: dict[str, Any], statistics: dict[str, Any]) -> str:
         "",
         "</details>",
     ]
-    return "\n".join([BEGIN, note, "", *totals(report), "", *folded, "", detector_sentence(statistics), END])
+    between = "In brackets: 95 % bootstrap intervals over clips."
+    parts = [BEGIN, note, "", *totals(report), "", *gains(report), "", between, "", *folded]
+    return "\n".join([*parts, "", detector_sentence(statistics), END])
 
 
 def rewritten(readme: str) -> str:

@@ -24,7 +24,8 @@ def clip(request):
     return load_clip(request.param).frames(slice(0, 60, 4))
 
 
-SHIPPED = ("graformer", *METHODS, "diffpose_supplement", "diffpose_standard_supplement")
+SUPPLEMENT = tuple(f"{name}_supplement" for name in METHODS)
+SHIPPED = ("graformer", *METHODS, *SUPPLEMENT)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -90,13 +90,13 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
                 ("without, predicted h_0", without["guess"], "grey", "dot"),
                 ("with, predicted h_0", with_["guess"], "teal", "dot"),
             ]
-        payload.charts.append(line_chart("error", "Error to the truth", "mm", "step", *rows, help=ERROR_HELP))
+        payload.charts.append(line_chart("error", "Error to the truth", "mm", "step", *rows, span=4, help=ERROR_HELP))
     for key, title, unit, help_ in (
         ("spread", "Spread of the hypotheses", "mm", SPREAD_HELP),
         ("bones", "Bones of the mean that are off", "%", BONES_HELP),
     ):
         rows = [("without f_ST", without[key], "grey", "dash"), ("with f_ST", with_[key], "teal", "")]
-        payload.charts.append(line_chart(key, title, unit, "step", *rows, help=help_))
+        payload.charts.append(line_chart(key, title, unit, "step", *rows, span=4, help=help_))
     ways = {name: measures.way_left_mm(traces[name].samples) for name in titles}
     top = max(float(np.percentile(way[:, 0], 99)) for way in ways.values())
     for name, way in ways.items():

@@ -24,8 +24,10 @@ class Chart {
     this.right = 12;
     this.root = element("figure", `dps-chart dps-chart-${spec.kind}`, host);
     this.root.dataset.chart = spec.id;
-    host.classList.toggle("dps-spans", !!spec.span);
-    if (spec.span) this.root.style.gridColumn = `span ${spec.span}`;
+    if (spec.span) {
+      host.classList.add("dps-spans");
+      this.root.style.gridColumn = `span ${spec.span}`;
+    }
     const head = element("figcaption", "", this.root);
     this.title = element("span", "dps-chart-title", head);
     rich(this.title, spec.unit ? `${spec.title} (${spec.unit})` : spec.title);

@@ -119,7 +119,7 @@ def forward(session: Session) -> None:
         "Eq. 1 of the supplement. $\\mu^G$ and $\\Sigma_m$ belong to one component of the mixture, drawn once per "
         "sample. Standard diffusion: $\\mu^G = 0$, $\\Sigma = I$.",
     )
-    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         schedule = _choice(
             "Schedule",
             list(SCHEDULES),

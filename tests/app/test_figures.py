@@ -111,6 +111,7 @@ def test_reverse_numbers_are_those_of_the_poses(view: scenes.ClipFrames) -> None
     np.testing.assert_allclose(arrays["context_guess"], expected, rtol=1e-4, err_msg="pred_x_start is the state here")
     assert arrays["context_spread"][0, 0] > arrays["context_spread"][0, -1], "less noise, less spread"
     assert [c["id"] for c in header["charts"]] == ["error", "spread", "bones", "settle_no_context", "settle_context"]
+    assert sum(c["span"] for c in header["charts"]) == 24, "two full rows of twelve columns"
     assert (arrays["context_way"][:, -1] == 0).all(), "at the end every joint is where it ends"
 
 

@@ -18,7 +18,7 @@ from diffpose_core.structures import InvalidInput
 
 #: Half the width of the box that the live equation is seen in: a joint's noise is centimetres, the floor's lines are
 #: a quarter of a metre apart.
-REACH_M = 0.3
+REACH_M = 0.26
 
 
 def excerpt(data: bytes, id_: str, panels: Sequence[str]) -> bytes:
@@ -115,7 +115,7 @@ def live_equation(equation: Equation, has_truth: bool, source: str, clip: str, f
         bounds=Bounds(
             (centre[0] - reach, centre[1] - reach, centre[2] - reach),
             (centre[0] + reach, centre[1] + reach, centre[2] + reach),
-            centre[2] - reach,
+            scene_bounds(equation.h_0[None]).floor,
         ),
         step_ends=("h_0, the pose", "noise"),
         initial_step=len(equation.alphas[first]) // 2,

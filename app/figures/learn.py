@@ -113,8 +113,8 @@ def live_equation(equation: Equation, has_truth: bool, source: str, clip: str, f
         clip=clip,
         steps=range(len(equation.alphas[first])),
         bounds=Bounds(
-            (centre[0] - reach, centre[1] - reach, centre[2] - reach),
-            (centre[0] + reach, centre[1] + reach, centre[2] + reach),
+            (centre[0] - reach, centre[1] - reach, centre[2] - 0.6 * reach),
+            (centre[0] + reach, centre[1] + reach, centre[2] + 1.4 * reach),
             scene_bounds(equation.h_0[None]).floor,
         ),
         step_ends=("h_0, the pose", "noise"),

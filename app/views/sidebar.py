@@ -26,6 +26,9 @@ def _pick_clip(services: Any) -> PoseClip2D | None:
         st.session_state["clip"] = st.session_state.pop(upload.OPEN)
     clips = [*own, *(name for name in bundled if name not in own)]
     labels = {name: f"{name} (yours)" if name in own else _label(name) for name in clips}
+    wanted = st.query_params.get("clip")
+    if wanted is not None and wanted not in labels.values():
+        st.session_state[upload.LOST] = wanted
     name = None
     if clips:
         name = st.selectbox(
@@ -35,6 +38,7 @@ def _pick_clip(services: Any) -> PoseClip2D | None:
             format_func=labels.__getitem__,
             key="clip",
             bind="query-params",
+            on_change=upload.no_longer_lost,
             help="A person moving, seen by one camera: detected 2D joints with their uncertainty; yours come first.",
         )
     upload.uploader()

@@ -33,6 +33,8 @@ REFUSED = "upload_error"
 BOX = "upload_box"
 #: The clip that the picker has to be set to before it is drawn.
 OPEN = "open_clip"
+#: A clip that a link names and that is not here: links hold names, not what people uploaded.
+LOST = "lost_clip"
 #: Own clips that a browser session keeps; the oldest goes first.
 MOST_OWN = 6
 #: People who are shown as pictures; further ones are in a list.
@@ -108,6 +110,9 @@ def uploader() -> None:
             _receive([(file.name, file.getvalue()) for file in files], number)
         st.session_state[BOX] = number + 1
         st.rerun()
+    if LOST in st.session_state:
+        lost = plain(str(st.session_state[LOST])[:80])
+        st.info(f"The link is to the clip {lost}, which is not here. If it is a file of yours, upload it again.")
     if REFUSED in st.session_state:
         st.error(f"**This can't be used; nothing else has changed.** {plain(st.session_state[REFUSED])}")
     if isinstance(st.session_state.get(PENDING), PendingVideo):
@@ -156,6 +161,12 @@ def _keep(clip: PoseClip2D, format: str, notes: tuple[str, ...]) -> None:
     st.session_state[OWN] = dict([(name, OwnClip(clip, format, notes)), *clips.items()][:MOST_OWN])
     st.session_state[OPEN] = name
     st.session_state.pop(REFUSED, None)
+    no_longer_lost()
+
+
+def no_longer_lost() -> None:
+    """A clip was picked: the one that a link asked for is not waited for any more."""
+    st.session_state.pop(LOST, None)
 
 
 def about(name: str) -> None:

@@ -236,6 +236,15 @@ def test_our_own_file_says_everything_and_is_opened_at_once(app: AppTest, walkin
     assert list(own(app)) == ["walk"] and app.selectbox(key="clip").value == services.FIRST_CLIP
 
 
+def test_a_link_to_a_clip_that_is_not_here_is_explained(app: AppTest) -> None:
+    app.query_params["clip"] = "walk (yours)"
+    app.run()
+    assert "walk (yours), which is not here" in app.sidebar.info[0].value
+    send(app, ("walk.json", alphapose([COCO])))
+    press(app, "Use this clip")
+    assert not app.sidebar.info
+
+
 def test_only_so_many_own_clips_are_kept(app: AppTest, walking_clip: PoseClip2D) -> None:
     for number in range(upload.MOST_OWN + 1):
         file = io.BytesIO()

@@ -89,7 +89,8 @@ def _stage_by_blocks(
 ) -> None:
     """A stage that shows the picked frame at once, and all frames when they are lifted.
 
-    pack: the stage's data, called with whether all frames are there.
+    pack: the stage's data, called with whether all frames are there. While a dialog is open the other frames wait: the
+    page behind it would keep it from answering.
     """
     complete = all(job.complete for job in jobs)
     with st.spinner("Lifting this frame from 2D to 3D", show_time=True):
@@ -196,7 +197,7 @@ def compare(session: Session) -> None:
         [lifted],
         lambda whole: services.compare_stage(source, clip, session.frame, settings, overlaid, whole),
     )
-    table = services.joint_table(source, clip, settings)
+    table = services.joint_table(source, clip, settings) if lifted.complete else None
     if table is not None:
         with st.expander(f"Error of every joint, mean of {len(lifted.frames)} frames, as a table"):
             st.dataframe(table, hide_index=True, column_config=TABLE_COLUMNS)

@@ -314,6 +314,7 @@ def _pick_person(poses: PoseFile, clip: FileClip, key: str) -> PoseTrack:
                     f"Person {plain(track.key[:12])}",
                     key=f"{key}_choose_{number}",
                     type="primary" if track.key == picked else "secondary",
+                    width="stretch",
                     on_click=st.session_state.__setitem__,
                     args=(state, track.key),
                 )

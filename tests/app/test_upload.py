@@ -263,6 +263,14 @@ def test_guessed_joints_are_shown_where_there_are_some(app: AppTest) -> None:
     assert "most often the left wrist (4 of 8 frames)" in said(app)
 
 
+def test_the_page_behind_a_dialog_waits_with_its_work_and_takes_it_up(app: AppTest) -> None:
+    send(app, ("walk.json", alphapose([COCO])))
+    app.segmented_control(key="view").set_value("Compare").run()
+    assert not app.exception and not app.dataframe, "the dialog can answer, the clip is not lifted meanwhile"
+    press(app, "Cancel")
+    assert len(app.dataframe[0].value) == 17
+
+
 @pytest.mark.parametrize("view", ["Overview", "Uncertainty", "Reverse", "Compare"])
 def test_a_person_without_any_extent_is_no_crash(app: AppTest, view: str) -> None:
     send(app, ("point.json", alphapose([np.full((4, 17, 3), 0.5) * [600, 600, 1]])))

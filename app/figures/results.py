@@ -38,8 +38,9 @@ def _look(name: str, order: int) -> tuple[str, str, str, str]:
     preset = PRESETS.get(name)
     config = None if preset is None else preset.network
     if not isinstance(config, DenoiserConfig):
-        colour = {"graformer": "violet", "graformer_reconciled": "component8"}.get(name, f"component{order % 10}")
-        return _BASELINES.get(name, name.replace("_", " ").capitalize()), "", colour, "square"
+        looks = {"graformer": ("violet", "square"), "graformer_reconciled": ("component6", "down")}
+        colour, shape = looks.get(name, (f"component{order % 10}", "square"))
+        return _BASELINES.get(name, name.replace("_", " ").capitalize()), "", colour, shape
     if config.prediction_type == "previous":
         return "DiffPose in the paper's form", config.schedule, "component3", "cross"
     if config.diffusion == "standard":

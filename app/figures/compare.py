@@ -135,7 +135,7 @@ def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared) -> N
                 "unit": "",
                 "axis": "frame",
                 "span": 12,
-                "zoom": 1.35,
+                "zoom": 1.12,
                 "moments": moments,
                 "layers": _overlaid(both, rings=False),
                 "note": f"Chosen by number among {of_all} frames, at least {APART_S} s apart. Click one to go there.",

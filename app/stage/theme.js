@@ -1,12 +1,12 @@
 // Colours. Sides are told apart by hue, by dashes (left) and by the joints' shape; methods by hue, sides by dashes.
 
 const PALETTES = {
-  sides: { light: ["#d9730d", "#5b6472", "#1f63d6"], dark: ["#ffa94d", "#aeb6c4", "#6aa5ff"] },
-  teal: { light: ["#2ba894", "#0b7a6b", "#0b7a6b"], dark: ["#7ce5d2", "#2ec4ad", "#2ec4ad"] },
-  violet: { light: ["#9a7df0", "#6b43d8", "#6b43d8"], dark: ["#c8b6ff", "#9d7bff", "#9d7bff"] },
+  sides: { light: ["#d06a05", "#5b6472", "#1f63d6"], dark: ["#ffa94d", "#aeb6c4", "#6aa5ff"] },
+  teal: { light: ["#1f9a86", "#0b7a6b", "#0b7a6b"], dark: ["#7ce5d2", "#2ec4ad", "#2ec4ad"] },
+  violet: { light: ["#8f70ee", "#6b43d8", "#6b43d8"], dark: ["#c8b6ff", "#9d7bff", "#9d7bff"] },
   red: { light: ["#ef6a6f", "#d42f36", "#d42f36"], dark: ["#ff9a9d", "#ff5c63", "#ff5c63"] },
   heat: { light: ["#c2570c", "#c2570c", "#c2570c"], dark: ["#ffb066", "#ffb066", "#ffb066"] },
-  grey: { light: ["#8a93a3", "#7b8494", "#7b8494"], dark: ["#8d96a8", "#99a2b3", "#99a2b3"] },
+  grey: { light: ["#808999", "#7b8494", "#7b8494"], dark: ["#8d96a8", "#99a2b3", "#99a2b3"] },
 };
 
 // Up to ten things of one kind, such as a mixture's components: hues that stay apart for most eyes; what is drawn in them has

@@ -15,7 +15,7 @@ from diffpose_core.io.formats.layouts import Layout, canonical_name
 from diffpose_core.skeleton import NUM_JOINTS
 
 #: Colours of the left side, the middle and the right side, as on the stage; light and dark theme.
-_SIDES = {False: ("#d9730d", "#5b6472", "#1f63d6"), True: ("#ffa94d", "#aeb6c4", "#6aa5ff")}
+_SIDES = {False: ("#d06a05", "#5b6472", "#1f63d6"), True: ("#ffa94d", "#aeb6c4", "#6aa5ff")}
 _GUESSED = {False: ("#d42f36", "#f0b6a8"), True: ("#ff5c63", "#7d4643")}
 _INK = {False: "#1b2230", True: "#e9edf3"}
 _LINE = {False: "#aab4c2", True: "#4c5a70"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
+import torch
 from threadpoolctl import threadpool_limits
 
 from app.figures import compare, forward, overview, reverse
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # The matrices here are small: more threads than one make numpy slower, above all where a machine is shared.
 threadpool_limits(1, user_api="blas")
+# The browser often runs beside the server, and draws while the rest of a clip is computed: half of the cores are its.
+torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS = Path(os.environ.get("DIFFPOSE_CLIPS", ROOT / "assets" / "clips"))

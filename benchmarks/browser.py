@@ -153,7 +153,8 @@ def browser(width: int = 1440, height: int = 900, dark: bool = False, downloads:
 #: A view shows one frame at once and lifts the others then.
 AT_REST = """
 const app = document.querySelector("[data-testid=stApp]");
-return app?.dataset.testScriptState === "notRunning" && !document.querySelector("[data-testid=stProgress]");
+if (!app) return true; // a saved page has no server that could still be busy
+return app.dataset.testScriptState === "notRunning" && !document.querySelector("[data-testid=stProgress]");
 """
 
 

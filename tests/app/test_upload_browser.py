@@ -224,6 +224,22 @@ def test_a_refused_file_leaves_the_picture_as_it_is(driver: Any, tmp_path: Path)
         assert driver.current_url == address and not all_of(driver, "[role=dialog]")
 
 
+def test_closing_the_window_stops_the_lifting(driver: Any, tmp_path: Path) -> None:
+    old = state(driver, "hash")
+    send(driver, tmp_path / "in", {"long.npz": own_npz(4000)})
+    wait_for_new_stage(driver, old)
+    click(driver, "Download the 3D pose")
+    click(driver, "Lift the clip", "[role=dialog]")
+    wait_for(lambda: any("of 4,000 frames" in d.text for d in all_of(driver, "[role=dialog]")), 30, "progress")
+    all_of(driver, "[role=dialog] button[aria-label=Close]")[0].click()
+    dialog_closed(driver)
+    click(driver, "Download the 3D pose")
+    wait_for(lambda: any("Lift the clip" in d.text for d in all_of(driver, "[role=dialog]")), 15, "the question again")
+    assert not all_of(driver, "[role=dialog] [data-testid=stDownloadButton]")
+    all_of(driver, "[role=dialog] button[aria-label=Close]")[0].click()
+    dialog_closed(driver)
+
+
 def test_no_console_error(driver: Any) -> None:
     assert console_errors(driver) == []
     assert all_of(driver, "[data-testid=stException]") == []

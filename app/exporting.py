@@ -16,7 +16,7 @@ from diffpose_core.structures import LiftResult, PoseClip2D
 _LIFTED = "lifted_clips"
 #: Results that a browser session keeps.
 _MOST = 2
-#: Hypotheses in a file at most: more would take hundreds of megabytes.
+#: Poses of hypotheses in a result at most: these take 50 MB.
 MOST_HYPOTHESES = 250_000
 #: Passes through the network between two looks at the progress.
 _PASSES = 1600

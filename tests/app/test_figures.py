@@ -179,6 +179,21 @@ def test_compare_overlaid_is_one_scene_beside_the_image(view: scenes.ClipFrames)
     assert set(arrays) >= {layer["array"] for layer in header["panels"][1]["layers"]} | {"differs"}
 
 
+def test_guessed_joints_are_marked_in_the_image(view: scenes.ClipFrames) -> None:
+    confidence = view.clip.confidence.copy()
+    confidence[3, [5, 13]] = 0
+    clip = dataclasses.replace(view.clip, confidence=confidence, hidden=None)
+    both = compare.Compared.of(dataclasses.replace(view, clip=clip), trace(4, view))
+    data = compare.compare(dataclasses.replace(view, clip=clip), both, SAMPLES, overlaid=True)
+    header, arrays = unpack(data)
+    image = header["panels"][0]
+    assert image["readouts"][0]["label"] == "guessed joints"
+    assert arrays[image["hidden"]].sum(-1).tolist() == [0, 2, 0, 0], "of frames 0, 3, 6 and 9"
+    sure = dataclasses.replace(view, clip=dataclasses.replace(view.clip, hidden=None))
+    header, _ = unpack(compare.compare(sure, both, SAMPLES, overlaid=True))
+    assert "hidden" not in header["panels"][0]
+
+
 def test_compare_without_the_truth_shows_no_error(view: scenes.ClipFrames) -> None:
     blind = dataclasses.replace(view, clip=dataclasses.replace(view.clip, pose3d_cam=None, hidden=None, mixture=None))
     both = compare.Compared.of(blind, trace(4, view))

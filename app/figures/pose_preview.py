@@ -166,6 +166,42 @@ def thumbnail(points: np.ndarray, layout: Layout, dark: bool) -> str:
     return _svg(120, 120, _bones(placed, layout, _SIDES[dark], 3.2), dark)
 
 
+def path_from_above(root_cam: np.ndarray, dark: bool) -> str:
+    """The way of the hip seen from above, the camera on the left, and a grid in metres.
+
+    root_cam: (F, 3) metres, camera frame.
+    """
+    width, height, margin = 460.0, 210.0, 26.0
+    away, right = root_cam[:, 2].astype(np.float64), root_cam[:, 0].astype(np.float64)
+    far, near_side, far_side = max(float(away.max()), 1.0) * 1.06, min(right.min(), -0.5), max(right.max(), 0.5)
+    scale = min((width - 2 * margin) / far, (height - 2 * margin) / (far_side - near_side))
+    # The camera looks to the right of the picture; what is on its right is below.
+    left, middle = (width - far * scale) / 2, height / 2 - scale * (near_side + far_side) / 2
+    step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 1000) if far / size <= 12 or size == 1000)
+    parts = []
+    for metres in range(0, int(far) + 1, step):
+        u = left + metres * scale
+        parts.append(
+            f'<line x1="{u:.1f}" y1="{margin / 2}" x2="{u:.1f}" y2="{height - margin}" stroke="{_LINE[dark]}" '
+            f'stroke-width="0.8"/><text x="{u:.1f}" y="{height - 9}" text-anchor="middle" font-size="12">{metres} m'
+            "</text>"
+        )
+    parts.append(
+        f'<path d="M {left:.1f} {middle:.1f} l -14 -8 l 0 16 z" fill="{_INK[dark]}"/>'
+        f'<text x="{left + 6:.1f}" y="{middle - 9:.1f}" font-size="12">camera</text>'
+    )
+    shown = np.unique(np.linspace(0, len(away) - 1, min(len(away), 2 * _MOST_COLUMNS)).astype(int))
+    places = np.stack((left + away[shown] * scale, middle + right[shown] * scale), axis=1)
+    colour = _SIDES[dark][2]
+    points = " ".join(f"{u:.1f},{v:.1f}" for u, v in places)
+    parts.append(
+        f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.4" stroke-linejoin="round"/>'
+    )
+    for (u, v), fill in ((places[0], "white"), (places[-1], colour)):
+        parts.append(f'<circle cx="{u:.1f}" cy="{v:.1f}" r="4.6" fill="{fill}" stroke="{colour}" stroke-width="2"/>')
+    return _svg(width, height, parts, dark)
+
+
 def good_frame(keypoints: np.ndarray, look_at: int = 100) -> int:
     """The first of the frames that show most joints, among the first ones. keypoints: (T, J, 2), NaN where missing."""
     return int((~np.isnan(keypoints[:look_at, :, 0])).sum(1).argmax())

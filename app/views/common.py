@@ -46,3 +46,8 @@ PENDING, EXPORTING = "pending_upload", "exporting"
 def dialog_is_open() -> bool:
     """Whether a dialog waits for its person: what runs on the page behind it would keep it from answering."""
     return PENDING in st.session_state or EXPORTING in st.session_state
+
+
+def picture(svg: str, words: str) -> None:
+    """A drawing as a picture, which can't do anything, whatever names a file has brought into it."""
+    st.image(svg, width="stretch", alt=words)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from app import exporting
-from app.views.common import EXPORTING, Session
+from app.figures import pose_preview
+from app.views.common import EXPORTING, Session, picture
 from diffpose_core.io.exports import EXPORTS, export_bytes, file_name
 from diffpose_core.pipeline import STATURES_M, scaled_to_stature
 from diffpose_core.skeleton import stature
@@ -75,7 +76,18 @@ def _dialog(session: Session) -> None:
     except InvalidInput as error:
         st.error(str(error))
         return
+    _path(result)
     _formats(result, exporting.keeps_hypotheses(clip, settings))
+
+
+def _path(result: LiftResult) -> None:
+    """Where the person was, where a known camera tells."""
+    if result.root_cam is None:
+        return
+    away = result.root_cam[:, 2]
+    words = f"Where the hip was, seen from above: {away.min():.1f} to {away.max():.1f} m from the camera."
+    picture(pose_preview.path_from_above(result.root_cam, st.context.theme.type == "dark"), words)
+    st.caption(f"{words} The ring is the first frame, the dot the last. Known because this clip brings its camera.")
 
 
 def _lift(session: Session) -> LiftResult:

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from app.figures import pose_preview
-from app.views.common import PENDING
+from app.views.common import PENDING, picture
 from diffpose_core.io.formats import (
     COORDINATES,
     FORMATS,
@@ -82,11 +82,6 @@ class PendingVideo:
 def plain(text: str) -> str:
     """Text from a file as Markdown that shows it and does nothing else: no pictures, no formulas, no colours."""
     return re.sub(r"([\\`*_\[\]<>#!|~$:])", r"\\\1", text)
-
-
-def _picture(svg: str, words: str) -> None:
-    # As a picture it can't do anything, whatever names a file has brought into it.
-    st.image(svg, width="stretch", alt=words)
 
 
 def own_clips() -> dict[str, OwnClip]:
@@ -200,7 +195,7 @@ def guessed(clip: PoseClip2D, frame: int) -> None:
         return
     with st.expander("Guessed joints", icon=":material/help:", expanded=True):
         dark = st.context.theme.type == "dark"
-        _picture(pose_preview.guessed_strip(clip.confidence, frame, dark), f"Joints and frames: {words}")
+        picture(pose_preview.guessed_strip(clip.confidence, frame, dark), f"Joints and frames: {words}")
         st.caption(
             f"{words} A row is a joint, the line is the frame that is picked. Guesses have wide heatmaps, and the 3D "
             "there is less sure."
@@ -309,7 +304,7 @@ def _pick_person(poses: PoseFile, clip: FileClip, key: str) -> PoseTrack:
         for number, track in enumerate(tracks[:MOST_THUMBNAILS]):
             with st.container(key=f"person_{key}_{number}", gap=None):
                 pose = track.keypoints[pose_preview.good_frame(track.keypoints)]
-                _picture(pose_preview.thumbnail(pose, poses.layout().layout, dark), f"Person {track.key[:40]}")
+                picture(pose_preview.thumbnail(pose, poses.layout().layout, dark), f"Person {track.key[:40]}")
                 st.button(
                     f"Person {plain(track.key[:12])}",
                     key=f"{key}_choose_{number}",
@@ -396,7 +391,7 @@ def _pictures(poses: PoseFile, clip: FileClip, track: PoseTrack, layout: str | N
     for column, one in zip(columns, shown, strict=False):
         with column:
             st.markdown(f"**As {plain(one.name)}**, frame {track.frames[row]}")
-            _picture(pose_preview.close_up(poses_px[0], one, dark), f"The pose with its joints named as in {one.name}")
+            picture(pose_preview.close_up(poses_px[0], one, dark), f"The pose with its joints named as in {one.name}")
     others = []
     for other in clip.tracks[:20]:
         at = np.flatnonzero(other.frames == track.frames[row])
@@ -407,7 +402,7 @@ def _pictures(poses: PoseFile, clip: FileClip, track: PoseTrack, layout: str | N
     with columns[1] if len(shown) == 1 else st.columns(2)[0]:
         st.markdown("**In the image**, and some later frames" if len(poses_px) > 1 else "**In the image**")
         in_image = pose_preview.in_image(poses_px, others, shown[0], size, dark)
-        _picture(in_image, f"The person in an image of {size[0]} by {size[1]} pixels")
+        picture(in_image, f"The person in an image of {size[0]} by {size[1]} pixels")
     outside = ((poses_px < 0) | (poses_px > np.array(size))).any(-1).sum() / max((~np.isnan(poses_px[..., 0])).sum(), 1)
     if outside > 0.1:
         st.warning(f"{outside:.0%} of the joints lie outside the image: is its size right?")

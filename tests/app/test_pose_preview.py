@@ -114,3 +114,20 @@ def test_a_single_guess_in_a_long_clip_is_seen():
     after = pose_preview.guessed_strip(confidence, 99_999, True)
     assert count(after, "rect") == count(before, "rect") + 1
     assert len(after) < 100_000
+
+
+def test_the_way_of_the_hip_is_to_scale_and_seen_from_above():
+    corners = np.array([(0.0, 0.3, 4.0), (1.0, 0.3, 4.0), (1.0, 0.3, 6.0)])
+    svg = pose_preview.path_from_above(corners, dark=False)
+    (line,) = (node for node in drawn(svg).iter() if node.tag.endswith("polyline"))
+    u, v = np.array([pair.split(",") for pair in line.attrib["points"].split()], dtype=float).T
+    first, second = np.hypot(np.diff(u), np.diff(v))
+    assert np.isclose(second, 2 * first, rtol=0.01)
+    assert np.isclose(u[0], u[1]) and v[1] > v[0] and u[2] > u[1], "the camera's right is below, further away is right"
+    metres = [text for text in texts(svg) if text.endswith(" m")]
+    assert metres == [f"{number} m" for number in range(7)]
+
+
+def test_a_person_who_stands_still_far_away_is_drawn():
+    svg = pose_preview.path_from_above(np.full((5, 3), [0.0, 0.0, 70.0], dtype=np.float32), dark=True)
+    assert count(svg, "circle") == 2 and "10 m" in texts(svg)

@@ -6,6 +6,7 @@ import io
 import pickle
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from app.views import upload
 from benchmarks.pose_files import alphapose, detected, openpose_frames, videopose3d, walking
 from diffpose_core.io.clips import save_clip
 from diffpose_core.io.exports import EXPORTS
+from diffpose_core.pipeline import lift
 from diffpose_core.structures import PoseClip2D
 from tests.io.test_video import made_video
 
@@ -288,11 +290,22 @@ def test_the_whole_clip_is_lifted_once_and_offered_in_every_format(app: AppTest)
     offered = app.get("download_button")
     assert [button.label for button in offered] == [form.label for form in EXPORTS.values()]
     assert all(form.description in said(app) for form in EXPORTS.values())
-    assert "as predicted" in said(app)
+    assert "as predicted" in said(app) and "seen from above" not in said(app), "no camera, no place in space"
     app.number_input(key="height").set_value(1.8).run()
     assert "the file is scaled by" in said(app) and "Lift the clip" not in labels(app)
     app.number_input(key="seed").set_value(5).run()
     assert "Lift the clip" in labels(app), "other settings, another result"
+
+
+def test_where_the_person_was_is_shown_where_a_camera_tells(
+    app: AppTest, walking_clip: PoseClip2D, tiny_models: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = lift(walking_clip, models=tiny_models, steps=1, hypotheses=1)
+    way = np.linspace((0, 0, 4.04), (1, 0, 6.06), len(result)).astype(np.float32)
+    known = replace(result, root_cam=way, root_error_px=np.zeros(len(result), dtype=np.float32))
+    monkeypatch.setattr(exporting, "lifted", lambda source, settings: known)
+    press(app, "Download the 3D pose")
+    assert "seen from above: 4.0 to 6.1 m from the camera" in said(app)
 
 
 def test_what_was_lifted_is_found_again_by_its_content(

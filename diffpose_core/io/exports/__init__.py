@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
 
-from diffpose_core.io.exports.bvh import write_bvh
 from diffpose_core.io.exports.markers import C3D_MAX_FRAMES, write_c3d, write_trc
-from diffpose_core.io.exports.tables import write_csv_long, write_csv_wide, write_json
 from diffpose_core.io.results import write_npz
 from diffpose_core.structures import InvalidInput, LiftResult
 
@@ -33,6 +32,16 @@ class ExportFormat:
     max_frames: int | None = None
 
 
+def _later(module: str, writer: str) -> Callable[[LiftResult], bytes]:
+    """A writer whose module is loaded when it is first used: pandas and scipy take half a second."""
+
+    def write(result: LiftResult) -> bytes:
+        content: bytes = getattr(import_module(f"{__name__}.{module}"), writer)(result)
+        return content
+
+    return write
+
+
 EXPORTS: Mapping[str, ExportFormat] = MappingProxyType({
     "npz": ExportFormat(
         ".npz", "NumPy (.npz)",
@@ -42,22 +51,22 @@ EXPORTS: Mapping[str, ExportFormat] = MappingProxyType({
     "json": ExportFormat(
         ".json", "JSON",
         "Poses and spread with joint names, units, axes and frame rate, for any programming language.",
-        "application/json", write_json,
+        "application/json", _later("tables", "write_json"),
     ),
     "csv": ExportFormat(
         "-long.csv", "CSV, one row a joint",
         "One row for each joint of each frame, for pandas, R and plots.",
-        "text/csv", write_csv_long,
+        "text/csv", _later("tables", "write_csv_long"),
     ),
     "csv-wide": ExportFormat(
         "-wide.csv", "CSV, one row a frame",
         "One row for each frame with all joints side by side, for spreadsheets.",
-        "text/csv", write_csv_wide,
+        "text/csv", _later("tables", "write_csv_wide"),
     ),
     "bvh": ExportFormat(
         "_metres_y-up.bvh", "BVH (animation)",
         "A skeleton with rotations and bones of constant length, for Blender and other animation programs.",
-        "text/plain", write_bvh,
+        "text/plain", _later("bvh", "write_bvh"),
     ),
     "trc": ExportFormat(
         ".trc", "TRC (OpenSim)",

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from diffpose_core.io.formats.posefile import FileClip, PoseTrack
 from diffpose_core.structures import InvalidInput
@@ -270,6 +269,8 @@ def link(frames: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     joints that both have, relative to the person's size; the assignment is the cheapest (Hungarian algorithm).
     Returns (N,) identities from 0.
     """
+    from scipy.optimize import linear_sum_assignment  # slow to load, and most files bring identities
+
     people = np.zeros(len(frames), dtype=np.int64)
     low, high = np.nanmin(keypoints, axis=1), np.nanmax(keypoints, axis=1)
     size = np.linalg.norm(high - low, axis=-1)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from diffpose_core.io.clips import SCHEMA, clip_from_json, clip_from_npz
-from diffpose_core.io.formats.csv_files import looks_like_csv, read_csv
 from diffpose_core.io.formats.json_files import read_json, read_openpose
 from diffpose_core.io.formats.layouts import HUMAN36M
 from diffpose_core.io.formats.npz_files import read_detectron, read_videopose3d
@@ -81,6 +80,8 @@ def _read(content: bytes, name: str) -> PoseFile:
         if isinstance(data, dict) and str(data.get("schema")).startswith("diffpose-"):
             return own_clip(clip_from_json(data, name), name)
         return read_json(data, name)
+    from diffpose_core.io.formats.csv_files import looks_like_csv, read_csv  # pandas takes half a second to load
+
     text = decode_text(content, name)
     if looks_like_csv(text):
         return read_csv(text, name)

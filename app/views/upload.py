@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from app.figures import pose_preview
-from app.views.common import PENDING, picture
+from app.views.common import EXPORTING, PENDING, picture
 from diffpose_core.io.formats import (
     COORDINATES,
     FORMATS,
@@ -119,6 +119,7 @@ def uploader() -> None:
 def _receive(files: Sequence[tuple[str, bytes]], number: int) -> None:
     """Read what was uploaded. What can't be used changes nothing but the message."""
     st.session_state.pop(REFUSED, None)
+    st.session_state.pop(EXPORTING, None)  # only one window can be open: the new file's
     named: dict[str, bytes] = {}
     for name, content in files:
         # Two folders may hold files of one name.

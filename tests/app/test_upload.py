@@ -297,6 +297,15 @@ def test_the_whole_clip_is_lifted_once_and_offered_in_every_format(app: AppTest)
     assert "Lift the clip" in labels(app), "other settings, another result"
 
 
+def test_a_new_file_takes_the_place_of_the_download_window(app: AppTest) -> None:
+    press(app, "Download the 3D pose")
+    assert "Lift the clip" in labels(app)
+    send(app, ("walk.json", alphapose([COCO])))
+    assert "Use this clip" in labels(app) and "Lift the clip" not in labels(app)
+    press(app, "Cancel")
+    assert "Lift the clip" not in labels(app)
+
+
 def test_where_the_person_was_is_shown_where_a_camera_tells(
     app: AppTest, walking_clip: PoseClip2D, tiny_models: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import pose_files as files
-from benchmarks.browser import browser, console_errors, missing_browser, serve, stage_ready, wait_for
+from benchmarks.browser import AT_REST, browser, console_errors, missing_browser, serve, stage_ready, wait_for
 from diffpose_core.io.clips import clip_to_json, save_clip
 from diffpose_core.io.formats.layouts import LAYOUTS
 from diffpose_core.structures import PoseClip2D
@@ -153,6 +153,8 @@ def send(driver: Any, folder: Path, named: dict[str, bytes]) -> None:
     folder.mkdir(exist_ok=True)
     for name, content in named.items():
         (folder / name).write_bytes(content)
+    # A person does not choose a file in the very moment in which a window closes.
+    wait_for(lambda: driver.execute_script(AT_REST), 60, "the app at rest")
     boxes = wait_for(lambda: all_of(driver, "[data-testid=stFileUploader] input[type=file]"), 30, "the uploader")
     boxes[0].send_keys("\n".join(str(folder / name) for name in named))
 
@@ -185,7 +187,10 @@ def test_every_format_is_uploaded_confirmed_seen_exported_and_read_back(
     old = state(driver, "hash")
     send(driver, tmp_path / "in", make(frames))
     if kind:
-        words = wait_for(lambda: [d.text for d in all_of(driver, "[role=dialog]")], 30, "the dialog")[0]
+        try:
+            words = wait_for(lambda: [d.text for d in all_of(driver, "[role=dialog]")], 60, "the dialog")[0]
+        except TimeoutError:
+            pytest.fail(f"no dialog; the sidebar says: {all_of(driver, '[data-testid=stSidebar]')[0].text}")
         assert kind in words, words
         pictures = wait_for(lambda: all_of(driver, "[role=dialog] [data-testid=stImage] img"), 20, "the pictures")
         wait_for(lambda: all(p.get_property("naturalWidth") for p in pictures), 10, "pictures that are drawn")

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.figures import measures
 from app.figures.payload import StagePayload
-from app.figures.scenes import BONES_HELP, ERROR_HELP, TRUTH, ClipFrames, image_panel, line_chart, readout, scene_bounds
+from app.figures.scenes import BONES_HELP, ERROR_HELP, TRUTH, ClipFrames, clip_stage, image_panel, line_chart, readout
 from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace
 
@@ -175,16 +175,11 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
     overlaid: in one scene beside the 2D pose, else side by side. whole: the frames are the whole clip (evenly spaced
     where it is very long), so that its best and worst frames may be named.
     """
-    payload = StagePayload(
-        id="compare",
-        title="DiffPose beside Graformer",
-        source=view.source,
-        clip=view.clip.name,
-        steps=[int(k) for k in both.k],
-        bounds=scene_bounds(view.framing_cam),
-        frames=[int(f) for f in view.frames],
-        times_s=list(view.times_s),
-        initial_frame=view.current,
+    payload = clip_stage(
+        "compare",
+        "DiffPose beside Graformer",
+        view,
+        both.k,
         step_ends=("start", "result"),
         initial_step=len(both.k) - 1,
     )

@@ -33,7 +33,7 @@ def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: S
         "overview",
         "From a 2D pose to a 3D pose",
         view,
-        trace,
+        trace.k,
         step_ends=("many possible poses", "one pose"),
         columns=6,
     )

@@ -33,7 +33,7 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
         "reverse",
         "Reverse diffusion",
         view,
-        traces["context"],
+        traces["context"].k,
         step_ends=("H_K, uncertain", "H_0, the pose"),
         off=("Predicted h_0",),
         initial_step=len(traces["context"].k) * 2 // 5,

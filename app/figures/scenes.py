@@ -163,13 +163,14 @@ def line_chart(
     return {"id": id_, "kind": "line", "title": title, "unit": unit, "axis": axis, "series": rows, **more}
 
 
-def clip_stage(id_: str, title: str, view: ClipFrames, trace: DiffusionTrace, **words: Any) -> StagePayload:
+def clip_stage(id_: str, title: str, view: ClipFrames, k: np.ndarray, **words: Any) -> StagePayload:
+    """A stage over the frames of a clip. k: (S + 1,), what its steps are called. words: more of StagePayload."""
     return StagePayload(
         id=id_,
         title=title,
         source=view.source,
         clip=view.clip.name,
-        steps=[int(k) for k in trace.k],
+        steps=[int(number) for number in k],
         bounds=scene_bounds(view.framing_cam),
         frames=[int(f) for f in view.frames],
         times_s=list(view.times_s),

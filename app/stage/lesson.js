@@ -90,15 +90,11 @@ const MATHS = {
 };
 
 /** Eq. 1 with the values that it has at this step: the numbers move with the slider, and nothing asks the server. */
-class EquationPanel extends Panel {
+class EquationPanel extends StillPanel {
   constructor(stage, spec, host) {
     super(stage, spec, host);
     this.body.classList.add("dps-equation");
   }
-  async mount() { this.ready = true; this.build(); this.draw(); }
-  async refresh() { this.build(); this.draw(); }
-  async follow() {}
-  destroy() {}
   build() {
     const { stage, spec } = this;
     const paint = (name) => stage.theme.palette(TERM_COLOURS[name])[2];

@@ -96,6 +96,15 @@ class Panel {
   }
 }
 
+/** A panel without a scene or an image of its own: what it shows is built anew from the stage's data. */
+class StillPanel extends Panel {
+  async mount() { this.ready = true; this.build(); this.draw(); }
+  async refresh() { this.build(); this.draw(); }
+  async follow() {}
+  destroy() {}
+  build() {}
+}
+
 /** What a picture depends on besides where the timeline stands: where nothing of it changed, it need not be painted again. */
 function lookOf(stage, more) {
   const { hidden, ghosts, joint } = stage.memory;

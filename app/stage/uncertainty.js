@@ -191,11 +191,7 @@ function namePlate(context, text, x, y, width, theme) {
 
 // ---- a mixture's weights and size ----
 
-class WeightsPanel extends Panel {
-  async mount() { this.ready = true; this.build(); this.draw(); }
-  async refresh() { this.build(); this.draw(); }
-  async follow() {}
-  destroy() {}
+class WeightsPanel extends StillPanel {
   build() {
     const { stage, spec } = this;
     const weights = stage.arrays[spec.weights].values, spreads = stage.arrays[spec.spreads].values;
@@ -231,7 +227,7 @@ class WeightsPanel extends Panel {
 }
 
 /** Log-likelihood and BIC against the number of components; a click on a number asks for a mixture of that many. */
-class SelectionPanel extends Panel {
+class SelectionPanel extends StillPanel {
   constructor(stage, spec, host) {
     super(stage, spec, host);
     this.canvas = element("canvas", "dps-flat", this.body);
@@ -242,10 +238,6 @@ class SelectionPanel extends Panel {
       if (at && at !== this.spec.chosen) this.stage.askFor?.("pick", at);
     });
   }
-  async mount() { this.ready = true; this.draw(); }
-  async refresh() { this.draw(); }
-  async follow() {}
-  destroy() {}
   nearest(event) {
     const n = this.values("fitted").length;
     const box = this.body.getBoundingClientRect();
@@ -329,30 +321,39 @@ class SelectionPanel extends Panel {
 
 // ---- depth distributions ----
 
-class DepthsChart {
+/** What both charts of depth share: a title, a key, a canvas, and the horizontal axis in metres. */
+class DepthPlot {
   constructor(stage, spec, host) {
     this.stage = stage;
     this.spec = spec;
-    this.root = element("figure", "dps-chart dps-depths", host);
+    this.root = element("figure", `dps-chart dps-${spec.kind}`, host);
     this.root.dataset.chart = spec.id;
     const head = element("figcaption", "", this.root);
     this.title = element("span", "dps-chart-title", head);
-    const words = element("span", "", element("span", "dps-chart-key", head));
-    rich(element("span", "", words), spec.help);
+    this.key = element("span", "dps-chart-key", head);
     this.canvas = element("canvas", "", this.root);
+  }
+  draw() {
+    this.title.textContent = this.spec.title;
+    const { width, height } = this.canvas.getBoundingClientRect();
+    if (width >= 30) this.paint(fitCanvas(this.canvas, width, height), width, height);
+  }
+}
+
+/** Every joint's depth, a row each. */
+class DepthsChart extends DepthPlot {
+  constructor(stage, spec, host) {
+    super(stage, spec, host);
+    rich(element("span", "", element("span", "", this.key)), spec.help);
     this.canvas.addEventListener("click", (event) => {
       const box = this.canvas.getBoundingClientRect();
       const row = Math.floor((event.clientY - box.top - 10) / this.rowHeight);
       if (row >= 1 && row < JOINTS && row !== spec.joint) stage.askFor?.("pick", row);
     });
   }
-  draw() {
+  paint(context, width, height) {
     const { stage, spec } = this;
     const { theme } = stage;
-    this.title.textContent = spec.title;
-    const { width, height } = this.canvas.getBoundingClientRect();
-    if (width < 30) return;
-    const context = fitCanvas(this.canvas, width, height);
     const left = 96, right = width - 12, bottom = height - 22;
     const row = (this.rowHeight = (bottom - 10) / JOINTS);
     const bins = stage.arrays[spec.draws].length("bin");
@@ -423,24 +424,10 @@ function depthAxis(context, spec, X, top, bottom, height, theme) {
 }
 
 /** One joint's depth: what was drawn from H_K, the fitted mixture, and the components that it is the sum of. */
-class DepthChart {
-  constructor(stage, spec, host) {
-    this.stage = stage;
-    this.spec = spec;
-    this.root = element("figure", "dps-chart dps-depth", host);
-    this.root.dataset.chart = spec.id;
-    const head = element("figcaption", "", this.root);
-    this.title = element("span", "dps-chart-title", head);
-    this.key = element("span", "dps-chart-key", head);
-    this.canvas = element("canvas", "", this.root);
-  }
-  draw() {
+class DepthChart extends DepthPlot {
+  paint(context, width, height) {
     const { stage, spec } = this;
     const { theme } = stage;
-    this.title.textContent = spec.title;
-    const { width, height } = this.canvas.getBoundingClientRect();
-    if (width < 30) return;
-    const context = fitCanvas(this.canvas, width, height);
     const bins = stage.arrays[spec.draws].length("bin");
     const of = (name, step) => stage.arrays[spec[name]].at(stage.frame, step).subarray(spec.joint * bins, (spec.joint + 1) * bins);
     const draws = of("draws", stage.step), mixture = of("mixture", stage.step);

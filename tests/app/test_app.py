@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,36 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import services
 from app.state import Settings
-from diffpose_core.io.clips import load_clip, save_clip
-from diffpose_core.structures import InvalidInput
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def weights_missing() -> bool:
-    try:
-        services.models()
-    except InvalidInput:
-        return True
-    return False
-
-
-needs_weights = pytest.mark.skipif(weights_missing(), reason="no trained weights in checkpoints/")
-
-
-@pytest.fixture
-def app() -> AppTest:
-    return AppTest.from_file(str(ROOT / "app" / "streamlit_app.py"), default_timeout=120)
-
-
-def small_clip(frames: int = 3, blind: bool = False) -> bytes:
-    """A clip file; blind: with nothing but the detected 2D pose."""
-    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP]).frames(slice(0, frames))
-    if blind:
-        clip = dataclasses.replace(clip, mixture=None, pose3d_cam=None, hidden=None, intrinsics=None)
-    file = io.BytesIO()
-    save_clip(clip, file)
-    return file.getvalue()
+from diffpose_core.io.clips import load_clip
 
 
 def test_there_are_bundled_clips_and_the_first_one_is_among_them() -> None:
@@ -53,7 +24,7 @@ def test_there_are_bundled_clips_and_the_first_one_is_among_them() -> None:
     assert services.FIRST_CLIP in clips
 
 
-@needs_weights
+@pytest.mark.usefixtures("trained_weights")
 def test_opens_with_a_clip_and_no_click(app: AppTest) -> None:
     app.run()
     assert not app.exception
@@ -62,7 +33,7 @@ def test_opens_with_a_clip_and_no_click(app: AppTest) -> None:
     assert app.main  # components show as unknown elements here; the browser test looks at them
 
 
-@needs_weights
+@pytest.mark.usefixtures("trained_weights")
 def test_controls_of_the_reverse_process_are_greyed_in_the_forward_view_and_keep_their_values(app: AppTest) -> None:
     app.session_state["view"] = "Forward"
     app.session_state["steps"] = 1
@@ -77,14 +48,16 @@ def test_controls_of_the_reverse_process_are_greyed_in_the_forward_view_and_keep
     assert (steps.disabled, steps.value) == (False, 1)
 
 
-@needs_weights
-def test_compare_lifts_the_whole_clip_and_shows_the_joints_in_a_table(app: AppTest) -> None:
+@pytest.mark.usefixtures("trained_weights")
+def test_compare_lifts_the_whole_clip_and_shows_the_joints_in_a_table(
+    app: AppTest, clip_file: Callable[..., bytes]
+) -> None:
     app.session_state["view"] = "Compare"
     app.session_state["steps"] = 1
     app.session_state["hypotheses"] = 1
     app.session_state["layout"] = "Overlaid"
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", small_clip(20), "application/octet-stream")).run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     assert not app.exception
     assert "mean of 20 frames" in app.expander[0].label
     table = app.dataframe[0].value
@@ -92,7 +65,7 @@ def test_compare_lifts_the_whole_clip_and_shows_the_joints_in_a_table(app: AppTe
     np.testing.assert_allclose(table["Gain"], table["Graformer"] - table["DiffPose"])
 
 
-@needs_weights
+@pytest.mark.usefixtures("trained_weights")
 @pytest.mark.parametrize("view", ["Forward", "Reverse", "Compare"])
 def test_every_view_runs_with_other_settings(app: AppTest, view: str) -> None:
     app.session_state["view"] = view
@@ -106,11 +79,13 @@ def test_every_view_runs_with_other_settings(app: AppTest, view: str) -> None:
     assert not app.error
 
 
-@needs_weights
-def test_upload_of_our_own_format_is_shown_and_a_bad_one_keeps_it(app: AppTest) -> None:
+@pytest.mark.usefixtures("trained_weights")
+def test_upload_of_our_own_format_is_shown_and_a_bad_one_keeps_it(
+    app: AppTest, clip_file: Callable[..., bytes]
+) -> None:
     app.session_state["view"] = "Forward"
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", small_clip(), "application/octet-stream")).run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(), "application/octet-stream")).run()
     assert not app.exception
     assert "3 frames" in app.sidebar.success[0].value
     app.sidebar.file_uploader[0].set_value(("broken.npz", b"not a clip", "application/octet-stream")).run()
@@ -119,14 +94,16 @@ def test_upload_of_our_own_format_is_shown_and_a_bad_one_keeps_it(app: AppTest) 
     assert "3 frames" in app.sidebar.success[0].value, "the clip before it is still shown"
 
 
-@needs_weights
+@pytest.mark.usefixtures("trained_weights")
 @pytest.mark.parametrize("view", ["Overview", "Forward", "Reverse", "Compare"])
-def test_a_single_frame_without_truth_mixture_or_camera(app: AppTest, view: str) -> None:
+def test_a_single_frame_without_truth_mixture_or_camera(
+    app: AppTest, view: str, clip_file: Callable[..., bytes]
+) -> None:
     app.session_state["view"] = view
     app.session_state["steps"] = 1
     app.session_state["hypotheses"] = 1
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", small_clip(1, True), "application/octet-stream")).run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(1, blind=True), "application/octet-stream")).run()
     assert not app.exception
     assert not app.error
     assert "1 frames" in app.sidebar.success[0].value

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from app import services
-from benchmarks.browser import browser, console_errors, missing_browser, serve, stage_ready, wait_for
-from diffpose_core.structures import InvalidInput
+from benchmarks.browser import browser, console_errors, stage_ready, wait_for
 
 pytest.importorskip("selenium")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -26,19 +25,6 @@ SETTINGS = "hypotheses=2"  # few, for speed
 @pytest.fixture(scope="module")
 def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    reason = missing_browser()
-    if reason:
-        pytest.skip(reason)
-    try:
-        services.models()
-    except InvalidInput as error:
-        pytest.skip(f"no trained weights: {error}")
-    with serve() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

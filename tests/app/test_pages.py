@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import io
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -16,37 +14,10 @@ from app import services
 from app import uncertainty as uncertainty_services
 from app.state import Settings
 from app.views.learn import LESSONS
-from diffpose_core.io.clips import load_clip, save_clip
-from diffpose_core.structures import InvalidInput
-
-ROOT = Path(__file__).resolve().parents[2]
+from diffpose_core.io.clips import load_clip
 
 
-def weights_missing() -> bool:
-    try:
-        services.models()
-    except InvalidInput:
-        return True
-    return False
-
-
-needs_weights = pytest.mark.skipif(weights_missing(), reason="no trained weights in checkpoints/")
-
-
-@pytest.fixture
-def app() -> AppTest:
-    return AppTest.from_file(str(ROOT / "app" / "streamlit_app.py"), default_timeout=120)
-
-
-def bare_clip_file() -> bytes:
-    """One frame with nothing but the detected 2D pose."""
-    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP]).frames(slice(0, 1))
-    file = io.BytesIO()
-    save_clip(dataclasses.replace(clip, mixture=None, pose3d_cam=None, hidden=None, intrinsics=None), file)
-    return file.getvalue()
-
-
-@needs_weights
+@pytest.mark.usefixtures("trained_weights")
 def test_uncertainty_opens_and_its_controls_work(app: AppTest):
     app.session_state["view"] = "Uncertainty"
     app.run()
@@ -57,16 +28,16 @@ def test_uncertainty_opens_and_its_controls_work(app: AppTest):
     assert not app.exception and not app.error
 
 
-@needs_weights
-def test_uncertainty_of_a_bare_frame(app: AppTest):
+@pytest.mark.usefixtures("trained_weights")
+def test_uncertainty_of_a_bare_frame(app: AppTest, clip_file: Callable[..., bytes]):
     app.session_state["view"] = "Uncertainty"
     app.session_state["draws"] = 200
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", bare_clip_file(), "application/octet-stream")).run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(1, blind=True), "application/octet-stream")).run()
     assert not app.exception and not app.error
 
 
-@needs_weights
+@pytest.mark.usefixtures("trained_weights")
 def test_a_hidden_joint_moves_the_cloud_and_nothing_else_of_the_setting():
     from app.figures.payload import unpack
 
@@ -80,7 +51,7 @@ def test_a_hidden_joint_moves_the_cloud_and_nothing_else_of_the_setting():
     assert other < 0.02, "another limb's draws stay but for the pose's scale (metres)"
 
 
-@needs_weights
+@pytest.mark.usefixtures("trained_weights")
 def test_results_open_and_their_controls_work(app: AppTest):
     app.session_state["view"] = "Results"
     app.session_state["table"] = "frame"
@@ -99,7 +70,7 @@ def test_results_open_and_their_controls_work(app: AppTest):
     assert not app.exception and not app.error
 
 
-@needs_weights
+@pytest.mark.usefixtures("trained_weights")
 @pytest.mark.parametrize("lesson", [lesson.id for lesson in LESSONS])
 def test_every_step_of_the_tour_opens(app: AppTest, lesson: str):
     app.session_state["view"] = "Learn"
@@ -112,7 +83,7 @@ def test_every_step_of_the_tour_opens(app: AppTest, lesson: str):
     assert len(app.latex) == 1, "an equation beside every picture"
 
 
-@needs_weights
+@pytest.mark.usefixtures("trained_weights")
 def test_the_tour_goes_on_and_back_and_ends_with_doors(app: AppTest):
     app.session_state["view"] = "Learn"
     app.session_state["lesson"] = LESSONS[-2].id
@@ -130,11 +101,11 @@ def test_the_tour_goes_on_and_back_and_ends_with_doors(app: AppTest):
     assert not app.exception and not app.error
 
 
-@needs_weights
-def test_the_tour_of_a_bare_frame(app: AppTest):
+@pytest.mark.usefixtures("trained_weights")
+def test_the_tour_of_a_bare_frame(app: AppTest, clip_file: Callable[..., bytes]):
     app.session_state["view"] = "Learn"
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", bare_clip_file(), "application/octet-stream")).run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(1, blind=True), "application/octet-stream")).run()
     app.session_state["lesson"] = "equation"
     app.run()
     assert not app.exception and not app.error

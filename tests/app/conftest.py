@@ -1,0 +1,60 @@
+"""What tests of the app share: the trained weights, the app, its address in a real browser, and files to upload."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from diffpose_core.io.clips import load_clip, save_clip
+from diffpose_core.structures import InvalidInput
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def trained_weights() -> None:
+    """Skips where checkpoints/ has no trained weights."""
+    services = pytest.importorskip("app.services")
+    try:
+        services.models()
+    except InvalidInput as error:
+        pytest.skip(f"no trained weights in checkpoints/: {error}")
+
+
+@pytest.fixture
+def app() -> object:
+    """The app as Streamlit's AppTest runs it, not started yet."""
+    testing = pytest.importorskip("streamlit.testing.v1")
+    return testing.AppTest.from_file(str(ROOT / "app" / "streamlit_app.py"), default_timeout=120)
+
+
+@pytest.fixture(scope="module")
+def address(trained_weights: None) -> Iterator[str]:
+    """Where a real browser finds the app; skips where there is none."""
+    from benchmarks.browser import missing_browser, serve
+
+    reason = missing_browser()
+    if reason:
+        pytest.skip(reason)
+    with serve() as url:
+        yield url
+
+
+@pytest.fixture
+def clip_file() -> Callable[..., bytes]:
+    """Makes a clip file of some frames of the first bundled clip; blind: with nothing but the detected 2D pose."""
+    services = pytest.importorskip("app.services")
+
+    def make(frames: int = 3, blind: bool = False) -> bytes:
+        clip = load_clip(services.bundled_clips()[services.FIRST_CLIP]).frames(slice(0, frames))
+        if blind:
+            clip = dataclasses.replace(clip, mixture=None, pose3d_cam=None, hidden=None, intrinsics=None)
+        file = io.BytesIO()
+        save_clip(clip, file)
+        return file.getvalue()
+
+    return make

@@ -178,10 +178,13 @@ class CameraRanges:
     aim_offset_m: float = 0.7
 
 
-def random_view(joints_world: Tensor, ranges: CameraRanges, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """See each pose from a camera of its own, drawn at random around it.
+def random_view(
+    joints_world: Tensor, ranges: CameraRanges, generator: torch.Generator, margin_m: Tensor | float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """See each set of points from a camera of its own, drawn at random around the first one of them.
 
-    joints_world: (B, J, 3) metres. Returns joints_cam (B, J, 3) absolute camera frame, and intrinsics (B, 4) px.
+    joints_world: (B, J, 3) metres, the hip first. margin_m: (B,) or a number, added to the camera's distance. Returns
+    joints_cam (B, J, 3) absolute camera frame, and intrinsics (B, 4) px.
     """
     size, device = joints_world.shape[0], joints_world.device
 
@@ -190,7 +193,7 @@ def random_view(joints_world: Tensor, ranges: CameraRanges, generator: torch.Gen
 
     azimuth = uniform(-math.pi, math.pi)
     elevation = torch.deg2rad(uniform(*ranges.elevation_deg))
-    distance = uniform(*ranges.distance_m)
+    distance = uniform(*ranges.distance_m) + margin_m
     root = joints_world[:, 0]
     outward = torch.stack(
         (

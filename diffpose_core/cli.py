@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffpose_core.config import PRESETS, DenoiserConfig, GraformerConfig
+from diffpose_core.config import PRESETS, DenoiserConfig
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 if TYPE_CHECKING:
@@ -43,11 +43,10 @@ def _train(args: argparse.Namespace) -> None:
     )
     out = Path(args.out) if args.out else directory / f"{args.name}.safetensors"
     command = shlex.join(["diffpose", *_without_paths(args.argv)])
-    if isinstance(preset.network, GraformerConfig):
+    if not isinstance(preset.network, DenoiserConfig):
         record = train_encoder(args.name, Path(args.data), Path(args.validation), preset.network, config, options, out,
                                command, args.licence)  # fmt: skip
     else:
-        assert isinstance(preset.network, DenoiserConfig)
         encoder = Path(args.encoder) if args.encoder else directory / "graformer.safetensors"
         record = train_denoiser(args.name, encoder, Path(args.data), Path(args.validation), preset.network, config,
                                 options, out, command, args.licence, args.bank_size,

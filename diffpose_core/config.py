@@ -30,6 +30,23 @@ class GraformerConfig:
 
 
 @dataclass(frozen=True)
+class MixSTEConfig:
+    """receptive_field: frames of a window. channels: width, and the width of f_ST. num_blocks: pairs of a spatial and a
+    temporal block. mlp_ratio: how much wider the blocks' perceptrons are inside.
+    """
+
+    receptive_field: int = 27
+    channels: int = 128
+    num_blocks: int = 4
+    num_heads: int = 4
+    mlp_ratio: int = 2
+    dropout: float = 0.0
+
+
+EncoderConfig = GraformerConfig | MixSTEConfig
+
+
+@dataclass(frozen=True)
 class DenoiserConfig:
     """The diffusion network g.
 
@@ -70,13 +87,15 @@ class DenoiserConfig:
 class TrainingConfig:
     """How a network is trained.
 
-    samples_per_epoch: an epoch is this many poses, since views are drawn without end. epochs: how many. batch_size.
+    samples_per_epoch: an epoch is this many poses (of a video encoder: windows), since views are drawn without end.
+    epochs: how many. batch_size.
     learning_rate, learning_rate_decay, decay_every_epochs: Adam's rate and its decay; the paper's are 1e-4, 0.9 and
     10. ema_decay: of the moving average of the weights, which is what is kept. last_step_share: the share of a
     denoiser's training that is spent at k = K, where inference starts, beside what falls there by chance; the rest is
     drawn evenly from 1 to K, and 0 is the paper's way. own_state_share: the share of a denoiser's batches whose h_k
     are made from its own prediction at K instead of the truth, as they are at inference; 0 is the paper's way, and
     only a network that predicts x_start can have more. bone_variation: share of bodies whose bones are varied.
+    velocity_weight: of the joints' velocity errors, metres a frame, beside the pose errors of a video encoder.
     """
 
     samples_per_epoch: int = 65536
@@ -93,6 +112,7 @@ class TrainingConfig:
     bone_variation: float = 0.5
     last_step_share: float = 0.0
     own_state_share: float = 0.0
+    velocity_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +129,16 @@ class UncertaintyConfig:
 #: decay every epoch, because there are far fewer steps to take.
 SHORT_ENCODER_TRAINING = TrainingConfig(
     samples_per_epoch=65536, epochs=32, batch_size=256, learning_rate=1e-3, decay_every_epochs=1
+)
+#: The same for a video encoder, in windows: about an hour of one core.
+SHORT_VIDEO_TRAINING = TrainingConfig(
+    samples_per_epoch=4096,
+    epochs=30,
+    batch_size=16,
+    learning_rate=1e-3,
+    learning_rate_decay=0.88,
+    decay_every_epochs=1,
+    velocity_weight=1.0,
 )
 SHORT_DENOISER_TRAINING = TrainingConfig(
     samples_per_epoch=65536,
@@ -128,7 +158,7 @@ PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_si
 class Preset:
     """A named network with the recipe that trains it. summary: one line for people."""
 
-    network: GraformerConfig | DenoiserConfig
+    network: EncoderConfig | DenoiserConfig
     training: TrainingConfig
     summary: str
 
@@ -147,6 +177,11 @@ PRESETS: dict[str, Preset] = {
         GraformerConfig(),
         SHORT_ENCODER_TRAINING,
         "context encoder of one frame, and the baseline that DiffPose is compared with",
+    ),
+    "mixste": Preset(
+        MixSTEConfig(),
+        SHORT_VIDEO_TRAINING,
+        "context encoder of video, 27 frames, and the baseline that DiffPose is compared with there",
     ),
     "diffpose": _denoiser("GMM diffusion with f_ST", **_RECONCILED),
     "diffpose_no_context": _denoiser("GMM diffusion without f_ST", **_NO_CONTEXT),

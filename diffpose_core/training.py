@@ -25,7 +25,14 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from diffpose_core.config import DenoiserConfig, GraformerConfig, TrainingConfig, UncertaintyConfig, to_dict
+from diffpose_core.config import (
+    DenoiserConfig,
+    EncoderConfig,
+    MixSTEConfig,
+    TrainingConfig,
+    UncertaintyConfig,
+    to_dict,
+)
 from diffpose_core.datasets.conditions import BLOCK_VIEWS, ConditionBank, build_bank, merge_banks
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.datasets.sampling import Batch, PoseSampler, seeded
@@ -44,8 +51,10 @@ from diffpose_core.io.checkpoints import (
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import UNIT_M, Denoiser, Given, gmm_features
 from diffpose_core.models.graformer import Graformer
+from diffpose_core.models.mixste import MixSTE
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import fit_depth_residual, metric_scale
+from diffpose_core.uncertainty.reconcile import centred_and_scaled
 
 _VALIDATION_SEED = 20_000
 _CALIBRATION_SEED = 30_000
@@ -133,27 +142,50 @@ class _Task(pl.LightningModule):
 
 
 class EncoderTask(_Task):
-    """Regress the 3D pose from the detected 2D pose."""
+    """Regress the 3D pose from the detected 2D pose: of single frames, or of windows of frames."""
 
-    def __init__(self, network: GraformerConfig, config: TrainingConfig) -> None:
+    def __init__(self, network: EncoderConfig, config: TrainingConfig) -> None:
         super().__init__(config)
-        self.network = Graformer(network)
+        self.network = MixSTE(network) if isinstance(network, MixSTEConfig) else Graformer(network)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
-        loss = mean_joint_distance(self.network(batch["pose_norm"]), batch["pose_view"])
-        self._log_epoch("train_mpjpe_m", loss.detach(), len(batch["pose_view"]))
+        predicted, truth = self.network(batch["pose_norm"]), batch["pose_view"]
+        loss = mean_joint_distance(predicted, truth)
+        self._log_epoch("train_mpjpe_m", loss.detach(), len(truth))
+        if self.config.velocity_weight and self.network.receptive_field > 1:
+            velocity = self._velocity_error(predicted, truth, batch["rotation"])
+            self._log_epoch("train_mpjve_m", velocity.detach(), len(truth))
+            loss = loss + self.config.velocity_weight * velocity
         return loss
+
+    def _velocity_error(self, predicted: Tensor, truth: Tensor, rotation: Tensor) -> Tensor:
+        """Mean error of the joints' velocities, metres a frame.
+
+        The view frame turns with the detected hip from frame to frame, so that velocities are those of the camera's.
+        """
+        error_cam = ((predicted - truth) @ rotation).unflatten(0, (-1, self.network.receptive_field))
+        velocity = error_cam.diff(dim=1)
+        return mean_joint_distance(velocity, torch.zeros_like(velocity))
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
         error = (self.network(batch["pose_norm"]) - batch["pose_view"]).norm(dim=-1)
         self._log_epoch("val_mpjpe_m", error.mean(), error.numel())
         hidden = batch["hidden"]
         self._log_epoch("val_hidden_m", error[hidden].mean(), int(hidden.sum()))
+        if self.network.receptive_field > 1:
+            velocity = self._velocity_error(self.network(batch["pose_norm"]), batch["pose_view"], batch["rotation"])
+            self._log_epoch("val_mpjve_m", velocity, len(error))
 
 
-def encoder_batch(batch: Batch) -> dict[str, Tensor]:
+def encoder_batch(batch: Batch, receptive_field: int = 1) -> dict[str, Tensor]:
     """The fields of a batch of views that the encoder's training reads."""
-    return {"pose_norm": batch.view.pose_norm, "pose_view": batch.pose_view, "hidden": batch.hidden}
+    view = batch.view
+    return {
+        "pose_norm": centred_and_scaled(view.pose_norm, view.size, receptive_field),
+        "pose_view": batch.pose_view,
+        "hidden": batch.hidden,
+        "rotation": view.rotation,
+    }
 
 
 class DenoiserTask(_Task):
@@ -360,21 +392,22 @@ def run_task(task: _Task, config: TrainingConfig, options: RunOptions) -> dict[s
     return {name: float(value) for name, value in metrics.items()}
 
 
-def calibrate_encoder(network: Graformer, sampler: PoseSampler, num_poses: int = 20_000) -> ContextEncoder:
+def calibrate_encoder(network: Graformer | MixSTE, sampler: PoseSampler, num_poses: int = 20_000) -> ContextEncoder:
     """Measure how the trained network's depth errs on training views, which is what H_K's depth is drawn from."""
     network.eval().requires_grad_(False)
     residuals, spreads = [], []
+    windows = max(1, 1000 // network.receptive_field)
     for block in range(num_poses // 1000):
-        batch = sampler.draw(1000, seeded(sampler.device, _CALIBRATION_SEED, block))
-        pose = network(batch.view.pose_norm)
+        batch = sampler.draw(windows, seeded(sampler.device, _CALIBRATION_SEED, block))
+        pose = network(encoder_batch(batch, network.receptive_field)["pose_norm"])
         scale, _ = metric_scale(batch.view, pose)
         residuals.append((batch.pose_view - pose)[..., 2].cpu())
         spreads.append((batch.view.joint_std_norm * scale[:, None]).cpu())
     return ContextEncoder(network, fit_depth_residual(torch.cat(residuals), torch.cat(spreads)))
 
 
-def _sampler(motions: MotionSet, config: TrainingConfig, varied: bool = True) -> PoseSampler:
-    return PoseSampler(motions, config.bone_variation if varied else 0.0)
+def _sampler(motions: MotionSet, config: TrainingConfig, varied: bool = True, frames: int = 1) -> PoseSampler:
+    return PoseSampler(motions, config.bone_variation if varied else 0.0, frames=frames)
 
 
 def _names(data: Path, validation: Path) -> str:
@@ -393,24 +426,26 @@ def train_encoder(
     name: str,
     data: Path,
     validation: Path,
-    network: GraformerConfig,
+    network: EncoderConfig,
     config: TrainingConfig,
     options: RunOptions,
     out: Path,
     command: str,
     licence: str,
 ) -> Record:
-    """Train the Graformer from random weights and write its checkpoint to `out`."""
+    """Train the Graformer or MixSTE from random weights and write its checkpoint to `out`."""
     pl.seed_everything(config.seed, verbose=False)
-    sampler = _sampler(load_mocap17(data), config)
-    held_out = _sampler(load_mocap17(validation), config, varied=False)
     task = EncoderTask(network, config)
-    fixed = [encoder_batch(held_out.draw(1000, seeded("cpu", _VALIDATION_SEED, i))) for i in range(4)]
-    task.attach(lambda size, generator: encoder_batch(sampler.draw(size, generator)), fixed)
+    frames = task.network.receptive_field
+    sampler = _sampler(load_mocap17(data), config, frames=frames)
+    held_out = _sampler(load_mocap17(validation), config, varied=False, frames=frames)
+    windows = max(1, 1000 // frames)
+    fixed = [encoder_batch(held_out.draw(windows, seeded("cpu", _VALIDATION_SEED, i)), frames) for i in range(4)]
+    task.attach(lambda size, generator: encoder_batch(sampler.draw(size, generator), frames), fixed)
     metrics = run_task(task, config, options)
     encoder = calibrate_encoder(task.network, sampler)
     record = Record(
-        kind="graformer", name=name, config=to_dict(network), training=to_dict(config),
+        kind="mixste" if isinstance(network, MixSTEConfig) else "graformer", name=name, config=to_dict(network), training=to_dict(config),
         data=_names(data, validation), command=command, seed=config.seed, metrics=metrics, licence=licence,
     )  # fmt: skip
     _publish(out, encoder_tensors(encoder), record)

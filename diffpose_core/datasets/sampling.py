@@ -20,30 +20,33 @@ _NUM_GROUPS = 10
 
 
 def vary_bodies(poses: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Change bone lengths (symmetrically, by up to 10 %) and stature (by up to 12 %) of a share of the poses.
+    """Change bone lengths (symmetrically, by up to 10 %) and stature (by up to 12 %) of a share of the bodies.
 
-    poses: (B, J, 3) metres. Directions of the bones stay; the root moves with the stature, so that feet stay near the
-    floor.
+    poses: (B, ..., J, 3) metres, of B bodies. Directions of the bones stay; the root moves with the stature, so that
+    feet stay near the floor.
     """
     batch, device = poses.shape[0], poses.device
+    over_frames = (batch, *(1 for _ in poses.shape[1:-2]), -1)
     varied = torch.rand(batch, 1, generator=generator, device=device) < share
     group = 0.9 + 0.2 * torch.rand(batch, _NUM_GROUPS, generator=generator, device=device)
     stature = 0.88 + 0.24 * torch.rand(batch, 1, generator=generator, device=device)
-    factors = torch.where(varied, group * stature, 1.0)
+    factors = torch.where(varied, group * stature, 1.0).reshape(over_frames)
     root_factor = torch.where(varied, stature, 1.0)
-    joints: list[Tensor] = [
-        poses[:, 0] * torch.cat((torch.ones_like(root_factor), torch.ones_like(root_factor), root_factor), -1)
-    ]
+    one = torch.ones_like(root_factor)
+    joints: list[Tensor] = [poses[..., 0, :] * torch.cat((one, one, root_factor), -1).reshape(over_frames)]
     for parent, child in BONES:
-        bone = poses[:, child] - poses[:, parent]
-        joints.append(joints[parent] + bone * factors[:, _BONE_GROUP[child], None])
-    return torch.stack(joints, dim=1)
+        bone = poses[..., child, :] - poses[..., parent, :]
+        joints.append(joints[parent] + bone * factors[..., _BONE_GROUP[child], None])
+    return torch.stack(joints, dim=-2)
 
 
 def mirror_bodies(poses: Tensor, generator: torch.Generator) -> Tensor:
-    """Exchange left and right of half of the poses, (B, J, 3), world frame, by a reflection in the plane x = 0."""
+    """Exchange left and right of half of the bodies, (B, ..., J, 3), world frame, by a reflection in the plane
+    x = 0.
+    """
     flip = torch.rand(poses.shape[0], 1, 1, generator=generator, device=poses.device) < 0.5
-    mirrored = poses[:, list(MIRROR)] * torch.tensor([-1.0, 1.0, 1.0], device=poses.device)
+    flip = flip.reshape(-1, *(1 for _ in poses.shape[1:]))
+    mirrored = poses[..., list(MIRROR), :] * torch.tensor([-1.0, 1.0, 1.0], device=poses.device)
     return torch.where(flip, mirrored, poses)
 
 
@@ -61,17 +64,25 @@ class Batch:
 def observe(
     joints_cam: Tensor, intrinsics: Tensor, generator: torch.Generator, detector: DetectorConfig | None = None
 ) -> Batch:
-    """What the detector makes of single frames. joints_cam: (B, J, 3) absolute camera frame, metres. intrinsics: (B,
-    4) px.
+    """What the detector makes of short clips.
+
+    joints_cam: (B, F, J, 3) absolute camera frame, metres, 30 frames a second. intrinsics: (B, 4) px. The batch holds
+    the B x F frames of the clips one after another.
     """
-    detection = detect(joints_cam[:, None], intrinsics, generator, config=detector)
-    view = normalise_view(detection.weights[:, 0], detection.means_px[:, 0], detection.variances_px2[:, 0], intrinsics)
-    relative = joints_cam - joints_cam[:, :1]
-    return Batch(view, view.to_view(relative), detection.hidden[:, 0])
+    detection = detect(joints_cam, intrinsics, generator, config=detector)
+    frames = joints_cam.flatten(0, 1)
+    cameras = intrinsics.repeat_interleave(joints_cam.shape[1], dim=0)
+    mixture = (detection.weights, detection.means_px, detection.variances_px2)
+    view = normalise_view(*(tensor.flatten(0, 1) for tensor in mixture), cameras)
+    return Batch(view, view.to_view(frames - frames[:, :1]), detection.hidden.flatten(0, 1))
 
 
 class PoseSampler:
-    """Draws batches of training views from a motion set."""
+    """Draws batches of training views from a motion set: of single frames, or of windows of consecutive ones.
+
+    frames: of a window. Windows begin and end anywhere in a clip, also up to half of their length outside it, where its
+    first or last pose is repeated: clips that are read by windows have such ends too.
+    """
 
     def __init__(
         self,
@@ -80,26 +91,44 @@ class PoseSampler:
         cameras: CameraRanges | None = None,
         detector: DetectorConfig | None = None,
         device: str | torch.device = "cpu",
+        frames: int = 1,
     ) -> None:
         self.cameras = cameras or CameraRanges()
         self.detector = detector or DetectorConfig()
         self.bone_variation = bone_variation
+        self.frames = frames
         self.device = torch.device(device)
         self.root = torch.from_numpy(motions.root).to(self.device)
         self.joints = torch.from_numpy(motions.joints).to(self.device)
+        self.start = torch.from_numpy(motions.start).to(self.device)
 
     def poses_world(self, frames: Tensor) -> Tensor:
-        """(B,) frame numbers -> (B, 17, 3) metres, world frame."""
-        root = self.root[frames]
+        """(...,) frame numbers -> (..., 17, 3) metres, world frame."""
+        root = self.root[frames][..., None, :]
         relative = self.joints[frames].float() * UNIT_M
-        return torch.cat((root[:, None], root[:, None] + relative), dim=1)
+        return torch.cat((root, root + relative), dim=-2)
+
+    def _windows(self, middle: Tensor) -> Tensor:
+        """The frames of the windows around (B,) frame numbers, (B, F)."""
+        clip = torch.searchsorted(self.start, middle, right=True) - 1
+        around = torch.arange(self.frames, device=self.device) - self.frames // 2
+        first, last = self.start[clip], self.start[clip + 1] - 1
+        return (middle[:, None] + around).clamp(first[:, None], last[:, None])
 
     def draw(self, batch_size: int, generator: torch.Generator) -> Batch:
-        """A batch of views of frames drawn uniformly; `generator` must be on the sampler's device."""
-        frames = torch.randint(self.root.shape[0], (batch_size,), generator=generator, device=self.device)
-        poses = mirror_bodies(self.poses_world(frames), generator)
+        """The views of a number of windows drawn uniformly; `generator` must be on the sampler's device."""
+        middle = torch.randint(self.root.shape[0], (batch_size,), generator=generator, device=self.device)
+        poses = mirror_bodies(self.poses_world(self._windows(middle)), generator)
         poses = vary_bodies(poses, self.bone_variation, generator)
-        joints_cam, intrinsics = random_view(poses, self.cameras, generator)
+        if self.frames == 1:
+            joints_cam, intrinsics = random_view(poses[:, 0], self.cameras, generator)
+            return observe(joints_cam[:, None], intrinsics, generator, self.detector)
+        # The camera is placed around the middle of the path, so far off that the person never walks into it.
+        centre = poses[:, :, 0].mean(1)
+        radius = (poses[:, :, 0] - centre[:, None]).norm(dim=-1).amax(1)
+        points = torch.cat((centre[:, None], poses.flatten(1, 2)), dim=1)
+        points_cam, intrinsics = random_view(points, self.cameras, generator, radius)
+        joints_cam = points_cam[:, 1:].unflatten(1, (self.frames, NUM_JOINTS))
         return observe(joints_cam, intrinsics, generator, self.detector)
 
 

@@ -16,10 +16,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from diffpose_core.config import DenoiserConfig, GraformerConfig, from_dict, to_dict
+from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, from_dict, to_dict
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.graformer import Graformer
+from diffpose_core.models.mixste import MixSTE
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import DepthResidual
 
@@ -34,6 +35,8 @@ _SIZES: dict[str, tuple[float, float]] = {
     "num_blocks": (0, 64),
     "num_heads": (1, 64),
     "cheb_order": (1, 16),
+    "receptive_field": (2, 1000),
+    "mlp_ratio": (1, 16),
     "num_steps": (1, 10_000),
     "dropout": (0.0, 1.0),
 }
@@ -44,7 +47,7 @@ NetworkT = TypeVar("NetworkT")
 
 @dataclass(frozen=True)
 class Record:
-    """What a checkpoint says about itself. kind: "graformer" or "denoiser". name: the preset. config: of the network.
+    """What a checkpoint says about itself. kind: "graformer", "mixste" or "denoiser". name: the preset. config: of the network.
     training: how it was trained. data: on what. command: that made it. seed. metrics: on the validation split, {} when
     not measured. licence: of the weights. encoder_sha256: for a denoiser, the fingerprint of the encoder that it was
     trained on.
@@ -151,9 +154,10 @@ def _fill(network: torch.nn.Module, tensors: dict[str, Tensor], path: str | Path
     network.eval().requires_grad_(False)
 
 
-def _expect_kind(record: Record, kind: str, path: str | Path) -> None:
-    if record.kind != kind:
-        raise InvalidInput(f"{path}: a {record.kind!r} checkpoint found, a {kind!r} one expected")
+def _expect_kind(record: Record, kinds: tuple[str, ...], path: str | Path) -> None:
+    if record.kind not in kinds:
+        expected = " or ".join(map(repr, kinds))
+        raise InvalidInput(f"{path}: a {record.kind!r} checkpoint found, a {expected} one expected")
 
 
 def _build(network: Callable[[ConfigT], NetworkT], kind: type[ConfigT], record: Record, path: str | Path) -> NetworkT:
@@ -172,8 +176,12 @@ def _build(network: Callable[[ConfigT], NetworkT], kind: type[ConfigT], record: 
 def load_encoder(path: str | Path) -> tuple[ContextEncoder, Record]:
     """The context encoder (and baseline) of a file, in evaluation mode."""
     tensors, record = read_checkpoint(path)
-    _expect_kind(record, "graformer", path)
-    network = _build(Graformer, GraformerConfig, record, path)
+    _expect_kind(record, ("graformer", "mixste"), path)
+    network: Graformer | MixSTE
+    if record.kind == "mixste":
+        network = _build(MixSTE, MixSTEConfig, record, path)
+    else:
+        network = _build(Graformer, GraformerConfig, record, path)
     depth = {name.removeprefix(_DEPTH): tensors.pop(name) for name in list(tensors) if name.startswith(_DEPTH)}
     if set(depth) != {"correlation", "base_var", "spread_gain"}:
         raise InvalidInput(f"{path}: the encoder's depth residual is missing or incomplete, found {sorted(depth)}")
@@ -186,7 +194,7 @@ def load_denoiser(path: str | Path, encoder: ContextEncoder | None = None) -> tu
     on.
     """
     tensors, record = read_checkpoint(path)
-    _expect_kind(record, "denoiser", path)
+    _expect_kind(record, ("denoiser",), path)
     network = _build(Denoiser, DenoiserConfig, record, path)
     _fill(network, tensors, path)
     if encoder is not None and record.encoder_sha256 != fingerprint(encoder_tensors(encoder)):

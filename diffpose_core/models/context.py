@@ -9,9 +9,10 @@ from torch import Tensor
 
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.models.graformer import Graformer
+from diffpose_core.models.mixste import MixSTE
 from diffpose_core.uncertainty.gmm import PoseGMM, fit_gmm_batch
 from diffpose_core.uncertainty.indeterminate import DepthResidual, sample_indeterminate
-from diffpose_core.uncertainty.reconcile import metres_per_unit, reconcile
+from diffpose_core.uncertainty.reconcile import centred_and_scaled, metres_per_unit, reconcile
 from diffpose_core.uncertainty.view import View
 
 #: After two rounds of `reconcile` and encoding the pose hardly moves any more.
@@ -33,15 +34,24 @@ class Context:
 
 @dataclass(frozen=True)
 class ContextEncoder:
-    """network: the trained Graformer, in evaluation mode. depth: the spread of its depth errors on training data."""
+    """network: the trained Graformer (of single frames) or MixSTE (of windows of frames), in evaluation mode. depth:
+    the spread of its depth errors on training data.
 
-    network: Graformer
+    The views that a MixSTE encodes hold whole windows, the frames of a window one after another.
+    """
+
+    network: Graformer | MixSTE
     depth: DepthResidual
+
+    @property
+    def receptive_field(self) -> int:
+        """Frames of a window; 1 for an encoder of single frames."""
+        return self.network.receptive_field
 
     @torch.no_grad()
     def encode(self, view: View) -> Context:
         """f_ST and the encoder's pose of every frame of a view."""
-        return self._encode(view.pose_norm)
+        return self._encode(view, view.pose_norm)
 
     @torch.no_grad()
     def encode_reconciled(self, view: View, detected: Context) -> Context:
@@ -52,11 +62,11 @@ class ContextEncoder:
         unit_m = metres_per_unit(view, detected.pose_view)
         context = detected
         for _ in range(_RECONCILE_ROUNDS):
-            context = self._encode(reconcile(view, context.pose_view, unit_m))
+            context = self._encode(view, reconcile(view, context.pose_view, unit_m))
         return context
 
-    def _encode(self, pose_norm: Tensor) -> Context:
-        features = self.network.features(pose_norm)
+    def _encode(self, view: View, place: Tensor) -> Context:
+        features = self.network.features(centred_and_scaled(place, view.size, self.receptive_field))
         return Context(features.float(), self.network.pose(features))
 
     @torch.no_grad()

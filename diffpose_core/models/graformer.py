@@ -15,6 +15,9 @@ from diffpose_core.models.layers import ChebConv, GraphAttentionBlock, root_rela
 class Graformer(nn.Module):
     """2D pose in, 3D pose and its feature f_ST out."""
 
+    #: Frames that are read together.
+    receptive_field = 1
+
     def __init__(self, config: GraformerConfig) -> None:
         super().__init__()
         self.config = config

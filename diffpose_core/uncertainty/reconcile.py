@@ -30,8 +30,8 @@ def metres_per_unit(view: View, pose_view: Tensor) -> Tensor:
 
 
 def reconcile(view: View, pose_view: Tensor, unit_m: Tensor, prior_std: float = PRIOR_STD) -> Tensor:
-    """Each joint's place given its heatmap and the reprojection of a 3D pose, (B, J, 2), normalised like
-    `View.pose_norm`.
+    """Each joint's place given its heatmap and the reprojection of a 3D pose, (B, J, 2), in the view's normalised
+    units.
 
     pose_view: (B, J, 3) metres, root-relative, view frame. unit_m: (B, J, 1), `metres_per_unit`. prior_std: spread of
     the prior, normalised units. With modes (w_i, m_i, s_i) and the reprojection p the posterior is a mixture of
@@ -44,10 +44,20 @@ def reconcile(view: View, pose_view: Tensor, unit_m: Tensor, prior_std: float = 
     likelihood = -0.5 * ((view.means_norm - prior).square() / total_var + total_var.log()).sum(-1)
     responsibility = (view.weights.log() + likelihood).softmax(-1)[..., None]
     posterior = (view.means_norm * prior_std**2 + prior * mode_var) / total_var
-    return centred_and_scaled((responsibility * posterior).sum(2))
+    return (responsibility * posterior).sum(2)
 
 
-def centred_and_scaled(place: Tensor) -> Tensor:
-    """2D poses (B, J, 2) with the hip at the origin and of the size that `normalise_view` gives them."""
-    size = (place - place.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt().clamp_min(1e-6)
-    return (place - place[:, :1]) / size[:, None, None]
+def centred_and_scaled(place: Tensor, size: Tensor | None = None, window: int = 1) -> Tensor:
+    """2D poses (B, J, 2) with the hip at the origin and a scale like that of `normalise_view`.
+
+    window: the frames of a window, which stand one after another, share their scale: the geometric mean of their
+    sizes, so that a person who crouches gets smaller. size: (B,), `View.size`, what a unit of `place` is; read where
+    frames share a scale, of each window only the proportions count.
+    """
+    centred = place - place[:, :1]
+    own = (place - place.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt().clamp_min(1e-6)
+    if window > 1:
+        assert size is not None
+        shared = (own * size).log().unflatten(0, (-1, window)).mean(1).exp()
+        own = shared.repeat_interleave(window) / size
+    return centred / own[:, None, None]

@@ -25,8 +25,8 @@ class View:
 
     weights: (B, J, K). means_norm, stds_norm: (B, J, K, 2), in units of the pose's own size, the detected hip at the
     origin. pose_norm: (B, J, 2), the detected pose (each joint's heaviest mode). plane_unit: (B,), length of one
-    normalised unit on the plane 1 m before the camera, or NaN where the camera is unknown. rotation: (B, 3, 3), camera
-    frame to view frame.
+    normalised unit on the plane 1 m before the camera, or NaN where the camera is unknown. size: (B,), the same, but
+    in pixels where the camera is unknown. rotation: (B, 3, 3), camera frame to view frame.
     """
 
     weights: Tensor
@@ -34,6 +34,7 @@ class View:
     stds_norm: Tensor
     pose_norm: Tensor
     plane_unit: Tensor
+    size: Tensor
     rotation: Tensor
 
     def __getitem__(self, index: slice | Tensor) -> View:
@@ -115,5 +116,6 @@ def normalise_view(weights: Tensor, means_px: Tensor, variances_px2: Tensor, int
         stds_norm=stds / divisor[..., None],
         pose_norm=(pose - root) / divisor,
         plane_unit=plane_unit,
+        size=unit,
         rotation=rotation,
     )

@@ -42,16 +42,17 @@ def _train(args: argparse.Namespace) -> None:
         progress=not args.quiet,
     )
     out = Path(args.out) if args.out else directory / f"{args.name}.safetensors"
+    start_from = None if args.start_from is None else Path(args.start_from)
     command = shlex.join(["diffpose", *_without_paths(args.argv)])
     if not isinstance(preset.network, DenoiserConfig):
         record = train_encoder(args.name, Path(args.data), Path(args.validation), preset.network, config, options, out,
-                               command, args.licence)  # fmt: skip
+                               command, args.licence, start_from)  # fmt: skip
     else:
-        encoder = Path(args.encoder) if args.encoder else directory / "graformer.safetensors"
+        encoder = Path(args.encoder) if args.encoder else directory / f"{preset.encoder}.safetensors"
         record = train_denoiser(args.name, encoder, Path(args.data), Path(args.validation), preset.network, config,
                                 options, out, command, args.licence, args.bank_size,
                                 bank_workers=args.bank_workers,
-                                start_from=None if args.start_from is None else Path(args.start_from))  # fmt: skip
+                                start_from=start_from)  # fmt: skip
     for name, value in sorted(record.metrics.items()):
         print(f"{name:28s} {value:.4f}")
     print(f"wrote {out} and {out.with_suffix('.md')}")
@@ -250,16 +251,18 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--validation", required=True, help="validation motions in Mocap-17 layout (.npz)")
     train.add_argument("--runs", default="runs", help="folder of training state; a run found there is resumed")
     train.add_argument("--out", default=None, help="the checkpoint to write; by default RUNS/NAME.safetensors")
-    train.add_argument(
-        "--encoder", default=None, help="the encoder's checkpoint; by default RUNS/graformer.safetensors"
-    )
+    train.add_argument("--encoder", default=None, help="the encoder's checkpoint; by default the preset's in RUNS")
     train.add_argument(
         "--bank-size", type=int, default=262_144, help="views that are prepared for the denoisers to share"
     )
     train.add_argument("--bank-workers", type=int, default=1, help="processes that prepare them")
     for name, kind in (("epochs", int), ("batch-size", int), ("samples-per-epoch", int), ("learning-rate", float)):
         train.add_argument(f"--{name}", type=kind, default=None, help="instead of the preset's")
-    train.add_argument("--start-from", default=None, help="go on from this checkpoint, in a run of its own")
+    train.add_argument(
+        "--start-from",
+        default=None,
+        help="go on from this checkpoint (for mixste: from a Graformer's), in a run of its own",
+    )
     train.add_argument(
         "--own-states", type=float, default=None, help="share of batches that start from the denoiser's own prediction"
     )

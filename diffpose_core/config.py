@@ -32,13 +32,15 @@ class GraformerConfig:
 @dataclass(frozen=True)
 class MixSTEConfig:
     """receptive_field: frames of a window. channels: width, and the width of f_ST. num_blocks: pairs of a spatial and a
-    temporal block. mlp_ratio: how much wider the blocks' perceptrons are inside.
+    temporal block. cheb_order: order of both end convolutions. mlp_ratio: how much wider the temporal blocks'
+    perceptrons are inside.
     """
 
     receptive_field: int = 27
     channels: int = 128
-    num_blocks: int = 4
+    num_blocks: int = 5
     num_heads: int = 4
+    cheb_order: int = 2
     mlp_ratio: int = 2
     dropout: float = 0.0
 
@@ -130,13 +132,13 @@ class UncertaintyConfig:
 SHORT_ENCODER_TRAINING = TrainingConfig(
     samples_per_epoch=65536, epochs=32, batch_size=256, learning_rate=1e-3, decay_every_epochs=1
 )
-#: The same for a video encoder, in windows: about an hour of one core.
+#: The same for a video encoder, in windows, from a trained Graformer: an hour of one core.
 SHORT_VIDEO_TRAINING = TrainingConfig(
     samples_per_epoch=4096,
-    epochs=30,
+    epochs=20,
     batch_size=16,
-    learning_rate=1e-3,
-    learning_rate_decay=0.88,
+    learning_rate=5e-4,
+    learning_rate_decay=0.84,
     decay_every_epochs=1,
     velocity_weight=1.0,
 )
@@ -156,15 +158,18 @@ PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_si
 
 @dataclass(frozen=True)
 class Preset:
-    """A named network with the recipe that trains it. summary: one line for people."""
+    """A named network with the recipe that trains it. summary: one line for people. encoder: the preset of the
+    context encoder that a denoiser is trained on.
+    """
 
     network: EncoderConfig | DenoiserConfig
     training: TrainingConfig
     summary: str
+    encoder: str = "graformer"
 
 
-def _denoiser(summary: str, **changes: Any) -> Preset:
-    return Preset(DenoiserConfig(**changes), SHORT_DENOISER_TRAINING, summary)
+def _denoiser(summary: str, encoder: str = "graformer", **changes: Any) -> Preset:
+    return Preset(DenoiserConfig(**changes), SHORT_DENOISER_TRAINING, summary, encoder)
 
 
 _RECONCILED: dict[str, Any] = {"context_input": "reconciled"}
@@ -195,6 +200,9 @@ PRESETS: dict[str, Preset] = {
     "diffpose_standard_supplement": _denoiser(
         "standard diffusion with f_ST, the supplement's schedule", schedule="supplement", **_STANDARD
     ),
+    "diffpose_video": _denoiser("GMM diffusion with MixSTE's f_ST", "mixste", **_RECONCILED),
+    "diffpose_video_no_context": _denoiser("GMM diffusion without f_ST, H_K from MixSTE", "mixste", **_NO_CONTEXT),
+    "diffpose_video_standard": _denoiser("standard diffusion with MixSTE's f_ST", "mixste", **_STANDARD),
     "diffpose_paper": _denoiser(
         "the paper's form: g sees h_k and f_ST only and predicts h_{k-1}, the supplement's schedule",
         schedule="supplement",

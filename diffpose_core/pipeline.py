@@ -30,6 +30,7 @@ from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, l
 from diffpose_core.models.context import Context, ContextEncoder
 from diffpose_core.models.denoiser import Denoiser, Given, gmm_features
 from diffpose_core.models.layers import root_relative
+from diffpose_core.models.windows import cut_windows
 from diffpose_core.skeleton import NUM_JOINTS, constant_bones, stature
 from diffpose_core.structures import Cancelled, DiffusionTrace, Intrinsics, InvalidInput, LiftResult, PoseClip2D
 from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, standard_normal
@@ -37,6 +38,11 @@ from diffpose_core.uncertainty.mixtures import clip_mixture
 from diffpose_core.uncertainty.view import View, normalise_view
 
 ScheduleName = Literal["supplement", "converging"]
+#: Whether the context encoder reads single frames or windows of a video.
+Setting = Literal["frame", "video"]
+ENCODERS: Mapping[Setting, str] = {"frame": "graformer", "video": "mixste"}
+#: Frames a second of the video that the video encoder was trained on.
+_VIDEO_FPS = 30.0
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 #: Frames that are worked on at a time: bounds memory whatever a clip's length.
@@ -80,18 +86,20 @@ class Models:
         )
 
 
-def load_models(directory: str | Path | None = None) -> Models:
-    """Load every checkpoint of a directory, the bundled one by default.
+def load_models(directory: str | Path | None = None, setting: Setting = "frame") -> Models:
+    """Load every checkpoint of a directory, the bundled one by default, that belongs to a setting.
 
     Raises InvalidInput if the encoder is missing, or if a file is damaged or was trained on another encoder.
     """
     folder = Path(directory) if directory is not None else CHECKPOINTS
-    encoder, record = load_encoder(folder / "graformer.safetensors")
+    if setting not in ENCODERS:
+        raise InvalidInput(f"the setting must be one of {', '.join(ENCODERS)}, found {setting!r}")
+    encoder, record = load_encoder(folder / f"{ENCODERS[setting]}.safetensors")
     denoisers: dict[str, Denoiser] = {}
-    records = {"graformer": record}
+    records = {encoder.name: record}
     for name, preset in PRESETS.items():
         path = folder / f"{name}.safetensors"
-        if isinstance(preset.network, DenoiserConfig) and path.is_file():
+        if isinstance(preset.network, DenoiserConfig) and preset.encoder == encoder.name and path.is_file():
             denoisers[name], records[name] = load_denoiser(path, encoder)
     return Models(encoder, denoisers, records)
 
@@ -121,7 +129,7 @@ class Prepared:
 
     @property
     def baseline(self) -> np.ndarray:
-        """The Graformer alone, (F, J, 3) metres, root-relative, camera frame."""
+        """The context encoder alone, (F, J, 3) metres, root-relative, camera frame."""
         return self.view.to_cam(self.context.pose_view).numpy()
 
     @property
@@ -183,9 +191,14 @@ def prepare(
     Raises InvalidInput on frame numbers outside the clip.
     """
     numbers = _frame_numbers(clip, frames)
-    view = clip_view(clip, numbers)
-    context = models.encoder.encode(view)
-    reconciled = models.encoder.encode_reconciled(view, context)
+    every = max(1, round(clip.fps / _VIDEO_FPS))
+    windows = cut_windows(numbers, len(clip), models.encoder.receptive_field, every)
+    read, place = np.unique(windows.frames, return_inverse=True)
+    around = clip_view(clip, read)
+    context, reconciled = models.encoder.encode_frames(
+        around, replace(windows, frames=place.reshape(windows.frames.shape))
+    )
+    view = around[torch.from_numpy(np.searchsorted(read, numbers))]
     generator = seeded("cpu", seed, _FIT)
     samples, gmm = models.encoder.indeterminate(
         view, context, uncertainty or UncertaintyConfig(), generator, shared_noise=True

@@ -33,7 +33,13 @@ from diffpose_core.config import (
     UncertaintyConfig,
     to_dict,
 )
-from diffpose_core.datasets.conditions import BLOCK_VIEWS, ConditionBank, build_bank, merge_banks
+from diffpose_core.datasets.conditions import (
+    BLOCK_VIEWS,
+    ConditionBank,
+    build_bank,
+    frames_of_sequence,
+    merge_banks,
+)
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.datasets.sampling import Batch, PoseSampler, seeded
 from diffpose_core.diffusion.forward import q_sample
@@ -432,10 +438,23 @@ def train_encoder(
     out: Path,
     command: str,
     licence: str,
+    start_from: Path | None = None,
 ) -> Record:
-    """Train the Graformer or MixSTE from random weights and write its checkpoint to `out`."""
+    """Train the Graformer or MixSTE and write its checkpoint to `out`.
+
+    start_from: a checkpoint to go on from instead of random weights: of the same network, or for MixSTE of a Graformer
+    that becomes its spatial half.
+    """
     pl.seed_everything(config.seed, verbose=False)
     task = EncoderTask(network, config)
+    if start_from is not None:
+        start = load_encoder(start_from)[0].network
+        part = (
+            task.network.spatial if isinstance(task.network, MixSTE) and isinstance(start, Graformer) else task.network
+        )
+        if start.config != part.config:
+            raise InvalidInput(f"{start_from}: its network doesn't fit {name}, found {start.config}")
+        part.load_state_dict(start.state_dict())
     frames = task.network.receptive_field
     sampler = _sampler(load_mocap17(data), config, frames=frames)
     held_out = _sampler(load_mocap17(validation), config, varied=False, frames=frames)
@@ -445,7 +464,7 @@ def train_encoder(
     metrics = run_task(task, config, options)
     encoder = calibrate_encoder(task.network, sampler)
     record = Record(
-        kind="mixste" if isinstance(network, MixSTEConfig) else "graformer", name=name, config=to_dict(network), training=to_dict(config),
+        kind=encoder.name, name=name, config=to_dict(network), training=to_dict(config),
         data=_names(data, validation), command=command, seed=config.seed, metrics=metrics, licence=licence,
     )  # fmt: skip
     _publish(out, encoder_tensors(encoder), record)
@@ -465,7 +484,7 @@ def _bank_part(
     """Prepare one share of a bank and write it to `out`; runs in a process of its own."""
     torch.set_num_threads(1)
     encoder, _ = load_encoder(encoder_path)
-    sampler = _sampler(load_mocap17(data), config, varied)
+    sampler = _sampler(load_mocap17(data), config, varied, frames_of_sequence(encoder.receptive_field))
 
     def show(done: int) -> None:
         if done % (BLOCK_VIEWS * 40) == 0:

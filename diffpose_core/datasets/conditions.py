@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -17,12 +18,30 @@ from torch import Tensor
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.sampling import Batch, seeded
 from diffpose_core.models.context import ContextEncoder
+from diffpose_core.models.windows import cut_windows
 from diffpose_core.skeleton import NUM_JOINTS
 
 #: Types of the fields that are not stored in float16.
 _STORED_AS = {"hidden": torch.bool, "context": torch.bfloat16, "reconciled": torch.bfloat16}
 #: Views that are prepared at a time, from a seed of their own.
 BLOCK_VIEWS = 256
+#: Frames that are kept of a sequence drawn for a video encoder. They lie between the middles of two windows, so that
+#: every way in which a frame is read at inference occurs.
+_KEPT_OF_SEQUENCE = 8
+
+
+def frames_of_sequence(receptive_field: int) -> int:
+    """How many consecutive frames a bank needs to be drawn at a time: 1, or two windows half a window apart."""
+    return 1 if receptive_field == 1 else 2 * (receptive_field // 2) + receptive_field // 2 + 1
+
+
+def _kept(receptive_field: int) -> np.ndarray:
+    half = receptive_field // 2
+    return (
+        np.unique(half + np.linspace(0, max(half - 1, 0), _KEPT_OF_SEQUENCE).astype(np.int64))
+        if half
+        else np.zeros(1, np.int64)
+    )
 
 
 @dataclass(frozen=True)
@@ -63,9 +82,15 @@ class ConditionBank:
 def prepare_conditions(
     encoder: ContextEncoder, batch: Batch, uncertainty: UncertaintyConfig, draws: int, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """The fields of a ConditionBank for one batch of views, as float32 tensors on the batch's device."""
-    context = encoder.encode(batch.view)
-    reconciled = encoder.encode_reconciled(batch.view, context)
+    """The fields of a ConditionBank for one batch of sequences, as float32 tensors on the batch's device.
+
+    batch: sequences of `frames_of_sequence` frames one after another, of which some frames are kept.
+    """
+    field = encoder.receptive_field
+    length, kept = frames_of_sequence(field), _kept(field)
+    clips = len(batch.view) // length
+    context, reconciled = encoder.encode_frames(batch.view, cut_windows(kept, length, field), clips)
+    batch = batch[(torch.arange(clips)[:, None] * length + torch.from_numpy(kept)).flatten()]
     _, gmm = encoder.indeterminate(batch.view, context, uncertainty, generator)
     components = gmm.draw_components(draws, generator)
     poses = (NUM_JOINTS, 3)
@@ -98,16 +123,18 @@ def build_bank(
     part: tuple[int, int] = (0, 1),
     progress: Callable[[int], None] = lambda done: None,
 ) -> ConditionBank:
-    """Prepare `size` views from a source of batches. part: (index, count), to share the work between processes.
+    """Prepare `size` views from a source of batches of sequences. part: (index, count), to share the work between
+    processes.
 
     Every block of 256 views has a seed of its own, so that the bank does not depend on how it was shared out.
     """
     block = BLOCK_VIEWS
+    sequences = -(-block // len(_kept(encoder.receptive_field)))
     pieces: list[dict[str, Tensor]] = []
     blocks = range(part[0], -(-size // block), part[1])
     for done, number in enumerate(blocks):
         generator = seeded(device, seed, number)
-        fields_of_block = prepare_conditions(encoder, draw(block, generator), uncertainty, draws, generator)
+        fields_of_block = prepare_conditions(encoder, draw(sequences, generator), uncertainty, draws, generator)
         pieces.append(
             {name: tensor.cpu().to(_STORED_AS.get(name, torch.float16)) for name, tensor in fields_of_block.items()}
         )

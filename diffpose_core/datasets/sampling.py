@@ -60,6 +60,9 @@ class Batch:
     pose_view: Tensor
     hidden: Tensor
 
+    def __getitem__(self, index: Tensor) -> Batch:
+        return Batch(self.view[index], self.pose_view[index], self.hidden[index])
+
 
 def observe(
     joints_cam: Tensor, intrinsics: Tensor, generator: torch.Generator, detector: DetectorConfig | None = None
@@ -72,8 +75,9 @@ def observe(
     detection = detect(joints_cam, intrinsics, generator, config=detector)
     frames = joints_cam.flatten(0, 1)
     cameras = intrinsics.repeat_interleave(joints_cam.shape[1], dim=0)
-    mixture = (detection.weights, detection.means_px, detection.variances_px2)
-    view = normalise_view(*(tensor.flatten(0, 1) for tensor in mixture), cameras)
+    raw = (detection.weights, detection.means_px, detection.variances_px2)
+    weights, means_px, variances_px2 = (tensor.flatten(0, 1) for tensor in raw)
+    view = normalise_view(weights, means_px, variances_px2, cameras)
     return Batch(view, view.to_view(frames - frames[:, :1]), detection.hidden.flatten(0, 1))
 
 

@@ -47,10 +47,10 @@ NetworkT = TypeVar("NetworkT")
 
 @dataclass(frozen=True)
 class Record:
-    """What a checkpoint says about itself. kind: "graformer", "mixste" or "denoiser". name: the preset. config: of the network.
-    training: how it was trained. data: on what. command: that made it. seed. metrics: on the validation split, {} when
-    not measured. licence: of the weights. encoder_sha256: for a denoiser, the fingerprint of the encoder that it was
-    trained on.
+    """What a checkpoint says about itself. kind: "graformer", "mixste" or "denoiser". name: the preset. config: of the
+    network. training: how it was trained. data: on what. command: that made it. seed. metrics: on the validation split,
+    {} when not measured. licence: of the weights. encoder_sha256: for a denoiser, the fingerprint of the encoder that
+    it was trained on.
     """
 
     kind: str

@@ -10,6 +10,7 @@ from torch import Tensor
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
+from diffpose_core.models.windows import Windows
 from diffpose_core.uncertainty.gmm import PoseGMM, fit_gmm_batch
 from diffpose_core.uncertainty.indeterminate import DepthResidual, sample_indeterminate
 from diffpose_core.uncertainty.reconcile import centred_and_scaled, metres_per_unit, reconcile
@@ -44,9 +45,26 @@ class ContextEncoder:
     depth: DepthResidual
 
     @property
+    def name(self) -> str:
+        """The method's name where its own pose is the baseline: "graformer" or "mixste"."""
+        return "mixste" if isinstance(self.network, MixSTE) else "graformer"
+
+    @property
     def receptive_field(self) -> int:
         """Frames of a window; 1 for an encoder of single frames."""
         return self.network.receptive_field
+
+    def encode_frames(self, view: View, windows: Windows, clips: int = 1) -> tuple[Context, Context]:
+        """f_ST and the pose of the wanted frames, of the detected and of the reconciled 2D pose.
+
+        view: all frames of `clips` clips of equal length, one after another, which the windows' frame numbers count.
+        """
+        count = len(view) // clips
+        index = torch.from_numpy(windows.frames).flatten()
+        every = view[(torch.arange(clips)[:, None] * count + index).flatten()]
+        detected = self.encode(every)
+        found = (detected, self.encode_reconciled(every, detected))
+        return tuple(Context(windows.blend(c.features, clips), windows.blend(c.pose_view, clips)) for c in found)  # type: ignore[return-value]
 
     @torch.no_grad()
     def encode(self, view: View) -> Context:

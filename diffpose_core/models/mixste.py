@@ -1,7 +1,9 @@
 """MixSTE: 3D poses from a window of consecutive 2D poses. The baseline, and the context encoder phi_ST, of video.
 
 After Zhang et al., "MixSTE: Seq2seq mixed spatio-temporal encoder for 3D human pose estimation in video" (CVPR 2022):
-blocks that attend over the joints of one frame alternate with blocks that attend over the frames of one joint.
+attention over the joints of one frame alternates with attention over the frames of one joint. The spatial half is our
+Graformer, whose blocks hold graph convolutions beside the attention; so training can start from a Graformer that is
+trained already, and what the temporal half learns is what other frames add.
 """
 
 from __future__ import annotations
@@ -9,14 +11,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from diffpose_core.config import MixSTEConfig
-from diffpose_core.models.layers import SelfAttention, root_relative
-from diffpose_core.skeleton import NUM_JOINTS
+from diffpose_core.config import GraformerConfig, MixSTEConfig
+from diffpose_core.models.graformer import Graformer
+from diffpose_core.models.layers import SelfAttention
 
 
-class TransformerBlock(nn.Module):
-    """Self-attention over the second axis from the end and a two-layer perceptron, each with a norm before and a
-    residual around it, (B, N, C) -> (B, N, C).
+class TemporalBlock(nn.Module):
+    """Self-attention over frames and a two-layer perceptron, each with a norm before and a residual around it,
+    (B, T, C) -> (B, T, C). At first it changes nothing: both residuals start at 0.
     """
 
     def __init__(self, channels: int, num_heads: int, mlp_ratio: int, dropout: float) -> None:
@@ -27,9 +29,13 @@ class TransformerBlock(nn.Module):
         self.mlp_in = nn.Linear(channels, mlp_ratio * channels)
         self.mlp_out = nn.Linear(mlp_ratio * channels, channels)
         self.dropout = nn.Dropout(dropout)
+        for layer in (self.attention.out, self.mlp_out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.dropout(self.attention(self.attention_norm(x)))
+    def forward(self, x: Tensor, position: Tensor) -> Tensor:
+        """position: (T, C), the frames' embedding, which only the attention sees."""
+        x = x + self.dropout(self.attention(self.attention_norm(x) + position))
         return x + self.dropout(self.mlp_out(nn.functional.gelu(self.mlp_in(self.mlp_norm(x)))))
 
 
@@ -43,19 +49,14 @@ class MixSTE(nn.Module):
     def __init__(self, config: MixSTEConfig) -> None:
         super().__init__()
         self.config = config
-        self.embed = nn.Linear(2, config.channels)
-        self.joint_embedding = nn.Parameter(0.02 * torch.randn(NUM_JOINTS, config.channels))
-        self.frame_embedding = nn.Parameter(0.02 * torch.randn(config.receptive_field, 1, config.channels))
-
-        def blocks() -> nn.ModuleList:
-            return nn.ModuleList(
-                TransformerBlock(config.channels, config.num_heads, config.mlp_ratio, config.dropout)
-                for _ in range(config.num_blocks)
-            )
-
-        self.spatial, self.temporal = blocks(), blocks()
-        self.norm = nn.LayerNorm(config.channels)
-        self.head = nn.Linear(config.channels, 3)
+        self.spatial = Graformer(
+            GraformerConfig(config.channels, config.num_blocks, config.num_heads, config.cheb_order, config.dropout)
+        )
+        self.temporal = nn.ModuleList(
+            TemporalBlock(config.channels, config.num_heads, config.mlp_ratio, config.dropout)
+            for _ in range(config.num_blocks)
+        )
+        self.frame_embedding = nn.Parameter(0.02 * torch.randn(config.receptive_field, config.channels))
 
     @property
     def receptive_field(self) -> int:
@@ -70,18 +71,19 @@ class MixSTE(nn.Module):
         frames = self.receptive_field
         if len(pose_norm) % frames:
             raise ValueError(f"windows of {frames} frames are expected, found {len(pose_norm)} frames")
-        x = self.embed(pose_norm) + self.joint_embedding
-        for number, (spatial, temporal) in enumerate(zip(self.spatial, self.temporal, strict=True)):
-            x = spatial(x).unflatten(0, (-1, frames))
-            if number == 0:
-                x = x + self.frame_embedding
-            windows = len(x)
-            x = temporal(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (windows, -1)).transpose(1, 2).flatten(0, 1)
-        return self.norm(x)
+        windows = len(pose_norm) // frames
+        x = self.spatial.embed(pose_norm)
+        for spatial, temporal in zip(self.spatial.blocks, self.temporal, strict=True):
+            x = spatial(x)
+            # (windows x T, J, C) -> (windows x J, T, C) and back.
+            of_joints = x.unflatten(0, (windows, frames)).transpose(1, 2).flatten(0, 1)
+            of_joints = temporal(of_joints, self.frame_embedding)
+            x = of_joints.unflatten(0, (windows, -1)).transpose(1, 2).flatten(0, 1)
+        return self.spatial.norm(x)
 
     def pose(self, features: Tensor) -> Tensor:
         """3D pose of a feature: (B, J, C) -> (B, J, 3) metres, root-relative, view frame."""
-        return root_relative(self.head(features).float())
+        return self.spatial.pose(features)
 
     def forward(self, pose_norm: Tensor) -> Tensor:
         """pose_norm (B, J, 2), see `features` -> 3D poses (B, J, 3), metres, root-relative, view frame."""

@@ -21,7 +21,8 @@ CLIPS = sorted((Path(__file__).resolve().parents[2] / "assets" / "clips").glob("
 def view_of(weights, means, stds):
     """A view whose mixtures are the given ones, (1, 17, K) and (1, 17, K, 2), with a pose of the heaviest modes."""
     best = weights.argmax(-1)[..., None, None].expand(-1, -1, 1, 2)
-    return View(weights, means, stds, means.gather(2, best)[:, :, 0], torch.tensor([float("nan")]), torch.eye(3)[None])
+    unknown, size = torch.tensor([float("nan")]), torch.ones(1, dtype=means.dtype)
+    return View(weights, means, stds, means.gather(2, best)[:, :, 0], unknown, size, torch.eye(3)[None])
 
 
 def random_view(modes=3, seed=0):
@@ -52,7 +53,7 @@ def test_the_place_is_the_mean_of_heatmap_times_prior():
         )
         density = heat * torch.exp(-0.5 * ((grid - prior[0, joint]) / 0.3).square().sum(-1))
         expected.append((density[..., None] * grid).sum((0, 1)) / density.sum())
-    expected = centred_and_scaled(torch.stack(expected)[None])
+    expected = torch.stack(expected)[None]
     torch.testing.assert_close(reconcile(view, pose, unit_m, prior_std=0.3), expected, rtol=0, atol=1e-4)
 
 
@@ -64,7 +65,7 @@ def test_sure_joints_stay_and_unknown_joints_go_where_the_body_says():
     place = view.means_norm[:, :, 0].clone()
     place[:, 13] = prior[:, 13]
     found = reconcile(view_of(view.weights, view.means_norm, stds), pose, unit_m)
-    torch.testing.assert_close(found, centred_and_scaled(place), rtol=0, atol=1e-4)
+    torch.testing.assert_close(found, place, rtol=0, atol=1e-4)
 
 
 def test_a_lighter_mode_wins_if_the_heavier_one_is_far_from_the_body():
@@ -74,7 +75,7 @@ def test_a_lighter_mode_wins_if_the_heavier_one_is_far_from_the_body():
     means[:, 16, 0] += 8 * PRIOR_STD
     weights = torch.tensor([0.7, 0.3], dtype=torch.float64).expand(1, 17, 2)
     found = reconcile(view_of(weights, means, torch.full_like(means, 0.02)), pose, unit_m)
-    torch.testing.assert_close(found, centred_and_scaled(prior), rtol=0, atol=1e-3)
+    torch.testing.assert_close(found, prior, rtol=0, atol=1e-3)
 
 
 def test_a_mode_of_no_weight_changes_nothing():
@@ -84,6 +85,27 @@ def test_a_mode_of_no_weight_changes_nothing():
     means = torch.cat((view.means_norm, view.means_norm + 3.0), 2)
     more = view_of(weights, means, view.stds_norm.expand(-1, -1, 2, -1))
     assert torch.equal(reconcile(more, pose, unit_m), reconcile(view, pose, unit_m))
+
+
+def test_a_pose_alone_is_brought_to_its_own_size():
+    _, place = random_view(seed=3)
+    found = centred_and_scaled(4.0 * place + 7.0)
+    torch.testing.assert_close(found[:, 0], torch.zeros(1, 2, dtype=torch.float64))
+    size = (found - found.mean(1, keepdim=True)).square().sum(-1).mean().sqrt()
+    torch.testing.assert_close(size, torch.ones_like(size))
+    torch.testing.assert_close(found, centred_and_scaled(place))
+
+
+def test_the_frames_of_a_window_keep_their_proportions():
+    places = torch.cat([random_view(seed=seed)[1] for seed in range(6)])
+    # The same poses in units that change from frame to frame: what was seen is the product.
+    size = torch.linspace(0.5, 2.0, 6, dtype=torch.float64)
+    found = centred_and_scaled(places / size[:, None, None], size, window=3)
+    for window in (slice(0, 3), slice(3, 6)):
+        ratio = found[window, 1:] / (places - places[:, :1])[window, 1:]
+        torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio))
+    # Neither the image's size nor where a window stands in it matters.
+    torch.testing.assert_close(found, centred_and_scaled(places / size[:, None, None], 9.0 * size, window=3))
 
 
 @pytest.mark.parametrize("camera", [True, False])

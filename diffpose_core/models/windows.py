@@ -1,0 +1,68 @@
+"""Windows of consecutive frames: how a clip of any length is cut into them and put together again.
+
+Windows stand on a grid that the clip alone decides: their middles lie half a window apart, from the clip's first frame
+on. So a frame is read in two windows at most, and fading from one to the other leaves no seam. Where a window reaches
+over an end of the clip its first or last frame is repeated; frames keep their places, so that nothing shifts in time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows in which N frames of a clip are read.
+
+    frames: (W, T) int64, the frames of every window. rows: (N, 2) int64, where the wanted frames stand in them,
+    counted through all windows. weights: (N, 2), how much each of the two places counts, summing to 1.
+    """
+
+    frames: np.ndarray
+    rows: np.ndarray
+    weights: np.ndarray
+
+    def blend(self, values: Tensor, clips: int = 1) -> Tensor:
+        """Values of every frame of every window, (clips x W x T, ...), as values of the wanted frames,
+        (clips x N, ...).
+        """
+        rows = torch.from_numpy(self.rows).to(values.device)
+        weights = torch.from_numpy(self.weights).to(values.device, values.dtype)
+        picked = values.unflatten(0, (clips, -1))[:, rows]
+        weights = weights.reshape(1, *weights.shape, *(1 for _ in values.shape[1:]))
+        return (picked * weights).sum(2).flatten(0, 1)
+
+
+def cut_windows(numbers: np.ndarray, count: int, receptive_field: int, every: int = 1) -> Windows:
+    """The windows that hold the frames `numbers` (N,) of a clip of `count` frames.
+
+    receptive_field: T. every: windows read every this many frames, where a clip has more frames a second than they
+    stand for; the frames between form clips of their own. A T of 1 gives the frames themselves.
+    """
+    numbers = np.asarray(numbers, dtype=np.int64)
+    half = receptive_field // 2
+    if half == 0:
+        rows = np.repeat(np.arange(len(numbers))[:, None], 2, axis=1)
+        return Windows(numbers[:, None], rows, np.tile([1.0, 0.0], (len(numbers), 1)))
+    phase, place = numbers % every, numbers // every
+    # Places in a phase's own clip run from 0 to `last`.
+    last = (count - 1 - phase) // every
+    before = place // half
+    # (N, 2): the window whose middle is at or before the frame, and the next one, which the clip's last frames lack.
+    number = before[:, None] + np.arange(2)
+    distance = np.abs(place[:, None] - number * half)
+    weights = np.where(number * half <= last[:, None], 1.0 - distance / half, 0.0)
+    number = np.where(weights > 0, number, before[:, None])
+    weights = np.where(weights.sum(1, keepdims=True) > 0, weights, [1.0, 0.0])
+    weights = weights / weights.sum(1, keepdims=True)
+    keys, window = np.unique(np.stack((np.repeat(phase, 2), number.reshape(-1)), axis=1), axis=0, return_inverse=True)
+    around = np.arange(receptive_field) - half
+    places = keys[:, 1:] * half + around
+    ends = (count - 1 - keys[:, :1]) // every
+    frames = places.clip(0, ends) * every + keys[:, :1]
+    inside = place[:, None] - number * half + half
+    return Windows(frames, window.reshape(-1, 2) * receptive_field + inside, weights)

@@ -1,0 +1,65 @@
+"""Windows of a clip: every frame in its place, whatever the clip's length."""
+
+import numpy as np
+import pytest
+import torch
+
+from diffpose_core.models.windows import cut_windows
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 2, 12, 13, 14, 26, 27, 28, 40, 100])
+def test_frames_come_back_in_their_places(count: int, every: int) -> None:
+    numbers = np.arange(count)
+    windows = cut_windows(numbers, count, 27, every)
+    assert windows.frames.shape[1] == 27
+    assert windows.frames.min() >= 0 and windows.frames.max() < count
+    blended = windows.blend(torch.from_numpy(windows.frames).double().flatten())
+    torch.testing.assert_close(blended, torch.arange(count).double())
+    np.testing.assert_allclose(windows.weights.sum(1), 1.0)
+    assert (windows.weights >= 0).all()
+
+
+def test_a_window_reads_neighbours_in_order_and_repeats_the_ends() -> None:
+    windows = cut_windows(np.array([13]), 40, 27)
+    np.testing.assert_array_equal(windows.frames, [np.arange(27)])
+    edge = cut_windows(np.array([0]), 40, 27)
+    np.testing.assert_array_equal(edge.frames, [np.maximum(np.arange(-13, 14), 0)])
+    short = cut_windows(np.array([2]), 3, 9)
+    np.testing.assert_array_equal(short.frames, [[0, 0, 0, 0, 0, 1, 2, 2, 2]])
+
+
+def test_a_frame_does_not_depend_on_the_others_that_are_asked_for() -> None:
+    alone = cut_windows(np.array([17]), 60, 27)
+    among = cut_windows(np.array([3, 17, 59]), 60, 27)
+    for which in range(2):
+        one, many = alone.rows[0, which], among.rows[1, which]
+        np.testing.assert_array_equal(alone.frames[one // 27], among.frames[many // 27])
+        assert one % 27 == many % 27
+    np.testing.assert_array_equal(alone.weights[0], among.weights[1])
+
+
+def test_values_fade_from_window_to_window_without_a_jump() -> None:
+    windows = cut_windows(np.arange(200), 200, 27)
+    # Each window has an opinion of its own: the blend moves by no more than their difference over half a window.
+    opinion = torch.arange(len(windows.frames)).double().repeat_interleave(27)
+    steps = windows.blend(opinion).diff().abs()
+    assert steps.max() <= 1.0 / 13 + 1e-9
+
+
+def test_frames_between_form_clips_of_their_own() -> None:
+    windows = cut_windows(np.array([20, 21]), 120, 27, every=2)
+    assert sorted({tuple(np.unique(row % 2)) for row in windows.frames}) == [(0,), (1,)]
+
+
+def test_several_clips_are_blended_apart() -> None:
+    windows = cut_windows(np.array([14, 20]), 40, 27)
+    values = torch.stack([torch.full((windows.frames.size,), float(clip)) for clip in range(3)]).flatten()
+    torch.testing.assert_close(windows.blend(values, clips=3), torch.tensor([0.0, 0, 1, 1, 2, 2]))
+
+
+def test_single_frames_are_read_as_they_are() -> None:
+    windows = cut_windows(np.array([5, 2, 2]), 9, 1)
+    np.testing.assert_array_equal(windows.frames, [[5], [2], [2]])
+    values = torch.tensor([[1.0, 2], [3, 4], [5, 6]])
+    assert torch.equal(windows.blend(values), values)

@@ -78,7 +78,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         raise InvalidInput(f"{args.json}: there is no such folder to write to")
     clips = None if args.clips is None else range(args.clips)
     report = evaluate(
-        args.data, load_models(args.weights), args.stride, args.steps, args.hypotheses, args.seed, clips,
+        args.data, load_models(args.weights, args.setting), args.stride, args.steps, args.hypotheses, args.seed, clips,
         args.mixed_precision, args.workers, _progress("clips", args.quiet),
     )  # fmt: skip
     report["provenance"] |= {
@@ -160,7 +160,7 @@ def _lift_folder(args: argparse.Namespace) -> int:
     from diffpose_core.corpus import REPORT_CSV, CorpusConfig, Row, lift_folder
 
     formats = tuple((args.format or "npz").split(","))
-    config = CorpusConfig(formats, _choice(args), _lift_settings(args), args.weights)
+    config = CorpusConfig(formats, _choice(args), _lift_settings(args), args.weights, args.setting)
     show = _progress("files", args.quiet)
 
     def progress(row: Row, done: int, total: int) -> None:
@@ -191,9 +191,8 @@ def _lift(args: argparse.Namespace) -> int:
     if not Path(args.out).absolute().parent.is_dir():
         raise InvalidInput(f"{args.out}: there is no such folder to write to")
     clip = _clip_of(args)
-    result = lift(
-        clip, models=load_models(args.weights), progress=_progress("frames", args.quiet), **_lift_settings(args)
-    )
+    models = load_models(args.weights, args.setting)
+    result = lift(clip, models=models, progress=_progress("frames", args.quiet), **_lift_settings(args))
     content, _ = export_bytes(result, form)
     try:
         Path(args.out).write_bytes(content)
@@ -201,7 +200,7 @@ def _lift(args: argparse.Namespace) -> int:
         raise InvalidInput(f"{args.out}: can't be written ({error.strerror})") from error
     print(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each")
     if clip.pose3d_cam is not None:
-        for label, pose in (("DiffPose", result.pose3d), ("Graformer", result.baseline)):
+        for label, pose in (("DiffPose", result.pose3d), (models.encoder.title, result.baseline)):
             distance = np.linalg.norm(pose - clip.pose3d_cam, axis=-1).mean()
             print(f"{label:10s} MPJPE on this clip: {1000 * distance:.1f} mm")
     return 0
@@ -308,6 +307,9 @@ def parser() -> argparse.ArgumentParser:
     lift.add_argument("--eta", type=float, default=0.0, help="0: deterministic, 1: ancestral sampling")
 
     for sub in (evaluate, lift):
+        sub.add_argument(
+            "--setting", default="frame", choices=("frame", "video"), help="context of single frames or of 27 frames"
+        )
         sub.add_argument("--steps", type=int, default=5, help="DDIM steps, 1 to 50")
         sub.add_argument("--hypotheses", type=int, default=5, help="poses drawn from H_K")
         sub.add_argument("--seed", type=int, default=0, help="decides every random number")

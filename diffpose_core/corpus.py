@@ -29,7 +29,7 @@ import torch
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
 from diffpose_core.io.exports import EXPORTS, export_bytes, export_format, file_stem
 from diffpose_core.io.formats import Choice, read_pose_path, to_clip
-from diffpose_core.pipeline import Models, lift, load_models, version
+from diffpose_core.pipeline import Models, Setting, lift, load_models, version
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 #: Endings of files that may hold 2D poses; others in the folder are none of our business.
@@ -46,7 +46,7 @@ class CorpusConfig:
 
     formats: keys of `io.exports.EXPORTS`. choice: of every file, see `io.formats`; without a clip in it, all clips of a
     file are lifted. settings: keyword arguments of `pipeline.lift` (steps, hypotheses, seed, context, schedule, eta,
-    rigid_bones). weights: folder of checkpoints, None for the bundled ones.
+    rigid_bones). weights: folder of checkpoints, None for the bundled ones. setting: frame or video.
     Raises InvalidInput on no format or an unknown one.
     """
 
@@ -54,6 +54,7 @@ class CorpusConfig:
     choice: Choice = field(default_factory=Choice)
     settings: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None
+    setting: Setting = "frame"
 
     def __post_init__(self) -> None:
         if not self.formats:
@@ -111,7 +112,7 @@ class _Worker:
     def start(cls, setup: _Setup) -> _Worker:
         # Processes share the cores; threads inside them would get in each other's way.
         torch.set_num_threads(1)
-        return cls(setup, load_models(setup.config.weights))
+        return cls(setup, load_models(setup.config.weights, setup.config.setting))
 
     def run(self, task: _Task) -> Row:
         """Lift a file; whatever is wrong with it becomes a failed row."""
@@ -364,7 +365,7 @@ def lift_folder(
         raise InvalidInput(f"at least one job is needed, found {jobs}")
     if not folder.is_dir():
         raise InvalidInput(f"{folder}: there is no such folder")
-    models = load_models(config.weights)
+    models = load_models(config.weights, config.setting)
     context, schedule = config.settings.get("context", True), config.settings.get("schedule", "converging")
     network = models.pick(context, config.settings.get("diffusion", "gmm"), schedule)[1]
     description = {

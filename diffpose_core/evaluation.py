@@ -22,7 +22,7 @@ from diffpose_core.datasets.sampling import seeded
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
 from diffpose_core.metrics import joint_errors, procrustes_align
 from diffpose_core.models.layers import root_relative
-from diffpose_core.pipeline import BLOCK_FRAMES, Models, prepare, reverse_steps, version
+from diffpose_core.pipeline import BLOCK_FRAMES, ENCODERS, Models, prepare, reverse_steps, version
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 #: The detector's seed of clip c and camera v is drawn from (DETECTOR_SEED, c, v): the same 2D for every method and
@@ -30,7 +30,10 @@ from diffpose_core.structures import InvalidInput, PoseClip2D
 DETECTOR_SEED = 17
 _METRICS = ("mpjpe_mm", "p_mpjpe_mm")
 #: Methods that the others' gains are measured against.
-_REFERENCES = ("graformer", "graformer_reconciled", "diffpose_no_context", "diffpose_standard")
+_REFERENCES = (
+    *(f"{encoder}{suffix}" for encoder in ENCODERS.values() for suffix in ("", "_reconciled")),
+    *(f"diffpose{setting}{form}" for setting in ("", "_video") for form in ("_no_context", "_standard")),
+)
 _RESAMPLES = 2000
 
 
@@ -96,15 +99,17 @@ def predictions(
 ) -> Predictions:
     """What every method makes of frames of a clip, (F, J, 3) metres, root-relative, camera frame.
 
-    "graformer"; "graformer_reconciled", the same network on the 2D pose that it and the whole heatmaps agree on, which
-    is what better 2D alone brings, without any diffusion; and every loaded denoiser by its preset's name.
+    The context encoder alone, "graformer" or "mixste"; "graformer_reconciled" or "mixste_reconciled", the same network
+    on the 2D pose that it and the whole heatmaps agree on, which is what better 2D alone brings, without any diffusion;
+    and every loaded denoiser by its preset's name.
     `NAME_1_step` is the prediction of a single step (DDIM with one step ends at the h_0 predicted at k = K),
     `NAME_best` the hypothesis nearest to the truth, which needs the truth.
     """
     prepared = prepare(clip, models, frames, seed=seed, mixed_precision=mixed_precision)
     truth = prepared.truth_view
     assert truth is not None
-    found = {"graformer": prepared.context.pose_view, "graformer_reconciled": prepared.reconciled.pose_view}
+    encoder = models.encoder.name
+    found = {encoder: prepared.context.pose_view, f"{encoder}_reconciled": prepared.reconciled.pose_view}
     for name, network in models.denoisers.items():
         states = list(reverse_steps(prepared, network, steps, hypotheses, 0.0, seed))
         # A network that predicts noise or h_{k-1} leaves some noise at the hip.
@@ -242,7 +247,7 @@ def evaluate(
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Evaluate every loaded method on a file in Mocap-17 layout, detected 2D, frame setting.
+    """Evaluate every loaded method on a file in Mocap-17 layout, detected 2D, frame or video setting as the models are.
 
     stride: every stride-th frame of each clip. clips: numbers of the clips, all by default. mixed_precision: bfloat16
     inside the diffusion networks. workers: processes that share the clips. Returns {"methods": {NAME: {"mpjpe_mm",
@@ -286,7 +291,7 @@ def evaluate(
             "clips": len(chosen),
             "views_per_clip": 4,
             "stride": stride,
-            "setting": "frame",
+            "setting": next(setting for setting, name in ENCODERS.items() if name == models.encoder.name),
             "input": "detected 2D of the simulated detector",
             "detector": to_dict(DetectorConfig()),
             "detector_seed": DETECTOR_SEED,

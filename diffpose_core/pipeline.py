@@ -30,7 +30,7 @@ from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, l
 from diffpose_core.models.context import Context, ContextEncoder
 from diffpose_core.models.denoiser import Denoiser, Given, gmm_features
 from diffpose_core.models.layers import root_relative
-from diffpose_core.models.windows import cut_windows
+from diffpose_core.models.windows import VIDEO_FPS, cut_windows
 from diffpose_core.skeleton import NUM_JOINTS, constant_bones, stature
 from diffpose_core.structures import Cancelled, DiffusionTrace, Intrinsics, InvalidInput, LiftResult, PoseClip2D
 from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, standard_normal
@@ -41,8 +41,6 @@ ScheduleName = Literal["supplement", "converging"]
 #: Whether the context encoder reads single frames or windows of a video.
 Setting = Literal["frame", "video"]
 ENCODERS: Mapping[Setting, str] = {"frame": "graformer", "video": "mixste"}
-#: Frames a second of the video that the video encoder was trained on.
-_VIDEO_FPS = 30.0
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 #: Frames that are worked on at a time: bounds memory whatever a clip's length.
@@ -191,7 +189,7 @@ def prepare(
     Raises InvalidInput on frame numbers outside the clip.
     """
     numbers = _frame_numbers(clip, frames)
-    every = max(1, round(clip.fps / _VIDEO_FPS))
+    every = max(1, round(clip.fps / VIDEO_FPS))
     windows = cut_windows(numbers, len(clip), models.encoder.receptive_field, every)
     read, place = np.unique(windows.frames, return_inverse=True)
     around = clip_view(clip, read)
@@ -465,6 +463,7 @@ def lift(
         "weights": name,
         "weights_sha256": fingerprint(dict(network.state_dict())),
         "encoder_sha256": fingerprint(encoder_tensors(loaded.encoder)),
+        "baseline": loaded.encoder.title,
         "clip": clip.name,
         "clip_sha256": clip_hash(clip),
         "settings": {

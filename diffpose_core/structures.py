@@ -196,7 +196,7 @@ class LiftResult:
     pose3d: (F, 17, 3), the prediction. hypotheses: (F, H, 17, 3), the poses that it is the mean of (but for bone
     lengths that were made constant); H is 0 where they were not kept. joint_std: (F, 17), how far the hypotheses lie
     from their mean (root mean square distance). guessed: (F, 17) bool, joints that no detector placed in the image.
-    baseline: (F, 17, 3), the Graformer alone. fps: frames a second.
+    baseline: (F, 17, 3), the context encoder alone. fps: frames a second.
     provenance: versions, weights, settings and the clip's hash. root_cam: (F, 3), where the hip is, and
     root_error_px: (F,), how far the pose projected from there is from the detected one (NaN: that frame's hip could not
     be placed, and its neighbours' places stand in); both None without intrinsics. trace: the reverse process, if it was

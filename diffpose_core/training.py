@@ -58,6 +58,7 @@ from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import UNIT_M, Denoiser, Given, gmm_features
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
+from diffpose_core.models.windows import VIDEO_FPS
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import fit_depth_residual, metric_scale
 from diffpose_core.uncertainty.reconcile import centred_and_scaled
@@ -413,6 +414,9 @@ def calibrate_encoder(network: Graformer | MixSTE, sampler: PoseSampler, num_pos
 
 
 def _sampler(motions: MotionSet, config: TrainingConfig, varied: bool = True, frames: int = 1) -> PoseSampler:
+    if frames > 1 and (motions.fps != VIDEO_FPS).any():
+        found = sorted(set(motions.fps.tolist()))
+        raise InvalidInput(f"windows are trained at {VIDEO_FPS:g} frames a second, found motions at {found}")
     return PoseSampler(motions, config.bone_variation if varied else 0.0, frames=frames)
 
 

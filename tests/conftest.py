@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from diffpose_core.camera import look_at_camera
-from diffpose_core.config import PRESETS, GraformerConfig, to_dict
+from diffpose_core.config import PRESETS, GraformerConfig, MixSTEConfig, to_dict
 from diffpose_core.datasets.detector import clip_from_motion
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.graformer import Graformer
+from diffpose_core.models.mixste import MixSTE
 from diffpose_core.pipeline import Models, load_models
 from diffpose_core.structures import PoseClip2D
 from diffpose_core.uncertainty.indeterminate import DepthResidual
@@ -48,7 +49,7 @@ TINY_DENOISER = {"channels": 32, "context_channels": 16, "num_blocks": 1, "num_h
 
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of checkpoints with random weights: the encoder and every denoiser that is compared."""
+    """A folder of checkpoints with random weights: both encoders and every denoiser that is compared."""
     folder = tmp_path_factory.mktemp("weights")
     generator = torch.Generator().manual_seed(0)
 
@@ -62,24 +63,36 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def record(kind: str, name: str, config: object, encoder: str | None = None) -> Record:
         return Record(kind, name, to_dict(config), {}, "random", "none", 0, {}, "Apache-2.0", encoder_sha256=encoder)
 
-    network = Graformer(GraformerConfig(**TINY_ENCODER))
-    seeded_weights(network)
+    of_frames = ("diffpose", "diffpose_no_context", "diffpose_standard", "diffpose_supplement", "diffpose_paper")
+    of_video = ("diffpose_video", "diffpose_video_no_context", "diffpose_video_standard")
     depth = DepthResidual(torch.eye(17), torch.full((17,), 0.002), torch.full((17,), 0.5))
-    encoder = ContextEncoder(network, depth)
-    tensors = encoder_tensors(encoder)
-    save_checkpoint(folder / "graformer.safetensors", tensors, record("graformer", "graformer", network.config))
-    for name in ("diffpose", "diffpose_no_context", "diffpose_standard", "diffpose_supplement", "diffpose_paper"):
-        config = replace(PRESETS[name].network, **TINY_DENOISER)
-        denoiser = seeded_weights(Denoiser(config))
-        own = record("denoiser", name, config, fingerprint(tensors))
-        save_checkpoint(folder / f"{name}.safetensors", dict(denoiser.state_dict()), own)
+    for network, names in (
+        (Graformer(GraformerConfig(**TINY_ENCODER)), of_frames),
+        (MixSTE(MixSTEConfig(receptive_field=9, **TINY_ENCODER)), of_video),
+    ):
+        seeded_weights(network)
+        encoder = ContextEncoder(network, depth)
+        tensors = encoder_tensors(encoder)
+        own = record(encoder.name, encoder.name, network.config)
+        save_checkpoint(folder / f"{encoder.name}.safetensors", tensors, own)
+        for name in names:
+            config = replace(PRESETS[name].network, **TINY_DENOISER)
+            denoiser = seeded_weights(Denoiser(config))
+            own = record("denoiser", name, config, fingerprint(tensors))
+            save_checkpoint(folder / f"{name}.safetensors", dict(denoiser.state_dict()), own)
     return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_models(tiny_weights: Path) -> Models:
-    """The loaded networks of `tiny_weights`."""
+    """The loaded networks of `tiny_weights`, of single frames."""
     return load_models(tiny_weights)
+
+
+@pytest.fixture(scope="session")
+def tiny_video_models(tiny_weights: Path) -> Models:
+    """The loaded networks of `tiny_weights`, of windows of nine frames."""
+    return load_models(tiny_weights, "video")
 
 
 @pytest.fixture(scope="session")

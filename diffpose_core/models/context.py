@@ -50,6 +50,11 @@ class ContextEncoder:
         return "mixste" if isinstance(self.network, MixSTE) else "graformer"
 
     @property
+    def title(self) -> str:
+        """The name as people read it."""
+        return {"mixste": "MixSTE", "graformer": "Graformer"}[self.name]
+
+    @property
     def receptive_field(self) -> int:
         """Frames of a window; 1 for an encoder of single frames."""
         return self.network.receptive_field

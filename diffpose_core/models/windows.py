@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+#: Frames a second of the windows that video encoders are trained on.
+VIDEO_FPS = 30.0
+
 
 @dataclass(frozen=True)
 class Windows:

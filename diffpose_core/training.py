@@ -1,8 +1,8 @@
 """One training path for the context encoder (which is also the baseline) and for every denoiser.
 
 Lightning runs the loop: Adam, learning-rate decay, a moving average of the weights, mixed precision, several processes,
-checkpoints after every epoch and resuming from the last one. Batches of an epoch are decided by (seed, epoch, rank)
-alone, so that a run that was killed goes on as it would have.
+checkpoints after every epoch and resuming from the last one. Batches of an epoch are decided by (seed, epoch) alone,
+so that a run that was killed goes on as it would have, and several processes learn from what one would.
 """
 
 from __future__ import annotations
@@ -77,19 +77,25 @@ def mean_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 class _Stream(IterableDataset[Any]):
-    """Batches of one epoch from a draw function (size, generator) -> batch."""
+    """Batches of one epoch from a draw function (size, generator) -> batch; of several processes each takes its part.
+
+    Raises InvalidInput where the batch can't be shared evenly.
+    """
 
     def __init__(self, draw: Any, config: TrainingConfig, epoch: int, rank: int, world_size: int) -> None:
-        self.draw, self.config, self.epoch, self.rank = draw, config, epoch, rank
-        self.size = config.batch_size // world_size
+        if config.batch_size % world_size:
+            raise InvalidInput(f"a batch of {config.batch_size} can't be shared evenly by {world_size} processes")
+        self.draw, self.config, self.epoch, self.rank, self.world_size = draw, config, epoch, rank, world_size
 
     def __len__(self) -> int:
         return max(1, self.config.samples_per_epoch // self.config.batch_size)
 
     def __iter__(self) -> Iterator[Any]:
-        generator = seeded("cpu", self.config.seed, self.epoch, self.rank)
+        generator = seeded("cpu", self.config.seed, self.epoch, 0)
         for _ in range(len(self)):
-            yield self.draw(self.size, generator)
+            # Drawing is cheap beside training, so that every process draws it all: the same poses, however many share.
+            batch = self.draw(self.config.batch_size, generator)
+            yield {name: tensor.chunk(self.world_size)[self.rank] for name, tensor in batch.items()}
 
 
 class _Task(pl.LightningModule):

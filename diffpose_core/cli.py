@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,21 +74,89 @@ def _evaluate(args: argparse.Namespace) -> None:
     from diffpose_core.evaluation import evaluate
     from diffpose_core.pipeline import load_models
 
-    # Said before the work is done, not after it.
-    if args.json and not Path(args.json).absolute().parent.is_dir():
-        raise InvalidInput(f"{args.json}: there is no such folder to write to")
+    _check_folder(args.json)
     clips = None if args.clips is None else range(args.clips)
     report = evaluate(
         args.data, load_models(args.weights, args.setting), args.stride, args.steps, args.hypotheses, args.seed, clips,
         args.mixed_precision, args.workers, _progress("clips", args.quiet),
     )  # fmt: skip
-    report["provenance"] |= {
-        "command": shlex.join(["diffpose", *_without_paths(args.argv)]),
-        "date": datetime.now(UTC).date().isoformat(),
-    }
+    report["provenance"] |= _made_by(args)
     if args.json:
         Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
     print(results_table(report))
+
+
+def _made_by(args: argparse.Namespace) -> dict[str, str]:
+    """The command and the day, for a report's provenance."""
+    return {
+        "command": shlex.join(["diffpose", *_without_paths(args.argv)]),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def _check_folder(path: str | None) -> None:
+    """Raise InvalidInput before work is done whose result could not be written."""
+    if path and not Path(path).absolute().parent.is_dir():
+        raise InvalidInput(f"{path}: there is no such folder to write to")
+
+
+def _calibrate(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from diffpose_core.calibration import Settings, calibrate, look, provenance, report
+    from diffpose_core.io.calibrations import write_calibration
+    from diffpose_core.pipeline import load_models
+
+    for path in (args.out, args.json):
+        _check_folder(path)
+    models = load_models(args.weights, args.setting)
+    network = args.network or models.pick()[0]
+    settings = Settings(args.stride, args.steps, args.hypotheses, args.seed,
+                        None if args.clips is None else range(args.clips), args.mixed_precision)  # fmt: skip
+    progress = _progress("clips", args.quiet)
+    calibration = calibrate(args.data, models, network, settings, progress)
+    calibration = replace(calibration, provenance={**calibration.provenance, **_made_by(args)})
+    write_calibration(calibration, args.out)
+    print(f"wrote {args.out}")
+    if args.test is None:
+        return
+    started = time.time()
+    settings = replace(settings, stride=args.test_stride or args.stride)
+    seen = look(args.test, models, network, settings, progress)
+    found = report(calibration, seen)
+    found["provenance"] = {
+        **provenance(args.test, models, settings, seen, time.time() - started), **_made_by(args),
+        "network": network, "weights_sha256": calibration.weights_sha256,
+        "encoder_sha256": calibration.encoder_sha256, "fitted_to": dict(calibration.provenance),
+    }  # fmt: skip
+    if args.json:
+        Path(args.json).write_text(json.dumps(found, indent=1) + "\n")
+    print(calibration_table(found))
+
+
+def calibration_table(report: dict[str, Any]) -> str:
+    """A calibration's report as text."""
+    before, after = (report["reliability"][kind] for kind in ("before", "after"))
+    expected, regions = report["expected_error"], report["regions"]
+    lines = [
+        f"{report['provenance']['data']}, {report['views']} views of {report['clips']} clips, "
+        f"{report['provenance']['hypotheses']} hypotheses",
+        f"{'central intervals of':22s}" + "".join(f"{100 * level:6.0f} %" for level in report["nominal"]),
+    ]
+    for label, row in (("hold, as drawn", before), ("hold, widened", after)):
+        lines.append(f"{label:22s}" + "".join(f"{100 * share:6.1f} %" for share in row["coverage"]))
+    for label, row in (("as drawn", before), ("widened", after)):
+        score = row["energy_score_mm"]["mean"]
+        lines.append(f"hypotheses {label}: spread {row['spread_mm']:.1f} mm, energy score {score:.2f} mm")
+    lines += [
+        f"expected error {expected['expected_mm']:.1f} mm, observed {expected['observed_mm']:.1f} mm; correlation "
+        + ", ".join(f"{n.replace('_', ' ')} {'-' if v is None else format(v, '.2f')}"
+                    for n, v in expected["correlation"].items()),
+        "regions of " + ", ".join(
+            f"{100 * level:.0f} % hold {100 * share:.1f} % ({radius:.0f} mm)"
+            for level, share, radius in zip(regions["levels"], regions["coverage"], regions["radius_mm"], strict=True)),
+    ]  # fmt: skip
+    return "\n".join(lines)
 
 
 def results_table(report: dict[str, Any]) -> str:
@@ -281,6 +350,19 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that share the clips")
     evaluate.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the diffusion networks")
 
+    calibrate = command(
+        "calibrate", _calibrate, "Measure which error to expect of each joint, on data that was not trained on."
+    )
+    calibrate.add_argument("--data", required=True, help="validation motions in Mocap-17 layout (.npz) to fit to")
+    calibrate.add_argument("--test", default=None, help="motions to report on that were not fitted to (.npz)")
+    calibrate.add_argument("--network", default=None, help="which denoiser; by default DiffPose itself")
+    calibrate.add_argument("--stride", type=int, default=15, help="every how many frames")
+    calibrate.add_argument("--test-stride", type=int, default=None, help="of the test motions; by default the same")
+    calibrate.add_argument("--clips", type=int, default=None, help="only the first clips of either file")
+    calibrate.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the diffusion network")
+    calibrate.add_argument("-o", "--out", required=True, help="the calibration to write, NAME.calibration.json")
+    calibrate.add_argument("--json", default=None, help="write the report on the test motions to this file")
+
     lift = command("lift", _lift, "Lift a 2D clip, or a folder of them, to 3D.")
     lift.add_argument(
         "clip", help="2D poses of any format in docs/formats.md, a folder of OpenPose's files, or a folder of clips"
@@ -306,12 +388,12 @@ def parser() -> argparse.ArgumentParser:
     lift.add_argument("--schedule", default="converging", choices=("converging", "supplement"), help="noise schedule")
     lift.add_argument("--eta", type=float, default=0.0, help="0: deterministic, 1: ancestral sampling")
 
-    for sub in (evaluate, lift):
+    for sub, hypotheses in ((evaluate, 5), (lift, 5), (calibrate, 20)):
         sub.add_argument(
             "--setting", default="frame", choices=("frame", "video"), help="context of single frames or of 27 frames"
         )
         sub.add_argument("--steps", type=int, default=5, help="DDIM steps, 1 to 50")
-        sub.add_argument("--hypotheses", type=int, default=5, help="poses drawn from H_K")
+        sub.add_argument("--hypotheses", type=int, default=hypotheses, help="poses drawn from H_K")
         sub.add_argument("--seed", type=int, default=0, help="decides every random number")
         sub.add_argument("--weights", default=None, help="folder of checkpoints; by default the bundled ones")
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from diffpose_core.bootstrap import interval, resampled_means
 from diffpose_core.camera import evaluation_cameras
 from diffpose_core.config import UncertaintyConfig, to_dict
 from diffpose_core.datasets.detector import DetectorConfig, detect_motion
@@ -34,7 +35,6 @@ _REFERENCES = (
     *(f"{encoder}{suffix}" for encoder in ENCODERS.values() for suffix in ("", "_reconciled")),
     *(f"diffpose{setting}{form}" for setting in ("", "_video") for form in ("_no_context", "_standard")),
 )
-_RESAMPLES = 2000
 
 
 def evaluation_clips(motions: MotionSet, clip: int, detector: DetectorConfig | None = None) -> list[PoseClip2D]:
@@ -121,7 +121,8 @@ def predictions(
     return {name: prepared.view.to_cam(pose).numpy() for name, pose in found.items()}
 
 
-def _chosen(motions: MotionSet, clips: range | None) -> range:
+def chosen_clips(motions: MotionSet, clips: range | None) -> range:
+    """Numbers of the clips to measure, all by default. Raises InvalidInput where one is out of range, or none is."""
     chosen = range(len(motions)) if clips is None else clips
     if len(chosen) == 0 or min(chosen) < 0 or max(chosen) >= len(motions):
         raise InvalidInput(f"clips must be numbers from 0 to {len(motions) - 1}, found {chosen}")
@@ -191,28 +192,24 @@ def _gather(
 def _gains(of_clips: Mapping[int, Mapping[str, _Sums]]) -> dict[str, dict[str, dict[str, Any]]]:
     """How much lower than each reference's the methods' errors are, in percent, with 95 % bootstrap intervals.
 
-    Clips are drawn with replacement, the same ones for every method. Source: Efron, "Bootstrap methods" (1979).
+    Clips are drawn with replacement, the same ones for every method.
     """
     clips = [of_clips[number] for number in sorted(of_clips)]
-    resampled = np.random.default_rng(0).integers(len(clips), size=(_RESAMPLES, len(clips)))
-    # Row 0 is the clips themselves, the others are resamples of them.
-    picks = np.concatenate((np.arange(len(clips))[None], resampled))
 
     def mean_error(name: str) -> np.ndarray:
-        total = np.stack([clip[name].total for clip in clips])[picks].sum(1)
-        count = np.stack([clip[name].count for clip in clips])[picks].sum(1)
-        return total / np.maximum(count, 1)[:, None]
+        count = np.stack([clip[name].count for clip in clips])
+        return resampled_means(np.stack([clip[name].total for clip in clips]), count[:, None])
 
     errors = {name: mean_error(name) for name in clips[0]}
     gains: dict[str, dict[str, dict[str, Any]]] = {}
     for reference in (name for name in _REFERENCES if name in errors):
         for name in errors:
             percent = 100.0 * (1.0 - errors[name] / np.maximum(errors[reference], 1e-12))
-            interval = np.percentile(percent[1:], (2.5, 97.5), axis=0)
+            ends = interval(percent)
             if name != reference:
                 gains.setdefault(reference, {})[name] = {
                     kind + metric.removesuffix("_mm"): {
-                        "percent": float(percent[0, row, column]), "interval": interval[:, row, column].tolist()
+                        "percent": float(percent[0, row, column]), "interval": ends[:, row, column].tolist()
                     }
                     for column, kind in ((0, ""), (1, "hidden_"))
                     for row, metric in enumerate(_METRICS)
@@ -262,7 +259,7 @@ def evaluate(
         raise InvalidInput(f"the number of workers must be at least 1, found {workers}")
     started = time.time()
     motions = load_mocap17(data)
-    chosen = _chosen(motions, clips)
+    chosen = chosen_clips(motions, clips)
     settings = _Settings(stride, steps, hypotheses, seed, mixed_precision)
     if workers == 1:
         measured = (_measure_clip(motions, number, models, settings) for number in chosen)
@@ -317,7 +314,7 @@ def detector_statistics(data: str | Path, clips: range | None = None) -> dict[st
     error_sum, counts = np.zeros(2), np.zeros(2)
     two_modes, limb_frames, swaps, joints, lag_products, lag_squares = 0, 0, 0, 0, 0.0, 0.0
     errors_seen: list[list[np.ndarray]] = [[], []]
-    chosen = _chosen(motions, clips)
+    chosen = chosen_clips(motions, clips)
     for number in chosen:
         joints_world = motions.clip_world(number)
         cameras = evaluation_cameras(joints_world[:, 0])

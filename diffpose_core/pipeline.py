@@ -11,7 +11,7 @@ import hashlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ from diffpose_core.datasets.sampling import seeded
 from diffpose_core.diffusion.forward import forward_chain
 from diffpose_core.diffusion.reverse import ReverseStep, reverse_process
 from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.io.calibrations import calibration_path, read_calibration
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder
 from diffpose_core.models.context import Context, ContextEncoder
 from diffpose_core.models.denoiser import Denoiser, Given, gmm_features
@@ -33,7 +34,9 @@ from diffpose_core.models.layers import root_relative
 from diffpose_core.models.windows import VIDEO_FPS, cut_windows
 from diffpose_core.skeleton import NUM_JOINTS, constant_bones, stature
 from diffpose_core.structures import Cancelled, DiffusionTrace, Intrinsics, InvalidInput, LiftResult, PoseClip2D
+from diffpose_core.uncertainty.expected_error import Calibration, known_of
 from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, standard_normal
+from diffpose_core.uncertainty.indeterminate import metric_scale
 from diffpose_core.uncertainty.mixtures import clip_mixture
 from diffpose_core.uncertainty.view import View, normalise_view
 
@@ -61,12 +64,13 @@ _FIT, _START, _FORWARD = 1, 2, 3
 @dataclass(frozen=True)
 class Models:
     """Loaded weights. encoder: the context encoder and baseline. denoisers: by preset name. records: what each file
-    says of itself.
+    says of itself. calibrations: of denoisers whose errors were measured, by preset name.
     """
 
     encoder: ContextEncoder
     denoisers: Mapping[str, Denoiser]
     records: Mapping[str, Record]
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
     def pick(
         self, context: bool = True, diffusion: Literal["gmm", "standard"] = "gmm", schedule: ScheduleName = "converging"
@@ -85,9 +89,11 @@ class Models:
 
 
 def load_models(directory: str | Path | None = None, setting: Setting = "frame") -> Models:
-    """Load every checkpoint of a directory, the bundled one by default, that belongs to a setting.
+    """Load every checkpoint of a directory, the bundled one by default, that belongs to a setting, and the
+    calibrations beside them.
 
-    Raises InvalidInput if the encoder is missing, or if a file is damaged or was trained on another encoder.
+    A calibration that was measured with other weights is left out. Raises InvalidInput if the encoder is missing, or if
+    a file is damaged or was trained on another encoder.
     """
     folder = Path(directory) if directory is not None else CHECKPOINTS
     if setting not in ENCODERS:
@@ -99,7 +105,20 @@ def load_models(directory: str | Path | None = None, setting: Setting = "frame")
         path = folder / f"{name}.safetensors"
         if isinstance(preset.network, DenoiserConfig) and preset.encoder == encoder.name and path.is_file():
             denoisers[name], records[name] = load_denoiser(path, encoder)
-    return Models(encoder, denoisers, records)
+    return Models(encoder, denoisers, records, _calibrations(folder, encoder, denoisers))
+
+
+def _calibrations(folder: Path, encoder: ContextEncoder, denoisers: Mapping[str, Denoiser]) -> dict[str, Calibration]:
+    found = {}
+    for name, network in denoisers.items():
+        path = calibration_path(folder / f"{name}.safetensors")
+        if not path.is_file():
+            continue
+        calibration = read_calibration(path)
+        held_for = (calibration.weights_sha256, calibration.encoder_sha256)
+        if held_for == (fingerprint(dict(network.state_dict())), fingerprint(encoder_tensors(encoder))):
+            found[name] = calibration
+    return found
 
 
 @dataclass(frozen=True)
@@ -238,7 +257,7 @@ def reverse_steps(
     def per_hypothesis(tensor: Tensor) -> Tensor:
         return tensor[:, None].expand(-1, hypotheses, *tensor.shape[1:]).flatten(0, 1)
 
-    context = prepared.reconciled if config.context_input == "reconciled" else prepared.context
+    context = started_from(prepared, network)
     given = Given(
         features=per_hypothesis(context.features),
         pose=per_hypothesis(context.pose_view),
@@ -263,6 +282,32 @@ def reverse_steps(
 
     schedule = make_schedule(config.schedule, config.num_steps)
     return reverse_process(denoise, start, schedule, steps, eta, mean, shared_noise, config.prediction_type)
+
+
+def started_from(prepared: Prepared, network: Denoiser) -> Context:
+    """The encoder's features and pose that a network is given: of the detected 2D pose or of the reconciled one."""
+    return prepared.reconciled if network.config.context_input == "reconciled" else prepared.context
+
+
+def mixture_std_m(prepared: Prepared) -> Tensor:
+    """Spread of each joint's 2D mixture, root mean square over both axes, (F, J) metres at the hip's distance."""
+    scale, _ = metric_scale(prepared.view, prepared.context.pose_view)
+    return prepared.view.joint_std_norm * scale[:, None]
+
+
+def expected_error(
+    prepared: Prepared, network: Denoiser, calibration: Calibration, hypotheses_cam: np.ndarray
+) -> np.ndarray:
+    """The error to expect of every joint of the hypotheses' mean, (F, J) metres.
+
+    hypotheses_cam: (F, H, J, 3), what the network made of the prepared frames, at least two a frame. It is the mean
+    error of such joints on the motions that the calibration was measured on, with the simulated detector. Raises
+    InvalidInput on a single hypothesis.
+    """
+    hypotheses = prepared.view.to_view(torch.from_numpy(hypotheses_cam)).numpy()
+    started = started_from(prepared, network).pose_view.numpy()
+    known = known_of(hypotheses, started, mixture_std_m(prepared).numpy(), calibration.usual_view)
+    return calibration.expected_error(known).astype(np.float32)
 
 
 def reverse_trace(
@@ -428,7 +473,8 @@ def lift(
         _must_fit("the states", (count, steps + 1, 2 * hypotheses, *pose_shape), "ask for the trace of fewer frames")
     pose, baseline = (np.empty((count, *pose_shape), dtype=np.float32) for _ in range(2))
     kept = np.empty((count, hypotheses if keep_hypotheses else 0, *pose_shape), dtype=np.float32)
-    joint_std, points_std_px = (np.empty((count, NUM_JOINTS), dtype=np.float32) for _ in range(2))
+    joint_std, expected, points_std_px = (np.empty((count, NUM_JOINTS), dtype=np.float32) for _ in range(3))
+    calibration = loaded.calibrations.get(name) if hypotheses > 1 else None
     points_px = np.empty((count, NUM_JOINTS, 2))
     traces: list[DiffusionTrace] = []
     for begin in range(0, count, window):
@@ -446,6 +492,8 @@ def lift(
             kept[rows] = final.numpy()
         pose[rows] = final.mean(1).numpy()
         joint_std[rows] = (final - final.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt().numpy()
+        if calibration is not None:
+            expected[rows] = expected_error(prepared, network, calibration, final.numpy())
         baseline[rows] = prepared.baseline
         mixture = clip_mixture(clip.frames(block))
         points_px[rows], points_std_px[rows] = mixture.argmax_px, np.sqrt(np.square(mixture.std_px).mean(-1))
@@ -477,6 +525,7 @@ def lift(
         pose3d=pose,
         hypotheses=kept,
         joint_std=joint_std,
+        expected_error=None if calibration is None else expected,
         guessed=clip.guessed[numbers],
         baseline=baseline,
         fps=clip.fps,
@@ -514,6 +563,7 @@ def scaled_to_stature(result: LiftResult, stature_m: float) -> LiftResult:
         pose3d=scaled(result.pose3d),
         hypotheses=scaled(result.hypotheses),
         joint_std=scaled(result.joint_std),
+        expected_error=None if result.expected_error is None else scaled(result.expected_error),
         baseline=scaled(result.baseline),
         root_cam=None if result.root_cam is None else scaled(result.root_cam),
         trace=trace,

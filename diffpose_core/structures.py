@@ -195,7 +195,9 @@ class LiftResult:
 
     pose3d: (F, 17, 3), the prediction. hypotheses: (F, H, 17, 3), the poses that it is the mean of (but for bone
     lengths that were made constant); H is 0 where they were not kept. joint_std: (F, 17), how far the hypotheses lie
-    from their mean (root mean square distance). guessed: (F, 17) bool, joints that no detector placed in the image.
+    from their mean (root mean square distance). expected_error: (F, 17), how far each joint of the prediction is to be
+    expected from the truth, or None where the weights were not calibrated or there is but one hypothesis
+    (`uncertainty.expected_error`). guessed: (F, 17) bool, joints that no detector placed in the image.
     baseline: (F, 17, 3), the context encoder alone. fps: frames a second.
     provenance: versions, weights, settings and the clip's hash. root_cam: (F, 3), where the hip is, and
     root_error_px: (F,), how far the pose projected from there is from the detected one (NaN: that frame's hip could not
@@ -213,6 +215,7 @@ class LiftResult:
     root_cam: np.ndarray | None = None
     root_error_px: np.ndarray | None = None
     trace: DiffusionTrace | None = None
+    expected_error: np.ndarray | None = None
 
     def __len__(self) -> int:
         return int(self.pose3d.shape[0])

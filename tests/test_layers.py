@@ -14,10 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent
 #: From the bottom up; a module may import its own layer and those below. A folder stands for all that is in it.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("skeleton", "structures", "config"),
-    ("camera", "metrics", "uncertainty", "diffusion"),
+    ("camera", "metrics", "bootstrap", "uncertainty", "diffusion"),
     ("models",),
     ("io", "datasets"),
-    ("pipeline", "training", "evaluation", "corpus"),
+    ("pipeline", "training", "evaluation", "calibration", "ablations", "corpus"),
     ("cli", "__main__"),
 )
 MATHS = LAYERS[1]

@@ -1,0 +1,86 @@
+"""A calibration as plain JSON beside the checkpoint that it was measured for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffpose_core.io.safe import parse_json
+from diffpose_core.skeleton import JOINT_NAMES
+from diffpose_core.structures import InvalidInput
+from diffpose_core.uncertainty.expected_error import FEATURES, LEVELS, Calibration
+
+FORMAT = "diffpose-calibration/1"
+MAX_BYTES = 200_000
+_DIGITS = 6
+
+
+def calibration_path(checkpoint: str | Path) -> Path:
+    """Where a checkpoint's calibration lies: diffpose.calibration.json beside diffpose.safetensors."""
+    path = Path(checkpoint)
+    return path.with_name(f"{path.stem}.calibration.json")
+
+
+def write_calibration(calibration: Calibration, path: str | Path) -> None:
+    """Write a calibration, joint by joint."""
+    joints = {
+        name: {
+            "coefficients": dict(zip((*FEATURES, "constant_m"), _numbers(calibration.coefficients[j]), strict=True)),
+            "usual_view_m": _numbers(calibration.usual_view[j]),
+            "spread_factor": _numbers(calibration.spread_factor[j]),
+            "radii": dict(zip(map(str, LEVELS), _numbers(calibration.radii[j]), strict=True)),
+        }
+        for j, name in enumerate(JOINT_NAMES)
+    }
+    content = {
+        "format": FORMAT,
+        "about": "expected error in metres = coefficients x features + constant_m (uncertainty/expected_error.py); a "
+        "radius is a multiple of it",
+        "network": calibration.network,
+        "weights_sha256": calibration.weights_sha256,
+        "encoder_sha256": calibration.encoder_sha256,
+        "provenance": dict(calibration.provenance),
+        "joints": joints,
+    }
+    Path(path).write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _numbers(values: np.ndarray) -> Any:
+    return np.round(values.astype(np.float64), _DIGITS).tolist()
+
+
+def read_calibration(path: str | Path) -> Calibration:
+    """Read and check a calibration. Raises InvalidInput that says what was found and what is expected."""
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise InvalidInput(f"{path}: {size} bytes; a calibration stays under {MAX_BYTES}")
+        content = parse_json(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InvalidInput(f"{path}: can't be read ({error.strerror})") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise InvalidInput(f"{path}: expected a calibration of format {FORMAT!r}, found {found!r}")
+    network, weights, encoder = (content.get(name) for name in ("network", "weights_sha256", "encoder_sha256"))
+    if not (isinstance(network, str) and isinstance(weights, str) and isinstance(encoder, str)):
+        raise InvalidInput(f"{path}: network and fingerprints must be texts, found {network}, {weights}, {encoder}")
+    provenance = content.get("provenance")
+    if not isinstance(provenance, dict):
+        raise InvalidInput(f"{path}: provenance must be an object, found {type(provenance).__name__}")
+    try:
+        rows = [content["joints"][name] for name in JOINT_NAMES]
+        lists = (
+            [[row["coefficients"][name] for name in (*FEATURES, "constant_m")] for row in rows],
+            [row["usual_view_m"] for row in rows],
+            [row["spread_factor"] for row in rows],
+            [[row["radii"][str(level)] for level in LEVELS] for row in rows],
+        )
+        coefficients, usual, factor, radii = (np.array(values, dtype=np.float64) for values in lists)
+        return Calibration(network, weights, encoder, coefficients, usual, factor, radii, provenance)
+    except (KeyError, TypeError, ValueError) as error:
+        # InvalidInput is a ValueError too, and says what is wrong.
+        raise InvalidInput(f"{path}: a joint's numbers are missing or are none ({error!r})") from error

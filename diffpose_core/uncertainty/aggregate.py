@@ -1,0 +1,42 @@
+"""Many hypotheses to one pose by how well each explains the picture: projected, it must fall where the heatmaps are.
+
+A wrong depth may fit as well as a right one, but a wrong mode of a heatmap explains the picture badly. Nothing but the
+2D mixtures is asked, so that this needs no truth, unlike the best of N.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from diffpose_core.uncertainty.indeterminate import metric_scale
+from diffpose_core.uncertainty.view import View
+
+
+def reprojection_log_prob(view: View, poses_view: Tensor) -> Tensor:
+    """Log-density of every joint's place in the picture under its 2D mixture, (B, H, J, 3) -> (B, H, J), nats.
+
+    poses_view: metres, root-relative, view frame. Scale and distance are those of the hypotheses' mean, so that no
+    hypothesis is favoured for its size; densities are per square normalised unit.
+    """
+    scale, distance = metric_scale(view, poses_view.mean(1))
+    perspective = (1.0 + poses_view[..., 2:] / distance[:, None, None, None]).clamp_min(0.1)
+    place = (poses_view[..., :2] / (scale[:, None, None, None] * perspective))[..., None, :]
+    stds = view.stds_norm[:, None]
+    white = (place - view.means_norm[:, None]) / stds
+    log_density = -0.5 * white.square().sum(-1) - stds.log().sum(-1) - math.log(2.0 * math.pi)
+    return torch.logsumexp(view.weights.log()[:, None] + log_density, dim=-1)
+
+
+def weighted_by_reprojection(view: View, poses_view: Tensor, by_joint: bool = False) -> Tensor:
+    """The mean of the hypotheses, each weighted by how likely its projection is, (B, H, J, 3) -> (B, J, 3), metres.
+
+    by_joint: every joint by itself, which may mix hypotheses within a pose, instead of whole poses.
+    Source: the idea of aggregating by reprojection is Shan et al., "D3DP" (ICCV 2023); the mixtures are ours.
+    """
+    log_prob = reprojection_log_prob(view, poses_view)
+    if not by_joint:
+        log_prob = log_prob.sum(-1, keepdim=True)
+    return (log_prob.softmax(1)[..., None] * poses_view).sum(1)

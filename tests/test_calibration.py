@@ -1,0 +1,148 @@
+"""Calibrating from the command line, what the report says, and the expected error that `lift` returns."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from diffpose_core.calibration import Seen, Settings, fit, look, report
+from diffpose_core.cli import calibration_table, main
+from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
+from diffpose_core.datasets.procedural import procedural_motion
+from diffpose_core.io.calibrations import calibration_path, read_calibration
+from diffpose_core.pipeline import lift, load_models, scaled_to_stature
+from diffpose_core.structures import InvalidInput
+
+SETTINGS = Settings(stride=12, steps=1, hypotheses=4)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Three short clips."""
+    clips = [procedural_motion("walk", seed, 2.0)[:45] for seed in (1, 2, 3)]
+    path = tmp_path_factory.mktemp("data") / "motions.npz"
+    save_mocap17(motion_set(clips, 30.0, name=["a", "b", "c"], action=["walk"] * 3), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def weights(tiny_weights, data, tmp_path_factory):
+    """The tiny weights with a calibration beside them, made by the command, and its report."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    for path in tiny_weights.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    out, report_path = calibration_path(folder / "diffpose.safetensors"), folder / "report.json"
+    words = ["calibrate", "--data", data, "--test", data, "--weights", folder, "--stride", 12, "--test-stride", 15,
+             "--steps", 1, "--hypotheses", 4, "-o", out, "--json", report_path, "--quiet"]  # fmt: skip
+    assert main([str(word) for word in words]) == 0
+    return folder
+
+
+def ideal(count=600, hypotheses=20, seed=0):
+    """What a perfectly calibrated network would make of views: truth and hypotheses are draws of the same law."""
+    generator = np.random.default_rng(seed)
+    std = generator.uniform(0.01, 0.04, (count, 1, 17, 1))
+    std[:, :, 0] = 0
+    drawn = std * generator.standard_normal((count, hypotheses + 1, 17, 3))
+    zero = np.zeros((count, 17, 3))
+    return Seen(drawn[:, 1:], zero, np.full((count, 17), 0.01), drawn[:, 0], drawn[:, 0, :, 0] > 0.01,
+                np.arange(count) % 30)  # fmt: skip
+
+
+def test_a_perfect_network_is_found_to_be_one(tiny_models):
+    seen = ideal()
+    made = fit(seen, "diffpose", tiny_models, {})
+    found = report(made, ideal(seed=1))
+    for kind in ("before", "after"):
+        row = found["reliability"][kind]
+        assert np.abs(np.array(row["coverage"]) - found["nominal"]).max() < 0.03
+        assert np.abs(np.array(row["ranks"]) - 1 / 21).max() < 0.01 and np.isclose(sum(row["ranks"]), 1)
+        assert np.isclose(sum(row["pit"]), 1) and len(row["pit"]) == 20
+    assert np.abs(np.array(found["regions"]["coverage"]) - [0.5, 0.8, 0.95]).max() < 0.02
+    assert np.allclose(made.spread_factor[1:], made.spread_factor[1:].mean(), rtol=0.1)
+    expected = found["expected_error"]
+    assert expected["correlation"]["all"] > 0.35 > abs(found["same_for_every_frame"]["all"]) + 0.2
+    for decile in expected["deciles"]:
+        low, high = decile["interval"]
+        assert low <= decile["observed_mm"] <= high
+        assert abs(decile["expected_mm"] / decile["observed_mm"] - 1) < 0.15
+    assert found["views"] == 600 and found["clips"] == 30
+
+
+def test_hypotheses_that_are_too_narrow_are_found_out_and_widened(tiny_models):
+    seen, new = ideal(), ideal(seed=1)
+    narrow, new = (replace(s, hypotheses=s.hypotheses.mean(1, keepdims=True) + 0.2 * (
+        s.hypotheses - s.hypotheses.mean(1, keepdims=True))) for s in (seen, new))  # fmt: skip
+    found = report(fit(narrow, "diffpose", tiny_models, {}), new)
+    before, after = (found["reliability"][kind] for kind in ("before", "after"))
+    assert before["coverage"][4] < 0.2 and abs(after["coverage"][4] - 0.5) < 0.03
+    assert before["ranks"][0] > 0.25 and after["ranks"][0] < 0.08, "the truth lies outside of narrow hypotheses"
+    assert after["energy_score_mm"]["mean"] < before["energy_score_mm"]["mean"]
+    assert after["spread_mm"] > 4 * before["spread_mm"]
+
+
+def test_the_energy_score_is_that_of_its_definition(tiny_models):
+    seen = ideal(40, 5)
+    found = report(fit(seen, "diffpose", tiny_models, {}), seen)["reliability"]["before"]["energy_score_mm"]["mean"]
+    total = 0.0
+    for poses, truth in zip(seen.hypotheses[:, :, 1:], seen.truth[:, 1:], strict=True):
+        to_truth = np.linalg.norm(poses - truth, axis=-1).mean()
+        apart = [np.linalg.norm(poses[a] - poses[b], axis=-1).mean() for a in range(5) for b in range(5) if a != b]
+        total += to_truth - 0.5 * np.mean(apart)
+    assert np.isclose(found, 1000 * total / 40)
+
+
+def test_looking_at_views(data, tiny_models):
+    seen = look(data, tiny_models, "diffpose", SETTINGS)
+    assert seen.hypotheses.shape == (3 * 4 * 4, 4, 17, 3) and seen.known(np.zeros((17, 3))).shape == (48, 17, 7)
+    assert sorted(set(seen.clip)) == [0, 1, 2] and seen.hidden.any() and not seen.hidden.all()
+    assert (seen.mixture_std > 0).all() and seen.mixture_std.max() < 1
+    for settings, message in (
+        (replace(SETTINGS, stride=0), "stride must be at least 1"),
+        (replace(SETTINGS, hypotheses=1), "at least two hypotheses, found 1"),
+        (replace(SETTINGS, clips=range(9)), "clips must be numbers from 0 to 2"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            look(data, tiny_models, "diffpose", settings)
+    with pytest.raises(InvalidInput, match="no weights for 'mine'; loaded: diffpose"):
+        look(data, tiny_models, "mine", SETTINGS)
+
+
+def test_the_command_writes_a_calibration_and_a_report(weights, data):
+    made = read_calibration(calibration_path(weights / "diffpose.safetensors"))
+    assert made.network == "diffpose" and made.provenance["data"] == "motions.npz"
+    found = json.loads((weights / "report.json").read_text())
+    assert found["provenance"]["stride"] == 15 and found["provenance"]["fitted_to"]["stride"] == 12
+    assert found["provenance"]["command"].startswith("diffpose calibrate --data motions.npz")
+    assert str(weights.parent) not in (weights / "report.json").read_text()
+    table = calibration_table(found)
+    assert "central intervals of" in table and "regions of 50 % hold" in table
+
+
+def test_lift_says_what_error_to_expect_where_the_weights_were_calibrated(weights, tiny_models, walking_clip):
+    models = load_models(weights)
+    assert set(models.calibrations) == {"diffpose"}
+    settings = {"steps": 1, "hypotheses": 4, "frames": range(6)}
+    found = lift(walking_clip, models=models, **settings)
+    assert found.expected_error.shape == (6, 17) and found.expected_error.dtype == np.float32
+    assert (found.expected_error[:, 1:] > 0).all() and not found.expected_error[:, 0].any()
+    apart = lift(walking_clip, models=models, window=4, **settings)
+    assert np.allclose(apart.expected_error, found.expected_error, atol=1e-5)
+    scaled = scaled_to_stature(found, 1.8)
+    assert np.allclose(scaled.expected_error, scaled.provenance["scaled_by"] * found.expected_error, rtol=1e-5)
+    assert lift(walking_clip, models=tiny_models, **settings).expected_error is None
+    assert lift(walking_clip, models=models, **settings | {"hypotheses": 1}).expected_error is None
+    assert lift(walking_clip, models=models, context=False, **settings).expected_error is None
+
+
+def test_a_calibration_of_other_weights_is_left_out(weights, tmp_path):
+    for path in weights.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    path = calibration_path(tmp_path / "diffpose.safetensors")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "weights_sha256": "0" * 64}))
+    assert not load_models(tmp_path).calibrations
+    path.write_text("{")
+    with pytest.raises(InvalidInput, match=r"diffpose\.calibration\.json"):
+        load_models(tmp_path)

@@ -8,13 +8,14 @@ import os
 import shlex
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffpose_core.config import PRESETS, DenoiserConfig
+from diffpose_core.config import PRESETS, DenoiserConfig, MixSTEConfig
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ def _train(args: argparse.Namespace) -> None:
     from diffpose_core.training import RunOptions, shortened, train_denoiser, train_encoder
 
     preset = PRESETS[args.name]
+    if args.frames is not None:
+        if not isinstance(preset.network, MixSTEConfig):
+            raise InvalidInput(f"only mixste reads windows of frames, found --frames with {args.name}")
+        preset = replace(preset, network=replace(preset.network, receptive_field=args.frames))
     directory = Path(args.runs)
     config = shortened(preset.training, epochs=args.epochs, batch_size=args.batch_size, seed=args.seed,
                        learning_rate=args.learning_rate, samples_per_epoch=args.samples_per_epoch,
@@ -326,6 +331,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--bank-workers", type=int, default=1, help="processes that prepare them")
     for name, kind in (("epochs", int), ("batch-size", int), ("samples-per-epoch", int), ("learning-rate", float)):
         train.add_argument(f"--{name}", type=kind, default=None, help="instead of the preset's")
+    train.add_argument("--frames", type=int, default=None, help="of mixste's windows: 27, or such as 81 or 243")
     train.add_argument(
         "--start-from",
         default=None,
@@ -390,7 +396,10 @@ def parser() -> argparse.ArgumentParser:
 
     for sub, hypotheses in ((evaluate, 5), (lift, 5), (calibrate, 20)):
         sub.add_argument(
-            "--setting", default="frame", choices=("frame", "video"), help="context of single frames or of 27 frames"
+            "--setting",
+            default="frame",
+            choices=("frame", "video"),
+            help="context of single frames or of windows of video",
         )
         sub.add_argument("--steps", type=int, default=5, help="DDIM steps, 1 to 50")
         sub.add_argument("--hypotheses", type=int, default=hypotheses, help="poses drawn from H_K")

@@ -31,9 +31,10 @@ class GraformerConfig:
 
 @dataclass(frozen=True)
 class MixSTEConfig:
-    """receptive_field: frames of a window. channels: width, and the width of f_ST. num_blocks: pairs of a spatial and a
-    temporal block. cheb_order: order of both end convolutions. mlp_ratio: how much wider the temporal blocks'
-    perceptrons are inside.
+    """receptive_field: frames of a window, an odd number; the paper's are 27, 81 and 243. channels: width, and the
+    width of f_ST. num_blocks: pairs of a spatial and a temporal block. cheb_order: order of both end convolutions.
+    mlp_ratio: how much wider the temporal blocks' perceptrons are inside.
+    Raises InvalidInput where a window has no middle frame.
     """
 
     receptive_field: int = 27
@@ -43,6 +44,10 @@ class MixSTEConfig:
     cheb_order: int = 2
     mlp_ratio: int = 2
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.receptive_field < 3 or self.receptive_field % 2 == 0:
+            raise InvalidInput(f"a window needs an odd number of frames, 3 or more, found {self.receptive_field}")
 
 
 EncoderConfig = GraformerConfig | MixSTEConfig

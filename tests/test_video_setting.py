@@ -51,6 +51,25 @@ def test_windows_that_are_not_whole_are_refused():
         MixSTE(MixSTEConfig(receptive_field=5, **SMALL))(torch.zeros(7, 17, 2))
 
 
+@pytest.mark.parametrize("frames", [27, 81, 243])
+def test_the_papers_receptive_fields(walking_clip, tiny_models, frames):
+    network = MixSTE(MixSTEConfig(receptive_field=frames, **SMALL)).eval().requires_grad_(False)
+    models = replace(tiny_models, encoder=replace(tiny_models.encoder, network=network))
+    prepared = prepare(walking_clip, models, [0, 40, 69], FEW)
+    # Untrained, its temporal half changes nothing, so that the frame is what is left, at the scale of its window.
+    own = network.spatial(prepared.view.pose_norm)
+    apart = (prepared.context.pose_view[:, None] - own[None]).norm(dim=-1).mean(-1)
+    assert apart.argmin(1).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("frames", [0, 1, 26])
+def test_a_window_has_a_middle(frames, capsys):
+    with pytest.raises(InvalidInput, match=f"odd number of frames, 3 or more, found {frames}"):
+        MixSTEConfig(receptive_field=frames)
+    assert main(["train", "graformer", "--frames", "27", "--data", "a", "--validation", "b"]) == 2
+    assert "only mixste reads windows" in capsys.readouterr().err
+
+
 def test_windows_of_a_batch_do_not_see_each_other_and_their_frames_do(tiny_video_models):
     network = tiny_video_models.encoder.network
     pose = torch.randn(18, 17, 2, generator=torch.Generator().manual_seed(0))
@@ -195,10 +214,10 @@ def test_training_from_a_graformer_to_a_lifted_clip(data, tmp_path, monkeypatch,
     words = ["--data", str(data), "--validation", str(data), "--runs", str(tmp_path), "--accelerator", "cpu", "--quiet"]
     assert main(["train", "graformer", *words]) == 0
     start = str(tmp_path / "graformer.safetensors")
-    assert main(["train", "mixste", "--start-from", start, *words]) == 0
+    assert main(["train", "mixste", "--frames", "5", "--start-from", start, *words]) == 0
     assert main(["train", "diffpose_video", *words]) == 0
     encoder, record = load_encoder(tmp_path / "mixste.safetensors")
-    assert record.kind == "mixste" and encoder.receptive_field == 9
+    assert record.kind == "mixste" and encoder.receptive_field == 5
     assert {"val_mpjpe_m", "val_hidden_m", "val_mpjve_m"} <= set(record.metrics)
     # Four steps from the start: still nearly the Graformer.
     graformer = load_encoder(start)[0].network

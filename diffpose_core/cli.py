@@ -303,6 +303,84 @@ def _make_data(args: argparse.Namespace) -> None:
     print(f"wrote {args.out}: {len(motions)} clips, {motions.num_frames} frames")
 
 
+def _data(args: argparse.Namespace) -> int:
+    from diffpose_core.datasets.motion_files.build import Naming, Outcome, build
+    from diffpose_core.datasets.motion_files.convert import Settings
+    from diffpose_core.datasets.motion_files.joints import read_joint_file
+    from diffpose_core.datasets.motion_files.labels import Split, compiled, read_label_file
+
+    settings = Settings(
+        args.unit,
+        args.up,
+        args.fps,
+        None if args.joints is None else read_joint_file(_bytes(args.joints), args.joints),
+        None if args.body_model is None else Path(args.body_model),
+        args.min_seconds,
+    )
+    naming = Naming(
+        args.source,
+        None if args.pattern is None else compiled(args.pattern),
+        None if args.labels is None else read_label_file(_bytes(args.labels), args.labels),
+    )
+    split = None if args.split is None else Split(tuple(args.split), args.split_by)
+    show = _progress("files", args.quiet)
+
+    def progress(outcome: Outcome, done: int, total: int) -> None:
+        if outcome.reason:
+            print(f"\n{outcome.source.file}: {outcome.reason}", file=sys.stderr)
+        show(done, total)
+
+    command = shlex.join(["diffpose", *_without_paths(args.argv)])
+    built = build(
+        [Path(folder) for folder in args.folders], Path(args.out), settings, naming, split, args.licence, args.jobs,
+        progress, command,
+    )  # fmt: skip
+    for path, motions in built.files.values():
+        print(f"wrote {path}: {len(motions)} clips, {motions.num_frames} frames")
+    used = sum(bool(outcome.clips) for outcome in built.outcomes)
+    noted = sum(bool(outcome.notes) for outcome in built.outcomes)
+    print(
+        f"{used} of {len(built.outcomes)} files used, {len(built.failed)} could not be, {noted} with notes: "
+        f"{Path(args.out).with_suffix('.md')}"
+    )
+    if not args.licence:
+        print("diffpose: no --licence given; weights carry the terms of the motions they learn from", file=sys.stderr)
+    return 1 if built.failed else 0
+
+
+def _bytes(path: str) -> bytes:
+    """A small file's content."""
+    from diffpose_core.io.safe import check_size
+
+    try:
+        check_size(Path(path).stat().st_size, path)
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{path}: can't be read ({error.strerror})") from error
+
+
+def _add_data_arguments(data: argparse.ArgumentParser) -> None:
+    data.add_argument(
+        "folders", nargs="+", metavar="FOLDER", help="folders of motion files (and all below), or single files"
+    )
+    data.add_argument("-o", "--out", required=True, help="the data set to write (.npz), and a page (.md) beside it")
+    data.add_argument("--unit", default=None, choices=("m", "cm", "mm", "inch", "cmu"),
+                      help="unit of length; by default told by the format, or by the person's stature")  # fmt: skip
+    data.add_argument("--up", default=None, choices=("x", "y", "z"), help="axis that points up; AMASS z, others y")
+    data.add_argument("--fps", type=float, default=None, help="frames a second, instead of the files' own")
+    data.add_argument("--joints", default=None, help="JSON file: Human3.6M joint -> joint's name in the files")
+    data.add_argument("--body-model", default=None, help="for AMASS: SMPL-H or its like (.npz), or a folder a gender")
+    data.add_argument("--min-seconds", type=float, default=0.5, help="shorter clips are left out")
+    data.add_argument("--source", default=None, help="name of the source; by default the folder's")
+    data.add_argument("--labels", default=None, help="CSV with file, and any of name,source,subject,action,style")
+    data.add_argument("--pattern", default=None, help="regular expression with groups such as (?P<subject>...)")
+    data.add_argument("--split", type=float, nargs=3, default=None, metavar=("TRAIN", "VAL", "TEST"),
+                      help="shares of three files OUT_train, OUT_val, OUT_test")  # fmt: skip
+    data.add_argument("--split-by", default="subject", choices=("subject", "clip"), help="what stays together")
+    data.add_argument("--licence", default=None, help="terms of the motions, to be written into the page")
+    data.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes that share the files")
+
+
 def parser() -> argparse.ArgumentParser:
     """The argument parser of all commands."""
     root = argparse.ArgumentParser(
@@ -412,6 +490,8 @@ def parser() -> argparse.ArgumentParser:
 
     clips = command("make-clips", _make_clips, "Rebuild the bundled clips from their seeds.")
     clips.add_argument("-o", "--out", default="assets/clips", help="folder to write to")
+
+    _add_data_arguments(command("data", _data, "Make a data set in Mocap-17 layout of BVH, ASF/AMC or AMASS files."))
 
     data = command("make-data", _make_data, "Make a procedural training set in Mocap-17 layout.")
     data.add_argument("-o", "--out", required=True, help="the file to write (.npz)")

@@ -7,6 +7,7 @@ up.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,11 @@ class MotionSet:
     def clip_world(self, clip: int) -> np.ndarray:
         """One clip's poses, float32 (F, 17, 3), metres, world frame, z up."""
         return self.poses_world(slice(int(self.start[clip]), int(self.start[clip + 1])))
+
+
+def is_mocap17(keys: Collection[str]) -> bool:
+    """Whether an .npz with these arrays is meant to be in Mocap-17 layout."""
+    return {"root", "joints", "start"} <= set(keys)
 
 
 def load_mocap17(path: str | Path) -> MotionSet:

@@ -1,0 +1,295 @@
+"""Folders of motion files made into data sets in Mocap-17 layout, with a page beside them that says how."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from diffpose_core.datasets.mocap17 import MotionSet, motion_set, save_mocap17
+from diffpose_core.datasets.motion_files.convert import ENDINGS, FPS, Clip, Settings, read_clips
+from diffpose_core.datasets.motion_files.labels import KEYS, SPLITS, Labels, Split, labels_of
+from diffpose_core.structures import InvalidInput
+
+MAX_FILES = 1_000_000
+#: AMASS has the body's shape beside its clips, in files without a motion; body models may lie there too.
+_NO_MOTION = ("shape.npz", "neutral_stagei.npz", "female_stagei.npz", "male_stagei.npz", "model.npz")
+#: Lines of the page that name single files.
+_MAX_LINES = 500
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to read. folder: what was given on the command line, file: its path below."""
+
+    folder: Path
+    file: str
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.file
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file. reason: why it could not be used; "" where it could."""
+
+    source: Source
+    clips: tuple[Clip, ...] = ()
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How clips are named. source: None takes the folder's name. pattern, table: see `labels.labels_of`."""
+
+    source: str | None = None
+    pattern: re.Pattern[str] | None = None
+    table: Mapping[str, Mapping[str, str]] | None = None
+
+    def of(self, source: Source, clip: Clip) -> Labels:
+        if clip.labels:
+            return Labels(**clip.labels)
+        origin = self.source if self.source is not None else source.folder.resolve().name
+        return labels_of(source.file, origin, self.pattern, self.table)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was made. files: split ("" without splits) -> file and its clips. outcomes: of every file, in order. twice:
+    how many clips came again, the same in name and motion, and were left out.
+    """
+
+    files: Mapping[str, tuple[Path, MotionSet]]
+    outcomes: Sequence[Outcome] = field(default_factory=tuple)
+    twice: int = 0
+
+    @property
+    def failed(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.reason]
+
+
+def find_files(places: Sequence[Path]) -> list[Source]:
+    """Everything in folders (and below) that may be a motion, and files named one by one. Sorted in each folder; hidden
+    files and folders, and body models, are left out. Raises InvalidInput where there is nothing.
+    """
+    found: list[Source] = []
+    for place in places:
+        if place.is_file():
+            found.append(Source(place.parent, place.name))
+        elif place.is_dir():
+            inside = [Source(place, path.relative_to(place).as_posix()) for path in _below(place)]
+            if not inside:
+                raise InvalidInput(f"{place}: holds no motion; expected files that end in {', '.join(ENDINGS)}")
+            found += inside
+        else:
+            raise InvalidInput(f"{place}: there is no such folder")
+        if len(found) > MAX_FILES:
+            raise InvalidInput(f"more than {MAX_FILES:,} files")
+    return found
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (
+            Path(parent, name)
+            for name in sorted(files)
+            if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS and name not in _NO_MOTION
+        )
+
+
+def _read(source: Source, settings: Settings) -> Outcome:
+    """Read a file; whatever is wrong with it becomes a reason."""
+    try:
+        clips, notes = read_clips(source.path, settings)
+        return Outcome(source, tuple(clips), tuple(notes))
+    except InvalidInput as error:
+        return Outcome(source, reason=str(error))
+    except MemoryError:
+        return Outcome(source, reason="there was not enough memory; cut the clip into parts")
+    except Exception as error:  # A fault in one file must not stop the others.
+        return Outcome(source, reason=f"unexpected {type(error).__name__}: {error}"[:500])
+
+
+def _outcomes(sources: Sequence[Source], settings: Settings, jobs: int) -> Iterator[Outcome]:
+    if jobs == 1:
+        yield from map(partial(_read, settings=settings), sources)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        futures = {pool.submit(_read, source, settings): source for source in sources}
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                yield Outcome(futures[future], reason="a process died: out of memory? Try again with --jobs 1")
+
+
+def read_all(
+    sources: Sequence[Source],
+    settings: Settings,
+    jobs: int = 1,
+    progress: Callable[[Outcome, int, int], object] | None = None,
+) -> list[Outcome]:
+    """Read files by several processes. progress: called with (outcome, files done, files in all).
+
+    Returns what became of each, in the order of `sources`.
+    """
+    if jobs < 1:
+        raise InvalidInput(f"at least one job is needed, found {jobs}")
+    done: dict[Source, Outcome] = {}
+    for outcome in _outcomes(sources, settings, min(jobs, len(sources))):
+        done[outcome.source] = outcome
+        if progress is not None:
+            progress(outcome, len(done), len(sources))
+    return [done[source] for source in sources]
+
+
+def build(
+    places: Sequence[Path],
+    out: Path,
+    settings: Settings | None = None,
+    naming: Naming | None = None,
+    split: Split | None = None,
+    licence: str | None = None,
+    jobs: int = 1,
+    progress: Callable[[Outcome, int, int], object] | None = None,
+    command: str = "",
+) -> Built:
+    """Make a data set of folders of motion files.
+
+    out: the .npz; with a split, NAME_train.npz, NAME_val.npz and NAME_test.npz. Beside it NAME.md says what it holds,
+    how it was made, under which licence, and what was assumed of which file. Raises InvalidInput where nothing could be
+    read, or the split can't be made.
+    """
+    settings, naming = settings or Settings(), naming or Naming()
+    if out.suffix.lower() != ".npz":
+        raise InvalidInput(f"{out}: the data set's name must end in .npz")
+    if not out.absolute().parent.is_dir():
+        raise InvalidInput(f"{out}: there is no such folder to write to")
+    outcomes = read_all(_without(find_files(places), _paths(out, split)), settings, jobs, progress)
+    clips = [(naming.of(outcome.source, clip), clip) for outcome in outcomes for clip in outcome.clips]
+    if not clips:
+        failed = next((outcome.reason for outcome in outcomes if outcome.reason), "all were too short (--min-seconds)")
+        raise InvalidInput(f"none of {len(outcomes)} files could be used. The first: {failed}")
+    distinct = _distinct(clips)
+    files: dict[str, tuple[Path, MotionSet]] = {}
+    for part, path in _paths(out, split).items():
+        chosen = [(labels, clip) for labels, clip in distinct if split is None or split.of(labels) == part]
+        if chosen:
+            columns = {key: [getattr(labels, key) for labels, _ in chosen] for key in KEYS}
+            files[part] = (path, motion_set([clip.poses for _, clip in chosen], FPS, **columns))
+    for path, motions in files.values():
+        try:
+            save_mocap17(motions, path)
+        except OSError as error:
+            raise InvalidInput(f"{path}: can't be written ({error.strerror})") from error
+    built = Built(files, outcomes, len(clips) - len(distinct))
+    out.with_suffix(".md").write_text(page(built, out.stem, split, licence, command), encoding="utf-8")
+    return built
+
+
+def _paths(out: Path, split: Split | None) -> dict[str, Path]:
+    if split is None:
+        return {"": out}
+    return {
+        part: out.with_name(f"{out.stem}_{part}.npz")
+        for part, share in zip(SPLITS, split.shares, strict=True)
+        if share > 0
+    }
+
+
+def _without(sources: list[Source], outputs: Mapping[str, Path]) -> list[Source]:
+    """What an earlier run wrote into a folder that is read is none of its motions."""
+    written = {path.resolve() for path in outputs.values()}
+    return [source for source in sources if source.path.resolve() not in written]
+
+
+def _distinct(clips: list[tuple[Labels, Clip]]) -> list[tuple[Labels, Clip]]:
+    """Clips with names of their own: the same name again is the same clip where it moves alike, else numbered."""
+    seen: dict[tuple[str, str], list[np.ndarray]] = {}
+    result = []
+    for labels, clip in clips:
+        same = seen.setdefault((labels.source, labels.name), [])
+        if any(np.array_equal(clip.poses, other) for other in same):
+            continue
+        same.append(clip.poses)
+        result.append((replace(labels, name=f"{labels.name}#{len(same)}") if len(same) > 1 else labels, clip))
+    return result
+
+
+def page(built: Built, title: str, split: Split | None, licence: str | None, command: str) -> str:
+    """The text that stands beside a data set: contents, terms, how it was made, what was assumed of which file."""
+    lines = [
+        f"# {title}",
+        "",
+        "Human motion in Mocap-17 layout: 17 Human3.6M joints, metres, world frame, z up, 30 fps.",
+        "",
+    ]
+    lines += ["| file | clips | frames | subjects |", "| --- | ---: | ---: | ---: |"]
+    for path, motions in built.files.values():
+        people = {(a, b) for a, b in zip(motions.source.tolist(), motions.subject.tolist(), strict=True) if b}
+        lines.append(f"| {path.name} | {len(motions)} | {motions.num_frames:,} | {len(people) or 'not known'} |")
+    counts: Counter[str] = Counter()
+    for _, motions in built.files.values():
+        counts.update(motions.source.tolist())
+    lines += [
+        "",
+        "Sources: " + ", ".join(f"{_plain(source) or 'not named'} ({n} clips)" for source, n in sorted(counts.items())),
+    ]
+    lines += ["", "## Licence", ""]
+    lines.append(_plain(licence) if licence else (
+        "**Not given** (`--licence`). The terms of the files that it was made of hold for it, and for weights that are "
+        "trained on it: find them out before either is passed on."
+    ))  # fmt: skip
+    lines += ["", "## How it was made", ""]
+    if command:
+        lines += ["```", command, "```", ""]
+    if split is not None:
+        shares = " : ".join(f"{share:g}" for share in split.shares)
+        lines += [
+            f"Split {' : '.join(SPLITS)} = {shares}, by {split.by}: SHA-256 of source/{split.key}, its first eight "
+            f"bytes as a share of 2^64. No {split.by} is in two files.",
+            "",
+        ]
+    used = [outcome for outcome in built.outcomes if outcome.clips]
+    lines.append(f"{len(built.outcomes)} files looked at, {len(used)} used, {len(built.failed)} could not be used.")
+    if built.twice:
+        lines.append(f"{built.twice} clips came twice, and were taken once.")
+    if built.failed:
+        lines += ["", "## Could not be used", ""]
+        lines += [f"- {_plain(outcome.source.file)}: {_plain(outcome.reason)}" for outcome in built.failed[:_MAX_LINES]]
+        if len(built.failed) > _MAX_LINES:
+            lines.append(f"- ... and {len(built.failed) - _MAX_LINES} more")
+    lines += _notes(built.outcomes)
+    return "\n".join(lines) + "\n"
+
+
+def _notes(outcomes: Sequence[Outcome]) -> list[str]:
+    """What was assumed, each sentence once with the files that it is true of."""
+    files: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for note in outcome.notes:
+            files.setdefault(note, []).append(outcome.source.file)
+    lines = ["", "## Notes", ""] if files else []
+    for note, names in sorted(files.items(), key=lambda item: -len(item[1]))[:_MAX_LINES]:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        lines.append(f"- {_plain(note)}: {', '.join(_plain(name) for name in names[:3])}{more}")
+    if len(files) > _MAX_LINES:
+        lines.append(f"- ... and {len(files) - _MAX_LINES} more notes")
+    return lines
+
+
+def _plain(text: str) -> str:
+    """One line without what Markdown would take for markup."""
+    return re.sub(r"([|<>`*_\[\]#])", r"\\\1", " ".join(text.split()))

@@ -13,6 +13,7 @@ import torch
 from diffpose_core.camera import look_at_camera
 from diffpose_core.config import PRESETS, GraformerConfig, MixSTEConfig, to_dict
 from diffpose_core.datasets.detector import clip_from_motion
+from diffpose_core.datasets.h36m import KEPT_JOINTS, h36m_cameras
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
 from diffpose_core.models.context import ContextEncoder
@@ -107,3 +108,47 @@ def walking_clip() -> PoseClip2D:
 def shipped_models() -> Models:
     """The weights that are in the repository."""
     return load_models()
+
+
+#: Subject, recording, the procedural motion that plays it, frames.
+H36M_RECORDINGS = (
+    ("S1", "Walking 1", "walk", 12),
+    ("S8", "Greeting", "wave", 9),
+    ("S9", "Directions 1", "wave", 11),
+    ("S9", "WalkDog", "walk", 8),
+    ("S11", "WalkDog 1", "walk", 10),
+    ("S11", "SittingDown", "sit-stand", 7),
+)
+
+
+@pytest.fixture(scope="session")
+def h36m_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files in the layout of VideoPose3D's Human3.6M: procedural motion, its real cameras, noise for a detector."""
+    folder = tmp_path_factory.mktemp("h36m")
+    random = np.random.default_rng(0)
+    world: dict[str, dict[str, np.ndarray]] = {}
+    exact: dict[str, dict[str, list[np.ndarray]]] = {}
+    detected: dict[str, dict[str, list[np.ndarray]]] = {"S2": {"Walking": [np.zeros((3, 17, 2), np.float32)] * 4}}
+    for seed, (subject, recording, motion, frames) in enumerate(H36M_RECORDINGS):
+        poses = procedural_motion(motion, seed, 2.0)[:frames].astype(np.float32)
+        poses[..., :2] -= poses[:1, :1, :2]
+        recorded = random.standard_normal((frames, 32, 3)).astype(np.float32)
+        recorded[:, list(KEPT_JOINTS)] = poses
+        seen = []
+        for camera in h36m_cameras()[subject]:
+            points = camera.to_cam(poses.astype(np.float64))
+            i, bent = camera.intrinsics, camera.distortion.distort(points[..., :2] / points[..., 2:])
+            seen.append((bent * [i.fx, i.fy] + [i.cx, i.cy]).astype(np.float32))
+        world.setdefault(subject, {})[recording] = recorded
+        exact.setdefault(subject, {})[recording] = seen
+        # The cameras ran on for two frames after the markers' recording had ended.
+        longer = [np.concatenate((points, points[-2:])) for points in seen]
+        noisy = [points + random.normal(0, 4, points.shape).astype(np.float32) for points in longer]
+        detected.setdefault(subject, {})[recording] = noisy
+    sides = [[4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16]]
+    np.savez_compressed(folder / "data_3d_h36m.npz", positions_3d=world)
+    metadata = {"num_joints": 17, "keypoints_symmetry": sides}
+    np.savez_compressed(folder / "data_2d_h36m_gt.npz", positions_2d=exact, metadata=metadata)
+    metadata = {"layout_name": "h36m", **metadata}
+    np.savez_compressed(folder / "data_2d_h36m_cpn_ft_h36m_dbb.npz", positions_2d=detected, metadata=metadata)
+    return folder

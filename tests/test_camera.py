@@ -8,6 +8,7 @@ import torch
 
 from diffpose_core.camera import (
     CameraRanges,
+    Distortion,
     evaluation_cameras,
     look_at_camera,
     look_at_rotation,
@@ -199,3 +200,23 @@ def test_a_root_that_no_camera_could_see_is_not_a_number(case):
     found, error_px = place_root(pose, pixels, torch.full(pose.shape[:2], 5.0), intrinsics)
     assert bool(found[1].isnan().all()) and bool(error_px[1].isnan())
     assert torch.allclose(found[[0, 2]], root[[0, 2]], atol=1e-9)
+
+
+@pytest.mark.parametrize("cross", [1.0, 2.0])
+def test_a_lens_is_undone(cross):
+    lens = Distortion((-0.28, 0.13, -0.05), (-0.001, 0.0004), cross)
+    grid = np.stack(np.meshgrid(np.linspace(-0.6, 0.6, 9), np.linspace(-0.4, 0.4, 7)), -1)
+    seen = lens.distort(grid)
+    assert np.abs(seen - grid).max() > 0.02
+    assert np.allclose(lens.undistort(seen), grid, atol=1e-7)
+    far = np.array([[40.0, -3.0], [0.1, 0.2]])
+    assert np.array_equal(lens.undistort(far)[0], far[0]), "where the polynomials mean nothing nothing is changed"
+    (x, y), (px, py) = grid[1, 2], lens.tangential
+    r2 = x * x + y * y
+    bend = 1 - 0.28 * r2 + 0.13 * r2**2 - 0.05 * r2**3
+    if cross == 2:  # OpenCV's p1, p2 are py, px
+        expected = (
+            x * bend + 2 * py * x * y + px * (r2 + 2 * x * x),
+            y * bend + py * (r2 + 2 * y * y) + 2 * px * x * y,
+        )
+        assert np.allclose(lens.distort(grid)[1, 2], expected)

@@ -12,6 +12,8 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,10 +34,32 @@ _MAX_PICKLED_ITEMS = 5_000_000
 _MAX_PICKLED_STEPS = 6_000_000
 
 
-def check_size(size: int, name: str) -> None:
-    """Refuse a file that is larger than MAX_FILE_BYTES."""
-    if size > MAX_FILE_BYTES:
-        raise InvalidInput(f"{name}: {size / MIB:.0f} MiB; the limit is {MAX_FILE_BYTES // MIB} MiB")
+@dataclass(frozen=True)
+class Limits:
+    """How large an archive may be, packed and unpacked, bytes."""
+
+    packed: int
+    unpacked: int
+
+
+#: A data set that its user has fetched and names on the command line.
+DATA_SET = Limits(2048 * MIB, 6144 * MIB)
+
+
+def check_size(size: int, name: str, limit: int | None = None) -> None:
+    """Refuse a file that is larger than `limit`, MAX_FILE_BYTES by default."""
+    limit = MAX_FILE_BYTES if limit is None else limit
+    if size > limit:
+        raise InvalidInput(f"{name}: {size / MIB:.0f} MiB; the limit is {limit // MIB} MiB")
+
+
+def read_file(path: str | Path, what: str, limits: Limits) -> bytes:
+    """The bytes of a file of a data set. what: says in the message what was looked for."""
+    path = Path(path)
+    if not path.is_file():
+        raise InvalidInput(f"{path}: no such file; expected {what}")
+    check_size(path.stat().st_size, str(path), limits.packed)
+    return path.read_bytes()
 
 
 # JSON and text
@@ -103,9 +127,10 @@ def _depth(content: bytes) -> int:
 # Archives
 
 
-def open_zip(content: bytes, name: str) -> zipfile.ZipFile:
+def open_zip(content: bytes, name: str, limits: Limits | None = None) -> zipfile.ZipFile:
     """Open an archive after bounding its entries and what they unpack to. Names that lead elsewhere are refused."""
-    check_size(len(content), name)
+    packed, most = (MAX_FILE_BYTES, MAX_UNPACKED_BYTES) if limits is None else (limits.packed, limits.unpacked)
+    check_size(len(content), name, packed)
     # zipfile makes an object for every entry before anybody can ask how many there are.
     entries = content.count(b"PK\x01\x02")
     if entries > MAX_ENTRIES:
@@ -123,8 +148,8 @@ def open_zip(content: bytes, name: str) -> zipfile.ZipFile:
         if entry.flag_bits & 1:
             raise InvalidInput(f"{name}: the archive is encrypted; expected one without a password")
         unpacked += entry.file_size
-    if unpacked > MAX_UNPACKED_BYTES:
-        raise InvalidInput(f"{name}: unpacks to {unpacked / MIB:.0f} MiB; the limit is {MAX_UNPACKED_BYTES // MIB} MiB")
+    if unpacked > most:
+        raise InvalidInput(f"{name}: unpacks to {unpacked / MIB:.0f} MiB; the limit is {most // MIB} MiB")
     return archive
 
 
@@ -139,13 +164,15 @@ def read_entry(archive: zipfile.ZipFile, entry: str, name: str) -> bytes:
 # Arrays
 
 
-def read_npz(content: bytes, name: str, keys: Sequence[str], objects: bool = False) -> dict[str, Any]:
+def read_npz(
+    content: bytes, name: str, keys: Sequence[str], objects: bool = False, limits: Limits | None = None
+) -> dict[str, Any]:
     """Those arrays of an .npz that have the given keys.
 
     objects: whether arrays of objects are read too, by `restricted_unpickle`: they come back as nested lists, dicts and
-    arrays of numbers.
+    arrays of numbers. limits: of its size, MAX_FILE_BYTES and MAX_UNPACKED_BYTES by default.
     """
-    archive = open_zip(content, name)
+    archive = open_zip(content, name, limits)
     found = {}
     for entry in archive.namelist():
         key = entry.removesuffix(".npy")

@@ -13,6 +13,8 @@ from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 #: confidence, and for a joint of which nothing is known.
 SURE_STD = 0.035
 LOST_STD = 0.6
+#: ... and of a joint whose place is the exact one, about a pixel in the benchmarks' images.
+EXACT_STD = 0.005
 _HALF_STD = 0.12
 
 
@@ -43,6 +45,11 @@ def mixture_of_spread(keypoints_px: np.ndarray, relative: np.ndarray) -> PoseMix
     std = relative * person_size_px(keypoints_px)[:, None]
     variances = np.repeat(np.square(std)[:, :, None, None], 2, axis=-1)
     return PoseMixture(np.ones((*relative.shape, 1)), keypoints_px[:, :, None], variances)
+
+
+def exact_mixture(keypoints_px: np.ndarray) -> PoseMixture:
+    """One sharp mode a joint, for poses (F, J, 2) that are no detector's but the truth."""
+    return mixture_of_spread(keypoints_px, np.full(keypoints_px.shape[:2], EXACT_STD))
 
 
 def clip_mixture(clip: PoseClip2D) -> PoseMixture:

@@ -1,4 +1,4 @@
-"""What the results page reads: the supplement's tables, this project's reports, and the model cards."""
+"""What the results page reads beside the supplement's tables: this project's reports, and the model cards."""
 
 from __future__ import annotations
 
@@ -13,55 +13,9 @@ from typing import Any
 from diffpose_core.structures import InvalidInput
 
 ROOT = Path(__file__).resolve().parent.parent
-PUBLISHED = ROOT / "assets" / "published_results.json"
 RESULTS = ROOT / "benchmarks" / "results"
 CHECKPOINTS = ROOT / "checkpoints"
 METRICS = {"mpjpe_mm": "MPJPE", "p_mpjpe_mm": "P-MPJPE"}
-
-
-@dataclass(frozen=True)
-class PublishedMethod:
-    """One row of a published table. values: one an action, mm. average: as it was printed."""
-
-    name: str
-    reference: str
-    average: float
-    values: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class PublishedTable:
-    """A table of the supplement. setting: "video" or "frame". source, data, metric: what it says of itself."""
-
-    number: int
-    setting: str
-    title: str
-    source: str
-    data: str
-    metric: str
-    actions: tuple[str, ...]
-    methods: tuple[PublishedMethod, ...]
-
-
-def published_tables(path: Path = PUBLISHED) -> list[PublishedTable]:
-    """The supplement's Tables 1 and 2."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return [
-        PublishedTable(
-            table["number"],
-            table["setting"],
-            table["title"],
-            content["source"],
-            content["data"],
-            content["metric"],
-            tuple(content["actions"]),
-            tuple(
-                PublishedMethod(row["name"], row["reference"], row["average"], tuple(row["values"]))
-                for row in table["methods"]
-            ),
-        )
-        for table in content["tables"]
-    ]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from diffpose_core.config import PRESETS, DenoiserConfig, MixSTEConfig
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 if TYPE_CHECKING:
+    from diffpose_core.datasets.benchmark import Benchmark
     from diffpose_core.io.formats import Choice
 
 #: The licence of weights trained on Mocap-17, whose Bandai-Namco part carries it.
@@ -75,15 +76,30 @@ def _without_paths(argv: list[str]) -> list[str]:
     return words
 
 
+def _benchmark(args: argparse.Namespace) -> Benchmark:
+    """The data that is to be measured on."""
+    from diffpose_core.evaluation import Mocap17Benchmark
+
+    if args.dataset != "h36m" and (args.detections or args.subjects):
+        raise InvalidInput("--detections and --subjects belong to --dataset h36m")
+    if args.dataset == "h36m":
+        from diffpose_core.datasets.h36m import DETECTED, EXACT, TEST_SUBJECTS, load_h36m
+
+        subjects = tuple(args.subjects.split(",")) if args.subjects else TEST_SUBJECTS
+        return load_h36m(args.data, subjects, EXACT if args.exact_2d else args.detections or DETECTED)
+    return Mocap17Benchmark.load(args.data, args.exact_2d)
+
+
 def _evaluate(args: argparse.Namespace) -> None:
     from diffpose_core.evaluation import evaluate
     from diffpose_core.pipeline import load_models
+    from diffpose_core.tables import results_table
 
     _check_folder(args.json)
     clips = None if args.clips is None else range(args.clips)
     report = evaluate(
-        args.data, load_models(args.weights, args.setting), args.stride, args.steps, args.hypotheses, args.seed, clips,
-        args.mixed_precision, args.workers, _progress("clips", args.quiet),
+        _benchmark(args), load_models(args.weights, args.setting), args.stride, args.steps, args.hypotheses, args.seed,
+        clips, args.mixed_precision, args.workers, _progress("clips", args.quiet),
     )  # fmt: skip
     report["provenance"] |= _made_by(args)
     if args.json:
@@ -161,30 +177,6 @@ def calibration_table(report: dict[str, Any]) -> str:
             f"{100 * level:.0f} % hold {100 * share:.1f} % ({radius:.0f} mm)"
             for level, share, radius in zip(regions["levels"], regions["coverage"], regions["radius_mm"], strict=True)),
     ]  # fmt: skip
-    return "\n".join(lines)
-
-
-def results_table(report: dict[str, Any]) -> str:
-    """An evaluation's report as text: totals of every method, then MPJPE and P-MPJPE by action of the main ones."""
-
-    def number(value: float | None) -> str:
-        return "     -" if value is None else f"{value:6.1f}"
-
-    lines = [
-        f"{report['provenance']['data']}, {report['frames']} frames and views, millimetres",
-        f"{'method':34s} MPJPE P-MPJPE  hidden visible",
-    ]
-    for name, row in report["methods"].items():
-        lines.append(
-            f"{name:34s}{number(row['mpjpe_mm'])}  {number(row['p_mpjpe_mm'])}  {number(row['hidden']['mpjpe_mm'])}  "
-            f"{number(row['visible']['mpjpe_mm'])}"
-        )
-    main = [name for name in report["methods"] if not name.endswith(("_1_step", "_best"))]
-    for metric, title in (("mpjpe_mm", "MPJPE by action"), ("p_mpjpe_mm", "P-MPJPE by action")):
-        lines += ["", f"{title:24s}" + "".join(f" {name.replace('diffpose', 'dp')[:14]:>14s}" for name in main)]
-        for action in report["methods"][main[0]]["actions"]:
-            values = (report["methods"][name]["actions"][action][metric] for name in main)
-            lines.append(f"{action:24s}" + "".join(f" {number(value):>14s}" for value in values))
     return "\n".join(lines)
 
 
@@ -426,8 +418,16 @@ def parser() -> argparse.ArgumentParser:
         "--licence", default=MOCAP17_LICENCE, help="licence of the weights, which follows from the data's"
     )
 
-    evaluate = command("evaluate", _evaluate, "Measure every method on a file in Mocap-17 layout.")
-    evaluate.add_argument("--data", required=True, help="motions in Mocap-17 layout (.npz)")
+    evaluate = command("evaluate", _evaluate, "Measure every method on Mocap-17, Human3.6M or MPI-INF-3DHP.")
+    evaluate.add_argument(
+        "--data", required=True, help="motions in Mocap-17 layout (.npz), or a data set's folder (docs/datasets.md)"
+    )
+    evaluate.add_argument("--dataset", default="mocap17", choices=("mocap17", "h36m"), help="what the data is")
+    evaluate.add_argument("--exact-2d", action="store_true", help="the exact 2D poses instead of detected ones")
+    evaluate.add_argument(
+        "--detections", default=None, help="h36m: NAME in data_2d_h36m_NAME.npz; by default cpn_ft_h36m_dbb"
+    )
+    evaluate.add_argument("--subjects", default=None, help="h36m: subjects such as S8; by default the test set, S9,S11")
     evaluate.add_argument("--stride", type=int, default=5, help="every how many frames")
     evaluate.add_argument("--json", default=None, help="write the report to this file")
     evaluate.add_argument("--clips", type=int, default=None, help="only the first clips")

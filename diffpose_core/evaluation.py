@@ -1,4 +1,4 @@
-"""Measure every method on a motion file: four cameras a clip, the simulated detector's 2D, errors by action."""
+"""Measure every method on a benchmark: what its cameras saw, errors by action, gains with intervals."""
 
 from __future__ import annotations
 
@@ -17,19 +17,36 @@ import torch
 from diffpose_core.bootstrap import interval, resampled_means
 from diffpose_core.camera import evaluation_cameras
 from diffpose_core.config import UncertaintyConfig, to_dict
+from diffpose_core.datasets.benchmark import Benchmark, Recording
 from diffpose_core.datasets.detector import DetectorConfig, detect_motion
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.datasets.sampling import seeded
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
-from diffpose_core.metrics import joint_errors, procrustes_align
+from diffpose_core.metrics import (
+    PCK_JOINTS,
+    PCK_THRESHOLD,
+    auc_shares,
+    bone_length_spread,
+    joint_errors,
+    procrustes_align,
+    scale_align,
+    velocity_errors,
+)
 from diffpose_core.models.layers import root_relative
 from diffpose_core.pipeline import BLOCK_FRAMES, ENCODERS, Models, prepare, reverse_steps, version
 from diffpose_core.structures import InvalidInput, PoseClip2D
+from diffpose_core.uncertainty.mixtures import exact_mixture
 
 #: The detector's seed of clip c and camera v is drawn from (DETECTOR_SEED, c, v): the same 2D for every method and
 #: machine.
 DETECTOR_SEED = 17
-_METRICS = ("mpjpe_mm", "p_mpjpe_mm")
+#: What is reported, with the factor from metres or shares to the unit in its name.
+METRICS: Mapping[str, float] = {
+    "mpjpe_mm": 1000.0, "p_mpjpe_mm": 1000.0, "n_mpjpe_mm": 1000.0, "pck_percent": 100.0, "auc_percent": 100.0,
+    "mpjve_mm": 1000.0, "bone_spread_percent": 100.0,
+}  # fmt: skip
+#: How many of them, the first ones, each joint of each frame has for itself, and how many have gains.
+_BY_JOINT, _WITH_GAINS = 5, 2
 #: Methods that the others' gains are measured against.
 _REFERENCES = (
     *(f"{encoder}{suffix}" for encoder in ENCODERS.values() for suffix in ("", "_reconciled")),
@@ -37,8 +54,13 @@ _REFERENCES = (
 )
 
 
-def evaluation_clips(motions: MotionSet, clip: int, detector: DetectorConfig | None = None) -> list[PoseClip2D]:
-    """One motion clip as the benchmark's four cameras and its detector see it, whole, with the exact 3D."""
+def evaluation_clips(
+    motions: MotionSet, clip: int, detector: DetectorConfig | None = None, exact_2d: bool = False
+) -> list[PoseClip2D]:
+    """One motion clip as the benchmark's four cameras and its detector see it, whole, with the exact 3D.
+
+    exact_2d: every joint has one sharp mode at its exact place; which ones are hidden is said all the same.
+    """
     joints_world = motions.clip_world(clip)
     fps = float(motions.fps[clip])
     clips = []
@@ -47,41 +69,111 @@ def evaluation_clips(motions: MotionSet, clip: int, detector: DetectorConfig | N
         generator = seeded("cpu", DETECTOR_SEED, clip, view)
         seen, detection = detect_motion(name, joints_world, camera, fps, generator, detector)
         provenance = {"action": str(motions.action[clip]), "swapped": int(detection.swapped.sum())}
+        if exact_2d:
+            exact_px = camera.project(camera.to_cam(joints_world.astype(np.float64)))
+            seen = replace(seen, keypoints_px=exact_px, mixture=exact_mixture(exact_px))
+            seen = replace(seen, confidence=np.ones_like(seen.confidence))
+            provenance["swapped"] = 0
         clips.append(replace(seen, provenance=provenance))
     return clips
 
 
+@dataclass(frozen=True)
+class Mocap17Benchmark:
+    """Mocap-17 as a `Benchmark`. data: the file's name. motions: what it holds. exact_2d: as in `evaluation_clips`."""
+
+    data: str
+    motions: MotionSet
+    exact_2d: bool = False
+
+    @classmethod
+    def load(cls, path: str | Path, exact_2d: bool = False) -> Mocap17Benchmark:
+        """Raises InvalidInput if the file isn't in the layout."""
+        return cls(Path(path).name, load_mocap17(path), exact_2d)
+
+    def __len__(self) -> int:
+        return len(self.motions)
+
+    def recording(self, number: int) -> Recording:
+        """One clip, all frames of it, from the four cameras."""
+        views = evaluation_clips(self.motions, number, exact_2d=self.exact_2d)
+        return Recording(str(self.motions.action[number]), tuple(views), np.arange(len(views[0])))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a report says of the data."""
+        detected = {"detector": to_dict(DetectorConfig()), "detector_seed": DETECTOR_SEED}
+        return {
+            "dataset": "mocap17",
+            "data": self.data,
+            "views_per_clip": 4,
+            "input": "exact 2D" if self.exact_2d else "detected 2D of the simulated detector",
+            **({} if self.exact_2d else detected),
+        }
+
+
 @dataclass
 class _Sums:
-    """Running sums of joint errors, metres: over all joints, hidden ones and visible ones, for both protocols."""
+    """Running sums of what `METRICS` lists, (metrics, 3): of all joints, of hidden and of visible ones, and how many
+    numbers each is the sum of. Metres and shares.
+    """
 
     total: np.ndarray
     count: np.ndarray
 
     @classmethod
     def empty(cls) -> _Sums:
-        return cls(np.zeros((len(_METRICS), 3)), np.zeros(3))
+        return cls(np.zeros((len(METRICS), 3)), np.zeros((len(METRICS), 3)))
 
-    def add(self, errors: np.ndarray, hidden: np.ndarray) -> None:
-        """errors: (protocols, F, J) metres; hidden: (F, J). The hip is no part of hidden or visible: it is never
-        wrong.
+    @classmethod
+    def of(cls, predicted: np.ndarray, truth: np.ndarray, frames: np.ndarray, hidden: np.ndarray | None) -> _Sums:
+        """Sums over a camera's frames. predicted, truth: (F, J, 3) metres. frames: (F,) their numbers, which say what
+        is next to what. hidden: (F, J) where it is known; the hip is no part of hidden or visible: it is never wrong.
         """
-        apart = np.zeros_like(hidden)
-        apart[:, 1:] = True
-        for column, mask in enumerate((np.ones_like(hidden), hidden & apart, ~hidden & apart)):
-            self.total[:, column] += errors[:, mask].sum(-1)
-            self.count[column] += mask.sum()
+        sums = cls.empty()
+        masks = [np.ones(truth.shape[:2], dtype=bool)]
+        if hidden is not None:
+            apart = np.zeros_like(hidden)
+            apart[:, 1:] = True
+            masks += [hidden & apart, ~hidden & apart]
+        counted = np.zeros(truth.shape[1], dtype=bool)
+        counted[list(PCK_JOINTS)] = True
+        for row, errors in enumerate(joint_scores(predicted, truth)):
+            for column, mask in enumerate(masks):
+                used = mask if row < 3 else mask & counted
+                sums.total[row, column], sums.count[row, column] = errors[used].sum(), used.sum()
+        if len(frames) > 1:
+            steps = velocity_errors(predicted, truth)[np.diff(frames) == 1]
+            spread = bone_length_spread(predicted)
+            for row, values in ((_BY_JOINT, steps), (_BY_JOINT + 1, spread)):
+                sums.total[row, 0], sums.count[row, 0] = values.sum(), values.size
+        return sums
+
+    def add(self, other: _Sums) -> None:
+        self.total += other.total
+        self.count += other.count
 
     def report(self, column: int) -> dict[str, float | None]:
-        """Means in mm of one column (0 all, 1 hidden, 2 visible); None where no joint was counted."""
-        if self.count[column] == 0:
-            return dict.fromkeys(_METRICS)
-        return {m: float(1000 * self.total[row, column] / self.count[column]) for row, m in enumerate(_METRICS)}
+        """Means of one column (0 all, 1 hidden, 2 visible) in the metrics' units; None where nothing was counted."""
+        rows = list(METRICS.items())[: len(METRICS) if column == 0 else _BY_JOINT]
+        return {
+            name: float(factor * self.total[row, column] / self.count[row, column]) if self.count[row, column] else None
+            for row, (name, factor) in enumerate(rows)
+        }
 
 
 def protocol_errors(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Joint errors of Protocol 1 (as they are) and Protocol 2 (after Procrustes alignment), (2, F, J), metres."""
     return np.stack((joint_errors(predicted, truth), joint_errors(procrustes_align(predicted, truth), truth)))
+
+
+def joint_scores(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """What each joint of each frame adds to the metrics by joint, (5, F, J): its error as it is, after Procrustes
+    alignment and after scaling, metres, whether it is within 150 mm, and for how much of the AUC's thresholds it is.
+    """
+    errors = protocol_errors(predicted, truth)
+    scaled = joint_errors(scale_align(predicted, truth), truth)
+    return np.stack((*errors, scaled, errors[0] <= PCK_THRESHOLD, auc_shares(errors[0])))
 
 
 #: A method: its name and what it predicts, camera frame, (F, J, 3).
@@ -121,11 +213,11 @@ def predictions(
     return {name: prepared.view.to_cam(pose).numpy() for name, pose in found.items()}
 
 
-def chosen_clips(motions: MotionSet, clips: range | None) -> range:
+def chosen_clips(benchmark: Benchmark | MotionSet, clips: range | None) -> range:
     """Numbers of the clips to measure, all by default. Raises InvalidInput where one is out of range, or none is."""
-    chosen = range(len(motions)) if clips is None else clips
-    if len(chosen) == 0 or min(chosen) < 0 or max(chosen) >= len(motions):
-        raise InvalidInput(f"clips must be numbers from 0 to {len(motions) - 1}, found {chosen}")
+    chosen = range(len(benchmark)) if clips is None else clips
+    if len(chosen) == 0 or min(chosen) < 0 or max(chosen) >= len(benchmark):
+        raise InvalidInput(f"clips must be numbers from 0 to {len(benchmark) - 1}, found {chosen}")
     return chosen
 
 
@@ -142,24 +234,33 @@ class _Settings:
 _SumsOf = dict[tuple[str, str], _Sums]
 
 
-def _measure_clip(motions: MotionSet, number: int, models: Models, settings: _Settings) -> tuple[int, _SumsOf, int]:
-    """The clip's number, every method's errors on it from the four cameras, and how many frames and views that were."""
+def _clip_predictions(clip: PoseClip2D, frames: np.ndarray, models: Models, settings: _Settings) -> Predictions:
+    """Every method's poses of a clip's frames, block by block so that memory stays bounded."""
+    found: dict[str, list[np.ndarray]] = {}
+    for begin in range(0, len(frames), BLOCK_FRAMES):
+        block = frames[begin : begin + BLOCK_FRAMES]
+        s = settings
+        of_block = predictions(clip, models, block, s.steps, s.hypotheses, s.seed, s.mixed_precision)
+        for name, predicted in of_block.items():
+            found.setdefault(name, []).append(predicted)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _measure_clip(benchmark: Benchmark, number: int, models: Models, settings: _Settings) -> tuple[int, _SumsOf, int]:
+    """The recording's number, every method's errors on it from all cameras, and how many frames and views that were."""
     sums: _SumsOf = {}
     frames_seen = 0
-    for clip in evaluation_clips(motions, number):
-        assert clip.hidden is not None and clip.pose3d_cam is not None
-        numbers = np.arange(0, len(clip), settings.stride)
-        for begin in range(0, len(numbers), BLOCK_FRAMES):
-            block = numbers[begin : begin + BLOCK_FRAMES]
-            truth, hidden = clip.pose3d_cam[block], clip.hidden[block]
-            found = predictions(
-                clip, models, block, settings.steps, settings.hypotheses, settings.seed, settings.mixed_precision
-            )
-            for name, predicted in found.items():
-                errors = protocol_errors(predicted, truth)
-                for action in ("", str(motions.action[number])):
-                    sums.setdefault((name, action), _Sums.empty()).add(errors, hidden)
-        frames_seen += len(numbers)
+    recording = benchmark.recording(number)
+    frames = recording.frames[:: settings.stride]
+    for clip in recording.views:
+        assert clip.pose3d_cam is not None
+        truth = clip.pose3d_cam[frames]
+        hidden = None if clip.hidden is None else clip.hidden[frames]
+        for name, predicted in _clip_predictions(clip, frames, models, settings).items():
+            of_view = _Sums.of(predicted, truth, frames, hidden)
+            for action in ("", recording.action):
+                sums.setdefault((name, action), _Sums.empty()).add(of_view)
+        frames_seen += len(frames)
     return number, sums, frames_seen
 
 
@@ -179,9 +280,7 @@ def _gather(
     gathered = _Gathered({}, {}, 0)
     for done, (number, of_clip, frames) in enumerate(measured):
         for (name, action), values in of_clip.items():
-            whole = gathered.sums.setdefault(name, {}).setdefault(action, _Sums.empty())
-            whole.total += values.total
-            whole.count += values.count
+            gathered.sums.setdefault(name, {}).setdefault(action, _Sums.empty()).add(values)
             if not action:
                 gathered.of_clips.setdefault(number, {})[name] = values
         gathered.frames += frames
@@ -197,8 +296,10 @@ def _gains(of_clips: Mapping[int, Mapping[str, _Sums]]) -> dict[str, dict[str, d
     clips = [of_clips[number] for number in sorted(of_clips)]
 
     def mean_error(name: str) -> np.ndarray:
-        count = np.stack([clip[name].count for clip in clips])
-        return resampled_means(np.stack([clip[name].total for clip in clips]), count[:, None])
+        return resampled_means(
+            np.stack([clip[name].total[:_WITH_GAINS] for clip in clips]),
+            np.stack([clip[name].count[:_WITH_GAINS] for clip in clips]),
+        )
 
     errors = {name: mean_error(name) for name in clips[0]}
     gains: dict[str, dict[str, dict[str, Any]]] = {}
@@ -212,28 +313,48 @@ def _gains(of_clips: Mapping[int, Mapping[str, _Sums]]) -> dict[str, dict[str, d
                         "percent": float(percent[0, row, column]), "interval": ends[:, row, column].tolist()
                     }
                     for column, kind in ((0, ""), (1, "hidden_"))
-                    for row, metric in enumerate(_METRICS)
+                    for row, metric in enumerate(list(METRICS)[:_WITH_GAINS])
                 }  # fmt: skip
     return gains
 
 
-_worker: tuple[MotionSet, Models, _Settings] | None = None
+_worker: tuple[Benchmark, Models, _Settings] | None = None
 
 
-def _start_worker(data: str | Path, models: Models, settings: _Settings) -> None:
+def _start_worker(benchmark: Benchmark, models: Models, settings: _Settings) -> None:
     global _worker
     torch.set_num_threads(1)
-    _worker = (load_mocap17(data), models, settings)
+    _worker = (benchmark, models, settings)
 
 
 def _worker_clip(number: int) -> tuple[int, _SumsOf, int]:
     assert _worker is not None
-    motions, models, settings = _worker
-    return _measure_clip(motions, number, models, settings)
+    benchmark, models, settings = _worker
+    return _measure_clip(benchmark, number, models, settings)
+
+
+def _method_report(by_action: Mapping[str, _Sums]) -> dict[str, Any]:
+    """A method's row: means over all frames, over hidden and visible joints, over each action's own frames, and the
+    mean of the actions' means, which is what tables of Human3.6M call the average.
+    """
+    actions = {action: sums.report(0) for action, sums in sorted(by_action.items()) if action}
+    of_actions: dict[str, float | None] = {}
+    for metric in METRICS:
+        values = [row[metric] for row in actions.values()]
+        known = [value for value in values if value is not None]
+        of_actions[metric] = sum(known) / len(known) if len(known) == len(values) else None
+    whole = by_action[""]
+    return {
+        **whole.report(0),
+        "hidden": whole.report(1),
+        "visible": whole.report(2),
+        "action_mean": of_actions,
+        "actions": actions,
+    }
 
 
 def evaluate(
-    data: str | Path,
+    data: str | Path | Benchmark,
     models: Models,
     stride: int = 5,
     steps: int = 5,
@@ -244,54 +365,47 @@ def evaluate(
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Evaluate every loaded method on a file in Mocap-17 layout, detected 2D, frame or video setting as the models are.
+    """Evaluate every loaded method on a benchmark, or on a file in Mocap-17 layout with detected 2D; in the frame or
+    the video setting, as the models are.
 
-    stride: every stride-th frame of each clip. clips: numbers of the clips, all by default. mixed_precision: bfloat16
-    inside the diffusion networks. workers: processes that share the clips. Returns {"methods": {NAME: {"mpjpe_mm",
-    "p_mpjpe_mm", "hidden", "visible", "actions"}}, "gains", "frames", "provenance"}. Totals are means over all frames;
-    per-action figures over the action's own frames. gains: {REFERENCE: {NAME: {"mpjpe", "p_mpjpe", "hidden_mpjpe",
-    "hidden_p_mpjpe": {"percent", "interval"}}}}, how much lower than a reference's a method's error is, with 95 %
-    bootstrap intervals over clips. Raises InvalidInput if the file isn't in the layout or a number is out of range.
+    stride: every stride-th frame of each recording. clips: numbers of the recordings, all by default. mixed_precision:
+    bfloat16 inside the diffusion networks. workers: processes that share the recordings.
+
+    Returns {"methods": {NAME: {METRIC, "hidden", "visible", "action_mean", "actions"}}, "gains", "frames",
+    "provenance"} with the metrics of `METRICS`: MPJPE (Protocol 1), P-MPJPE (Protocol 2), N-MPJPE, PCK at 150 mm and
+    AUC over `PCK_JOINTS`, MPJVE in mm a frame over pairs of consecutive frames that were both evaluated (None where the
+    stride leaves none), and the bones' lengths' standard deviation over their mean within each camera's clip. Totals
+    are means over all frames; per-action figures over the action's own frames. gains: {REFERENCE: {NAME: {"mpjpe",
+    "p_mpjpe", "hidden_mpjpe", "hidden_p_mpjpe": {"percent", "interval"}}}}, how much lower than a reference's a
+    method's error is, with 95 % bootstrap intervals over recordings. Raises InvalidInput if the file isn't in the
+    layout or a number is out of range.
     """
     if stride < 1:
         raise InvalidInput(f"the stride must be at least 1, found {stride}")
     if workers < 1:
         raise InvalidInput(f"the number of workers must be at least 1, found {workers}")
     started = time.time()
-    motions = load_mocap17(data)
-    chosen = chosen_clips(motions, clips)
+    benchmark = Mocap17Benchmark.load(data) if isinstance(data, (str, Path)) else data
+    chosen = chosen_clips(benchmark, clips)
     settings = _Settings(stride, steps, hypotheses, seed, mixed_precision)
     if workers == 1:
-        measured = (_measure_clip(motions, number, models, settings) for number in chosen)
+        measured = (_measure_clip(benchmark, number, models, settings) for number in chosen)
         gathered = _gather(measured, len(chosen), progress)
     else:
         # Processes of one thread each: small products gain little from sharing one among threads.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, _start_worker, (data, models, settings)) as pool:
+        with ProcessPoolExecutor(workers, context, _start_worker, (benchmark, models, settings)) as pool:
             measured = (done.result() for done in as_completed([pool.submit(_worker_clip, n) for n in chosen]))
             gathered = _gather(measured, len(chosen), progress)
-    methods = {
-        name: {
-            **by_action[""].report(0),
-            "hidden": by_action[""].report(1),
-            "visible": by_action[""].report(2),
-            "actions": {action: total.report(0) for action, total in sorted(by_action.items()) if action},
-        }
-        for name, by_action in gathered.sums.items()
-    }
     return {
-        "methods": methods,
+        "methods": {name: _method_report(by_action) for name, by_action in gathered.sums.items()},
         "gains": _gains(gathered.of_clips),
         "frames": gathered.frames,
         "provenance": {
-            "data": Path(data).name,
+            **benchmark.about,
             "clips": len(chosen),
-            "views_per_clip": 4,
             "stride": stride,
             "setting": next(setting for setting, name in ENCODERS.items() if name == models.encoder.name),
-            "input": "detected 2D of the simulated detector",
-            "detector": to_dict(DetectorConfig()),
-            "detector_seed": DETECTOR_SEED,
             "uncertainty": to_dict(UncertaintyConfig()),
             "steps": steps,
             "hypotheses": hypotheses,

@@ -15,6 +15,10 @@ from diffpose_core.structures import InvalidInput
 
 #: Thresholds of the AUC: 0 to 150 mm in steps of 5 mm, in metres (Mehta et al., 3DV 2017).
 AUC_THRESHOLDS = np.linspace(0.0, 0.15, 31)
+#: A joint within this distance of its target is correct, metres.
+PCK_THRESHOLD = 0.15
+#: The 14 joints that MPI-INF-3DHP's own evaluation counts for PCK and AUC: not the root, the spine and the neck/nose.
+PCK_JOINTS = (10, 8, 14, 15, 16, 11, 12, 13, 1, 2, 3, 4, 5, 6)
 
 
 def _pose(pose: np.ndarray, name: str) -> np.ndarray:
@@ -67,15 +71,31 @@ def p_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     return joint_errors(procrustes_align(predicted, target), target).mean(-1)
 
 
-def n_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """MPJPE after scaling every pose by the best single factor: (..., J, 3) twice, root-relative -> (...,), metres.
+def scale_align(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Every predicted pose scaled by the single factor that fits its target best, root-relative: (..., J, 3) twice.
 
     A predicted pose of zeros stays as it is. Source: Rhodin et al. (CVPR 2018).
     """
     p, t = _pair(predicted, target)
     size = np.square(p).sum((-1, -2))
     scale = np.divide((p * t).sum((-1, -2)), size, out=np.zeros_like(size), where=size > 1e-18)
-    return np.linalg.norm(scale[..., None, None] * p - t, axis=-1).mean(-1)
+    return np.asarray(scale[..., None, None] * p)
+
+
+def n_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """MPJPE after `scale_align`: (..., J, 3) twice, root-relative -> (...,), metres."""
+    return joint_errors(scale_align(predicted, target), target).mean(-1)
+
+
+def velocity_errors(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """How wrong every joint's step to the next frame is: (..., F, J, 3) twice, metres -> (..., F - 1, J), metres.
+
+    Raises InvalidInput on fewer than two frames as well.
+    """
+    p, t = _pair(predicted, target)
+    if p.ndim < 3 or p.shape[-3] < 2:
+        raise InvalidInput(f"velocities need clips (..., frames, joints, 3) of at least two frames, found {p.shape}")
+    return np.linalg.norm(np.diff(p - t, axis=-3), axis=-1)
 
 
 def mpjve(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -84,13 +104,10 @@ def mpjve(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     Velocity is the difference of consecutive frames. Raises InvalidInput on fewer than two frames as well.
     Source: Pavllo et al. (CVPR 2019).
     """
-    p, t = _pair(predicted, target)
-    if p.ndim < 3 or p.shape[-3] < 2:
-        raise InvalidInput(f"velocities need clips (..., frames, joints, 3) of at least two frames, found {p.shape}")
-    return np.linalg.norm(np.diff(p - t, axis=-3), axis=-1).mean((-1, -2))
+    return velocity_errors(predicted, target).mean((-1, -2))
 
 
-def pck(predicted: np.ndarray, target: np.ndarray, threshold: float = 0.15) -> np.ndarray:
+def pck(predicted: np.ndarray, target: np.ndarray, threshold: float = PCK_THRESHOLD) -> np.ndarray:
     """Share of joints within `threshold` metres (150 mm) of their target: (..., J, 3) twice -> (...,) in [0, 1].
 
     Raises InvalidInput on a threshold below 0 as well. Source: Mehta et al. (3DV 2017).
@@ -100,12 +117,18 @@ def pck(predicted: np.ndarray, target: np.ndarray, threshold: float = 0.15) -> n
     return (joint_errors(predicted, target) <= threshold).mean(-1)
 
 
+def auc_shares(errors: np.ndarray) -> np.ndarray:
+    """The share of the thresholds 0, 5, ..., 150 mm that an error stays within: any shape, metres -> in [0, 1]."""
+    above = np.searchsorted(AUC_THRESHOLDS, errors, side="left")
+    return 1.0 - above / len(AUC_THRESHOLDS)
+
+
 def auc(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Mean PCK over the thresholds 0, 5, ..., 150 mm: (..., J, 3) twice, metres -> (...,) in [0, 1].
 
     Source: Mehta et al. (3DV 2017).
     """
-    return (joint_errors(predicted, target)[..., None] <= AUC_THRESHOLDS).mean((-1, -2))
+    return auc_shares(joint_errors(predicted, target)).mean(-1)
 
 
 def bone_length_spread(pose: np.ndarray) -> np.ndarray:

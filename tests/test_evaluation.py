@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,10 +10,14 @@ import torch
 
 from diffpose_core import evaluation
 from diffpose_core.camera import evaluation_cameras
-from diffpose_core.cli import main, results_table
+from diffpose_core.cli import main
+from diffpose_core.datasets.benchmark import Recording
+from diffpose_core.datasets.h36m import ACTIONS, load_h36m
 from diffpose_core.datasets.mocap17 import load_mocap17, motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.evaluation import (
+    METRICS,
+    Mocap17Benchmark,
     _gains,
     _Sums,
     detector_statistics,
@@ -21,7 +26,9 @@ from diffpose_core.evaluation import (
     protocol_errors,
 )
 from diffpose_core.metrics import p_mpjpe
-from diffpose_core.structures import InvalidInput
+from diffpose_core.skeleton import BONES
+from diffpose_core.structures import InvalidInput, PoseClip2D
+from diffpose_core.tables import results_table
 
 METHODS = ("graformer", "graformer_reconciled", "diffpose", "diffpose_no_context", "diffpose_standard")
 
@@ -48,8 +55,11 @@ def test_the_report_has_the_promised_shape(report):
     assert set(report) == {"methods", "gains", "frames", "provenance"}
     assert set(METHODS) <= set(report["methods"])
     for row in report["methods"].values():
-        assert set(row) == {"mpjpe_mm", "p_mpjpe_mm", "hidden", "visible", "actions"}
+        assert set(row) == {*METRICS, "hidden", "visible", "action_mean", "actions"}
         assert set(row["actions"]) == {"walk", "wave"}
+        assert row["mpjve_mm"] is None, "no two frames that follow each other were evaluated"
+        walk, wave = row["actions"]["walk"], row["actions"]["wave"]
+        assert np.isclose(row["action_mean"]["auc_percent"], (walk["auc_percent"] + wave["auc_percent"]) / 2)
         for part in (row, row["hidden"], row["visible"], *row["actions"].values()):
             assert part["mpjpe_mm"] > 0 and part["p_mpjpe_mm"] > 0
     # 60, 31 and 60 frames, every 20th, four cameras.
@@ -83,7 +93,7 @@ def test_an_interval_covers_the_true_gain_as_often_as_it_says():
     for _ in range(100):
         clips = {}
         for number in range(40):
-            count = np.full(3, 100.0)
+            count = np.full((2, 3), 100.0)
             level = generator.gamma(20.0, 0.002)
             found = {"graformer": level, "diffpose": 0.9 * level * generator.normal(1.0, 0.05)}
             clips[number] = {name: _Sums(np.full((2, 3), 100 * error), count) for name, error in found.items()}
@@ -133,6 +143,134 @@ def test_a_perfect_predictor_gets_zero(data, tiny_models, monkeypatch):
     row = evaluate(data, tiny_models, stride=10)["methods"]["perfect"]
     assert row["mpjpe_mm"] == 0 and row["hidden"]["mpjpe_mm"] == 0
     assert row["p_mpjpe_mm"] < 1e-3
+
+
+def test_every_metric_is_that_of_a_loop(data, tiny_models, monkeypatch):
+    """A clip of more than one block, every frame of it, against sums written out frame by frame and joint by joint."""
+
+    def wrong(clip, models, frames, *rest):
+        off = np.stack([np.random.default_rng(int(f)).normal(0, 0.08, (17, 3)) for f in frames])
+        off[:, 0] = 0
+        return {"graformer": clip.pose3d_cam[frames] + off}
+
+    monkeypatch.setattr(evaluation, "predictions", wrong)
+    monkeypatch.setattr(evaluation, "BLOCK_FRAMES", 7)
+    found = evaluate(data, tiny_models, stride=1, clips=range(1, 2))["methods"]["graformer"]
+    values = {name: [] for name in METRICS}
+    for clip in evaluation_clips(load_mocap17(data), 1):
+        truth = clip.pose3d_cam.astype(np.float64)
+        predicted = wrong(clip, None, np.arange(len(clip)))["graformer"].astype(np.float64)
+        for f, (p, t) in enumerate(zip(predicted, truth, strict=True)):
+            scale = (p * t).sum() / (p * p).sum()
+            values["p_mpjpe_mm"].append(1000 * p_mpjpe(p, t))
+            for j in range(17):
+                error = 1000 * np.linalg.norm(p[j] - t[j])
+                values["mpjpe_mm"].append(error)
+                values["n_mpjpe_mm"].append(1000 * np.linalg.norm(scale * p[j] - t[j]))
+                if j not in (0, 7, 9):  # root, spine, neck/nose: not among MPI-INF-3DHP's 14
+                    values["pck_percent"].append(100 * (error <= 150))
+                    values["auc_percent"].append(np.mean([100 * (error <= limit) for limit in range(0, 151, 5)]))
+                if f > 0:
+                    step = (p[j] - predicted[f - 1, j]) - (t[j] - truth[f - 1, j])
+                    values["mpjve_mm"].append(1000 * np.linalg.norm(step))
+        for parent, child in BONES:
+            lengths = [np.linalg.norm(p[child] - p[parent]) for p in predicted]
+            values["bone_spread_percent"].append(100 * np.std(lengths) / np.mean(lengths))
+    for name, numbers in values.items():
+        assert np.isclose(found[name], np.mean(numbers), rtol=1e-5), name
+    assert 0 < found["pck_percent"] < 100
+
+
+def test_velocities_are_of_consecutive_frames_only(tiny_models, monkeypatch):
+    """Frames 0, 1, 2, 5, 6: three steps of one frame. A pose that jumps between 2 and 5 has no velocity error."""
+    still = np.tile(np.random.default_rng(0).normal(0, 0.3, (1, 17, 3)).astype(np.float32), (8, 1, 1))
+    points = np.zeros((8, 17, 2))
+    clip = PoseClip2D("still", points, np.ones((8, 17)), 10, 10, 30.0, pose3d_cam=still)
+
+    class OneClip:
+        about: ClassVar = {"dataset": "mocap17", "data": "still"}
+
+        def __len__(self):
+            return 1
+
+        def recording(self, number):
+            return Recording("stand", (clip,), np.array([0, 1, 2, 5, 6]))
+
+    def jumping(clip, models, frames, *rest):
+        return {"graformer": clip.pose3d_cam[frames] + np.where(frames > 3, 0.5, 0.0)[:, None, None]}
+
+    monkeypatch.setattr(evaluation, "predictions", jumping)
+    report = evaluate(OneClip(), tiny_models, stride=1)
+    row = report["methods"]["graformer"]
+    assert row["mpjve_mm"] < 1e-3 and row["mpjpe_mm"] > 300
+    assert row["hidden"]["mpjpe_mm"] is None and row["bone_spread_percent"] < 1e-3
+    assert report["frames"] == 5
+    assert evaluate(OneClip(), tiny_models, stride=2)["methods"]["graformer"]["mpjve_mm"] is None
+
+
+def test_exact_2d_is_one_sharp_mode_at_the_exact_place(data):
+    motions = load_mocap17(data)
+    world = motions.clip_world(1)
+    detected = evaluation_clips(motions, 1)
+    exact = Mocap17Benchmark.load(data, exact_2d=True)
+    assert exact.about["input"] == "exact 2D" and "detector" not in exact.about
+    views = exact.recording(1).views
+    for clip, seen, camera in zip(views, detected, evaluation_cameras(world[:, 0]), strict=True):
+        px = camera.project(camera.to_cam(world.astype(np.float64)))
+        assert np.allclose(clip.keypoints_px, px) and np.allclose(clip.mixture.argmax_px, px)
+        assert clip.mixture.weights.shape[-1] == 1 and clip.mixture.std_px.max() < 2 and (clip.confidence == 1).all()
+        assert np.array_equal(clip.hidden, seen.hidden) and np.array_equal(clip.pose3d_cam, seen.pose3d_cam)
+
+
+def test_human36m_is_measured_in_the_supplements_columns(h36m_folder, tiny_models):
+    report = evaluate(load_h36m(h36m_folder), tiny_models, stride=4, steps=1, hypotheses=1)
+    # 11, 8, 10 and 7 frames, every 4th, four cameras.
+    assert report["frames"] == (3 + 2 + 3 + 2) * 4
+    row = report["methods"]["diffpose"]
+    assert set(row["actions"]) == {"Directions", "WalkDog", "SittingDown"}
+    # Both subjects walk the dog: its figure is that of all their frames.
+    alone = [
+        evaluate(load_h36m(h36m_folder, (s,)), tiny_models, stride=4, steps=1, hypotheses=1)["methods"]["diffpose"]
+        for s in ("S9", "S11")
+    ]
+    by_subject = [a["actions"]["WalkDog"]["p_mpjpe_mm"] for a in alone]
+    assert np.isclose(row["actions"]["WalkDog"]["p_mpjpe_mm"], (2 * by_subject[0] + 3 * by_subject[1]) / 5)
+    average = np.mean([row["actions"][a]["p_mpjpe_mm"] for a in row["actions"]])
+    assert np.isclose(row["action_mean"]["p_mpjpe_mm"], average) and row["hidden"]["mpjpe_mm"] > 0
+    lines = results_table(report).splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("P-MPJPE"))
+    assert lines[head].split()[1:] == [*ACTIONS.values(), "Avg"]
+    printed = next(line for line in lines[head:] if line.startswith("DiffPose *"))
+    row_of_the_supplement = "33.9 38.2 36.0 39.2 40.2 46.5 35.8 34.8 48.0 52.5 41.2 36.5 40.9 30.3 33.8 39.2"
+    assert " ".join(printed.split()[2:]) == row_of_the_supplement
+    own = next(line for line in lines[head:] if line.startswith("diffpose ")).split()[1:]
+    assert own[0] == f"{row['actions']['Directions']['p_mpjpe_mm']:.1f}" and own[1] == "-"
+    assert own[-1] == f"{average:.1f}"
+
+
+def test_human36m_from_the_command_line(h36m_folder, tiny_weights, tmp_path, capsys):
+    out = tmp_path / "report.json"
+    words = ["evaluate", "--dataset", "h36m", "--data", str(h36m_folder), "--weights", str(tiny_weights), "--quiet"]
+    words += ["--stride", "6", "--steps", "1", "--hypotheses", "1", "--workers", "1", "--json", str(out)]
+    assert main([*words, "--exact-2d", "--subjects", "S11"]) == 0
+    written = json.loads(out.read_text())
+    assert written["provenance"]["input"] == "exact 2D" and written["provenance"]["subjects"] == ["S11"]
+    assert capsys.readouterr().out.strip() == results_table(written).strip()
+    assert main(["evaluate", "--data", "x.npz", "--subjects", "S8"]) == 2
+    assert "belong to --dataset h36m" in capsys.readouterr().err
+
+
+def test_a_report_of_an_earlier_version_can_be_printed(report):
+    old = json.loads(json.dumps(report))
+    old["provenance"].pop("dataset")
+    for row in old["methods"].values():
+        for part in (row, row["hidden"], row["visible"], *row["actions"].values()):
+            for name in set(METRICS) - {"mpjpe_mm", "p_mpjpe_mm"}:
+                part.pop(name, None)
+        row.pop("action_mean")
+    lines = results_table(old).splitlines()
+    assert lines[2].split()[:4] == ["graformer", *(f"{old['methods']['graformer'][m]:.1f}" for m in
+                                    ("mpjpe_mm", "p_mpjpe_mm")), "-"]  # fmt: skip
 
 
 def test_hidden_and_visible_joints_are_told_apart(data, tiny_models, monkeypatch):

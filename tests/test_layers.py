@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("camera", "metrics", "bootstrap", "uncertainty", "diffusion"),
     ("models",),
     ("io", "datasets"),
-    ("pipeline", "training", "evaluation", "calibration", "ablations", "corpus"),
+    ("pipeline", "training", "evaluation", "calibration", "ablations", "corpus", "tables"),
     ("cli", "__main__"),
 )
 MATHS = LAYERS[1]

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.reports import METRICS, PublishedTable, Report
+from app.reports import METRICS, Report
 from diffpose_core.config import PRESETS, DenoiserConfig
+from diffpose_core.io.published import PublishedTable
 
 #: Names of what was measured of a method beside its answer.
 _VARIANT = re.compile(r"(?P<base>.+)_(?P<kind>best|\d+_steps?|\d+_hypotheses)")

@@ -10,9 +10,10 @@ import streamlit as st
 from app import reports
 from app.board import board
 from app.figures import results as figures
-from app.reports import METRICS, PublishedTable, Report
+from app.reports import METRICS, Report
 from app.state import SCHEDULES
 from app.views.common import Session, hide_sidebar
+from diffpose_core.io.published import PublishedTable, published_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ def _heading(kind: str, badge: str, title: str, words: str) -> None:
 
 
 def _published() -> None:
-    tables = {t.setting: t for t in reports.published_tables()}
+    tables = {t.setting: t for t in published_tables()}
     _heading(
         "published",
         "Published · Human3.6M",

@@ -168,7 +168,7 @@ class Human36M:
         exact = self.detections == EXACT
         return {
             "dataset": "h36m",
-            "data": [POSES_FILE, f"data_2d_h36m_{self.detections}.npz"],
+            "data": f"{POSES_FILE} and data_2d_h36m_{self.detections}.npz",
             "subjects": sorted({r.subject for r in self.recordings}),
             "views_per_clip": CAMERAS,
             "input": "exact 2D" if exact else f"detected 2D, {self.detections}",
@@ -205,8 +205,8 @@ def load_h36m(folder: str | Path, subjects: Sequence[str] = TEST_SUBJECTS, detec
             checked = check_poses(detected, f"{label} / camera {number}", (17,), (2, 3))
             if len(checked) < len(world):
                 raise InvalidInput(
-                    f"{label} / camera {number}: {len(checked)} 2D poses for {len(world)} 3D ones; there may be more of "
-                    f"them, never fewer"
+                    f"{label} / camera {number}: {len(checked)} 2D poses for {len(world)} 3D ones; "
+                    f"expected as many or more"
                 )
             points.append(camera.rectified(checked[: len(world), :, :2].astype(np.float64)).astype(np.float32))
         recordings.append(H36mRecording(subject, recording, world, tuple(points)))

@@ -12,6 +12,7 @@ import pytest
 from app import reports
 from app.figures import results as figures
 from app.reports import Report
+from diffpose_core.io.published import published_tables
 from diffpose_core.structures import InvalidInput
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +55,7 @@ def report(tmp_path: Path) -> Report:
 
 
 def test_the_published_tables_are_the_supplements():
-    video, frame = reports.published_tables()
+    video, frame = published_tables()
     assert (video.number, frame.number) == (1, 2)
     assert len(video.methods) == 7 and len(frame.methods) == 5
     for table in (video, frame):
@@ -70,7 +71,7 @@ def test_the_published_tables_are_the_supplements():
 
 
 def test_gains_say_where_another_method_is_better():
-    _, frame = reports.published_tables()
+    _, frame = published_tables()
     gains = {r["label"]: r["value"] for r in figures.published_gains(frame)["rows"]}
     assert gains["Greeting"] == pytest.approx(38.6 - 39.2), "Pavlakos is better there"
     assert gains["Sitting down"] == pytest.approx(56.6 - 52.5)
@@ -142,7 +143,7 @@ def test_the_shipped_reports_and_cards_can_be_shown():
 
 def test_the_board_knows_every_kind_of_chart():
     code = (ROOT / "app" / "board" / "board.js").read_text(encoding="utf-8")
-    table, _ = reports.published_tables()
+    table, _ = published_tables()
     for chart in (
         figures.published_by_action(table),
         figures.published_averages(table),

@@ -234,11 +234,14 @@ def reverse_steps(
     """The reverse process of every prepared frame, state by state, in the view frame: samples (F, H, J, 3).
 
     Starts from poses drawn from each frame's fitted GMM (standard diffusion: from N(0, I)); hypotheses differ in
-    component and noise, drawn so that their mean is not at the mercy of chance (`PoseGMM.noise`, balanced).
+    component and noise, drawn so that their mean is not at the mercy of chance (`PoseGMM.noise`, balanced). A network
+    without diffusion takes one step, and its hypotheses are all the same.
     Raises InvalidInput on counts or eta out of range.
     """
     _check_hypotheses(hypotheses)
     config = network.config
+    if config.diffusion == "none":
+        return _regression(prepared, network, hypotheses)
     count = len(prepared)
     generator = seeded("cpu", seed, _START)
     if config.diffusion == "gmm":
@@ -282,6 +285,22 @@ def reverse_steps(
 
     schedule = make_schedule(config.schedule, config.num_steps)
     return reverse_process(denoise, start, schedule, steps, eta, mean, shared_noise, config.prediction_type)
+
+
+@torch.no_grad()
+def _regression(prepared: Prepared, network: Denoiser, hypotheses: int) -> Iterator[ReverseStep]:
+    """What a network without diffusion makes of prepared frames, as a process of one step."""
+    context, gmm = started_from(prepared, network), prepared.gmm
+    mean, variance = gmm.mean, gmm.covariance.diagonal(dim1=-2, dim2=-1)
+    mean, std = (tensor.unflatten(-1, (NUM_JOINTS, 3)) for tensor in (mean, variance.sqrt()))
+    heatmaps = prepared.view.heatmap_features()
+    given = Given(context.features, context.pose_view, gmm_features(mean, std, mean, std), heatmaps)
+    last = network.config.num_steps
+    with torch.autocast("cpu", torch.bfloat16, enabled=prepared.mixed_precision):
+        pose = network(context.pose_view, torch.tensor(last), given)
+    start, found = (tensor[:, None].expand(-1, hypotheses, -1, -1) for tensor in (context.pose_view, pose))
+    yield ReverseStep(last, start, found)
+    yield ReverseStep(0, found, found)
 
 
 def started_from(prepared: Prepared, network: Denoiser) -> Context:

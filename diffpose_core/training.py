@@ -202,7 +202,10 @@ def encoder_batch(batch: Batch, receptive_field: int = 1) -> dict[str, Tensor]:
 
 
 class DenoiserTask(_Task):
-    """Train g on forward diffusion: Eq. 1 makes h_k, g predicts h_0 (or the noise, or h_{k-1}) from it."""
+    """Train g on forward diffusion: Eq. 1 makes h_k, g predicts h_0 (or the noise, or h_{k-1}) from it.
+
+    A network without diffusion regresses h_0 from the encoder's pose.
+    """
 
     def __init__(self, network: DenoiserConfig, config: TrainingConfig) -> None:
         super().__init__(config)
@@ -220,6 +223,9 @@ class DenoiserTask(_Task):
         kind = self.network.config.prediction_type
         x_start, mean = batch["x_start"], batch["component_mean"]
         given = self.given(batch)
+        if self.network.config.diffusion == "none":
+            output = self.network(batch["encoder_pose"], torch.full_like(k, self.schedule.num_steps), given)
+            return output, x_start, output
         seen = self._own_prediction(batch, given) if self.training and "own" in batch else x_start
         x_k = q_sample(seen, k, self.schedule, batch["noise"], mean)
         output = self.network(x_k, k, given)
@@ -284,6 +290,8 @@ class BankDraw:
             raise InvalidInput(
                 f"states of its own need a network that predicts x_start, found {network.prediction_type!r}"
             )
+        if own_state_share > 0 and network.diffusion == "none":
+            raise InvalidInput("a regression network has no states of its own")
         self.bank, self.network = bank, network
         self.last_step_share, self.own_state_share = last_step_share, own_state_share
 
@@ -300,7 +308,7 @@ class BankDraw:
         return fields
 
     def batch(self, row: Tensor, draw: Tensor, k: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """The batch of the given bank rows and noise draws; standard diffusion draws its own noise."""
+        """The batch of the given bank rows and draws; standard diffusion draws its own noise, regression none."""
         bank, reconciled = self.bank, self.network.context_input == "reconciled"
         fields = {
             "x_start": bank.x_start[row].float(),
@@ -317,6 +325,10 @@ class BankDraw:
             fields["noise"] = bank.noise[row, draw].float()
             fields["mixture_mean"] = bank.mixture_mean[row].float()
             fields["mixture_std"] = bank.mixture_std[row].float()
+        elif self.network.diffusion == "none":
+            mean, std = bank.mixture_mean[row].float(), bank.mixture_std[row].float()
+            # No component is drawn: the whole mixture stands for it.
+            fields.update(component_mean=mean, component_std=std, mixture_mean=mean, mixture_std=std)
         else:
             zero, one = torch.zeros_like(fields["x_start"]), torch.ones_like(fields["x_start"])
             noise = torch.randn(fields["x_start"].shape, generator=generator)

@@ -42,9 +42,17 @@ def test_a_whole_number_is_a_float_too():
         (GraformerConfig, {"dropout": None}, "dropout must be float, found None"),
         (DenoiserConfig, {"use_context": 1}, "use_context must be bool, found 1"),
         (DenoiserConfig, {"schedule": "cosine"}, "schedule must be one of supplement, converging, found 'cosine'"),
-        (DenoiserConfig, {"diffusion": ["gmm"]}, r"diffusion must be one of gmm, standard, found \['gmm'\]"),
+        (DenoiserConfig, {"diffusion": ["gmm"]}, r"diffusion must be one of gmm, standard, none, found \['gmm'\]"),
     ],
 )
 def test_what_does_not_fit_is_refused(kind, values, message):
     with pytest.raises(InvalidInput, match=message):
         from_dict(kind, values)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"use_context": False, "anchor": "mixture"}, {"prediction_type": "noise", "anchor": "none"}]
+)
+def test_a_regression_network_starts_from_the_encoders_pose(changes):
+    with pytest.raises(InvalidInput, match="a regression network starts from the context encoder's pose"):
+        DenoiserConfig(diffusion="none", **changes)

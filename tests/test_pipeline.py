@@ -13,6 +13,7 @@ from diffpose_core.camera import look_at_camera, project
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.pipeline import (
     BLOCK_FRAMES,
     clip_hash,
@@ -20,9 +21,11 @@ from diffpose_core.pipeline import (
     lift,
     load_models,
     prepare,
+    reverse_steps,
     reverse_trace,
     reverse_traces,
     scaled_to_stature,
+    started_from,
 )
 from diffpose_core.skeleton import bone_lengths, constant_bones, stature
 from diffpose_core.structures import Cancelled, Intrinsics, InvalidInput, PoseClip2D, PoseMixture
@@ -474,3 +477,20 @@ def test_a_stature_that_nobody_has_is_refused(clip, tiny_models, height):
     result = lift(clip, models=tiny_models, hypotheses=1, uncertainty=FEW)
     with pytest.raises(InvalidInput, match=r"between 0.3 and 3 m, found"):
         scaled_to_stature(result, height)
+
+
+@pytest.mark.parametrize("conditioning", ["none", "gmm+heatmaps"])
+def test_a_regression_network_takes_one_step_without_noise(tiny_models, walking_clip, conditioning):
+    config = replace(tiny_models.denoisers["diffpose"].config, diffusion="none", conditioning=conditioning)
+    network = Denoiser(config).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(0.0, 0.2, generator=torch.Generator().manual_seed(int(parameter.numel())))
+    ready = prepare(walking_clip, tiny_models, range(3))
+    first, last = reverse_steps(ready, network, 5, 4, 0.0, 0)
+    assert (first.k, last.k) == (50, 0) and last.sample.shape == (3, 4, 17, 3)
+    assert torch.equal(last.sample, first.pred_x_start)
+    assert torch.equal(last.sample, last.sample[:, :1].expand(-1, 4, -1, -1))
+    assert torch.equal(first.sample[:, 0], started_from(ready, network).pose_view)
+    (_, again) = reverse_steps(ready, network, 1, 1, 0.0, 7)
+    assert torch.allclose(again.sample[:, 0], last.sample[:, 0])

@@ -56,6 +56,8 @@ def small():
     patch = pytest.MonkeyPatch()
     patch.setitem(PRESETS, "graformer", training.replace(PRESETS["graformer"], network=ENCODER, training=BRIEF))
     patch.setitem(PRESETS, "diffpose", training.replace(PRESETS["diffpose"], network=DENOISER, training=BRIEF))
+    regression = training.replace(DENOISER, diffusion="none", conditioning="none")
+    patch.setitem(PRESETS, "regression", training.replace(PRESETS["regression"], network=regression, training=BRIEF))
     calibrate, conditions = training.calibrate_encoder, training.conditions
     patch.setattr(training, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 1000))
     patch.setattr(
@@ -73,7 +75,8 @@ def runs(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     words = ["--data", str(data), "--validation", str(data), "--runs", str(folder), "--accelerator", "cpu", "--quiet"]
     assert main(["train", "graformer", *words]) == 0
-    assert main(["train", "diffpose", *words, "--bank-size", "256"]) == 0
+    for name in ("diffpose", "regression"):
+        assert main(["train", name, *words, "--bank-size", "256"]) == 0
     return folder
 
 
@@ -97,6 +100,33 @@ def test_the_command_trains_a_denoiser_on_that_encoder(runs):
     for name in ("val_mpjpe_k1_m", "val_mpjpe_k50_m", "val_encoder_mpjpe_m", "train_loss"):
         assert record.metrics[name] > 0
     assert (runs / "diffpose.md").is_file()
+
+
+def test_the_command_trains_a_regression_network_and_goes_on_from_it(runs, data, tmp_path):
+    encoder, _ = load_encoder(runs / "graformer.safetensors")
+    network, record = load_denoiser(runs / "regression.safetensors", encoder)
+    assert network.config.diffusion == "none"
+    assert record.metrics["val_mpjpe_k1_m"] == record.metrics["val_mpjpe_k50_m"], "it knows of one step only"
+    words = ["--data", str(data), "--validation", str(data), "--runs", str(runs), "--accelerator", "cpu", "--quiet"]
+    start, out = runs / "regression.safetensors", tmp_path / "on.safetensors"
+    assert main(["train", "regression", *words, "--start-from", str(start), "--epochs", "1", "--out", str(out)]) == 0
+    assert load_denoiser(out, encoder)[0].config == network.config
+
+
+@pytest.mark.parametrize("conditioning", ["none", "gmm+heatmaps"])
+def test_a_regression_network_sees_neither_noise_nor_the_truth(bank, conditioning):
+    config = DenoiserConfig(diffusion="none", conditioning=conditioning, context_channels=16, channels=32, num_heads=2)
+    draw = training.BankDraw(bank, config)
+    batch = draw(8, seeded("cpu", 0))
+    assert "noise" not in batch
+    task = training.DenoiserTask(config, BRIEF)
+    torch.nn.init.normal_(task.network.head.linear.weight)
+    output, target, predicted = task.predict(batch, batch["k"])
+    assert torch.equal(target, batch["x_start"]) and torch.equal(predicted, output)
+    moved = {**batch, "x_start": batch["x_start"] + 1.0, "k": torch.ones_like(batch["k"])}
+    assert torch.equal(task.predict(moved, moved["k"])[0], output)
+    with pytest.raises(InvalidInput, match="no states of its own"):
+        training.BankDraw(bank, config, own_state_share=0.5)
 
 
 def weights(path):

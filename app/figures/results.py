@@ -15,6 +15,11 @@ from diffpose_core.io.published import PublishedTable
 _VARIANT = re.compile(r"(?P<base>.+)_(?P<kind>best|\d+_steps?|\d+_hypotheses)")
 #: What the networks without diffusion are called; others go by their names.
 _BASELINES = {"graformer": "Graformer (baseline)", "graformer_reconciled": "Graformer, reconciled 2D"}
+_REGRESSIONS = {
+    "regression": "Regression, the size of g",
+    "regression_deep": "Regression, five times as deep",
+    "regression_mixture": "Regression with the mixtures",
+}
 #: Published methods: hue and shape by their place in the table; DiffPose always looks the same.
 _SHAPES = ("square", "triangle", "diamond", "cross", "down", "square")
 
@@ -42,6 +47,8 @@ def _look(name: str, order: int) -> tuple[str, str, str, str]:
         looks = {"graformer": ("violet", "square"), "graformer_reconciled": ("component6", "down")}
         colour, shape = looks.get(name, (f"component{order % 10}", "square"))
         return _BASELINES.get(name, name.replace("_", " ").capitalize()), "", colour, shape
+    if config.diffusion == "none":
+        return _REGRESSIONS.get(name, name.replace("_", " ").capitalize()), "", f"component{order % 10}", "down"
     if config.prediction_type == "previous":
         return "DiffPose in the paper's form", config.schedule, "component3", "cross"
     if config.diffusion == "standard":

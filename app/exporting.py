@@ -44,7 +44,7 @@ def lift_whole(
     try:
         result = pipeline.lift(
             clip,
-            models=services.models(),
+            models=services.models(s.setting),
             steps=s.steps,
             hypotheses=s.hypotheses,
             eta=s.eta,

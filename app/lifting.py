@@ -15,13 +15,14 @@ class Lifted:
     """Some frames of a clip with all that the views show of them. Metres, root-relative, camera frame.
 
     frames: (F',) their numbers. trace: the reverse process. baseline_cam: (F', 17, 3), the context encoder alone.
-    goal_cam: (F', G, 17, 3), draws of each frame's fitted mixture.
+    goal_cam: (F', G, 17, 3), draws of each frame's fitted mixture. baseline: the encoder's name.
     """
 
     frames: np.ndarray
     trace: DiffusionTrace
     baseline_cam: np.ndarray
     goal_cam: np.ndarray
+    baseline: str
 
     @classmethod
     def merged(cls, parts: Sequence[Lifted]) -> Lifted:
@@ -38,7 +39,8 @@ class Lifted:
             rows(lambda part: part.trace.samples),
             np.concatenate(known)[first] if len(known) == len(parts) else None,
         )
-        return cls(numbers, trace, rows(lambda part: part.baseline_cam), rows(lambda part: part.goal_cam))
+        baseline_cam, goal_cam = rows(lambda part: part.baseline_cam), rows(lambda part: part.goal_cam)
+        return cls(numbers, trace, baseline_cam, goal_cam, parts[0].baseline)
 
     def averaged(self) -> Lifted:
         """The same with the mean of the hypotheses alone, to be kept for many frames."""

@@ -17,7 +17,7 @@ from app.figures.compare import Compared
 from app.figures.forward import ForwardRun
 from app.figures.scenes import ClipFrames
 from app.lifting import Blocks, Lifted
-from app.state import ScheduleName, Settings
+from app.state import ScheduleName, Setting, Settings
 from diffpose_core import pipeline
 from diffpose_core.datasets.sampling import seeded
 from diffpose_core.diffusion.schedule import make_schedule
@@ -75,24 +75,30 @@ def spaced_frames(clip: PoseClip2D, settings: Settings, passes: int, fewest: int
 
 
 @st.cache_resource(show_spinner=False)
-def models() -> pipeline.Models:
+def models(setting: Setting = "frame") -> pipeline.Models:
     """The trained networks: the bundled ones, or those in the folder that DIFFPOSE_CHECKPOINTS names."""
-    return pipeline.load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None)
+    return pipeline.load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None, setting)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...]) -> pipeline.Prepared:
+def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...], setting: Setting = "frame") -> pipeline.Prepared:
     """H_K, its fitted mixture and the baseline of some frames. source: the clip's hash."""
-    return pipeline.prepare(_clip, models(), frames=np.array(frames))
+    return pipeline.prepare(_clip, models(setting), frames=np.array(frames))
 
 
-def trained_schedules() -> list[ScheduleName]:
+def trained_settings() -> list[Setting]:
+    """The settings that there is a context encoder for, the one of single frames first."""
+    folder = Path(os.environ.get("DIFFPOSE_CHECKPOINTS") or pipeline.CHECKPOINTS)
+    return [setting for setting, name in pipeline.ENCODERS.items() if (folder / f"{name}.safetensors").is_file()]
+
+
+def trained_schedules(setting: Setting) -> list[ScheduleName]:
     """The schedules that there are weights for, with f_ST and without, the shipped one first."""
     found: list[ScheduleName] = []
     for schedule in ("converging", "supplement"):
         try:
             for context in (True, False):
-                models().pick(context, "gmm", schedule)
+                models(setting).pick(context, "gmm", schedule)
         except InvalidInput:
             continue
         found.append(schedule)
@@ -102,11 +108,11 @@ def trained_schedules() -> list[ScheduleName]:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: Settings, context: bool) -> Lifted:
     """The reverse process of some frames, with f_ST or without, and what it starts from."""
-    ready = prepared(source, _clip, frames)
-    _, network = models().pick(context, "gmm", settings.trained_on)
     s = settings
+    ready, loaded = prepared(source, _clip, frames, s.setting), models(s.setting)
+    _, network = loaded.pick(context, "gmm", s.trained_on)
     trace = pipeline.reverse_trace(ready, network, s.steps, s.hypotheses, s.eta, s.seed)
-    return Lifted(np.array(frames), trace, ready.baseline, mixture_draws(ready))
+    return Lifted(np.array(frames), trace, ready.baseline, mixture_draws(ready), loaded.encoder.title)
 
 
 def _block_size(settings: Settings) -> int:
@@ -148,7 +154,7 @@ def _joined(source: str, clip: PoseClip2D, picked: Lifted, blocks: Blocks | None
     """The picked frame, which is computed first, and with it all frames of the blocks once they are there."""
     lifted = picked if blocks is None else Lifted.merged([*blocks.parts, picked])
     current = int(np.searchsorted(lifted.frames, picked.frames[0]))
-    return ClipFrames(clip, lifted.frames, lifted.baseline_cam, current, source), lifted
+    return ClipFrames(clip, lifted.frames, lifted.baseline_cam, current, source, lifted.baseline), lifted
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -202,14 +208,14 @@ def compare_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
 def joint_table(source: str, _clip: PoseClip2D, settings: Settings) -> pd.DataFrame | None:
     """Mean error of every joint over the lifted clip, millimetres, by method; None where the truth is unknown."""
     lifted = Lifted.merged(whole_clip(source, _clip, settings).parts)
-    view = ClipFrames(_clip, lifted.frames, lifted.baseline_cam, 0, source)
+    view = ClipFrames(_clip, lifted.frames, lifted.baseline_cam, 0, source, lifted.baseline)
     means = Compared.of(view, lifted.trace).joint_means_mm()
     if not means:
         return None
     import pandas as pd  # takes a third of a second to load, and only tables need it
 
     table = pd.DataFrame({"Joint": JOINT_NAMES, **means})
-    table["Gain"] = table["Graformer"] - table["DiffPose"]
+    table["Gain"] = table[lifted.baseline] - table["DiffPose"]
     if _clip.hidden is not None:
         table["Hidden"] = _clip.hidden.mean(0) * 100.0
     return table
@@ -217,7 +223,7 @@ def joint_table(source: str, _clip: PoseClip2D, settings: Settings) -> pd.DataFr
 
 def predicts(settings: Settings) -> str:
     """What the network's output means: "x_start", "previous" or "noise"."""
-    return models().pick(True, "gmm", settings.trained_on)[1].config.prediction_type
+    return models(settings.setting).pick(True, "gmm", settings.trained_on)[1].config.prediction_type
 
 
 def alpha_end(schedule: ScheduleName) -> float:

@@ -6,10 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 ScheduleName = Literal["supplement", "converging"]
+Setting = Literal["frame", "video"]
 
 SCHEDULES: dict[ScheduleName, str] = {
     "supplement": "Supplement",
     "converging": "Converging",
+}
+SETTINGS: dict[Setting, str] = {
+    "frame": "One frame (Graformer)",
+    "video": "27 frames (MixSTE)",
 }
 
 
@@ -19,7 +24,8 @@ class Settings:
 
     schedule, stepwise, samples: of the forward view; stepwise draws new noise at every step (Eq. 2), samples are those
     of its clouds. steps: reverse steps S (DDIM). hypotheses: H. eta: 0 is deterministic DDIM, 1 draws as much noise as
-    DDPM. seed: of every random draw. trained_on: the schedule that the weights were trained with.
+    DDPM. seed: of every random draw. trained_on: the schedule that the weights were trained with. setting: what the
+    context encoder of a reverse process reads, single frames or windows of them.
     """
 
     schedule: ScheduleName = "supplement"
@@ -30,7 +36,12 @@ class Settings:
     samples: int = 200
     stepwise: bool = False
     trained_on: ScheduleName = "converging"
+    setting: Setting = "frame"
 
     def of_reverse(self) -> Settings:
         """The same with the forward view's own settings at their defaults: they change nothing in reverse diffusion."""
         return replace(self, schedule=Settings.schedule, samples=Settings.samples, stepwise=False)
+
+    def of_one_frame(self) -> Settings:
+        """The same for views that look into one frame by itself, whose context is that frame alone."""
+        return replace(self.of_reverse(), setting="frame")

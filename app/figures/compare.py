@@ -1,4 +1,4 @@
-"""The comparison: Graformer, DiffPose and the truth, on one frame and over the whole clip."""
+"""The comparison: the baseline, DiffPose and the truth, on one frame and over the whole clip."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ class Compared:
     """Both methods on the same frames, as `lift` returns them: bones keep their lengths over the frames.
 
     k: (S + 1,), steps of DiffPose's reverse process. diffpose_cam: (F', S + 1, 17, 3), the mean of its hypotheses.
-    graformer_cam: (F', 17, 3). truth_cam: (F', 17, 3) where it is known. Metres.
+    baseline_cam: (F', 17, 3), the context encoder alone, whose name is `baseline`. truth_cam: (F', 17, 3) where it is
+    known. Metres.
     """
 
     k: np.ndarray
     diffpose_cam: np.ndarray
-    graformer_cam: np.ndarray
+    baseline_cam: np.ndarray
     truth_cam: np.ndarray | None
+    baseline: str
 
     @classmethod
     def of(cls, view: ClipFrames, trace: DiffusionTrace) -> Compared:
         """trace: the reverse process of the view's frames, with all hypotheses or with their mean alone."""
         means = trace.samples.mean(2)
         rigid = np.stack([constant_bones(pose) for pose in means.swapaxes(0, 1)], axis=1)
-        return cls(trace.k, rigid, constant_bones(view.baseline_cam), view.truth_cam)
+        return cls(trace.k, rigid, constant_bones(view.baseline_cam), view.truth_cam, view.baseline)
 
     @property
     def result_cam(self) -> np.ndarray:
@@ -45,18 +47,18 @@ class Compared:
         return self.diffpose_cam[:, -1]
 
     def gain_mm(self) -> np.ndarray:
-        """How much nearer to the truth DiffPose is than Graformer, (F',); without the truth, how far apart they are."""
+        """How much nearer to the truth DiffPose is than the baseline, (F',); without the truth, how far apart they
+        are.
+        """
         if self.truth_cam is None:
-            return measures.error_mm(self.result_cam, self.graformer_cam)
-        return measures.error_mm(self.graformer_cam, self.truth_cam) - measures.error_mm(
-            self.result_cam, self.truth_cam
-        )
+            return measures.error_mm(self.result_cam, self.baseline_cam)
+        return measures.error_mm(self.baseline_cam, self.truth_cam) - measures.error_mm(self.result_cam, self.truth_cam)
 
     def joint_means_mm(self) -> dict[str, np.ndarray]:
         """Mean error of every joint over the frames, (17,), by method. Only where the truth is known."""
         if self.truth_cam is None:
             return {}
-        poses = {"Graformer": self.graformer_cam, "DiffPose": self.result_cam}
+        poses = {self.baseline: self.baseline_cam, "DiffPose": self.result_cam}
         return {name: measures.joint_error_mm(pose, self.truth_cam).mean(0) for name, pose in poses.items()}
 
 
@@ -70,11 +72,11 @@ def _moments(view: ClipFrames, both: Compared) -> list[dict[str, Any]]:
         for index in measures.extremes(gain, 2 * SHOWN_MOMENTS, apart):
             found.append((index, "", f"Frame {view.frames[index]}", f"{gain[index]:.0f} mm apart"))
     else:
-        graformer = measures.error_mm(both.graformer_cam, both.truth_cam)
-        for sign, better, word in ((1.0, "diffpose", "better"), (-1.0, "graformer", "worse")):
+        baseline = measures.error_mm(both.baseline_cam, both.truth_cam)
+        for sign, better, word in ((1.0, "diffpose", "better"), (-1.0, "baseline", "worse")):
             for index in measures.extremes(sign * gain, SHOWN_MOMENTS, apart):
                 title = f"Frame {view.frames[index]}: {abs(gain[index]):.0f} mm {word}"
-                text = f"Graformer {graformer[index]:.0f}, DiffPose {graformer[index] - gain[index]:.0f} mm"
+                text = f"{both.baseline} {baseline[index]:.0f}, DiffPose {baseline[index] - gain[index]:.0f} mm"
                 found.append((index, better, title, text))
     return [{"index": i, "better": better, "title": title, "text": text} for i, better, title, text in found]
 
@@ -85,7 +87,7 @@ def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared) -> N
     frames = len(view.frames)
     of_all = "all" if frames == len(view.clip) else f"{frames} evenly spaced of all {len(view.clip)}"
     if both.truth_cam is None:
-        payload.add("apart", measures.error_mm(both.diffpose_cam, both.graformer_cam[:, None]), ("frame", "step"))
+        payload.add("apart", measures.error_mm(both.diffpose_cam, both.baseline_cam[:, None]), ("frame", "step"))
         worst = int(np.argmax(gain))
         payload.charts.append(
             line_chart(
@@ -93,21 +95,29 @@ def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared) -> N
                 "How far the two are apart",
                 "mm",
                 "frame",
-                ("DiffPose to Graformer", "apart", "teal", ""),
+                (f"DiffPose to {both.baseline}", "apart", "teal", ""),
                 span=12,
                 jumps=[_jump("Largest difference", worst, "Go to the frame where the two differ most")],
             )
         )
     else:
         error = measures.error_mm(both.result_cam, both.truth_cam)
-        graformer = measures.error_mm(both.graformer_cam, both.truth_cam)
+        baseline = measures.error_mm(both.baseline_cam, both.truth_cam)
         jumps = [
             _jump("Worst frame", int(np.argmax(error)), "Go to the frame where DiffPose is furthest from the truth"),
-            _jump("Largest gain", int(np.argmax(gain)), "Go to the frame where DiffPose is ahead of Graformer by most"),
-            _jump("Largest loss", int(np.argmin(gain)), "Go to the frame where DiffPose is behind Graformer by most"),
+            _jump(
+                "Largest gain",
+                int(np.argmax(gain)),
+                f"Go to the frame where DiffPose is ahead of {both.baseline} by most",
+            ),
+            _jump(
+                "Largest loss",
+                int(np.argmin(gain)),
+                f"Go to the frame where DiffPose is behind {both.baseline} by most",
+            ),
         ]
         note = (
-            f"Mean of {of_all} frames: Graformer {graformer.mean():.1f} mm, DiffPose {error.mean():.1f} mm; "
+            f"Mean of {of_all} frames: {both.baseline} {baseline.mean():.1f} mm, DiffPose {error.mean():.1f} mm; "
             f"DiffPose is nearer to the truth in {np.mean(gain > 0):.0%} of them."
         )
         payload.charts.append(
@@ -116,7 +126,7 @@ def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared) -> N
                 "Error over the clip",
                 "mm",
                 "frame",
-                ("Graformer", "graformer_error", "violet", "dash"),
+                (both.baseline, "baseline_error", "violet", "dash"),
                 ("DiffPose", "diffpose_error", "teal", ""),
                 span=7,
                 help=ERROR_HELP,
@@ -160,24 +170,31 @@ def _rings(array: str) -> dict[str, Any]:
     return {**shown, "palette": "teal", "palette_less": "violet", "count": RINGS, "least": LEAST_DIFFERENCE_MM}
 
 
+def _rings_words(both: Compared) -> str:
+    if both.truth_cam is None:
+        return "Circles: the joints where the two differ most."
+    nearer = f"solid teal: DiffPose is nearer to the truth, dashed violet: {both.baseline}."
+    return f"Circles: where the two differ most; {nearer}"
+
+
 def _overlaid(both: Compared, rings: bool = True) -> list[dict[str, Any]]:
     return [
         *_ghost(both),
-        {"kind": "skeleton", "array": "graformer", "label": "Graformer", "palette": "violet", "width": 0.8},
+        {"kind": "skeleton", "array": "baseline", "label": both.baseline, "palette": "violet", "width": 0.8},
         {"kind": "skeleton", "array": "diffpose", "label": "DiffPose", "palette": "teal", "width": 0.8},
         *([_rings("diffpose")] if rings else []),
     ]
 
 
 def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = False, whole: bool = True) -> bytes:
-    """Graformer, DiffPose and the truth; the step slider runs DiffPose's reverse process.
+    """The baseline, DiffPose and the truth; the step slider runs DiffPose's reverse process.
 
     overlaid: in one scene beside the 2D pose, else side by side. whole: the frames are the whole clip (evenly spaced
     where it is very long), so that its best and worst frames may be named.
     """
     payload = clip_stage(
         "compare",
-        "DiffPose beside Graformer",
+        f"DiffPose beside {both.baseline}",
         view,
         both.k,
         step_ends=("start", "result"),
@@ -185,18 +202,18 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
     )
     bones = measures.reference_bones(view.reference_cam)
     payload.pose("diffpose", both.diffpose_cam, "frame", "step")
-    payload.pose("graformer", both.graformer_cam, "frame")
-    apart = np.linalg.norm(both.diffpose_cam - both.graformer_cam[:, None], axis=-1) * 1000.0
-    numbers: dict[str, list[dict[str, Any]]] = {"graformer": [], "diffpose": []}
-    lead: dict[str, tuple[str, ...]] = {"graformer": ("frame",), "diffpose": ("frame", "step")}
+    payload.pose("baseline", both.baseline_cam, "frame")
+    apart = np.linalg.norm(both.diffpose_cam - both.baseline_cam[:, None], axis=-1) * 1000.0
+    numbers: dict[str, list[dict[str, Any]]] = {"baseline": [], "diffpose": []}
+    lead: dict[str, tuple[str, ...]] = {"baseline": ("frame",), "diffpose": ("frame", "step")}
     if both.truth_cam is not None:
         payload.pose("truth", both.truth_cam, "frame")
         joints = {
-            "graformer": measures.joint_error_mm(both.graformer_cam, both.truth_cam),
+            "baseline": measures.joint_error_mm(both.baseline_cam, both.truth_cam),
             "diffpose": measures.joint_error_mm(both.diffpose_cam, both.truth_cam[:, None]),
         }
         # Signed by who is nearer to the truth: above 0 where DiffPose is.
-        apart = apart * np.where(joints["graformer"][:, None] >= joints["diffpose"], 1.0, -1.0)
+        apart = apart * np.where(joints["baseline"][:, None] >= joints["diffpose"], 1.0, -1.0)
         for name, values in joints.items():
             payload.add(f"{name}_joints", values, (*lead[name], "joint"))
             error = readout(
@@ -204,7 +221,7 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
             )
             numbers[name].append(error)
     payload.add("differs", apart, ("frame", "step", "joint"))
-    for name, pose in (("graformer", both.graformer_cam), ("diffpose", both.diffpose_cam)):
+    for name, pose in (("baseline", both.baseline_cam), ("diffpose", both.diffpose_cam)):
         violation = measures.bone_violation_percent(pose, bones)
         numbers[name].append(
             readout(
@@ -215,7 +232,7 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
         payload.panels.append(image_panel(payload, view, 0.7))
         errors = [
             {**row, "label": label}
-            for name, label in (("graformer", "Graformer"), ("diffpose", "DiffPose"))
+            for name, label in (("baseline", both.baseline), ("diffpose", "DiffPose"))
             for row in numbers[name]
             if row["label"] == "error"
         ]
@@ -224,14 +241,14 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
                 "id": "overlaid",
                 "kind": "scene",
                 "title": "Both over the truth" if both.truth_cam is not None else "Both answers",
-                "caption": RINGS_WORDS[both.truth_cam is not None],
+                "caption": _rings_words(both),
                 "readouts": errors,
                 "layers": _overlaid(both),
             }
         )
     else:
         for name, title, caption, palette in (
-            ("graformer", "Graformer", "One answer in one go: the context encoder alone.", "violet"),
+            ("baseline", both.baseline, "One answer in one go: the context encoder alone.", "violet"),
             ("diffpose", "DiffPose", f"The mean of {hypotheses} hypotheses; move k to see it arrive.", "teal"),
         ):
             skeleton = {"kind": "skeleton", "array": name, "label": title, "palette": palette}
@@ -251,7 +268,7 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
                     "id": "truth",
                     "kind": "scene",
                     "title": "Truth",
-                    "caption": "Where the joints really are. " + RINGS_WORDS[True],
+                    "caption": "Where the joints really are. " + _rings_words(both),
                     "layers": [{"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red"}],
                 }
             )
@@ -267,16 +284,9 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
             "span": 5 if whole else 12,
             "help": "Distance of every joint to the exact one, at the frame and step that the timeline shows",
             "series": [
-                {"label": "Graformer", "array": "graformer_joints", "palette": "violet"},
+                {"label": both.baseline, "array": "baseline_joints", "palette": "violet"},
                 {"label": "DiffPose", "array": "diffpose_joints", "palette": "teal"},
             ],
         }
         payload.charts.insert(1, bars)  # beside the error over the clip
     return payload.pack()
-
-
-#: By whether the truth is known.
-RINGS_WORDS = {
-    True: "Circles: where the two differ most; solid teal: DiffPose is nearer to the truth, dashed violet: Graformer.",
-    False: "Circles: the joints where the two differ most.",
-}

@@ -24,7 +24,8 @@ class ClipFrames:
     """The frames of a clip that the views show.
 
     frames: (F',) their indices in the clip. baseline_cam: (F', 17, 3), what the context encoder alone predicts.
-    current: the index into `frames` of the frame that the person picked. source: the clip's hash.
+    current: the index into `frames` of the frame that the person picked. source: the clip's hash. baseline: the
+    encoder's name.
     """
 
     clip: PoseClip2D
@@ -32,6 +33,7 @@ class ClipFrames:
     baseline_cam: np.ndarray
     current: int
     source: str
+    baseline: str = "Graformer"
 
     @property
     def truth_cam(self) -> np.ndarray | None:

@@ -35,8 +35,10 @@ Option = TypeVar("Option", bound=str)
 
 _MM = "%.1f mm"
 TABLE_COLUMNS = {
-    "Graformer": st.column_config.NumberColumn(format=_MM, help="Mean distance to the exact joint, Graformer"),
-    "DiffPose": st.column_config.NumberColumn(format=_MM, help="Mean distance to the exact joint, DiffPose"),
+    **{
+        name: st.column_config.NumberColumn(format=_MM, help=f"Mean distance to the exact joint, {name}")
+        for name in ("Graformer", "MixSTE", "DiffPose")
+    },
     "Gain": st.column_config.NumberColumn(format=_MM, help="How much nearer DiffPose is; below 0: further away"),
     "Hidden": st.column_config.NumberColumn(format="%.0f %%", help="Share of the frames in which something hides it"),
 }
@@ -171,15 +173,18 @@ def reverse(session: Session) -> None:
 
 
 def compare(session: Session) -> None:
-    """DiffPose beside Graformer beside the truth."""
-    section(
-        "",
-        "The result: DiffPose, Graformer and the truth",
-        "Graformer answers at once from the 2D pose. DiffPose averages its hypotheses after the last step. "
+    """DiffPose beside its context encoder beside the truth."""
+    baseline = services.models(session.settings.setting).encoder.title
+    reads = {"frame": "the 2D pose", "video": "the 2D poses of 27 frames"}[session.settings.setting]
+    truth = (
         "The **red** skeleton is where the joints really are."
         if session.clip.pose3d_cam is not None
-        else "Graformer answers at once from the 2D pose. DiffPose averages its hypotheses after the last step. "
-        "This clip doesn't come with its exact 3D, so there is no error to show.",
+        else "This clip doesn't come with its exact 3D, so there is no error to show."
+    )
+    section(
+        "",
+        f"The result: DiffPose, {baseline} and the truth",
+        f"{baseline} answers at once from {reads}. DiffPose averages its hypotheses after the last step. {truth}",
         EQ_MEAN,
         f"$N$ = {session.settings.hypotheses} hypotheses here; bones then keep their lengths over the clip.",
     )

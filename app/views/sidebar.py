@@ -6,13 +6,15 @@ from typing import Any
 
 import streamlit as st
 
-from app.state import SCHEDULES, ScheduleName, Settings
+from app.state import SCHEDULES, SETTINGS, ScheduleName, Setting, Settings
 from app.views import download, upload
 from app.views.common import Session
 from diffpose_core.structures import PoseClip2D
 
 #: Views that run no reverse process.
 WITHOUT_REVERSE = ("Forward", "Results")
+#: Views that look into a single frame, whose context is that frame's.
+OF_ONE_FRAME = (*WITHOUT_REVERSE, "Uncertainty", "Learn")
 
 
 def _label(name: str) -> str:
@@ -115,7 +117,19 @@ def draw(services: Any, view: str) -> Session | None:
             bind="query-params",
             help="The same seed gives the same random draws, so pictures can be repeated.",
         )
-        trained = services.trained_schedules()
+        settings = services.trained_settings()
+        setting: Setting = settings[0]
+        if len(settings) > 1:
+            setting = st.selectbox(
+                "Context f_ST from",
+                settings,
+                format_func=SETTINGS.__getitem__,
+                key="setting",
+                bind="query-params",
+                disabled=view in OF_ONE_FRAME,
+                help="What the context encoder reads: the frame alone, or it among its neighbours: poses get steadier.",
+            )
+        trained = services.trained_schedules(setting)
         trained_on: ScheduleName = trained[0] if trained else "converging"
         if len(trained) > 1:
             trained_on = st.selectbox(
@@ -127,10 +141,15 @@ def draw(services: Any, view: str) -> Session | None:
                 disabled=idle,
                 help="The noise schedule that the reverse process's network learned from.",
             )
-    settings = Settings(
-        steps=int(steps), hypotheses=int(hypotheses), eta=float(eta), seed=int(seed), trained_on=trained_on
+    chosen = Settings(
+        steps=int(steps),
+        hypotheses=int(hypotheses),
+        eta=float(eta),
+        seed=int(seed),
+        trained_on=trained_on,
+        setting=setting,
     )
-    session = Session(clip, source, int(frame), settings)
+    session = Session(clip, source, int(frame), chosen)
     with st.sidebar:
         download.control(session)
     return session

@@ -66,6 +66,32 @@ def test_compare_lifts_the_whole_clip_and_shows_the_joints_in_a_table(
 
 
 @pytest.mark.usefixtures("trained_weights")
+def test_the_video_setting_compares_with_its_own_context_encoder(
+    app: AppTest, clip_file: Callable[..., bytes], tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIFFPOSE_CHECKPOINTS", str(tiny_weights))
+    services.st.cache_resource.clear()
+    services.st.cache_data.clear()
+    app.session_state["view"] = "Compare"
+    app.session_state["hypotheses"] = 1
+    app.run()
+    assert app.sidebar.selectbox(key="setting").value == "frame"
+    app.sidebar.selectbox(key="setting").select("video").run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
+    assert not app.exception
+    table = app.dataframe[0].value
+    np.testing.assert_allclose(table["Gain"], table["MixSTE"] - table["DiffPose"])
+    assert any("MixSTE answers at once from the 2D poses of 27 frames" in text.value for text in app.markdown)
+    # A view into one frame says that the choice changes nothing there.
+    app.session_state["view"] = "Uncertainty"
+    app.run()
+    assert not app.exception
+    assert app.sidebar.selectbox(key="setting").disabled
+    services.st.cache_resource.clear()
+    services.st.cache_data.clear()
+
+
+@pytest.mark.usefixtures("trained_weights")
 @pytest.mark.parametrize("view", ["Forward", "Reverse", "Compare"])
 def test_every_view_runs_with_other_settings(app: AppTest, view: str) -> None:
     app.session_state["view"] = view

@@ -151,12 +151,12 @@ def test_forward_shows_both_schedules(view: scenes.ClipFrames) -> None:
 def test_compare_circles_counts_and_picks_by_number(view: scenes.ClipFrames) -> None:
     both = compare.Compared.of(view, trace(4, view))
     header, arrays = unpack(compare.compare(view, both, SAMPLES))
-    assert [p["id"] for p in header["panels"]] == ["graformer", "diffpose", "truth"]
+    assert [p["id"] for p in header["panels"]] == ["baseline", "diffpose", "truth"]
     assert header["panels"][2]["layers"][0]["palette"] == "red"
     gain = both.gain_mm()
-    graformer, diffpose = arrays["graformer_error"], arrays["diffpose_error"][:, -1]
+    graformer, diffpose = arrays["baseline_error"], arrays["diffpose_error"][:, -1]
     np.testing.assert_allclose(graformer - diffpose, gain, atol=1e-2)
-    nearer = arrays["graformer_joints"][:, None] >= arrays["diffpose_joints"]
+    nearer = arrays["baseline_joints"][:, None] >= arrays["diffpose_joints"]
     assert ((arrays["differs"] >= 0) == nearer)[np.abs(arrays["differs"]) > 1e-3].all(), "signed by who is nearer"
     charts = {c["id"]: c for c in header["charts"]}
     jumps = {j["label"]: j["index"] for j in charts["error"]["jumps"]}
@@ -175,7 +175,7 @@ def test_compare_circles_counts_and_picks_by_number(view: scenes.ClipFrames) -> 
 def test_compare_overlaid_is_one_scene_beside_the_image(view: scenes.ClipFrames) -> None:
     header, arrays = unpack(compare.compare(view, compare.Compared.of(view, trace(4, view)), SAMPLES, overlaid=True))
     assert [p["kind"] for p in header["panels"]] == ["image", "scene"]
-    assert {layer["array"] for layer in header["panels"][1]["layers"]} == {"truth", "graformer", "diffpose"}
+    assert {layer["array"] for layer in header["panels"][1]["layers"]} == {"truth", "baseline", "diffpose"}
     assert set(arrays) >= {layer["array"] for layer in header["panels"][1]["layers"]} | {"differs"}
 
 
@@ -198,10 +198,10 @@ def test_compare_without_the_truth_shows_no_error(view: scenes.ClipFrames) -> No
     blind = dataclasses.replace(view, clip=dataclasses.replace(view.clip, pose3d_cam=None, hidden=None, mixture=None))
     both = compare.Compared.of(blind, trace(4, view))
     header, arrays = unpack(compare.compare(blind, both, SAMPLES))
-    assert [p["id"] for p in header["panels"]] == ["graformer", "diffpose"]
+    assert [p["id"] for p in header["panels"]] == ["baseline", "diffpose"]
     assert not any("error" in name for name in arrays)
     assert both.joint_means_mm() == {}
-    apart = np.linalg.norm(both.result_cam - both.graformer_cam, axis=-1).mean(-1)
+    apart = np.linalg.norm(both.result_cam - both.baseline_cam, axis=-1).mean(-1)
     gallery = next(c for c in header["charts"] if c["id"] == "gallery")
     assert gallery["moments"][0]["index"] == int(apart.argmax())
 

@@ -76,7 +76,7 @@ def load_body_model(path: Path, gender: str) -> BodyModel:
     if missing:
         raise InvalidInput(f"{path}: not a body model; missing: {', '.join(missing)}")
     for key in needed:
-        if arrays[key].dtype.kind not in "fiu":
+        if arrays[key].dtype.kind not in ("iu" if key == "kintree_table" else "fiu"):
             raise InvalidInput(f"{path}: {key} must hold numbers, found {arrays[key].dtype}")
     regressor, template, shapes, tree = (arrays[key] for key in needed)
     vertices, joints = len(template), len(NAMES)

@@ -9,6 +9,7 @@ Joints are named after the bone that begins at them; the ends of the outermost b
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from diffpose_core.structures import InvalidInput
 INCH_M = 0.0254
 #: AMC files don't say their frame rate; the CMU database was recorded with 120 frames a second.
 DEFAULT_FPS = 120.0
-_MAX_ASF_CHARS = 4_000_000
+_MAX_ASF_CHARS = 1_000_000
 _AXES = {"rx": "x", "ry": "y", "rz": "z", "tx": "x", "ty": "y", "tz": "z"}
 
 
@@ -249,7 +250,8 @@ def _table(text: str, name: str, channels: dict[str, tuple[int, int]], width: in
             lacking = next(bone for bone in channels if bone not in seen)
             raise InvalidInput(f"{name}: frame {len(rows)} has no {lacking[:60]!r}; cut off, or another skeleton's")
 
-    for line in text.splitlines():
+    # Line by line: a list of all of them would take many times the file's size.
+    for line in io.StringIO(text, newline=None):
         words = line.split()
         if not words or words[0][0] in "#:":
             continue

@@ -183,8 +183,8 @@ def z_up(places: np.ndarray, up: Axis) -> np.ndarray:
 
 def _check_up(poses: np.ndarray, up: Axis, chosen: bool, name: str) -> list[str]:
     """Refuse a body that stands along another axis; one that lies or bends is a note."""
-    spine = (poses[:, 8] - poses[:, 0]).mean(0) + (poses[:, 0] - (poses[:, 3] + poses[:, 6]) / 2).mean(0)
-    share = spine / max(float(np.linalg.norm(spine)), 1e-9)
+    upwards = poses[:, 8] - (poses[:, 3] + poses[:, 6]) / 2
+    share = upwards.mean(0) / max(float(np.linalg.norm(upwards, axis=-1).mean()), 1e-9)
     if share[2] > 0.5:
         return []
     standing = int(np.abs(share).argmax())

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -9,15 +11,16 @@ import pytest
 import torch
 
 from diffpose_core import config
-from diffpose_core.cli import main
+from diffpose_core.cli import main, parser
 from diffpose_core.datasets.mocap17 import load_mocap17, motion_set, save_mocap17
 from diffpose_core.datasets.motion_files.build import Naming, build, find_files
+from diffpose_core.datasets.motion_files.joints import read_joint_file
 from diffpose_core.datasets.motion_files.labels import Labels, Split, compiled, labels_of, read_label_file
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import InvalidInput
-from tests.conftest import TINY_ENCODER
+from tests.conftest import ROOT, TINY_ENCODER
 from tests.datasets.motion_files import bodies
 
 
@@ -242,6 +245,20 @@ def test_joints_are_given_to_the_command_as_a_file(tmp_path, capsys):
     expected = bodies.h36m(bodies.places(30, 30.0))
     found = load_mocap17(out).clip_world(0)
     assert all(np.abs(found[:, joint] - place).max() < 1e-4 for joint, place in expected.items())
+
+
+def test_the_commands_and_the_joint_file_of_the_documentation_are_understood():
+    text = (ROOT / "docs" / "motion_data.md").read_text()
+    commands = re.findall(r"^diffpose data .*$", text, re.MULTILINE)
+    assert len(commands) >= 5
+    for line in commands:
+        args = parser().parse_args(shlex.split(line.replace("FOLDER ...", "FOLDER"))[1:])
+        assert args.licence
+    example = re.search(r"```json\n(.*?)```", text, re.DOTALL)
+    given = read_joint_file(example[1].encode(), "map.json")
+    assert given["Spine"] == ("spine_2", "spine_3") and given["Head"] is None
+    pattern = compiled(re.search(r"--pattern '(.*?)'", text)[1])
+    assert labels_of("Ada/walk_01.bvh", "x", pattern) == Labels("Ada_walk_01", "x", "Ada", "walk")
 
 
 def test_files_are_found_in_order_and_hidden_ones_are_not(folder):

@@ -39,7 +39,7 @@ class Report:
         if isinstance(recorded, str):
             return recorded
         words = ["diffpose", "evaluate", "--data", str(self.provenance.get("data", "?"))]
-        for name in ("stride", "steps", "hypotheses", "seed"):
+        for name in ("setting", "stride", "consecutive", "steps", "hypotheses", "seed"):
             if name in self.provenance:
                 words += [f"--{name}", str(self.provenance[name])]
         if self.provenance.get("mixed_precision"):

@@ -16,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 REPORT = ROOT / "benchmarks" / "results" / "mocap17_test_frame.json"
+VIDEO = ROOT / "benchmarks" / "results" / "mocap17_test_video.json"
 DETECTOR = ROOT / "benchmarks" / "results" / "detector_val.json"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -31,36 +32,46 @@ ROWS = (
     ("DiffPose, standard diffusion", "supplement", "diffpose_standard_supplement"),
     ("DiffPose in the paper's form", "supplement", "diffpose_paper"),
 )
+VIDEO_ROWS = (
+    ("MixSTE (baseline)", "", "mixste"),
+    ("MixSTE on reconciled 2D, no diffusion", "", "mixste_reconciled"),
+    ("**DiffPose**: GMM diffusion, f_ST", "converging", "diffpose_video"),
+    ("DiffPose without f_ST", "converging", "diffpose_video_no_context"),
+    ("DiffPose, standard diffusion", "converging", "diffpose_video_standard"),
+)
+Rows = tuple[tuple[str, str, str], ...]
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def totals(report: dict[str, Any]) -> list[str]:
-    """The table of all methods."""
+def totals(report: dict[str, Any], rows: Rows) -> list[str]:
+    """The table of all methods; velocities where consecutive frames were evaluated."""
     methods = report["methods"]
-    lines = [
-        "| method | schedule | MPJPE | P-MPJPE | MPJPE, hidden joints | MPJPE, one step | MPJPE, best of 5 |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for title, schedule, name in ROWS:
+    heads = ["MPJPE", "P-MPJPE", "MPJPE, hidden joints", "MPJPE, one step", "MPJPE, best of 5"]
+    moving = any(row.get("mpjve_mm") is not None for row in methods.values())
+    heads += ["MPJVE", "MPJVE, one hypothesis"] if moving else []
+    lines = ["| method | schedule | " + " | ".join(heads) + " |", "| --- | --- |" + " ---: |" * len(heads)]
+    for title, schedule, name in rows:
         if name not in methods:
             continue
         row = methods[name]
         cells = [row["mpjpe_mm"], row["p_mpjpe_mm"], row["hidden"]["mpjpe_mm"]]
         cells += [methods.get(f"{name}_{kind}", {}).get("mpjpe_mm") for kind in ("1_step", "best")]
+        if moving:
+            cells += [row.get("mpjve_mm"), methods.get(f"{name}_1_hypothesis", {}).get("mpjve_mm")]
         lines.append(f"| {title} | {schedule} | " + " | ".join(_number(cell) for cell in cells) + " |")
     return lines
 
 
-def gains(report: dict[str, Any]) -> list[str]:
-    """How much lower DiffPose's errors are than other methods', with intervals."""
+def gains(report: dict[str, Any], rows: Rows, own: str) -> list[str]:
+    """How much lower the errors of the method `own` are than other methods', with intervals."""
     lines = ["| DiffPose's error against | MPJPE | P-MPJPE | MPJPE, hidden joints |", "| --- | ---: | ---: | ---: |"]
-    for title, _, name in ROWS:
+    for title, _, name in rows:
         if name not in report["gains"]:
             continue
-        row = report["gains"][name]["diffpose"]
+        row = report["gains"][name][own]
         cells = []
         for metric in ("mpjpe", "p_mpjpe", "hidden_mpjpe"):
             low, high = row[metric]["interval"]
@@ -69,13 +80,13 @@ def gains(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def by_action(report: dict[str, Any]) -> list[str]:
+def by_action(report: dict[str, Any], rows: Rows) -> list[str]:
     """MPJPE / P-MPJPE by action of the converging schedule's methods."""
-    shown = [name for _, schedule, name in ROWS if schedule != "supplement" and name in report["methods"]]
+    shown = [name for _, schedule, name in rows if schedule != "supplement" and name in report["methods"]]
     lines = ["| action | " + " | ".join(shown) + " |", "| --- |" + " ---: |" * len(shown)]
     for action in report["methods"][shown[0]]["actions"]:
-        rows = [report["methods"][name]["actions"][action] for name in shown]
-        cells = [f"{_number(row['mpjpe_mm'])} / {_number(row['p_mpjpe_mm'])}" for row in rows]
+        of_action = [report["methods"][name]["actions"][action] for name in shown]
+        cells = [f"{_number(row['mpjpe_mm'])} / {_number(row['p_mpjpe_mm'])}" for row in of_action]
         lines.append(f"| {action} | " + " | ".join(cells) + " |")
     return lines
 
@@ -91,32 +102,52 @@ def detector_sentence(statistics: dict[str, Any]) -> str:
     )
 
 
-def section(report: dict[str, Any], statistics: dict[str, Any]) -> str:
-    """Everything that stands between the markers."""
+def _conditions(report: dict[str, Any]) -> str:
     p = report["provenance"]
-    note = (
-        f"Millimetres, on {p['data']}: {report['frames']:,} views (every {p['stride']}th frame of {p['clips']} clips, "
-        f"four cameras each), detected 2D of the simulated detector, {p['steps']} DDIM steps, "
-        f"{p['hypotheses']} hypotheses, one frame at a time"
+    row = p.get("consecutive", 1)
+    frames = f"every {p['stride']}th frame" if row == 1 else f"{row} of every {p['stride'] * row} frames"
+    context = "one frame at a time" if p["setting"] == "frame" else "context of 27 frames"
+    return (
+        f"Millimetres, on {p['data']}: {report['frames']:,} views ({frames} of {p['clips']} clips, four cameras each), "
+        f"detected 2D of the simulated detector, {p['steps']} DDIM steps, {p['hypotheses']} hypotheses, {context}"
         f"{', diffusion networks in bfloat16' if p['mixed_precision'] else ''}."
     )
-    folded = [
+
+
+def _tables(report: dict[str, Any], rows: Rows, own: str) -> list[str]:
+    """All that is said of a report."""
+    return [
+        _conditions(report),
+        "",
+        *totals(report, rows),
+        "",
+        *gains(report, rows, own),
+        "",
+        "In brackets: 95 % bootstrap intervals over clips.",
+        "",
         "<details><summary>MPJPE / P-MPJPE by action, converging schedule</summary>",
         "",
-        *by_action(report),
+        *by_action(report, rows),
         "",
         "</details>",
+        "",
     ]
-    between = "In brackets: 95 % bootstrap intervals over clips."
-    parts = [BEGIN, note, "", *totals(report), "", *gains(report), "", between, "", *folded]
-    return "\n".join([*parts, "", detector_sentence(statistics), END])
+
+
+def section(report: dict[str, Any], video: dict[str, Any] | None, statistics: dict[str, Any]) -> str:
+    """Everything that stands between the markers."""
+    parts = [BEGIN, "**Single frames**", "", *_tables(report, ROWS, "diffpose")]
+    if video is not None:
+        parts += ["**Video**", "", *_tables(video, VIDEO_ROWS, "diffpose_video")]
+    return "\n".join([*parts, detector_sentence(statistics), END])
 
 
 def rewritten(readme: str) -> str:
     """The README with its results replaced by those of the stored reports."""
     report, statistics = (json.loads(path.read_text()) for path in (REPORT, DETECTOR))
+    video = json.loads(VIDEO.read_text()) if VIDEO.is_file() else None
     head, rest = readme.split(BEGIN, 1)
-    return head + section(report, statistics) + rest.split(END, 1)[1]
+    return head + section(report, video, statistics) + rest.split(END, 1)[1]
 
 
 def main() -> int:

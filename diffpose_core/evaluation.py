@@ -195,7 +195,7 @@ def predictions(
     on the 2D pose that it and the whole heatmaps agree on, which is what better 2D alone brings, without any diffusion;
     and every loaded denoiser by its preset's name.
     `NAME_1_step` is the prediction of a single step (DDIM with one step ends at the h_0 predicted at k = K),
-    `NAME_best` the hypothesis nearest to the truth, which needs the truth.
+    `NAME_best` the hypothesis nearest to the truth, which needs the truth, `NAME_1_hypothesis` the first one.
     """
     prepared = prepare(clip, models, frames, seed=seed, mixed_precision=mixed_precision)
     truth = prepared.truth_view
@@ -208,6 +208,7 @@ def predictions(
         final = root_relative(states[-1].sample)
         found[name] = final.mean(1)
         found[f"{name}_1_step"] = root_relative(states[0].pred_x_start.mean(1))
+        found[f"{name}_1_hypothesis"] = final[:, 0]
         error = (final - truth[:, None]).norm(dim=-1).mean(-1)
         found[f"{name}_best"] = final[torch.arange(len(final)), error.argmin(1)]
     return {name: prepared.view.to_cam(pose).numpy() for name, pose in found.items()}
@@ -224,6 +225,7 @@ def chosen_clips(benchmark: Benchmark | MotionSet, clips: range | None) -> range
 @dataclass(frozen=True)
 class _Settings:
     stride: int
+    consecutive: int
     steps: int
     hypotheses: int
     seed: int
@@ -251,7 +253,8 @@ def _measure_clip(benchmark: Benchmark, number: int, models: Models, settings: _
     sums: _SumsOf = {}
     frames_seen = 0
     recording = benchmark.recording(number)
-    frames = recording.frames[:: settings.stride]
+    places = np.arange(len(recording.frames))
+    frames = recording.frames[places % (settings.stride * settings.consecutive) < settings.consecutive]
     for clip in recording.views:
         assert clip.pose3d_cam is not None
         truth = clip.pose3d_cam[frames]
@@ -364,17 +367,19 @@ def evaluate(
     mixed_precision: bool = False,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    consecutive: int = 1,
 ) -> dict[str, Any]:
     """Evaluate every loaded method on a benchmark, or on a file in Mocap-17 layout with detected 2D; in the frame or
     the video setting, as the models are.
 
-    stride: every stride-th frame of each recording. clips: numbers of the recordings, all by default. mixed_precision:
-    bfloat16 inside the diffusion networks. workers: processes that share the recordings.
+    stride: every stride-th frame of each recording. consecutive: frames that are taken one after another wherever some
+    are, at as many times fewer places, so that there are velocities to measure. clips: numbers of the recordings, all
+    by default. mixed_precision: bfloat16 inside the diffusion networks. workers: processes that share the recordings.
 
     Returns {"methods": {NAME: {METRIC, "hidden", "visible", "action_mean", "actions"}}, "gains", "frames",
     "provenance"} with the metrics of `METRICS`: MPJPE (Protocol 1), P-MPJPE (Protocol 2), N-MPJPE, PCK at 150 mm and
-    AUC over `PCK_JOINTS`, MPJVE in mm a frame over pairs of consecutive frames that were both evaluated (None where the
-    stride leaves none), and the bones' lengths' standard deviation over their mean within each camera's clip. Totals
+    AUC over `PCK_JOINTS`, MPJVE in mm a frame over pairs of consecutive frames that were both evaluated (None where
+    there are none), and the bones' lengths' standard deviation over their mean within each camera's clip. Totals
     are means over all frames; per-action figures over the action's own frames. gains: {REFERENCE: {NAME: {"mpjpe",
     "p_mpjpe", "hidden_mpjpe", "hidden_p_mpjpe": {"percent", "interval"}}}}, how much lower than a reference's a
     method's error is, with 95 % bootstrap intervals over recordings. Raises InvalidInput if the file isn't in the
@@ -382,12 +387,14 @@ def evaluate(
     """
     if stride < 1:
         raise InvalidInput(f"the stride must be at least 1, found {stride}")
+    if consecutive < 1:
+        raise InvalidInput(f"at least one frame in a row must be evaluated, found {consecutive}")
     if workers < 1:
         raise InvalidInput(f"the number of workers must be at least 1, found {workers}")
     started = time.time()
     benchmark = Mocap17Benchmark.load(data) if isinstance(data, (str, Path)) else data
     chosen = chosen_clips(benchmark, clips)
-    settings = _Settings(stride, steps, hypotheses, seed, mixed_precision)
+    settings = _Settings(stride, consecutive, steps, hypotheses, seed, mixed_precision)
     if workers == 1:
         measured = (_measure_clip(benchmark, number, models, settings) for number in chosen)
         gathered = _gather(measured, len(chosen), progress)
@@ -405,6 +412,7 @@ def evaluate(
             **benchmark.about,
             "clips": len(chosen),
             "stride": stride,
+            "consecutive": consecutive,
             "setting": next(setting for setting, name in ENCODERS.items() if name == models.encoder.name),
             "uncertainty": to_dict(UncertaintyConfig()),
             "steps": steps,

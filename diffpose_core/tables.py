@@ -28,8 +28,8 @@ def _number(value: float | None, width: int = 8) -> str:
 
 
 def main_methods(report: Mapping[str, Any]) -> list[str]:
-    """Names of a report's methods without what was measured beside them: single steps and best hypotheses."""
-    return [name for name in report["methods"] if not name.endswith(("_1_step", "_best"))]
+    """Names of a report's methods without what was measured beside them: single steps, single and best hypotheses."""
+    return [name for name in report["methods"] if not name.endswith(("_1_step", "_1_hypothesis", "_best"))]
 
 
 def results_table(report: Mapping[str, Any]) -> str:

@@ -68,7 +68,7 @@ def test_the_report_has_the_promised_shape(report):
     found = report["provenance"]
     assert found["data"] == "motions.npz" and found["stride"] == 20 and found["steps"] == 2
     assert set(found["weights_sha256"]) == {
-        name for name in report["methods"] if not name.endswith(("step", "best"))
+        name for name in report["methods"] if not name.endswith(("step", "hypothesis", "best"))
     } - {"graformer", "graformer_reconciled"}
 
 
@@ -206,6 +206,12 @@ def test_velocities_are_of_consecutive_frames_only(tiny_models, monkeypatch):
     assert row["hidden"]["mpjpe_mm"] is None and row["bone_spread_percent"] < 1e-3
     assert report["frames"] == 5
     assert evaluate(OneClip(), tiny_models, stride=2)["methods"]["graformer"]["mpjve_mm"] is None
+    # Three of every six frames: the first three, with two steps among them.
+    rows = evaluate(OneClip(), tiny_models, stride=2, consecutive=3)
+    assert (rows["frames"], rows["provenance"]["consecutive"]) == (3, 3)
+    assert rows["methods"]["graformer"]["mpjve_mm"] < 1e-3 and rows["methods"]["graformer"]["mpjpe_mm"] < 1e-3
+    with pytest.raises(InvalidInput, match="at least one frame in a row must be evaluated, found 0"):
+        evaluate(OneClip(), tiny_models, consecutive=0)
 
 
 def test_exact_2d_is_one_sharp_mode_at_the_exact_place(data):

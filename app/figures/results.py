@@ -12,9 +12,14 @@ from diffpose_core.config import PRESETS, DenoiserConfig
 from diffpose_core.io.published import PublishedTable
 
 #: Names of what was measured of a method beside its answer.
-_VARIANT = re.compile(r"(?P<base>.+)_(?P<kind>best|\d+_steps?|\d+_hypotheses)")
+_VARIANT = re.compile(r"(?P<base>.+)_(?P<kind>best|\d+_steps?|\d+_hypothes[ie]s)")
 #: What the networks without diffusion are called; others go by their names.
-_BASELINES = {"graformer": "Graformer (baseline)", "graformer_reconciled": "Graformer, reconciled 2D"}
+_BASELINES = {
+    "graformer": "Graformer (baseline)",
+    "graformer_reconciled": "Graformer, reconciled 2D",
+    "mixste": "MixSTE (baseline)",
+    "mixste_reconciled": "MixSTE, reconciled 2D",
+}
 _REGRESSIONS = {
     "regression": "Regression, the size of g",
     "regression_deep": "Regression, five times as deep",
@@ -44,8 +49,9 @@ def _look(name: str, order: int) -> tuple[str, str, str, str]:
     preset = PRESETS.get(name)
     config = None if preset is None else preset.network
     if not isinstance(config, DenoiserConfig):
-        looks = {"graformer": ("violet", "square"), "graformer_reconciled": ("component6", "down")}
-        colour, shape = looks.get(name, (f"component{order % 10}", "square"))
+        looks = {"baseline": ("violet", "square"), "reconciled": ("component6", "down")}
+        kind = "reconciled" if name.endswith("_reconciled") else "baseline" if name in _BASELINES else ""
+        colour, shape = looks.get(kind, (f"component{order % 10}", "square"))
         return _BASELINES.get(name, name.replace("_", " ").capitalize()), "", colour, shape
     if config.diffusion == "none":
         return _REGRESSIONS.get(name, name.replace("_", " ").capitalize()), "", f"component{order % 10}", "down"

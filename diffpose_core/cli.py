@@ -87,6 +87,11 @@ def _benchmark(args: argparse.Namespace) -> Benchmark:
 
         subjects = tuple(args.subjects.split(",")) if args.subjects else TEST_SUBJECTS
         return load_h36m(args.data, subjects, EXACT if args.exact_2d else args.detections or DETECTED)
+    if args.dataset == "3dhp":
+        from diffpose_core.datasets.mpi_inf_3dhp import load_3dhp
+
+        # Nobody publishes detections of it: the exact 2D poses are the protocol.
+        return load_3dhp(args.data)
     return Mocap17Benchmark.load(args.data, args.exact_2d)
 
 
@@ -422,7 +427,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--data", required=True, help="motions in Mocap-17 layout (.npz), or a data set's folder (docs/datasets.md)"
     )
-    evaluate.add_argument("--dataset", default="mocap17", choices=("mocap17", "h36m"), help="what the data is")
+    evaluate.add_argument("--dataset", default="mocap17", choices=("mocap17", "h36m", "3dhp"), help="what the data is")
     evaluate.add_argument("--exact-2d", action="store_true", help="the exact 2D poses instead of detected ones")
     evaluate.add_argument(
         "--detections", default=None, help="h36m: NAME in data_2d_h36m_NAME.npz; by default cpn_ft_h36m_dbb"

@@ -14,6 +14,7 @@ from diffpose_core.camera import look_at_camera
 from diffpose_core.config import PRESETS, GraformerConfig, MixSTEConfig, to_dict
 from diffpose_core.datasets.detector import clip_from_motion
 from diffpose_core.datasets.h36m import KEPT_JOINTS, h36m_cameras
+from diffpose_core.datasets.mpi_inf_3dhp import FROM_RELEVANT, TEST_SEQUENCES, mpi_inf_3dhp_cameras
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
 from diffpose_core.models.context import ContextEncoder
@@ -151,4 +152,29 @@ def h36m_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez_compressed(folder / "data_2d_h36m_gt.npz", positions_2d=exact, metadata=metadata)
     metadata = {"layout_name": "h36m", **metadata}
     np.savez_compressed(folder / "data_2d_h36m_cpn_ft_h36m_dbb.npz", positions_2d=detected, metadata=metadata)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hp_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files in the layout of MPI-INF-3DHP as P-STMO's scripts write them: procedural motion before its real cameras."""
+    folder = tmp_path_factory.mktemp("3dhp")
+    relevant = np.argsort(FROM_RELEVANT)
+
+    def seen(seed: int, camera: str, frames: int) -> dict[str, np.ndarray]:
+        motion = procedural_motion("walk", seed, 2.0)[:frames].astype(np.float64)
+        place = look_at_camera(np.array([3.0, 1.0 + seed, 1.5]), motion[:, 0].mean(0))
+        joints_cam = place.to_cam(motion)
+        lens = mpi_inf_3dhp_cameras()[camera]
+        flat = joints_cam[..., :2] / joints_cam[..., 2:]
+        bent = flat if lens.distortion is None else lens.distortion.distort(flat)
+        i = lens.intrinsics
+        points = bent * [i.fx, i.fy] + [i.cx, i.cy]
+        return {"data_2d": points[:, relevant], "data_3d": 1000 * joints_cam[:, relevant]}
+
+    test = {name: {**seen(n, name, 9), "valid": np.ones(9)} for n, name in enumerate(TEST_SEQUENCES)}
+    test["TS2"]["valid"][[0, 4]] = 0
+    train = {name: [{c: seen(n, c, 6) for c in "01245678"}, 25] for n, name in enumerate(("S1 Seq1", "S1 Seq2"))}
+    np.savez_compressed(folder / "data_test_3dhp.npz", data=test)
+    np.savez_compressed(folder / "data_train_3dhp.npz", data=train)
     return folder

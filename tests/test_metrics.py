@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
+from scipy.optimize import minimize
 from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
 
@@ -78,6 +79,70 @@ def test_degenerate_poses_give_finite_errors():
     assert (metrics.bone_length_spread(np.zeros((4, 17, 3))) == 0).all()
 
 
+def best_similarity_error(predicted, target):
+    """Mean error after the best rotation, scale and shift, found by search alone: no SVD, no closed form of a rotation.
+
+    Squares of the joints' distances are what is minimised, over unit quaternions, from several starts.
+    """
+    p, t = predicted - predicted.mean(0), target - target.mean(0)
+
+    def fitted(quaternion):
+        turned = Rotation.from_quat(quaternion).apply(p)
+        scale = (turned * t).sum() / max((turned * turned).sum(), 1e-30)
+        return max(scale, 0.0) * turned
+
+    best = None
+    for start in Rotation.random(12, random_state=3).as_quat():
+        found = minimize(
+            lambda q: np.square(fitted(q / np.linalg.norm(q)) - t).sum(),
+            start, method="BFGS", options={"gtol": 1e-12},
+        )  # fmt: skip
+        if best is None or found.fun < best.fun:
+            best = found
+    return np.linalg.norm(fitted(best.x / np.linalg.norm(best.x)) - t, axis=-1).mean(), best.fun
+
+
+def shapes():
+    """Pairs of single poses (17, 3): mirrored, on a point, a line or a plane, of two joints' worth of spread."""
+    predicted, target = (a[0, 0] for a in poses((1, 1), seed=5, noise=0.15))
+    line, plane = np.array([1.0, 0, 0]), np.array([1.0, 1.0, 0])
+    near_point = target.copy()
+    near_point[:-1] = near_point[0]
+    return {
+        "plain": (predicted, target),
+        "mirrored": (predicted * [-1, 1, 1], target),
+        "upside down": (-predicted, target),
+        "target on a plane": (predicted, target * plane),
+        "prediction on a plane": (predicted * plane, target),
+        "both on planes": ((predicted * plane)[:, [2, 0, 1]], target * plane),
+        "mirrored in its plane": (predicted * plane * [-1, 1, 1], target * plane),
+        "target on a line": (predicted, target * line),
+        "both on lines": ((predicted * line)[:, [1, 2, 0]], target * line),
+        "one joint away from the others": (near_point, target),
+        "millimetres for metres": (1000 * predicted, target),
+    }
+
+
+@pytest.mark.parametrize("name", shapes())
+def test_p_mpjpe_is_the_best_that_a_search_finds(name):
+    """Where poses are degenerate the best rotation is not unique, but what is left of the squares is."""
+    predicted, target = shapes()[name]
+    error, squares = best_similarity_error(predicted, target)
+    aligned = metrics.procrustes_align(predicted, target)
+    assert np.isclose(np.square(aligned - target).sum(), squares, rtol=1e-6, atol=1e-9)
+    assert np.isclose(metrics.p_mpjpe(predicted, target), error, rtol=1e-4, atol=1e-6)
+
+    # It is a similarity: every distance is scaled alike, and no mirror image.
+    def apart(pose):
+        return np.linalg.norm(pose[:, None] - pose[None], axis=-1)
+
+    factor = apart(aligned).sum() / apart(predicted).sum()
+    np.testing.assert_allclose(apart(aligned), factor * apart(predicted), atol=1e-9)
+    if np.linalg.matrix_rank(predicted - predicted.mean(0), tol=1e-6) == 3 and factor > 1e-6:
+        edges = [np.linalg.det(pose[[1, 2, 3]] - pose[0]) for pose in (predicted, aligned)]
+        assert np.sign(edges[0]) == np.sign(edges[1])
+
+
 def test_the_others_value_by_value():
     predicted, target = poses((2, 3), noise=0.12)
     errors = metrics.joint_errors(predicted, target)
@@ -97,8 +162,18 @@ def test_the_others_value_by_value():
         for a in range(2)
         for f in (1, 2)
     ]
+    np.testing.assert_allclose(metrics.velocity_errors(predicted, target), np.reshape(velocities, (2, 2, 17)))
     expected = np.reshape(velocities, (2, 2, 17)).mean((1, 2))
     np.testing.assert_allclose(metrics.mpjve(predicted, target), expected)
+
+
+def test_scaling_and_thresholds_at_their_edges():
+    _, target = poses((3,))
+    np.testing.assert_allclose(metrics.scale_align(-0.4 * target, target), target)
+    assert (metrics.scale_align(np.zeros_like(target), target) == 0).all()
+    # A joint exactly at a threshold is within it: 0 mm within all 31, 150 mm within the last, 151 mm within none.
+    shares = metrics.auc_shares(np.array([0.0, 0.004, 0.005, 0.15, 0.151]))
+    np.testing.assert_allclose(shares, np.array([31, 30, 30, 1, 0]) / 31)
 
 
 def test_bone_length_spread():

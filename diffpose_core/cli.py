@@ -301,6 +301,7 @@ def _make_data(args: argparse.Namespace) -> None:
 
 
 def _data(args: argparse.Namespace) -> int:
+    from diffpose_core.datasets.mocap17 import load_mocap17
     from diffpose_core.datasets.motion_files.build import Naming, Outcome, build
     from diffpose_core.datasets.motion_files.convert import Settings
     from diffpose_core.datasets.motion_files.joints import read_joint_file
@@ -330,7 +331,7 @@ def _data(args: argparse.Namespace) -> int:
     command = shlex.join(["diffpose", *_without_paths(args.argv)])
     built = build(
         [Path(folder) for folder in args.folders], Path(args.out), settings, naming, split, args.licence, args.jobs,
-        progress, command,
+        progress, command, {str(name) for path in args.leave_out for name in load_mocap17(path).name},
     )  # fmt: skip
     for path, motions in built.files.values():
         print(f"wrote {path}: {len(motions)} clips, {motions.num_frames} frames")
@@ -374,6 +375,8 @@ def _add_data_arguments(data: argparse.ArgumentParser) -> None:
     data.add_argument("--split", type=float, nargs=3, default=None, metavar=("TRAIN", "VAL", "TEST"),
                       help="shares of three files OUT_train, OUT_val, OUT_test")  # fmt: skip
     data.add_argument("--split-by", default="subject", choices=("subject", "clip"), help="what stays together")
+    data.add_argument("--leave-out", nargs="+", default=[], metavar="FILE",
+                      help="data sets (.npz) whose clips are left out, by their names: test sets")  # fmt: skip
     data.add_argument("--licence", default=None, help="terms of the motions, to be written into the page")
     data.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes that share the files")
 

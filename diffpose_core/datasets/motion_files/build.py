@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -67,12 +67,13 @@ class Naming:
 @dataclass(frozen=True)
 class Built:
     """What was made. files: split ("" without splits) -> file and its clips. outcomes: of every file, in order. twice:
-    how many clips came again, the same in name and motion, and were left out.
+    how many clips came again, the same in name and motion, and were left out. withheld: how many were left out by name.
     """
 
     files: Mapping[str, tuple[Path, MotionSet]]
     outcomes: Sequence[Outcome] = field(default_factory=tuple)
     twice: int = 0
+    withheld: int = 0
 
     @property
     def failed(self) -> list[Outcome]:
@@ -165,12 +166,13 @@ def build(
     jobs: int = 1,
     progress: Callable[[Outcome, int, int], object] | None = None,
     command: str = "",
+    withhold: Collection[str] = (),
 ) -> Built:
     """Make a data set of folders of motion files.
 
     out: the .npz; with a split, NAME_train.npz, NAME_val.npz and NAME_test.npz. Beside it NAME.md says what it holds,
-    how it was made, under which licence, and what was assumed of which file. Raises InvalidInput where nothing could be
-    read, or the split can't be made.
+    how it was made, under which licence, and what was assumed of which file. withhold: names of clips that are left
+    out, such as those of a test set. Raises InvalidInput where nothing could be read, or the split can't be made.
     """
     settings, naming = settings or Settings(), naming or Naming()
     if out.suffix.lower() != ".npz":
@@ -182,7 +184,10 @@ def build(
     if not clips:
         failed = next((outcome.reason for outcome in outcomes if outcome.reason), "all were too short (--min-seconds)")
         raise InvalidInput(f"none of {len(outcomes)} files could be used. The first: {failed}")
-    distinct = _distinct(clips)
+    kept = [(labels, clip) for labels, clip in clips if labels.name not in withhold]
+    if not kept:
+        raise InvalidInput("every clip is one of those that are to be left out (--leave-out)")
+    distinct = _distinct(kept)
     files: dict[str, tuple[Path, MotionSet]] = {}
     for part, path in _paths(out, split).items():
         chosen = [(labels, clip) for labels, clip in distinct if split is None or split.of(labels) == part]
@@ -194,7 +199,7 @@ def build(
             save_mocap17(motions, path)
         except OSError as error:
             raise InvalidInput(f"{path}: can't be written ({error.strerror})") from error
-    built = Built(files, outcomes, len(clips) - len(distinct))
+    built = Built(files, outcomes, len(kept) - len(distinct), len(clips) - len(kept))
     out.with_suffix(".md").write_text(page(built, out.stem, split, licence, command), encoding="utf-8")
     return built
 
@@ -264,6 +269,8 @@ def page(built: Built, title: str, split: Split | None, licence: str | None, com
         ]
     used = [outcome for outcome in built.outcomes if outcome.clips]
     lines.append(f"{len(built.outcomes)} files looked at, {len(used)} used, {len(built.failed)} could not be used.")
+    if built.withheld:
+        lines.append(f"{built.withheld} clips were left out by name (--leave-out).")
     if built.twice:
         lines.append(f"{built.twice} clips came twice, and were taken once.")
     if built.failed:

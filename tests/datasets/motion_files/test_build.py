@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffpose_core import config
+from diffpose_core import config, training
 from diffpose_core.cli import main, parser
 from diffpose_core.datasets.mocap17 import load_mocap17, motion_set, save_mocap17
 from diffpose_core.datasets.motion_files.build import Naming, build, find_files
@@ -78,6 +78,8 @@ def test_the_command_makes_a_data_set_and_says_what_could_not_be_used(folder, tm
     assert "diffpose data studio -o motions.npz" in page and str(tmp_path) not in page
 
 
+# Lightning's own remarks about a run that is as short as a test.
+@pytest.mark.filterwarnings("ignore:Checkpoint directory", "ignore:The number of training", "ignore:.*LeafSpec.*")
 def test_the_result_can_be_sampled_and_trained_on(folder, tmp_path, monkeypatch, capsys):
     out = tmp_path / "motions.npz"
     assert main(words(folder / "lafan", out, "--jobs", "1", "--body-model", "none")) == 1
@@ -85,6 +87,8 @@ def test_the_result_can_be_sampled_and_trained_on(folder, tmp_path, monkeypatch,
     assert batch.pose_view.shape == (8, 17, 3) and bool(torch.isfinite(batch.pose_view).all())
     tiny = replace(config.PRESETS["graformer"], network=config.GraformerConfig(**TINY_ENCODER))
     monkeypatch.setitem(config.PRESETS, "graformer", tiny)
+    calibrate = training.calibrate_encoder
+    monkeypatch.setattr(training, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 500))
     train = ["train", "graformer", "--data", str(out), "--validation", str(out), "--runs", str(tmp_path / "runs")]
     train += ["--epochs", "1", "--batch-size", "16", "--samples-per-epoch", "32", "--accelerator", "cpu", "--quiet"]
     assert main(train) == 0
@@ -166,6 +170,21 @@ def test_a_data_set_is_extended_by_putting_it_among_the_folders(folder, tmp_path
     assert len(again.outcomes) == 1, "what an earlier run wrote is not read again"
     twice = build([tmp_path / "old.npz", tmp_path / "old.npz"], tmp_path / "twice.npz")
     assert twice.twice == 1 and len(load_mocap17(tmp_path / "twice.npz")) == 1
+
+
+def test_clips_of_a_test_set_are_left_out_by_name(folder, tmp_path, capsys):
+    words = ["data", str(folder / "lafan"), "-o", str(tmp_path / "all.npz"), "--quiet", "--jobs", "1"]
+    assert main(words) == 1
+    walk = procedural_motion("walk", 1, 2.0)
+    save_mocap17(motion_set([walk], 30.0, name=["walk1_subject1"]), tmp_path / "test.npz")
+    words[3] = str(tmp_path / "train.npz")
+    assert main([*words, "--leave-out", str(tmp_path / "test.npz")]) == 1
+    assert set(load_mocap17(tmp_path / "all.npz").name) - set(load_mocap17(tmp_path / "train.npz").name) == {
+        "walk1_subject1"
+    }
+    assert "1 clips were left out by name" in (tmp_path / "train.md").read_text()
+    assert main([*words, "--leave-out", str(tmp_path / "all.npz")]) == 2
+    assert "every clip is one of those that are to be left out" in capsys.readouterr().err
 
 
 def test_two_motions_of_one_name_are_numbered(tmp_path):

@@ -481,7 +481,7 @@ def test_damaged_files_are_read_or_refused_and_nothing_else(kind, tmp_path):
     np.savez(model, **bodies.body_model())
     content = {"bvh": GOOD.encode(), "amc": AMC.encode(), "asf": ASF.encode(), "npz": saved(bodies.amass(8))}
     settings = Settings(body_model=model, min_seconds=0)
-    for number in range(150):
+    for number in range(60):
         damaged = bytearray(content[kind])
         for _ in range(generator.integers(1, 5)):
             at = int(generator.integers(len(damaged)))

@@ -7,8 +7,12 @@ PORT ?= 8501
 # Extra words for pytest, e.g. make test PYTEST_ARGS="-k gmm"
 PYTEST_ARGS ?= -n auto --dist loadfile
 
+# The folder of mocap17_test.npz and its like, for `make reproduce`
+DIFFPOSE_DATA ?= ../shared/data
+RESULTS := benchmarks/results
+
 .DEFAULT_GOAL := help
-.PHONY: help app test lint format types unit setup setup-dev clean
+.PHONY: help app test lint format types unit setup setup-dev clean reproduce
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +48,14 @@ unit: setup-dev ## pytest alone
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test: lint types unit ## everything that CI runs: lint, types, tests
+
+reproduce: setup ## measure again every figure that the README shows, from the shipped weights (DIFFPOSE_DATA=folder)
+	$(BIN)/diffpose detector-stats --data $(DIFFPOSE_DATA)/mocap17_val.npz > $(RESULTS)/detector_val.json
+	$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --stride 5 --mixed-precision \
+		--json $(RESULTS)/mocap17_test_frame.json
+	$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --setting video --stride 5 --consecutive 8 \
+		--mixed-precision --json $(RESULTS)/mocap17_test_video.json
+	$(BIN)/python benchmarks/results_tables.py
 
 format: setup-dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

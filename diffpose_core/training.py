@@ -109,6 +109,15 @@ class _Task(pl.LightningModule):
         self._draw: list[Any] = []
         self._validation: list[Any] = []
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a run's state belongs to: it can be resumed by a task of the same settings, with more epochs or less."""
+        network: Graformer | MixSTE | Denoiser = self.get_submodule("network")  # type: ignore[assignment]
+        return {**to_dict(network.config), **to_dict(replace(self.config, epochs=0))}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["settings"] = self.settings
+
     def attach(self, draw: Any, validation: list[Any]) -> None:
         """Give the task its data: draw(size, generator) makes a training batch; validation holds fixed batches."""
         self._draw, self._validation = [draw], validation
@@ -363,16 +372,31 @@ def _has_fast_bfloat16(accelerator: str) -> bool:
     return bool(torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_amx_tile_supported())
 
 
+def _check_same_run(task: _Task, last: Path) -> None:
+    if not last.is_file():
+        return
+    # The run's own state, written by this program to a place of the user's choosing: not a file from outside.
+    found = torch.load(last, map_location="cpu", weights_only=False, mmap=True).get("settings", {})
+    for name, value in task.settings.items():
+        if name in found and found[name] != value:
+            raise InvalidInput(
+                f"{last.parent} holds a run with {name} {found[name]}, this one has {value}: take another folder for "
+                "it (--runs), or remove that one"
+            )
+
+
 def run_task(task: _Task, config: TrainingConfig, options: RunOptions) -> dict[str, float]:
     """Train a task to the end of its epochs, resuming from the directory's last checkpoint if there is one.
 
-    The task's network holds the averaged weights afterwards. Returns the last validation figures, metres.
+    The task's network holds the averaged weights afterwards. Returns the last validation figures, metres. Raises
+    InvalidInput if the directory holds a run with other settings.
     """
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     mixed = _has_fast_bfloat16(options.accelerator) if options.mixed_precision is None else options.mixed_precision
     options.directory.mkdir(parents=True, exist_ok=True)
     last = options.directory / "last.ckpt"
+    _check_same_run(task, last)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # One process that draws its own batches is what is wanted here; Lightning advises data-loading workers.
@@ -403,7 +427,6 @@ def run_task(task: _Task, config: TrainingConfig, options: RunOptions) -> dict[s
                 ),
             ],
         )
-        # The run's own state, written by this program to a place of the user's choosing: not a file from outside.
         trainer.fit(task, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
         metrics = trainer.callback_metrics
         if not metrics:

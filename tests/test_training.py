@@ -145,6 +145,13 @@ def test_running_a_finished_training_again_changes_nothing(runs, data, tmp_path)
     assert second["val_mpjpe_m"] == pytest.approx(first["val_mpjpe_m"], rel=1e-3)
 
 
+def test_a_run_with_other_settings_is_not_resumed(runs, data, capsys):
+    words = ["--data", str(data), "--validation", str(data), "--runs", str(runs), "--accelerator", "cpu", "--quiet"]
+    assert main(["train", "graformer", *words, "--learning-rate", "0.5"]) == 2
+    message = capsys.readouterr().err
+    assert "graformer holds a run with learning_rate 0.001, this one has 0.5" in message and "--runs" in message
+
+
 class Killed(Exception):
     pass
 

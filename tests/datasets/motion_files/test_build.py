@@ -88,7 +88,7 @@ def test_the_result_can_be_sampled_and_trained_on(folder, tmp_path, monkeypatch,
     tiny = replace(config.PRESETS["graformer"], network=config.GraformerConfig(**TINY_ENCODER))
     monkeypatch.setitem(config.PRESETS, "graformer", tiny)
     calibrate = training.calibrate_encoder
-    monkeypatch.setattr(training, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 500))
+    monkeypatch.setattr(training, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 1000))
     train = ["train", "graformer", "--data", str(out), "--validation", str(out), "--runs", str(tmp_path / "runs")]
     train += ["--epochs", "1", "--batch-size", "16", "--samples-per-epoch", "32", "--accelerator", "cpu", "--quiet"]
     assert main(train) == 0

@@ -113,7 +113,7 @@ class Mocap17Benchmark:
 
 
 @dataclass
-class _Sums:
+class Sums:
     """Running sums of what `METRICS` lists, (metrics, 3): of all joints, of hidden and of visible ones, and how many
     numbers each is the sum of. Metres and shares.
     """
@@ -122,11 +122,11 @@ class _Sums:
     count: np.ndarray
 
     @classmethod
-    def empty(cls) -> _Sums:
+    def empty(cls) -> Sums:
         return cls(np.zeros((len(METRICS), 3)), np.zeros((len(METRICS), 3)))
 
     @classmethod
-    def of(cls, predicted: np.ndarray, truth: np.ndarray, frames: np.ndarray, hidden: np.ndarray | None) -> _Sums:
+    def of(cls, predicted: np.ndarray, truth: np.ndarray, frames: np.ndarray, hidden: np.ndarray | None) -> Sums:
         """Sums over a camera's frames. predicted, truth: (F, J, 3) metres. frames: (F,) their numbers, which say what
         is next to what. hidden: (F, J) where it is known; the hip is no part of hidden or visible: it is never wrong.
         """
@@ -149,7 +149,7 @@ class _Sums:
                 sums.total[row, 0], sums.count[row, 0] = values.sum(), values.size
         return sums
 
-    def add(self, other: _Sums) -> None:
+    def add(self, other: Sums) -> None:
         self.total += other.total
         self.count += other.count
 
@@ -233,7 +233,7 @@ class _Settings:
 
 
 #: Sums by method and action; the action "" is all of them.
-_SumsOf = dict[tuple[str, str], _Sums]
+_SumsOf = dict[tuple[str, str], Sums]
 
 
 def _clip_predictions(clip: PoseClip2D, frames: np.ndarray, models: Models, settings: _Settings) -> Predictions:
@@ -260,9 +260,9 @@ def _measure_clip(benchmark: Benchmark, number: int, models: Models, settings: _
         truth = clip.pose3d_cam[frames]
         hidden = None if clip.hidden is None else clip.hidden[frames]
         for name, predicted in _clip_predictions(clip, frames, models, settings).items():
-            of_view = _Sums.of(predicted, truth, frames, hidden)
+            of_view = Sums.of(predicted, truth, frames, hidden)
             for action in ("", recording.action):
-                sums.setdefault((name, action), _Sums.empty()).add(of_view)
+                sums.setdefault((name, action), Sums.empty()).add(of_view)
         frames_seen += len(frames)
     return number, sums, frames_seen
 
@@ -271,8 +271,8 @@ def _measure_clip(benchmark: Benchmark, number: int, models: Models, settings: _
 class _Gathered:
     """Sums by method and then by action ("" is all), each clip's own sums by its number and method, and frames."""
 
-    sums: dict[str, dict[str, _Sums]]
-    of_clips: dict[int, dict[str, _Sums]]
+    sums: dict[str, dict[str, Sums]]
+    of_clips: dict[int, dict[str, Sums]]
     frames: int
 
 
@@ -283,7 +283,7 @@ def _gather(
     gathered = _Gathered({}, {}, 0)
     for done, (number, of_clip, frames) in enumerate(measured):
         for (name, action), values in of_clip.items():
-            gathered.sums.setdefault(name, {}).setdefault(action, _Sums.empty()).add(values)
+            gathered.sums.setdefault(name, {}).setdefault(action, Sums.empty()).add(values)
             if not action:
                 gathered.of_clips.setdefault(number, {})[name] = values
         gathered.frames += frames
@@ -291,7 +291,7 @@ def _gather(
     return gathered
 
 
-def _gains(of_clips: Mapping[int, Mapping[str, _Sums]]) -> dict[str, dict[str, dict[str, Any]]]:
+def _gains(of_clips: Mapping[int, Mapping[str, Sums]]) -> dict[str, dict[str, dict[str, Any]]]:
     """How much lower than each reference's the methods' errors are, in percent, with 95 % bootstrap intervals.
 
     Clips are drawn with replacement, the same ones for every method.
@@ -336,7 +336,7 @@ def _worker_clip(number: int) -> tuple[int, _SumsOf, int]:
     return _measure_clip(benchmark, number, models, settings)
 
 
-def _method_report(by_action: Mapping[str, _Sums]) -> dict[str, Any]:
+def _method_report(by_action: Mapping[str, Sums]) -> dict[str, Any]:
     """A method's row: means over all frames, over hidden and visible joints, over each action's own frames, and the
     mean of the actions' means, which is what tables of Human3.6M call the average.
     """

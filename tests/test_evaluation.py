@@ -18,8 +18,8 @@ from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.evaluation import (
     METRICS,
     Mocap17Benchmark,
+    Sums,
     _gains,
-    _Sums,
     detector_statistics,
     evaluate,
     evaluation_clips,
@@ -96,7 +96,7 @@ def test_an_interval_covers_the_true_gain_as_often_as_it_says():
             count = np.full((2, 3), 100.0)
             level = generator.gamma(20.0, 0.002)
             found = {"graformer": level, "diffpose": 0.9 * level * generator.normal(1.0, 0.05)}
-            clips[number] = {name: _Sums(np.full((2, 3), 100 * error), count) for name, error in found.items()}
+            clips[number] = {name: Sums(np.full((2, 3), 100 * error), count) for name, error in found.items()}
         low, high = _gains(clips)["graformer"]["diffpose"]["mpjpe"]["interval"]
         covered += low <= 10.0 <= high
     assert 88 <= covered <= 100

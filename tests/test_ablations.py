@@ -1,0 +1,188 @@
+"""The ablation suite on small random networks: figures against the evaluation's, missing weights, the files."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import ablations as command
+from diffpose_core import ablations
+from diffpose_core.ablations import COLUMNS, Weights, ablate, find_weights, groups, rows, training_commands
+from diffpose_core.cli import parser
+from diffpose_core.config import PRESETS, to_dict
+from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
+from diffpose_core.datasets.procedural import procedural_motion
+from diffpose_core.evaluation import evaluate
+from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
+from diffpose_core.models.denoiser import Denoiser
+from diffpose_core.structures import InvalidInput
+
+SETTINGS = {"stride": 25, "clips": range(2)}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Three short clips."""
+    clips = [procedural_motion("walk", seed, 2.0) for seed in (1, 2, 3)]
+    path = tmp_path_factory.mktemp("data") / "motions.npz"
+    save_mocap17(motion_set(clips, 30.0, name=["a", "b", "c"], action=["walk"] * 3), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def report(data, tiny_models):
+    return ablate(data, Weights(tiny_models), only=("diffusion", "baselines", "input", "chain"), **SETTINGS)
+
+
+def cells(report, name):
+    return {cell["label"]: cell for group in report["groups"] if group["name"] == name for cell in group["cells"]}
+
+
+def test_every_group_names_its_reference_and_every_network_is_a_preset():
+    known = {*PRESETS, "graformer_reconciled"}
+    labels = [group.name for group in groups()]
+    assert len(labels) == len(set(labels))
+    for group in groups():
+        own = [cell.label for cell in group.cells]
+        assert group.reference in own and len(own) == len(set(own)), group.name
+        assert {cell.setting.network for cell in group.cells} <= known
+        for cell in group.cells:
+            assert cell.x is None or cell.x in vars(cell.setting).values() or group.name == "chain"
+            assert bool(group.axis) == (cell.x is not None)
+
+
+def test_errors_are_those_of_the_evaluation(report, data, tiny_models):
+    methods = evaluate(data, tiny_models, stride=25, clips=range(2))["methods"]
+    found = cells(report, "diffusion")
+    pairs = [
+        (found["GMM diffusion, f_ST, converging"], "diffpose"),
+        (found["standard diffusion, f_ST, converging"], "diffpose_standard"),
+        (found["the paper's form, supplement"], "diffpose_paper"),
+        (cells(report, "baselines")["Graformer"], "graformer"),
+        (cells(report, "baselines")["Graformer on reconciled 2D"], "graformer_reconciled"),
+        (cells(report, "baselines")["DiffPose, one step"], "diffpose_1_step"),
+    ]
+    for cell, name in pairs:
+        for metric in ("mpjpe_mm", "p_mpjpe_mm"):
+            assert np.isclose(cell["errors"]["all"][metric]["value"], methods[name][metric], rtol=1e-4)
+            hidden = cell["errors"]["hidden"][metric]["value"]
+            assert np.isclose(hidden, methods[name]["hidden"][metric], rtol=1e-4)
+    assert report["views"] == 2 * 4 * 3 and report["clips"] == 2
+
+
+def test_gains_are_over_the_reference_and_lie_in_their_intervals(report):
+    for group in report["groups"]:
+        base = next(c for c in group["cells"] if c["label"] == group["reference"])["errors"]
+        for cell in group["cells"]:
+            for part in ("all", "hidden", "visible"):
+                for metric, figure in cell["gain_percent"][part].items():
+                    error = cell["errors"][part][metric]
+                    assert np.isclose(figure["value"], 100 * (1 - error["value"] / base[part][metric]["value"]))
+                    for found in (figure, error):
+                        low, high = found["interval"]
+                        assert low - 1e-9 <= found["value"] <= high + 1e-9
+
+
+def test_exact_2d_is_another_input(report):
+    found = cells(report, "input")
+    for label in ("DiffPose", "Graformer"):
+        detected, exact = (found[f"{label}, {kind} 2D"]["errors"]["all"]["mpjpe_mm"] for kind in ("detected", "exact"))
+        assert detected != exact
+
+
+def test_what_is_missing_is_listed_with_commands_that_are_commands(report):
+    missing = {entry["network"]: entry["commands"] for entry in report["missing"]}
+    assert {"regression", "regression_deep", "regression_mixture", "graformer_long", "diffpose_k10"} <= set(missing)
+    for commands in missing.values():
+        for line in commands:
+            words = parser().parse_args(line.split()[1:])
+            assert words.name in PRESETS
+    assert len(missing["graformer_long"]) == 1 and len(missing["regression"]) == 2
+    assert "--own-states" not in missing["regression"][1] and "--own-states 0.75" in missing["diffpose_k10"][1]
+    assert training_commands("diffpose_supplement") == [
+        "diffpose train diffpose_supplement --data mocap17_train.npz --validation mocap17_val.npz"
+    ]
+
+
+def test_hypotheses_and_answers(data, tiny_models, monkeypatch):
+    few = [g for g in groups() if g.name in ("hypotheses", "components", "samples")]
+    small = tuple(replace(g, cells=tuple(c for c in g.cells if not c.x or c.x in (1, 2, 5, 100, 1000))) for g in few)
+    monkeypatch.setattr(ablations, "groups", lambda: small)
+    found = ablate(data, Weights(tiny_models), stride=59, clips=range(1))
+    hypotheses = cells(found, "hypotheses")
+
+    def error(label):
+        return hypotheses[label]["errors"]["all"]["mpjpe_mm"]["value"]
+
+    names = [
+        "mean",
+        "best of N (needs the truth)",
+        "weighted by reprojection",
+        "weighted by reprojection, joint by joint",
+    ]
+    assert np.ptp([error(f"1, {name}") for name in names]) < 1e-3, "one hypothesis is its own mean"
+    assert len({round(error(f"5, {name}"), 4) for name in names}) == 4
+    assert error("5, best of N (needs the truth)") <= error("5, mean") + 50
+    default = error("5, mean")
+    for name, label in (("components", "5"), ("samples", "1000")):
+        assert np.isclose(cells(found, name)[label]["errors"]["all"]["mpjpe_mm"]["value"], default)
+    assert cells(found, "components")["1"]["errors"]["all"]["mpjpe_mm"]["value"] != default
+
+
+def test_weights_that_lie_beside_are_found(tmp_path, tiny_models, tiny_weights, data):
+    encoder = fingerprint(encoder_tensors(tiny_models.encoder))
+    config = replace(tiny_models.denoisers["diffpose_standard"].config, diffusion="none", conditioning="none")
+    network = Denoiser(config)
+    record = Record("denoiser", "regression", to_dict(config), {}, "random", "none", 0, {}, "none", encoder)
+    save_checkpoint(tmp_path / "regression.safetensors", dict(network.state_dict()), record)
+    (tmp_path / "graformer_long.safetensors").write_bytes((tiny_weights / "graformer.safetensors").read_bytes())
+    weights = find_weights(tiny_models, [tmp_path / "none", tmp_path])
+    assert weights.has("regression") and weights.has("graformer_long") and not weights.has("regression_deep")
+    found = cells(ablate(data, weights, only=("baselines",), **SETTINGS), "baselines")
+    same = [found[label]["errors"]["all"] for label in ("Graformer", "Graformer, trained for the whole time")]
+    assert same[0] == same[1]
+    # An untrained head adds nothing to the pose that it starts from.
+    untrained = found["regression, the size of g (A)"]["errors"]["all"]["mpjpe_mm"]["value"]
+    assert np.isclose(untrained, same[0]["mpjpe_mm"]["value"], rtol=1e-4)
+    other = replace(record, encoder_sha256="0" * 64)
+    save_checkpoint(tmp_path / "regression.safetensors", dict(network.state_dict()), other)
+    with pytest.raises(InvalidInput, match="another context encoder"):
+        find_weights(tiny_models, [tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"stride": 0}, "stride must be at least 1, found 0"),
+        ({"only": ("everything",)}, "groups are diffusion, .*; found everything"),
+        ({"clips": range(9)}, "clips must be numbers from 0 to 2"),
+    ],
+)
+def test_settings_out_of_range(data, tiny_models, settings, message):
+    with pytest.raises(InvalidInput, match=message):
+        ablate(data, Weights(tiny_models), **settings)
+    with pytest.raises(InvalidInput, match="no weights for 'diffpose'"):
+        ablate(data, Weights(replace(tiny_models, denoisers={})))
+
+
+def test_the_command_writes_a_page_that_stands_alone_and_a_table(data, tiny_weights, tmp_path, capsys, monkeypatch):
+    words = ["--data", str(data), "--weights", str(tiny_weights), "--only", "chain", "steps", "--clips", "1"]
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    assert command.main([*words, "--stride", "59", "--out", str(tmp_path / "one")]) == 0
+    page = (tmp_path / "one" / "report.html").read_text()
+    assert "<script src=" not in page and "http-equiv" not in page and str(data.parent) not in page
+    for text in ("DDIM steps", "motions.npz, every 59th frame of 1 clips", "diffpose train diffpose_k10", "8 views"):
+        assert text in page
+    with (tmp_path / "one" / "ablations.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    stored = json.loads((tmp_path / "one" / "ablations.json").read_text())
+    assert tuple(table[0]) == COLUMNS and len(table) == len(rows(stored)) == (6 + 1) * 3
+    assert table[0]["data"] == "motions.npz" and table[0]["command"].startswith("python -m benchmarks.ablations --data")
+    again = ["--from", str(tmp_path / "one" / "ablations.json"), "--out", str(tmp_path / "two")]
+    assert command.main(again) == 0
+    assert (tmp_path / "two" / "ablations.csv").read_text() == (tmp_path / "one" / "ablations.csv").read_text()
+    assert command.main(["--data", str(tmp_path / "none.npz"), "--out", str(tmp_path / "three")]) == 2
+    assert "no such file" in capsys.readouterr().err

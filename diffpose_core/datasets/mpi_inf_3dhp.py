@@ -215,7 +215,7 @@ def _train_of_npz(data: dict[str, Any], subjects: Sequence[str], file: str) -> I
 
 def _training_sequence(name: str, views: Sequence[HpView]) -> HpSequence:
     count = min(len(view.points_px) for view in views)
-    return HpSequence(name, tuple(views), np.arange(count), TRAIN_FRAMES[name][1])
+    return HpSequence(name, tuple(views), np.arange(count), float(TRAIN_FRAMES[name][1]))
 
 
 def _test_of_mat(folder: Path, names: Sequence[str]) -> Iterator[HpSequence]:

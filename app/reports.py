@@ -103,6 +103,35 @@ def detector_statistics(folder: Path = RESULTS) -> dict[str, Any] | None:
     return None
 
 
+@dataclass(frozen=True)
+class CalibrationReport:
+    """What `diffpose calibrate --json` wrote. name: of the file. content: as `diffpose_core.calibration.report` returns
+    it, with its provenance.
+    """
+
+    name: str
+    content: Mapping[str, Any]
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """On what and with which command it was measured."""
+        found = self.content.get("provenance")
+        return found if isinstance(found, dict) else {}
+
+
+def calibration_reports(folder: Path = RESULTS) -> list[CalibrationReport]:
+    """The reports of calibrations in a folder; files of another kind are left out."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError:
+            continue
+        if isinstance(content, dict) and {"reliability", "expected_error", "regions"} <= set(content):
+            found.append(CalibrationReport(path.stem, content))
+    return found
+
+
 def model_cards(folder: Path = CHECKPOINTS) -> dict[str, str]:
     """Name -> text of the cards that lie beside checkpoints."""
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.reports import METRICS, Report
+from app.reports import METRICS, CalibrationReport, Report
 from diffpose_core.config import PRESETS, DenoiserConfig
 from diffpose_core.io.published import PublishedTable
 
@@ -257,4 +257,80 @@ def measured_gains(report: Report, method: Method, reference: Method, metric: st
         "note": "To the right: better. To the left: worse.",
         "rows": sorted(rows, key=lambda r: -r["value"]),
         "span": 5,
+    }
+
+
+def reliability(report: CalibrationReport) -> dict[str, Any]:
+    """How often the truth lies in the hypotheses' central intervals, beside how often it should."""
+    both = report.content["reliability"]
+    rows: list[dict[str, Any]] = []
+    for number, level in enumerate(report.content["nominal"]):
+        drawn, wide = (100 * both[kind]["coverage"][number] for kind in ("before", "after"))
+        rows.append({"label": f"{100 * level:.0f} %", "values": [100 * level, drawn, wide], "text": f"{drawn:.0f}"})
+    return {
+        "kind": "dots",
+        "title": "How often central intervals hold the truth",
+        "unit": "%",
+        "note": "A row for each probability that an interval has by the hypotheses' mean and spread.",
+        "series": [
+            _series("as it should be", "grey", "ring"),
+            _series("hypotheses as drawn", "component1", "triangle", strong=True),
+            _series("widened by the calibration", "teal", strong=True),
+        ],
+        "rows": rows,
+        "joined": False,
+        "span": 6,
+    }
+
+
+def _two_errors(title: str, note: str, rows: list[dict[str, Any]], span: int) -> dict[str, Any]:
+    for row in rows:
+        row["text"] = _text(row["values"][1])
+    return {
+        "kind": "dots",
+        "title": title,
+        "unit": "mm",
+        "note": note,
+        "series": [_series("expected", "violet", "diamond"), _series("observed", "teal", strong=True)],
+        "rows": rows,
+        "joined": False,
+        "span": span,
+    }
+
+
+def expected_by_tenth(report: CalibrationReport) -> dict[str, Any]:
+    """Expected and observed error of the tenth of all joints that is expected to err least, of the next tenth, ..."""
+    rows = [
+        {"label": f"tenth {number + 1}", "values": [tenth["expected_mm"], tenth["observed_mm"]]}
+        for number, tenth in enumerate(report.content["expected_error"]["deciles"])
+    ]
+    note = "All joints of all test views, sorted by the error that is expected of them without the truth."
+    return _two_errors("Expected and observed error", note, rows, 6)
+
+
+def expected_by_joint(report: CalibrationReport) -> dict[str, Any]:
+    """Expected and observed error of every joint, the worst first."""
+    joints = report.content["expected_error"]["by_joint"]
+    rows = [{"label": name, "values": [row["expected_mm"], row["observed_mm"]]} for name, row in joints.items()]
+    rows.sort(key=lambda row: -row["values"][1])
+    return _two_errors("Expected and observed error by joint", "The hip is the origin and never errs.", rows, 6)
+
+
+def truth_among_hypotheses(report: CalibrationReport) -> dict[str, Any]:
+    """How many hypotheses lie below the truth, axis by axis: the share that all, none or some of them do."""
+    both = report.content["reliability"]
+    count = len(both["before"]["ranks"]) - 1
+    share = 100 * 2 / (count + 1)
+    rows = []
+    for kind, label in (("before", "as drawn"), ("after", "widened by the calibration")):
+        ranks = both[kind]["ranks"]
+        rows.append({"label": label, "value": 100 * (ranks[0] + ranks[-1]), "colour": "component1"})
+    rows[-1]["colour"] = "teal"
+    rows.append({"label": "as it should be", "value": share, "colour": "grey"})
+    return {
+        "kind": "bars",
+        "title": f"The truth lies outside of all {count} hypotheses",
+        "unit": "% of joints and axes",
+        "rows": rows,
+        "span": 6,
     }

@@ -204,6 +204,39 @@ def _measured_frame(report: Report) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").round(2)
 
 
+def _calibration() -> None:
+    report = reports.calibration_reports()[0]
+    expected, regions, p = report.content["expected_error"], report.content["regions"], report.provenance
+    _heading(
+        "measured",
+        "Measured here · Mocap-17",
+        "How far hypotheses can be trusted",
+        "Fitted to the validation split, checked on the test split. Hypotheses say which joints are unsure, not by how "
+        "much: the error to expect is learnt from what is known without the truth.",
+    )
+    board(
+        [
+            figures.reliability(report),
+            figures.truth_among_hypotheses(report),
+            figures.expected_by_tenth(report),
+            figures.expected_by_joint(report),
+        ],
+        key="calibration",
+    )
+    covered = ", ".join(
+        f"{100 * level:.0f} % region: {100 * share:.1f} % of truths, {radius:.0f} mm"
+        for level, share, radius in zip(regions["levels"], regions["coverage"], regions["radius_mm"], strict=True)
+    )
+    within, whole = expected["correlation"]["within_a_joint"], expected["correlation"]["all"]
+    st.markdown(
+        f"**Data** {p.get('data', 'not recorded')} · **Views** {report.content['views']:,} · **Clips** "
+        f"{report.content['clips']} · **Hypotheses** {p.get('hypotheses', '?')} · {covered} · correlation of expected "
+        f"with observed error {whole:.2f}, within a joint {within:.2f}"
+    )
+    if "command" in p:
+        st.code(p["command"], language="bash", wrap_lines=True)
+
+
 def _cards() -> None:
     st.subheader("Model cards", anchor=False)
     cards = reports.model_cards()
@@ -232,4 +265,7 @@ def results(session: Session) -> None:
     st.divider()
     _measured()
     st.divider()
+    if reports.calibration_reports():
+        _calibration()
+        st.divider()
     _cards()

@@ -18,6 +18,8 @@ def write_npz(result: LiftResult) -> bytes:
     arrays = {"pose3d": result.pose3d, "joint_std": result.joint_std, "baseline": result.baseline}
     if result.hypotheses.shape[1]:
         arrays["hypotheses"] = result.hypotheses
+    if result.expected_error is not None:
+        arrays["expected_error"] = result.expected_error
     if result.root_cam is not None and result.root_error_px is not None:
         arrays |= {"root_cam": result.root_cam, "root_error_px": result.root_error_px}
     provenance = {"schema": SCHEMA, **result.provenance, "about": describe(result, "cam")}

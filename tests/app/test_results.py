@@ -7,13 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app import reports
 from app.figures import results as figures
 from app.reports import Report
+from diffpose_core.calibration import Seen
+from diffpose_core.calibration import report as calibration_report
 from diffpose_core.io.published import published_tables
 from diffpose_core.structures import InvalidInput
+from diffpose_core.uncertainty.expected_error import Calibration
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -139,6 +143,43 @@ def test_the_shipped_reports_and_cards_can_be_shown():
                 json.dumps(chart(one, methods, metric), allow_nan=False)
     cards = reports.model_cards()
     assert all(text.startswith("#") for text in cards.values())
+
+
+@pytest.fixture(scope="module")
+def calibration(tmp_path_factory: pytest.TempPathFactory) -> reports.CalibrationReport:
+    """A report of made-up views: truths that lie twice as far out as the hypotheses say."""
+    generator = np.random.default_rng(0)
+    truth, drawn = generator.normal(0, 0.04, (400, 17, 3)), generator.normal(0, 0.02, (400, 5, 17, 3))
+    zero = np.zeros((400, 17, 3))
+    seen = Seen(drawn, zero, np.full((400, 17), 0.01), truth, truth[..., 0] > 0.02, np.arange(400) % 8)
+    unfitted = Calibration(
+        "diffpose", "a", "b", np.full((17, 8), 0.1), np.zeros((17, 3)), np.ones(17), np.ones((17, 3)), {}
+    )
+    folder = tmp_path_factory.mktemp("results")
+    (folder / "c.json").write_text(json.dumps(calibration_report(unfitted, seen)))
+    (folder / "other.json").write_text(json.dumps(CONTENT))
+    (folder / "broken.json").write_text("{")
+    (found,) = reports.calibration_reports(folder)
+    return found
+
+
+def test_charts_of_a_calibration_hold_the_reports_numbers(calibration: reports.CalibrationReport):
+    content = calibration.content
+    chart = figures.reliability(calibration)
+    half = next(row for row in chart["rows"] if row["label"] == "50 %")
+    assert half["values"] == [50, *(100 * content["reliability"][k]["coverage"][4] for k in ("before", "after"))]
+    assert half["values"][1] < 40, "made too narrow"
+    tenths = figures.expected_by_tenth(calibration)["rows"]
+    assert len(tenths) == 10 and [r["values"][0] for r in tenths] == sorted(r["values"][0] for r in tenths)
+    joints = figures.expected_by_joint(calibration)["rows"]
+    assert len(joints) == 16 and joints[0]["values"][1] == max(r["values"][1] for r in joints)
+    outside = figures.truth_among_hypotheses(calibration)
+    assert "all 5 hypotheses" in outside["title"]
+    assert outside["rows"][0]["value"] > outside["rows"][2]["value"] == pytest.approx(100 / 3)
+    kinds = (ROOT / "app" / "board" / "board.js").read_text(encoding="utf-8").split("BOARD_KINDS = ")[1].splitlines()[0]
+    for one in (chart, outside, figures.expected_by_tenth(calibration), figures.expected_by_joint(calibration)):
+        json.dumps(one, allow_nan=False)
+        assert f"{one['kind']}:" in kinds
 
 
 def test_the_board_knows_every_kind_of_chart():

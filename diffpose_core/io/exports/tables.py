@@ -26,7 +26,7 @@ def _json_rows(array: np.ndarray) -> str:
 
 def write_json(result: LiftResult) -> bytes:
     """One object: what the numbers mean, then as nested lists pose3d (F, 17, 3), joint_std (F, 17), guessed (F, 17) as
-    0 or 1, and root_cam (F, 3) where it is known.
+    0 or 1, and expected_error (F, 17) and root_cam (F, 3) where they are known.
     """
     about = {
         "schema": SCHEMA,
@@ -40,6 +40,8 @@ def write_json(result: LiftResult) -> bytes:
         "provenance": dict(result.provenance),
     }
     arrays = {"pose3d": result.pose3d, "joint_std": result.joint_std, "guessed": result.guessed.astype(int)}
+    if result.expected_error is not None:
+        arrays["expected_error"] = result.expected_error
     if result.root_cam is not None:
         arrays["root_cam"] = result.root_cam
     parts = [json.dumps(about).removesuffix("}"), *(f'"{name}":{_json_rows(array)}' for name, array in arrays.items())]
@@ -66,22 +68,28 @@ def _csv(columns: dict[str, np.ndarray]) -> bytes:
 
 
 def write_csv_long(result: LiftResult) -> bytes:
-    """One row for each joint of each frame: frame, time, joint, x, y, z, the spread of the hypotheses, and 1 where the
-    joint was guessed.
+    """One row for each joint of each frame: frame, time, joint, x, y, z, the spread of the hypotheses, the error to
+    expect where it is known, and 1 where the joint was guessed.
     """
     columns = {name: np.repeat(values, NUM_JOINTS) for name, values in _frame_columns(result).items()}
     columns["joint"] = np.tile(np.array(FILE_JOINT_NAMES), len(result))
     columns |= {name: result.pose3d[..., axis].ravel() for axis, name in enumerate(_AXIS_COLUMNS)}
     columns["std_m"] = result.joint_std.ravel()
+    if result.expected_error is not None:
+        columns["expected_error_m"] = result.expected_error.ravel()
     columns["guessed"] = result.guessed.ravel().astype(int)
     return _csv(columns)
 
 
 def write_csv_wide(result: LiftResult) -> bytes:
-    """One row for each frame: frame, time, then x, y, z and spread of every joint, and 1 where it was guessed."""
+    """One row for each frame: frame, time, then x, y, z, spread and, where it is known, expected error of every joint,
+    and 1 where it was guessed.
+    """
     columns = _frame_columns(result)
     for joint, name in enumerate(FILE_JOINT_NAMES):
         columns |= {f"{name}_{column}": result.pose3d[:, joint, axis] for axis, column in enumerate(_AXIS_COLUMNS)}
         columns[f"{name}_std_m"] = result.joint_std[:, joint]
+        if result.expected_error is not None:
+            columns[f"{name}_expected_error_m"] = result.expected_error[:, joint]
         columns[f"{name}_guessed"] = result.guessed[:, joint].astype(int)
     return _csv(columns)

@@ -34,6 +34,7 @@ def made_result(poses, fps=29.97, root=False, hypotheses=3, clip="walk"):
         provenance={"clip": clip, "weights": "diffpose", "settings": {"seed": 3}},
         root_cam=np.array([0.3, -0.2, 5.0]) + np.cumsum(0.1 * rng.standard_normal((frames, 3)), 0) if root else None,
         root_error_px=rng.uniform(1, 5, frames) if root else None,
+        expected_error=rng.uniform(0.01, 0.1, (frames, NUM_JOINTS)).astype(np.float32) if root else None,
     )
 
 
@@ -207,6 +208,9 @@ def test_npz_holds_everything(result):
         if result.root_cam is not None:
             assert np.allclose(found["root_cam"], result.root_cam, atol=1e-5)
             assert np.allclose(found["root_error_px"], result.root_error_px, atol=1e-4)
+        assert ("expected_error" in found.files) == (result.expected_error is not None)
+        if result.expected_error is not None:
+            assert np.array_equal(found["expected_error"], result.expected_error)
         assert np.array_equal(found["guessed"], result.guessed) and found["guessed"].dtype == bool
         assert found["fps"] == 29.97 and list(found["joint_names"]) == list(FILE_JOINT_NAMES)
         provenance = json.loads(str(found["provenance"]))
@@ -231,6 +235,9 @@ def test_json_names_all_that_it_holds(result):
     assert found["num_frames"] == len(result) and ("root_cam" in found) == (result.root_cam is not None)
     if result.root_cam is not None:
         assert np.abs(np.array(found["root_cam"]) - result.root_cam).max() < 0.01 * MM
+    assert ("expected_error" in found) == (result.expected_error is not None)
+    if result.expected_error is not None:
+        assert np.abs(np.array(found["expected_error"]) - result.expected_error).max() < 0.01 * MM
 
 
 def test_long_csv(result):
@@ -245,6 +252,10 @@ def test_long_csv(result):
     assert np.array_equal(table.frame, np.repeat(np.arange(len(result)), 17))
     assert np.allclose(table.time_s, table.frame / 29.97, atol=1e-6)
     assert ("root_x_right_m" in table) == (result.root_cam is not None)
+    assert ("expected_error_m" in table) == (result.expected_error is not None)
+    if result.expected_error is not None:
+        found = table.expected_error_m.to_numpy().reshape(-1, 17)
+        assert np.abs(found - result.expected_error).max() < 0.01 * MM
 
 
 def test_wide_csv(result):
@@ -256,6 +267,9 @@ def test_wide_csv(result):
         assert np.abs(table[columns].to_numpy() - result.pose3d[:, joint]).max() < 0.01 * MM
         assert np.array_equal(table[f"{joint_name}_guessed"] == 1, result.guessed[:, joint])
         assert np.abs(table[f"{joint_name}_std_m"] - result.joint_std[:, joint]).max() < 0.01 * MM
+        if result.expected_error is not None:
+            found = table[f"{joint_name}_expected_error_m"]
+            assert np.abs(found - result.expected_error[:, joint]).max() < 0.01 * MM
     if result.root_cam is not None:
         root = table[["root_x_right_m", "root_y_down_m", "root_z_forward_m"]]
         assert np.abs(root.to_numpy() - result.root_cam).max() < 0.01 * MM

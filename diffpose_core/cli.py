@@ -329,10 +329,15 @@ def _data(args: argparse.Namespace) -> int:
         show(done, total)
 
     command = shlex.join(["diffpose", *_without_paths(args.argv)])
-    built = build(
-        [Path(folder) for folder in args.folders], Path(args.out), settings, naming, split, args.licence, args.jobs,
-        progress, command, {str(name) for path in args.leave_out for name in load_mocap17(path).name},
-    )  # fmt: skip
+    withhold = {str(name) for path in args.leave_out for name in load_mocap17(path).name}
+    try:
+        built = build(
+            [Path(folder) for folder in args.folders], Path(args.out), settings, naming, split, args.licence,
+            args.jobs, progress, command, withhold,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was written", file=sys.stderr)
+        return 130
     for path, motions in built.files.values():
         print(f"wrote {path}: {len(motions)} clips, {motions.num_frames} frames")
     used = sum(bool(outcome.clips) for outcome in built.outcomes)

@@ -28,6 +28,7 @@ NAMES = (
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 GENDERS = ("neutral", "female", "male")
 HEAD = NAMES.index("head")
+_MODEL_KEYS = ("J_regressor", "v_template", "shapedirs", "kintree_table")
 MODEL_HELP = (
     "AMASS files hold rotations of a body model but no places of joints. Give the model that they were made with by "
     "--body-model: its .npz (keys J_regressor, v_template, shapedirs, kintree_table), or a folder with one a gender "
@@ -59,6 +60,11 @@ def is_amass(keys: tuple[str, ...]) -> bool:
     return "trans" in keys and ("poses" in keys or {"root_orient", "pose_body"} <= set(keys))
 
 
+def is_body_model(keys: tuple[str, ...]) -> bool:
+    """Whether an .npz with these arrays is a body model."""
+    return set(_MODEL_KEYS) <= set(keys)
+
+
 @lru_cache(maxsize=4)
 def load_body_model(path: Path, gender: str) -> BodyModel:
     """Read a body model: a file, or of a folder the gender's. Raises InvalidInput that says what is expected."""
@@ -70,15 +76,14 @@ def load_body_model(path: Path, gender: str) -> BodyModel:
     if path.suffix.lower() != ".npz" or not path.is_file():
         raise InvalidInput(f"{path}: no body model; expected an .npz. Pickled models (.pkl) are not read")
     check_size(path.stat().st_size, str(path))
-    needed = ("J_regressor", "v_template", "shapedirs", "kintree_table")
-    arrays = read_npz(path.read_bytes(), str(path), needed)
-    missing = [key for key in needed if key not in arrays]
+    arrays = read_npz(path.read_bytes(), str(path), _MODEL_KEYS)
+    missing = [key for key in _MODEL_KEYS if key not in arrays]
     if missing:
         raise InvalidInput(f"{path}: not a body model; missing: {', '.join(missing)}")
-    for key in needed:
+    for key in _MODEL_KEYS:
         if arrays[key].dtype.kind not in ("iu" if key == "kintree_table" else "fiu"):
             raise InvalidInput(f"{path}: {key} must hold numbers, found {arrays[key].dtype}")
-    regressor, template, shapes, tree = (arrays[key] for key in needed)
+    regressor, template, shapes, tree = (arrays[key] for key in _MODEL_KEYS)
     vertices, joints = len(template), len(NAMES)
     fits = (
         template.shape == (vertices, 3) and vertices > 0 and regressor.ndim == 2 and regressor.shape[0] >= joints

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import signal
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -21,8 +22,8 @@ from diffpose_core.datasets.motion_files.labels import KEYS, SPLITS, Labels, Spl
 from diffpose_core.structures import InvalidInput
 
 MAX_FILES = 1_000_000
-#: AMASS has the body's shape beside its clips, in files without a motion; body models may lie there too.
-_NO_MOTION = ("shape.npz", "neutral_stagei.npz", "female_stagei.npz", "male_stagei.npz", "model.npz")
+#: AMASS has the body's shape beside its clips, in files without a motion.
+_NO_MOTION = ("shape.npz", "neutral_stagei.npz", "female_stagei.npz", "male_stagei.npz")
 #: Lines of the page that name single files.
 _MAX_LINES = 500
 
@@ -82,7 +83,7 @@ class Built:
 
 def find_files(places: Sequence[Path]) -> list[Source]:
     """Everything in folders (and below) that may be a motion, and files named one by one. Sorted in each folder; hidden
-    files and folders, and body models, are left out. Raises InvalidInput where there is nothing.
+    files and folders are left out. Raises InvalidInput where there is nothing.
     """
     found: list[Source] = []
     for place in places:
@@ -123,11 +124,16 @@ def _read(source: Source, settings: Settings) -> Outcome:
         return Outcome(source, reason=f"unexpected {type(error).__name__}: {error}"[:500])
 
 
+def _start_process() -> None:
+    # Ctrl-C ends the workers without a word.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _outcomes(sources: Sequence[Source], settings: Settings, jobs: int) -> Iterator[Outcome]:
     if jobs == 1:
         yield from map(partial(_read, settings=settings), sources)
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_process) as pool:
         futures = {pool.submit(_read, source, settings): source for source in sources}
         for future in as_completed(futures):
             try:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from diffpose_core.datasets.mocap17 import MotionSet, is_mocap17, load_mocap17
-from diffpose_core.datasets.motion_files.amass import is_amass, read_amass
+from diffpose_core.datasets.motion_files.amass import is_amass, is_body_model, read_amass
 from diffpose_core.datasets.motion_files.amc import INCH_M, find_asf, read_amc, read_asf
 from diffpose_core.datasets.motion_files.bvh import read_bvh
 from diffpose_core.datasets.motion_files.joints import joint_places, map_joints
@@ -100,6 +100,8 @@ def read_clips(path: Path, settings: Settings) -> tuple[list[Clip], list[str]]:
             keys = npz_keys(content, name)
             if is_mocap17(keys):
                 return _of_mocap17(load_mocap17(path), settings)
+            if is_body_model(keys):
+                return [], ["a body model, no motion"]
             if not is_amass(keys):
                 raise InvalidInput(
                     f"{name}: neither AMASS (poses, trans ...) nor Mocap-17 (root, joints ...); its arrays are "

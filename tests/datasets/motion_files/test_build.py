@@ -69,12 +69,13 @@ def test_the_command_makes_a_data_set_and_says_what_could_not_be_used(folder, tm
     walk = motions.clip_world(3)
     assert all(np.abs(walk[:, joint] - place).max() < 1e-4 for joint, place in expected.items())
     printed = capsys.readouterr()
-    assert f"wrote {out}: 5 clips, 200 frames" in printed.out and "5 of 7 files used, 1 could not be" in printed.out
+    assert f"wrote {out}: 5 clips, 200 frames" in printed.out and "5 of 8 files used, 1 could not be" in printed.out
     assert "lafan/broken.bvh: broken.bvh: not a BVH file" in printed.err and "no --licence" not in printed.err
     page = (tmp_path / "motions.md").read_text()
     assert "| motions.npz | 5 | 200 | 4 |" in page and "CC0 (made up)" in page
     assert "- lafan/broken.bvh: broken.bvh: not a BVH file; expected HIERARCHY and MOTION" in page
     assert "- left out: 0.20 s long, the shortest is 0.5 s (--min-seconds): lafan/short\\_subject1.bvh" in page
+    assert "- a body model, no motion: models/model.npz" in page
     assert "diffpose data studio -o motions.npz" in page and str(tmp_path) not in page
 
 
@@ -282,5 +283,5 @@ def test_the_commands_and_the_joint_file_of_the_documentation_are_understood():
 
 def test_files_are_found_in_order_and_hidden_ones_are_not(folder):
     files = [source.file for source in find_files([folder])]
-    assert files == sorted(files) and len(files) == 7
-    assert not any("hidden" in file or "shape" in file or "model" in file for file in files)
+    assert files == sorted(files) and len(files) == 8
+    assert not any("hidden" in file or "shape" in file for file in files)

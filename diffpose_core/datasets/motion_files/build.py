@@ -133,13 +133,23 @@ def _outcomes(sources: Sequence[Source], settings: Settings, jobs: int) -> Itera
     if jobs == 1:
         yield from map(partial(_read, settings=settings), sources)
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_process) as pool:
+    context, left = multiprocessing.get_context("spawn"), []
+    with ProcessPoolExecutor(jobs, context, _start_process) as pool:
         futures = {pool.submit(_read, source, settings): source for source in sources}
         for future in as_completed(futures):
             try:
                 yield future.result()
             except BrokenProcessPool:
-                yield Outcome(futures[future], reason="a process died: out of memory? Try again with --jobs 1")
+                left.append(futures[future])
+    # A process died, and took what waited with it. Nobody knows whose fault it was: the rest is read one by one.
+    while left:
+        with ProcessPoolExecutor(1, context, _start_process) as pool:
+            try:
+                while left:
+                    yield pool.submit(_read, left[0], settings).result()
+                    left.pop(0)
+            except BrokenProcessPool:
+                yield Outcome(left.pop(0), reason="its process died: out of memory, or a fault in a library")
 
 
 def read_all(

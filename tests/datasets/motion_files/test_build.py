@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shlex
 from dataclasses import replace
@@ -13,7 +14,8 @@ import torch
 from diffpose_core import config, training
 from diffpose_core.cli import main, parser
 from diffpose_core.datasets.mocap17 import load_mocap17, motion_set, save_mocap17
-from diffpose_core.datasets.motion_files.build import Naming, build, find_files
+from diffpose_core.datasets.motion_files.build import Naming, Outcome, Source, build, find_files, read_all
+from diffpose_core.datasets.motion_files.convert import Settings
 from diffpose_core.datasets.motion_files.joints import read_joint_file
 from diffpose_core.datasets.motion_files.labels import Labels, Split, compiled, labels_of, read_label_file
 from diffpose_core.datasets.procedural import procedural_motion
@@ -94,6 +96,21 @@ def test_the_result_can_be_sampled_and_trained_on(folder, tmp_path, monkeypatch,
     train += ["--epochs", "1", "--batch-size", "16", "--samples-per-epoch", "32", "--accelerator", "cpu", "--quiet"]
     assert main(train) == 0
     assert (tmp_path / "runs" / "graformer.safetensors").is_file()
+
+
+def dying_read(source, settings):
+    """Stands for the reader: one file takes its process with it."""
+    if source.file == "b":
+        os._exit(1)
+    return Outcome(source, notes=("read",))
+
+
+def test_a_file_whose_process_dies_takes_no_other_with_it(monkeypatch, tmp_path):
+    monkeypatch.setattr("diffpose_core.datasets.motion_files.build._read", dying_read)
+    outcomes = read_all([Source(tmp_path, name) for name in "abcdef"], Settings(), jobs=2)
+    assert [outcome.source.file for outcome in outcomes] == list("abcdef")
+    assert [outcome.source.file for outcome in outcomes if outcome.reason] == ["b"]
+    assert "its process died" in outcomes[1].reason and outcomes[5].notes == ("read",)
 
 
 def test_without_a_licence_the_command_and_the_page_say_so(folder, tmp_path, capsys):

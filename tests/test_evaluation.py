@@ -1,6 +1,7 @@
 """The benchmark: its report, its averages against loops, and what a perfect method would get."""
 
 import json
+import pickle
 import re
 from typing import ClassVar
 
@@ -252,6 +253,13 @@ def test_human36m_is_measured_in_the_supplements_columns(h36m_folder, tiny_model
     own = next(line for line in lines[head:] if line.startswith("diffpose ")).split()[1:]
     assert own[0] == f"{row['actions']['Directions']['p_mpjpe_mm']:.1f}" and own[1] == "-"
     assert own[-1] == f"{average:.1f}"
+    report["provenance"]["setting"] = "video"
+    lines = results_table(report).splitlines()
+    assert next(line for line in lines if line.startswith("Zhang 2022 *")).split()[-1] == "30.6"
+    assert "Table 1 of" in lines[-1]
+    # Processes that share the recordings get the data from the first one.
+    sent = pickle.loads(pickle.dumps(load_h36m(h36m_folder))).recording(1)
+    assert sent.action == "WalkDog" and len(sent.views) == 4
 
 
 def test_human36m_from_the_command_line(h36m_folder, tiny_weights, tmp_path, capsys):

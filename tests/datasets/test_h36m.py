@@ -15,6 +15,7 @@ from diffpose_core.datasets.h36m import (
     load_h36m,
     read_poses,
 )
+from diffpose_core.datasets.mocap17 import load_mocap17, save_mocap17
 from diffpose_core.skeleton import bone_lengths
 from diffpose_core.structures import InvalidInput
 
@@ -109,8 +110,9 @@ def test_recordings_are_read_with_their_cameras(h36m_folder):
     assert detected.about["input"] == "detected 2D, cpn_ft_h36m_dbb" and exact.about["input"] == "exact 2D"
 
 
-def test_motions_for_training_stand_in_the_world(h36m_folder):
-    motions = h36m_motions(h36m_folder, ("S1", "S8"))
+def test_motions_for_training_stand_in_the_world(h36m_folder, tmp_path):
+    save_mocap17(h36m_motions(h36m_folder, ("S1", "S8")), tmp_path / "motions.npz")
+    motions = load_mocap17(tmp_path / "motions.npz")
     assert list(motions.subject) == ["S1", "S8"] and list(motions.action) == ["Walking", "Greeting"]
     assert (motions.fps == 50).all() and motions.num_frames == 12 + 9
     poses = motions.clip_world(0)

@@ -28,6 +28,8 @@ $(VENV)/.stamp-runtime: requirements.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.stamp-dev: requirements-dev.txt $(VENV)/.stamp-runtime
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	# Left to itself it would bring two builds of OpenCV.
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps rtmlib==0.0.16
 	@touch $@
 
 setup: $(VENV)/.stamp-runtime ## make .venv with what the app needs

@@ -20,7 +20,7 @@ from diffpose_core.structures import InvalidInput, PoseClip2D
 
 if TYPE_CHECKING:
     from diffpose_core.datasets.benchmark import Benchmark
-    from diffpose_core.io.formats import Choice
+    from diffpose_core.io.formats import Choice, PoseFile
 
 #: The licence of weights trained on Mocap-17, whose Bandai-Namco part carries it.
 MOCAP17_LICENCE = (
@@ -189,7 +189,9 @@ def _progress(what: str, quiet: bool) -> Any:
     def show(done: int, total: int) -> None:
         if not quiet:
             end = "\n" if done == total else ""
-            print(f"\r{done} of {total} {what}", end=end, file=sys.stderr, flush=True)
+            print(
+                f"\r{done:,}" + (f" of {total:,}" if total else "") + f" {what}", end=end, file=sys.stderr, flush=True
+            )
 
     return show
 
@@ -212,12 +214,30 @@ def _choice(args: argparse.Namespace) -> Choice:
 def _clip_of(args: argparse.Namespace) -> PoseClip2D:
     """The clip that is chosen of a file; what was assumed of the file is printed."""
     from diffpose_core.io.formats import read_pose_path, to_clip
+    from diffpose_core.io.video import video_at
 
-    chosen = to_clip(read_pose_path(args.clip), _choice(args))
+    video = video_at(args.clip)
+    poses = read_pose_path(args.clip) if video is None else _poses_of_video(args, video)
+    chosen = to_clip(poses, _choice(args))
     if not args.quiet:
         for note in chosen.notes:
             print(f"{args.clip}: {note}", file=sys.stderr)
     return chosen.clip
+
+
+def _poses_of_video(args: argparse.Namespace, video: bytes) -> PoseFile:
+    """What RTMPose finds in a video. Its weights are downloaded only where that was asked for."""
+    from diffpose_core.io.rtmpose import get_weights, has_weights, rtmpose
+    from diffpose_core.io.video import poses_of_video
+
+    if not has_weights():
+        if not args.download_weights:
+            raise InvalidInput(
+                f"{args.clip}: a video. RTMPose's weights are not on this machine yet; --download-weights gets them "
+                "from OpenMMLab, once"
+            )
+        get_weights(_progress("bytes", args.quiet))
+    return poses_of_video(video, args.clip, rtmpose(), _progress("frames searched", args.quiet))
 
 
 def _lift_settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -231,7 +251,7 @@ def _lift_folder(args: argparse.Namespace) -> int:
     from diffpose_core.corpus import REPORT_CSV, CorpusConfig, Row, lift_folder
 
     formats = tuple((args.format or "npz").split(","))
-    config = CorpusConfig(formats, _choice(args), _lift_settings(args), args.weights, args.setting)
+    config = CorpusConfig(formats, _choice(args), _lift_settings(args), args.weights, args.setting, args.height)
     show = _progress("files", args.quiet)
 
     def progress(row: Row, done: int, total: int) -> None:
@@ -252,24 +272,30 @@ def _lift_folder(args: argparse.Namespace) -> int:
 def _lift(args: argparse.Namespace) -> int:
     from diffpose_core.corpus import holds_openpose_frames
     from diffpose_core.io.exports import export_bytes, export_format, format_of_ending
-    from diffpose_core.pipeline import lift, load_models
+    from diffpose_core.pipeline import check_stature, lift, load_models, scaled_to_stature
 
     if Path(args.clip).is_dir() and not holds_openpose_frames(Path(args.clip)):
         return _lift_folder(args)
     # Said before the work is done, not after it.
     form = args.format or format_of_ending(args.out)
     export_format(form)
+    if args.height is not None:
+        check_stature(args.height)
     if not Path(args.out).absolute().parent.is_dir():
         raise InvalidInput(f"{args.out}: there is no such folder to write to")
     clip = _clip_of(args)
     models = load_models(args.weights, args.setting)
     result = lift(clip, models=models, progress=_progress("frames", args.quiet), **_lift_settings(args))
+    scaled = ""
+    if args.height is not None:
+        result = scaled_to_stature(result, args.height)
+        scaled = f", scaled by {result.provenance['scaled_by']:.3f} to a height of {args.height:g} m"
     content, _ = export_bytes(result, form)
     try:
         Path(args.out).write_bytes(content)
     except OSError as error:
         raise InvalidInput(f"{args.out}: can't be written ({error.strerror})") from error
-    print(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each")
+    print(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each{scaled}")
     if clip.pose3d_cam is not None:
         for label, pose in (("DiffPose", result.pose3d), (models.encoder.title, result.baseline)):
             distance = np.linalg.norm(pose - clip.pose3d_cam, axis=-1).mean()
@@ -466,10 +492,11 @@ def parser() -> argparse.ArgumentParser:
 
     lift = command("lift", _lift, "Lift a 2D clip, or a folder of them, to 3D.")
     lift.add_argument(
-        "clip", help="2D poses of any format in docs/formats.md, a folder of OpenPose's files, or a folder of clips"
+        "clip",
+        help="2D poses of any format in docs/formats.md, a video, a folder of OpenPose's files, or a folder of clips",
     )
     lift.add_argument("--part", default=None, help="which clip of a file that holds several; by default the first")
-    lift.add_argument("--track", default=None, help="which person; by default the one who is seen longest")
+    lift.add_argument("--track", default=None, help="which person, or: largest; by default the one who is seen longest")
     lift.add_argument("--layout", default=None, help="joint order, such as coco or h36m, where the file doesn't say it")
     lift.add_argument("--fps", type=float, default=None, help="frames a second, where the file doesn't say it")
     lift.add_argument("--image-size", default=None, help="WIDTHxHEIGHT in pixels, where the file doesn't say it")
@@ -481,6 +508,15 @@ def parser() -> argparse.ArgumentParser:
         "--format", default=None,
         help="its format, where the ending doesn't name it; for a folder of clips, formats such as bvh,csv "
         "(docs/exports.md)",
+    )  # fmt: skip
+    lift.add_argument(
+        "--height", type=float, default=None,
+        help="the person's height in metres, which everything is scaled to; by default it is as predicted",
+    )  # fmt: skip
+    lift.add_argument(
+        "--download-weights", action="store_true",
+        help="get RTMPose's weights from OpenMMLab for a video, if they are not on this machine (needs the extra: "
+        "video)",
     )  # fmt: skip
     lift.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes that share a folder's files")
     lift.add_argument("--ray", action="store_true", help="hand a folder's files to Ray Data (needs the extra: corpus)")
@@ -529,3 +565,6 @@ def main(argv: list[str] | None = None) -> int:
     except InvalidInput as error:
         print(f"diffpose: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ndiffpose: stopped", file=sys.stderr)
+        return 130

@@ -29,7 +29,7 @@ import torch
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
 from diffpose_core.io.exports import EXPORTS, export_bytes, export_format, file_stem
 from diffpose_core.io.formats import Choice, read_pose_path, to_clip
-from diffpose_core.pipeline import Models, Setting, lift, load_models, version
+from diffpose_core.pipeline import Models, Setting, check_stature, lift, load_models, scaled_to_stature, version
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 #: Endings of files that may hold 2D poses; others in the folder are none of our business.
@@ -47,7 +47,8 @@ class CorpusConfig:
     formats: keys of `io.exports.EXPORTS`. choice: of every file, see `io.formats`; without a clip in it, all clips of a
     file are lifted. settings: keyword arguments of `pipeline.lift` (steps, hypotheses, seed, context, schedule, eta,
     rigid_bones). weights: folder of checkpoints, None for the bundled ones. setting: frame or video.
-    Raises InvalidInput on no format or an unknown one.
+    stature_m: height of the person in every clip, see `pipeline.scaled_to_stature`; None leaves it as predicted.
+    Raises InvalidInput on no format or an unknown one, and on a height that no person has.
     """
 
     formats: tuple[str, ...] = ("npz",)
@@ -55,12 +56,15 @@ class CorpusConfig:
     settings: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None
     setting: Setting = "frame"
+    stature_m: float | None = None
 
     def __post_init__(self) -> None:
         if not self.formats:
             raise InvalidInput(f"at least one export format is needed; there are {', '.join(EXPORTS)}")
         for name in self.formats:
             export_format(name)
+        if self.stature_m is not None:
+            check_stature(self.stature_m)
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,8 @@ class _Worker:
         """Lift a clip and write it in all formats. Returns its number of frames."""
         config = self.setup.config
         result = lift(clip, models=self.models, keep_hypotheses=False, **config.settings)
+        if config.stature_m is not None:
+            result = scaled_to_stature(result, config.stature_m)
         for name in config.formats:
             content, _ = export_bytes(result, name)
             relative = base + EXPORTS[name].ending
@@ -370,8 +376,8 @@ def lift_folder(
     network = models.pick(context, config.settings.get("diffusion", "gmm"), schedule)[1]
     description = {
         "software": version(), "formats": config.formats, "choice": asdict(config.choice),
-        "settings": dict(config.settings), "weights": fingerprint(dict(network.state_dict())),
-        "encoder": fingerprint(encoder_tensors(models.encoder)),
+        "settings": dict(config.settings), "stature_m": config.stature_m,
+        "weights": fingerprint(dict(network.state_dict())), "encoder": fingerprint(encoder_tensors(models.encoder)),
     }  # fmt: skip
     setup = _Setup(config, str(out), hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest())
     try:
@@ -419,6 +425,7 @@ def _report(rows: Sequence[Row], out: Path, setup: _Setup) -> None:
     counts = {status: sum(row.status == status for row in rows) for status in ("lifted", "done before", "failed")}
     report = {
         "files": len(rows), **{name.replace(" ", "_"): count for name, count in counts.items()},
-        "formats": setup.config.formats, "settings": dict(setup.config.settings), "rows": [asdict(row) for row in rows],
+        "formats": setup.config.formats, "settings": dict(setup.config.settings),
+        "stature_m": setup.config.stature_m, "rows": [asdict(row) for row in rows],
     }  # fmt: skip
     _write_whole(out / REPORT_JSON, (json.dumps(report, indent=1) + "\n").encode())

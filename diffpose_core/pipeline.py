@@ -555,6 +555,13 @@ def lift(
     )
 
 
+def check_stature(stature_m: float) -> None:
+    """Raises InvalidInput where it is no height of a person, in metres."""
+    low, high = STATURES_M
+    if not low <= stature_m <= high:
+        raise InvalidInput(f"a person's height must lie between {low:g} and {high:g} m, found {stature_m:g}")
+
+
 def scaled_to_stature(result: LiftResult, stature_m: float) -> LiftResult:
     """The result of a person of that stature: one picture can't tell a small person from one further away.
 
@@ -562,9 +569,7 @@ def scaled_to_stature(result: LiftResult, stature_m: float) -> LiftResult:
     trace) is multiplied by the same factor, so that the projection into the image stays; provenance says which.
     Raises InvalidInput where it is no stature of a person, or where the prediction has no size.
     """
-    low, high = STATURES_M
-    if not low <= stature_m <= high:
-        raise InvalidInput(f"a person's height must lie between {low:g} and {high:g} m, found {stature_m:g}")
+    check_stature(stature_m)
     predicted = stature(result.pose3d)
     if not predicted > 0:
         raise InvalidInput("the predicted person has no size: all joints lie on one point")

@@ -11,6 +11,7 @@ from diffpose_core.cli import _without_paths, main
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.io.clips import save_clip
 from diffpose_core.pipeline import lift
+from diffpose_core.skeleton import stature
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,21 @@ def test_lift_writes_everything_that_a_reader_needs(
     assert f"wrote {out}: 4 frames, 3 hypotheses each" in printed and "DiffPose" in printed
 
 
+def test_a_height_scales_what_is_written(clip_file, tiny_weights, tmp_path, capsys):
+    words = [*lift_words(clip_file, tiny_weights, tmp_path / "out.npz"), "--steps", "1"]
+    assert main(words) == 0
+    assert "scaled" not in capsys.readouterr().out
+    with np.load(tmp_path / "out.npz") as found:
+        predicted = found["pose3d"]
+    assert main([*words, "--height", "1.75"]) == 0
+    factor = 1.75 / stature(predicted)
+    assert f"scaled by {factor:.3f} to a height of 1.75 m" in capsys.readouterr().out
+    with np.load(tmp_path / "out.npz") as found:
+        assert np.allclose(found["pose3d"], factor * predicted, atol=1e-5)
+        assert stature(found["pose3d"]) == pytest.approx(1.75, abs=1e-4)
+        assert json.loads(str(found["provenance"]))["stature_m"] == 1.75
+
+
 def test_the_result_is_written_to_the_very_name_that_was_given(clip_file, tiny_weights, tmp_path):
     out = tmp_path / "result.diffpose"
     words = [*lift_words(clip_file, tiny_weights, out), "--steps", "1", "--hypotheses", "1"]
@@ -58,6 +74,8 @@ def test_the_result_is_written_to_the_very_name_that_was_given(clip_file, tiny_w
         (lambda words, tmp: words.__setitem__(1, str(tmp / "absent.npz")), "absent.npz: no such file"),
         (lambda words, tmp: words.extend(["--hypotheses", "0"]), "hypotheses must lie between 1 and 200, found 0"),
         (lambda words, tmp: words.extend(["--steps", "51"]), "num_steps must lie between 1 and 50, found 51"),
+        (lambda words, tmp: words.extend(["--height", "180"]), "height must lie between 0.3 and 3 m, found 180"),
+        (lambda words, tmp: words.extend(["--height", "nan"]), "height must lie between 0.3 and 3 m, found nan"),
         (lambda words, tmp: words.extend(["--eta", "2"]), "eta must lie between 0 and 1"),
         (lambda words, tmp: words.extend(["--weights", str(tmp)]), "graformer.safetensors: no such checkpoint"),
         (lambda words, tmp: words.extend(["-o", str(tmp / "no" / "out.npz")]), "no such folder to write to"),

@@ -15,6 +15,7 @@ from diffpose_core.corpus import JOURNAL, REPORT_CSV, REPORT_JSON, CorpusConfig,
 from diffpose_core.io.clips import save_clip
 from diffpose_core.io.formats import Choice
 from diffpose_core.pipeline import lift
+from diffpose_core.skeleton import stature
 from diffpose_core.structures import InvalidInput
 
 SETTINGS = {"steps": 1, "hypotheses": 2}
@@ -89,12 +90,26 @@ def test_what_is_finished_is_not_done_again(folder, config, clips, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"settings": {"steps": 2, "hypotheses": 2}}, {"formats": ("trc",)}, {"choice": Choice(fps=12.0)}],
+    [
+        {"settings": {"steps": 2, "hypotheses": 2}},
+        {"formats": ("trc",)},
+        {"choice": Choice(fps=12.0)},
+        {"stature_m": 1.7},
+    ],
 )
 def test_other_settings_are_other_work(folder, config, tmp_path, change):
     out = tmp_path / "out"
     lift_folder(folder, out, config)
     assert set(states(lift_folder(folder, out, replace(config, **change))).values()) == {"lifted"}
+
+
+def test_a_height_holds_for_all_files(folder, tiny_weights, tmp_path):
+    words = ["lift", str(folder), "-o", str(tmp_path / "out"), "--weights", str(tiny_weights), "--steps", "1"]
+    assert main([*words, "--height", "1.7", "--jobs", "1", "--quiet"]) == 0
+    for base in ("a", "b", "below/a"):
+        with np.load(tmp_path / "out" / f"{base}.npz") as found:
+            assert stature(found["pose3d"]) == pytest.approx(1.7, abs=1e-4)
+    assert json.loads((tmp_path / "out" / REPORT_JSON).read_text())["stature_m"] == 1.7
 
 
 def test_a_run_that_was_killed_goes_on(folder, config, tmp_path):

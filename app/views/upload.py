@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import streamlit as st
 
+from app.detecting import Detecting
 from app.figures import pose_preview
 from app.views.common import EXPORTING, PENDING, picture
 from diffpose_core.io.formats import (
@@ -23,8 +24,10 @@ from diffpose_core.io.formats import (
     read_pose_files,
     to_clip,
 )
-from diffpose_core.io.formats.convert import MAX_FPS, MAX_IMAGE_SIDE, in_pixels
-from diffpose_core.io.video import HOW_TO_INSTALL, has_detector, is_video, poses_of_video, rtmpose, video_facts
+from diffpose_core.io.formats.convert import in_pixels
+from diffpose_core.io.formats.posefile import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
+from diffpose_core.io.rtmpose import HOW_TO_INSTALL, has_detector, has_weights
+from diffpose_core.io.video import VideoFacts, is_video, video_facts
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 OWN = "own_clips"
@@ -37,7 +40,7 @@ OPEN = "open_clip"
 LOST = "lost_clip"
 #: Own clips that a browser session keeps; the oldest goes first.
 MOST_OWN = 6
-#: People who are shown as pictures; further ones are in a list.
+#: People who are shown as pictures, the largest among them; further ones are in a list.
 MOST_THUMBNAILS = 6
 #: Frames of the person that the picture of the image shows.
 SHOWN_FRAMES = 6
@@ -70,13 +73,15 @@ class Pending:
     number: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class PendingVideo:
-    """A video in which nobody has looked for people yet. number: of the upload."""
+    """A video whose people are not found yet. number: of the upload. work: the search, once it was asked for."""
 
     name: str
     content: bytes
     number: int
+    facts: VideoFacts
+    work: Detecting | None = None
 
 
 def plain(text: str) -> str:
@@ -141,10 +146,10 @@ def _receive(files: Sequence[tuple[str, bytes]], number: int) -> None:
 
 
 def _take_video(name: str, content: bytes, number: int) -> None:
-    video_facts(content, name)
+    facts = video_facts(content, name)
     if not has_detector():
         raise InvalidInput(f"{name}: a video; {HOW_TO_INSTALL}")
-    st.session_state[PENDING] = PendingVideo(name, content, number)
+    st.session_state[PENDING] = PendingVideo(name, content, number, facts)
 
 
 def _keep(clip: PoseClip2D, format: str, notes: tuple[str, ...]) -> None:
@@ -208,33 +213,63 @@ def _cancel() -> None:
     if pending is not None:
         for key in [k for k in st.session_state if str(k).startswith(f"up{pending.number}_")]:
             del st.session_state[key]
+    if isinstance(pending, PendingVideo) and pending.work is not None:
+        pending.work.cancel()
 
 
 @st.dialog("Find the people in this video", width="medium", icon=":material/movie:", on_dismiss=_cancel)
 def _detect() -> None:
-    video: PendingVideo = st.session_state[PENDING]
-    facts = video_facts(video.content, video.name)
-    width, height = facts.size
-    st.markdown(
-        f"**{plain(video.name)}**: {width} x {height} px, {facts.fps:.4g} frames a second. RTMPose looks "
-        "for 17 joints of everybody in every frame. The first time, its weights are downloaded from OpenMMLab. Closing "
-        "this window stops it."
+    video = st.session_state.get(PENDING)
+    if not isinstance(video, PendingVideo):
+        return
+    width, height = video.facts.size
+    rate = f"{video.facts.fps:.4g} frames a second" if video.facts.fps else "a frame rate that it doesn't say"
+    source = (
+        "Its weights are on this machine."
+        if has_weights()
+        else "Its weights are not on this machine yet: they are downloaded from OpenMMLab first, once."
     )
-    if not st.button("Find the people", type="primary", help="Downloads RTMPose if it is not here yet, and runs it."):
+    st.markdown(
+        f"**{plain(video.name)}**: {width} x {height} px, {rate}. RTMPose looks "
+        f"for 17 joints of everybody in every frame. {source}"
+    )
+    work = video.work
+    share, words = (0.0, "") if work is None else work.progress()
+    if work is not None and work.error is None:
+        st.progress(share, words)
+    elif work is not None:
+        st.error(plain(str(work.error)))
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Cancel", help="Forget this video; everything stays as it was."):
+            _cancel()
+            st.rerun()
+        if work is None or work.error is not None:
+            st.button(
+                "Find the people" if work is None else "Try again",
+                type="primary",
+                help="Downloads RTMPose's weights if they are not here yet, and looks at every frame.",
+                on_click=_begin,
+            )
+    if work is None or work.error is not None:
         return
-    bar = st.progress(0.0, "Loading RTMPose")
+    if work.wait(0.3) and work.result is not None:
+        st.session_state[PENDING] = Pending(work.result, video.number)
+        st.rerun()
+    _again()
 
-    def progress(done: int, total: int) -> None:
-        share = min(done / total, 1.0) if total else 0.0
-        bar.progress(share, f"Looking: frame {done:,}" + (f" of {total:,}" if total else ""))
 
+def _begin() -> None:
+    video = st.session_state.get(PENDING)
+    if isinstance(video, PendingVideo):
+        video.work = Detecting(video.content, video.name)
+
+
+def _again() -> None:
+    """Draw the dialog anew: by itself, or with the page where it was drawn with the page."""
     try:
-        poses = poses_of_video(video.content, video.name, rtmpose(), progress)
-    except InvalidInput as error:
-        st.error(plain(str(error)))
-        return
-    st.session_state[PENDING] = Pending(poses, video.number)
-    st.rerun()
+        st.rerun(scope="fragment")
+    except st.errors.StreamlitAPIException:
+        st.rerun()
 
 
 @st.dialog("What your file shows", width="large", icon=":material/preview:", on_dismiss=_cancel)
@@ -302,7 +337,7 @@ def _pick_person(poses: PoseFile, clip: FileClip, key: str) -> PoseTrack:
     st.markdown(f"**{len(tracks)} people.** Click the one to lift.")
     dark = st.context.theme.type == "dark"
     with st.container(horizontal=True, gap="small"):
-        for number, track in enumerate(tracks[:MOST_THUMBNAILS]):
+        for number, track in enumerate(_most_likely(clip)):
             with st.container(key=f"person_{key}_{number}", gap=None):
                 pose = track.keypoints[pose_preview.good_frame(track.keypoints)]
                 picture(pose_preview.thumbnail(pose, poses.layout().layout, dark), f"Person {track.key[:40]}")
@@ -314,7 +349,8 @@ def _pick_person(poses: PoseFile, clip: FileClip, key: str) -> PoseTrack:
                     on_click=st.session_state.__setitem__,
                     args=(state, track.key),
                 )
-                st.caption(f"{len(track):,} frames{_height_words(poses, track)}")
+                largest = ", largest" if track is clip.largest else ""
+                st.caption(f"{len(track):,} frames{_height_words(poses, track)}{largest}")
     if len(tracks) > MOST_THUMBNAILS:
         st.selectbox(
             "Everybody, seen longest first",
@@ -324,6 +360,14 @@ def _pick_person(poses: PoseFile, clip: FileClip, key: str) -> PoseTrack:
             help="People who are seen for a short time only are further down.",
         )
     return clip.track(picked)
+
+
+def _most_likely(clip: FileClip) -> list[PoseTrack]:
+    """The people who are shown as pictures: those who are seen longest, and the largest."""
+    shown = list(clip.tracks[:MOST_THUMBNAILS])
+    if all(track is not clip.largest for track in shown):
+        shown[-1] = clip.largest
+    return shown
 
 
 def _height_words(poses: PoseFile, track: PoseTrack) -> str:
@@ -366,7 +410,7 @@ def _ask_size_and_rate(poses: PoseFile, clip: FileClip, key: str) -> tuple[tuple
         )
     )
     fps = right.number_input(
-        "Frames a second", 0.1, MAX_FPS, float(usual.fps), key=f"{key}_fps", help="Of the video that was analysed."
+        "Frames a second", MIN_FPS, MAX_FPS, float(usual.fps), key=f"{key}_fps", help="Of the video that was analysed."
     )
     assumed = [name for name, value in (("image size", clip.image_size), ("frame rate", clip.fps)) if value is None]
     if assumed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import zipfile
 from collections.abc import Iterator
@@ -18,14 +19,14 @@ pytest.importorskip("streamlit")
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import exporting, services
+from app import detecting, exporting, services
 from app.state import Settings
 from app.views import upload
-from benchmarks.pose_files import alphapose, detected, openpose_frames, videopose3d, walking
+from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, videopose3d, walking
 from diffpose_core.io.clips import save_clip
 from diffpose_core.io.exports import EXPORTS
 from diffpose_core.pipeline import lift
-from diffpose_core.structures import PoseClip2D
+from diffpose_core.structures import InvalidInput, PoseClip2D
 from tests.io.test_video import made_video
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,6 +209,21 @@ def test_one_of_many_people_is_picked_from_the_list(app: AppTest) -> None:
     assert newest(app).provenance["person"] == "8" and len(newest(app)) == 3
 
 
+def test_the_largest_of_many_people_is_among_the_pictures(app: AppTest) -> None:
+    people = [detected(walking(10 - number) + 100 * number, "COCO-17") for number in range(8)]
+    people[7] = people[7] * (2, 2, 1)
+    send(app, ("many.json", alphapose(people)))
+    assert "Person 8" in labels(app) and "Person 6" not in labels(app)
+    assert sum("largest" in caption.value for caption in app.caption) == 1
+
+
+@pytest.mark.parametrize("rate", [0.001, 1e5])
+def test_a_frame_rate_that_no_camera_has_is_asked_for(app: AppTest, rate: float) -> None:
+    content = json.loads(mmpose([COCO]))
+    send(app, ("odd.json", json.dumps({**content, "fps": rate}).encode()))
+    assert next(field for field in app.number_input if field.label == "Frames a second").value == 30.0
+
+
 def test_one_of_several_clips_is_picked(app: AppTest) -> None:
     poses = COCO[..., :2]
     send(
@@ -320,7 +336,7 @@ def test_where_the_person_was_is_shown_where_a_camera_tells(
 def test_what_was_lifted_is_found_again_by_its_content(
     walking_clip: PoseClip2D, tiny_models: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "models", lambda: tiny_models)
+    monkeypatch.setattr(services, "models", lambda setting="frame": tiny_models)
     monkeypatch.setattr(exporting.st, "session_state", {})
     clip, settings = walking_clip.frames(slice(0, 6)), Settings(steps=1, hypotheses=2)
     seen: list[tuple[int, int]] = []
@@ -338,24 +354,61 @@ def test_text_of_a_file_does_nothing_in_markdown() -> None:
     assert upload.plain("walk-1 (2).json") == "walk-1 (2).json"
 
 
-def test_a_video_goes_through_a_detector_and_is_confirmed_like_a_file(
-    app: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    content = made_video()
-    send(app, ("walk.mp4", content))
-    assert 'pip install "."' in app.sidebar.error[0].value.replace("\\", "").replace("[video]", ""), "without the extra"
+@pytest.fixture
+def detector(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A made-up detector in RTMPose's place; what was asked of it."""
+    asked: list[str] = []
 
-    asked = []
+    def people(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        asked.append("look")
+        return COCO[:1, :, :2] / 20, COCO[:1, :, 2]
 
     def loaded() -> Any:
-        asked.append(1)
-        return lambda image: (COCO[:1, :, :2] / 20, COCO[:1, :, 2])
+        asked.append("load")
+        return people
 
     monkeypatch.setattr(upload, "has_detector", lambda: True)
-    monkeypatch.setattr(upload, "rtmpose", loaded)
-    send(app, ("walk.mp4", content))
-    assert "64 x 48 px, 25 frames a second" in said(app) and not asked, "nothing is downloaded before it is asked for"
+    monkeypatch.setattr(upload, "has_weights", lambda: "download" in asked)
+    monkeypatch.setattr(detecting, "get_weights", lambda progress: asked.append("download"))
+    monkeypatch.setattr(detecting, "rtmpose", loaded)
+    return asked
+
+
+def test_without_the_extra_the_way_to_get_it_is_named(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "has_detector", lambda: False)
+    send(app, ("walk.mp4", made_video()))
+    assert 'pip install ".[video]"' in app.sidebar.error[0].value.replace("\\", "")
+
+
+def test_a_video_goes_through_a_detector_and_is_confirmed_like_a_file(app: AppTest, detector: list[str]) -> None:
+    send(app, ("walk.mp4", made_video()))
+    assert "64 x 48 px, 25 frames a second" in said(app) and "not on this machine yet" in said(app)
+    assert not detector, "nothing is downloaded before it is asked for"
     press(app, "Find the people")
-    assert asked and "recognised as video, by RTMPose" in said(app).replace("*", "")
+    assert detector == ["download", "load", *["look"] * 6]
+    assert "recognised as video, by RTMPose" in said(app).replace("*", "")
     press(app, "Use this clip")
     assert len(newest(app)) == 6 and newest(app).fps == 25.0
+
+
+def test_a_video_that_is_cancelled_leaves_everything_as_it_was(app: AppTest, detector: list[str]) -> None:
+    kept = {key: app.session_state[key] for key in ("clip", "frame", "seed", "view")}
+    send(app, ("walk.mp4", made_video()))
+    press(app, "Cancel")
+    assert {key: app.session_state[key] for key in kept} == kept and not own(app) and not detector
+    assert upload.PENDING not in app.session_state and "Find the people" not in labels(app)
+
+
+def test_weights_that_cannot_be_had_are_told_and_can_be_tried_again(
+    app: AppTest, detector: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(progress: Any) -> None:
+        raise InvalidInput("no network")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(detecting, "get_weights", no_network)
+        send(app, ("walk.mp4", made_video()))
+        press(app, "Find the people")
+    assert any("no network" in error.value for error in app.error)
+    press(app, "Try again")
+    assert "Use this clip" in labels(app)

@@ -1,11 +1,12 @@
 """Poses of a video with a detector that is made up: frames in order, several people, what is refused."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
 
-from diffpose_core.io import video
+from diffpose_core.io import rtmpose, video
 from diffpose_core.io.formats import to_clip
 from diffpose_core.structures import Cancelled, InvalidInput
 
@@ -13,17 +14,29 @@ av = pytest.importorskip("av")
 SIZE = (64, 48)
 
 
-def made_video(frames=6, size=SIZE, fps=25):
-    """An MP4 whose frames get brighter."""
+def encoded(images, fps=25):
+    """An MP4 of images (height, width, 3), blue, green, red."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("mpeg4", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        for number in range(frames):
-            image = np.full((size[1], size[0], 3), 10 + 30 * number, dtype=np.uint8)
+        stream.height, stream.width, stream.pix_fmt = *images[0].shape[:2], "yuv420p"
+        stream.bit_rate = 20_000_000
+        for image in images:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         container.mux(stream.encode())
     return file.getvalue()
+
+
+def made_video(frames=6, size=SIZE, fps=25):
+    """An MP4 whose frames get brighter."""
+    return encoded([np.full((*size[::-1], 3), 10 + 30 * n, dtype=np.uint8) for n in range(frames)], fps)
+
+
+def held_upright(video):
+    """The video as a phone writes that was held upright: turned by a quarter, clockwise, by whoever shows it."""
+    begin = video.index(b"tkhd") + 4 + 40
+    matrix = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    return video[:begin] + matrix + video[begin + 36 :]
 
 
 def people(image):
@@ -75,7 +88,34 @@ def test_what_is_no_video_is_not_taken_for_one():
         assert not video.is_video(content)
 
 
+def test_a_phone_that_was_held_upright():
+    image = np.zeros((48, 64, 3), dtype=np.uint8)
+    image[:16, :16] = 255
+    seen = []
+
+    def look(turned):
+        seen.append(turned)
+        return np.full((1, 17, 2), 20.0), np.ones((1, 17))
+
+    content = held_upright(encoded([image] * 3))
+    assert video.video_facts(content, "a.mp4").size == (48, 64)
+    poses = video.poses_of_video(content, "a.mp4", look)
+    assert poses.clip().image_size == (48, 64) and seen[0].shape == (64, 48, 3)
+    bright = np.argwhere(seen[0].mean(-1) > 128).mean(0)
+    assert np.abs(bright - (7.5, 39.5)).max() < 1, "what was at the top left is at the top right"
+
+
 def test_without_the_extra_the_way_to_get_it_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "rtmlib", None)
-    with pytest.raises(InvalidInput, match=r"pip install \"\.\[video\]\""):
-        video.rtmpose()
+    for name in ("rtmlib", "av"):
+        monkeypatch.setitem(__import__("sys").modules, name, None)
+    for ask in (rtmpose.has_weights, rtmpose.rtmpose, lambda: video.video_facts(b"x", "a.mp4")):
+        with pytest.raises(InvalidInput, match=r"pip install \"\.\[video\]\""):
+            ask()
+
+
+def test_only_videos_are_taken_off_the_disk(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(made_video())
+    (tmp_path / "b.mp4").write_bytes(b"{}")
+    assert video.video_at(tmp_path / "a.mp4") == (tmp_path / "a.mp4").read_bytes()
+    assert video.video_at(tmp_path / "b.mp4") is None and video.video_at(tmp_path) is None
+    assert video.video_at(tmp_path / "absent.mp4") is None

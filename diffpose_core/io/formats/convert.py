@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from diffpose_core.io.formats.layouts import mixture_to_human36m, to_human36m
-from diffpose_core.io.formats.posefile import Choice, ChosenClip, Coordinates, FileClip, PoseFile, PoseTrack
+from diffpose_core.io.formats.posefile import (
+    MAX_FPS,
+    MAX_IMAGE_SIDE,
+    Choice,
+    ChosenClip,
+    Coordinates,
+    FileClip,
+    PoseFile,
+    PoseTrack,
+)
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gaps import fill_gaps
 
@@ -19,8 +28,6 @@ _USUAL_SIZES = (
     (640, 480), (480, 640), (1000, 1000), (1280, 720), (720, 1280), (1920, 1080), (1080, 1920), (2704, 1520),
     (3840, 2160), (2160, 3840), (7680, 4320), (4320, 7680),
 )  # fmt: skip
-MAX_IMAGE_SIDE = 1_000_000
-MAX_FPS = 10_000.0
 
 
 def default_choice(poses: PoseFile, choice: Choice | None = None) -> Choice:

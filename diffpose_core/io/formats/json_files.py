@@ -10,7 +10,15 @@ import numpy as np
 
 from diffpose_core.io.formats.layouts import canonical_name
 from diffpose_core.io.formats.people import Detections, Notes, build_clip, frame_numbers
-from diffpose_core.io.formats.posefile import Coordinates, FileClip, LayoutGuess, PoseFile
+from diffpose_core.io.formats.posefile import (
+    MAX_FPS,
+    MAX_IMAGE_SIDE,
+    MIN_FPS,
+    Coordinates,
+    FileClip,
+    LayoutGuess,
+    PoseFile,
+)
 from diffpose_core.io.formats.recognise import (
     coordinates_of,
     layout_by_count,
@@ -342,13 +350,16 @@ def _landmark(point: Any, label: str) -> tuple[float, float, float]:
 def size_and_fps(header: Mapping[str, Any]) -> tuple[tuple[int, int] | None, float | None]:
     """Image size and frame rate where an object says them under a usual name."""
 
-    def number(*keys: str) -> float | None:
+    def number(low: float, high: float, *keys: str) -> float | None:
         for key in keys:
             value = header.get(key)
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1e6:
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
                 return float(value)
         return None
 
-    width, height = number("width", "image_width", "w", "res_w"), number("height", "image_height", "h", "res_h")
-    size = (int(width), int(height)) if width and height and min(width, height) >= 1 else None
-    return size, number("fps", "frame_rate", "framerate")
+    width, height = (
+        number(1, MAX_IMAGE_SIDE, *keys)
+        for keys in (("width", "image_width", "w", "res_w"), ("height", "image_height", "h", "res_h"))
+    )
+    size = (int(width), int(height)) if width and height else None
+    return size, number(MIN_FPS, MAX_FPS, "fps", "frame_rate", "framerate")

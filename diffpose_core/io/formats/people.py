@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ LINK_GAP_FRAMES = 15
 LINK_DISTANCE = 0.6
 #: A jump of this share of the person's size between two frames is worth a word.
 JUMP = 0.75
+#: Two people who change places have moved by at least this share of their size.
+EXCHANGE = 0.15
 #: Coordinates beyond this, in pixels, are none.
 _FARTHEST = 1e6
 
@@ -201,19 +204,43 @@ def build_clip(
     ordered = default_order(tracks, notes)
     for track in ordered[:20]:
         _note_jumps(track, notes)
+    for one, other in itertools.combinations(ordered[:8], 2):
+        _note_exchanges(one, other, notes)
     return FileClip(key, num_frames, ordered, image_size, fps)
 
 
 def _note_jumps(track: PoseTrack, notes: Notes) -> None:
     """Say where a person jumps by more than a body from one frame to the next: identities may have been exchanged."""
+    place, size = _places(track)
+    moved = np.linalg.norm(np.diff(place, axis=0), axis=-1)
+    _note_mixed(
+        f"Person {track.key} jumps", track.frames[1:][(moved > JUMP * size) & (np.diff(track.frames) == 1)], notes
+    )
+
+
+def _note_exchanges(one: PoseTrack, other: PoseTrack, notes: Notes) -> None:
+    """Say where two people change places from one frame to the next, who may stand too near each other for a jump."""
+    frames, mine, theirs = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
+    (place, size), (place_other, size_other) = _places(one), _places(other)
+    pair = np.stack((place[mine], place_other[theirs]))  # (2, F, 2)
+    stay = np.linalg.norm(pair[:, 1:] - pair[:, :-1], axis=-1)
+    change = np.linalg.norm(pair[::-1, 1:] - pair[:, :-1], axis=-1)
+    far = stay.min(0) > EXCHANGE * min(size, size_other)
+    exchanged = far & (change.sum(0) < 0.5 * stay.sum(0)) & (np.diff(frames) == 1)
+    _note_mixed(f"Persons {' and '.join(sorted((one.key, other.key)))} change places", frames[1:][exchanged], notes)
+
+
+def _places(track: PoseTrack) -> tuple[np.ndarray, float]:
+    """Middle of a person's box in every frame, (T, 2), and the usual length of its diagonal."""
     low, high = np.nanmin(track.keypoints, axis=1), np.nanmax(track.keypoints, axis=1)
-    size = float(np.median(np.linalg.norm(high - low, axis=-1)))
-    moved = np.linalg.norm(np.diff((low + high) / 2, axis=0), axis=-1)
-    jumps = np.flatnonzero((moved > JUMP * size) & (np.diff(track.frames) == 1))
-    if len(jumps):
-        more = f" and {len(jumps) - 1} times more" if len(jumps) > 1 else ""
-        notes.add(f"Person {track.key} jumps at frame {track.frames[jumps[0] + 1]}{more}: the file may have mixed up "
-                  "people there; look at it before you trust it.")  # fmt: skip
+    return (low + high) / 2, float(np.median(np.linalg.norm(high - low, axis=-1)))
+
+
+def _note_mixed(what: str, frames: np.ndarray, notes: Notes) -> None:
+    if len(frames):
+        more = f" and {len(frames) - 1} times more" if len(frames) > 1 else ""
+        notes.add(f"{what} at frame {frames[0]}{more}: the file may have mixed up people there; look at it before you "
+                  "trust it.")  # fmt: skip
 
 
 def _of_one_length(found: Detections, label: str, notes: Notes) -> Detections:

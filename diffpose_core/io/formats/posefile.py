@@ -26,6 +26,13 @@ COORDINATES: Mapping[Coordinates, str] = {
 }
 
 
+MAX_IMAGE_SIDE = 1_000_000
+#: Frame rates that a file is believed.
+MIN_FPS, MAX_FPS = 0.1, 10_000.0
+#: Instead of a person's key: whoever has the largest box.
+LARGEST = "largest"
+
+
 @dataclass(frozen=True)
 class PoseTrack:
     """One person of a clip.
@@ -82,13 +89,23 @@ class FileClip:
     original: PoseClip2D | None = None
 
     def track(self, key: str | None = None) -> PoseTrack:
-        """The person of that key, by default the first. Raises InvalidInput that names those that there are."""
+        """The person of that key, by default the first; LARGEST stands for the one with the largest box.
+
+        Raises InvalidInput that names those that there are.
+        """
         if key is None:
             return self.tracks[0]
         for track in self.tracks:
             if track.key == key:
                 return track
+        if key == LARGEST:
+            return self.largest
         raise InvalidInput(f"there is no person {key!r} in this clip; there are: {_some([t.key for t in self.tracks])}")
+
+    @property
+    def largest(self) -> PoseTrack:
+        """The person with the largest box."""
+        return max(self.tracks, key=lambda track: track.size)
 
 
 @dataclass(frozen=True)
@@ -146,7 +163,8 @@ class PoseFile:
 class Choice:
     """What a person chose of a PoseFile; None stands for the default.
 
-    clip, track, layout: keys and names as in the PoseFile. image_size: (width, height) in pixels. fps: frames a second.
+    clip, track, layout: keys and names as in the PoseFile; track may be LARGEST. image_size: (width, height) in pixels.
+    fps: frames a second.
     """
 
     clip: str | None = None

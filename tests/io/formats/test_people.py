@@ -76,6 +76,31 @@ def test_identities_that_a_file_exchanges_are_pointed_out():
     assert not any("jumps" in note for note in poses.notes)
 
 
+@pytest.mark.parametrize("apart", [60, 150])
+def test_people_who_stand_near_each_other_and_change_places_are_pointed_out(apart):
+    one, other = person(20), person(20, shift=(apart, 5))
+    for begin in (8, 15):
+        one[begin:], other[begin:] = other[begin:].copy(), one[begin:].copy()
+    poses = read_pose_file(alphapose([one, other]), "a.json")
+    assert any("Persons 1 and 2 change places at frame 8 and 1 times more" in note for note in poses.notes)
+    assert not any("jumps" in note for note in poses.notes), "nearer than a jump"
+
+
+def test_people_who_pass_each_other_are_not_suspected():
+    for speed in (2.0, 12.0, 30.0):
+        one, other = person(40, speed), person(40, -speed, (39 * speed, 10))
+        poses = read_pose_file(alphapose([one, other]), "a.json")
+        assert not any("change places" in note or "jumps" in note for note in poses.notes), speed
+
+
+def test_the_largest_person_can_be_asked_for():
+    clip = build_clip("", detections([person(12), person(10, shift=(500, 0)) * (2, 2, 1)], ["long", "large"]), 12, "x",
+                      Notes())  # fmt: skip
+    assert clip.track().key == "long" and clip.track("largest").key == "large"
+    named = build_clip("", detections([person(12), person(10)], ["largest", "x"]), 12, "x", Notes())
+    assert named.track("largest") is named.tracks[0], "a person of that name comes first"
+
+
 def test_too_many_people_are_cut_and_it_is_said(monkeypatch):
     monkeypatch.setattr(people, "MAX_PEOPLE", 3)
     monkeypatch.setattr(people, "MAX_TRACKS", 2)

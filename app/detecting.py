@@ -1,0 +1,84 @@
+"""People looked for in a video, beside the page: it can show how far that is, be left, and cancel it at any time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from diffpose_core.io.formats import PoseFile
+from diffpose_core.io.rtmpose import get_weights, rtmpose
+from diffpose_core.io.safe import MIB
+from diffpose_core.io.video import poses_of_video
+from diffpose_core.structures import Cancelled, InvalidInput
+
+#: After this long without a question how far it is, nobody waits for it any more.
+PATIENCE_S = 60.0
+
+
+class Detecting:
+    """The work on one video, in a thread of its own. content, name: of the video.
+
+    done, total: frames, total 0 where unknown. result, error: what came of it, None before it has ended.
+    """
+
+    def __init__(self, content: bytes, name: str, patience_s: float = PATIENCE_S) -> None:
+        self.result: PoseFile | None = None
+        self.error: str | None = None
+        self.done, self.total = 0, 0
+        self._content, self._name, self._patience_s = content, name, patience_s
+        self._words = "Loading RTMPose"
+        self._cancelled = threading.Event()
+        self._asked = self._begun = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="detecting", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether the work goes on."""
+        return self._thread.is_alive()
+
+    def cancel(self) -> None:
+        """End it with the frame that is looked at; what was found so far is forgotten."""
+        self._cancelled.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end, but no longer than that; whether it has come."""
+        self._asked = time.monotonic()
+        self._thread.join(seconds)
+        return not self.running
+
+    def progress(self) -> tuple[float, str]:
+        """The share that is done, and words on it."""
+        if not self.total:
+            return 0.0, f"Looking: frame {self.done:,}" if self.done else self._words
+        share = min(self.done / self.total, 1.0)
+        left = (time.monotonic() - self._begun) * (1 - share) / share if share else 0.0
+        return share, f"Looking: frame {self.done:,} of {self.total:,}, about {left:,.0f} s left"
+
+    def _wanted(self) -> bool:
+        return not self._cancelled.is_set() and time.monotonic() - self._asked < self._patience_s
+
+    def _downloaded(self, done: int, total: int) -> bool:
+        of = f" of {total / MIB:.0f}" if total else ""
+        self._words = f"Downloading RTMPose's weights, once: {done / MIB:.0f}{of} MiB"
+        return self._wanted()
+
+    def _looked(self, done: int, total: int) -> bool:
+        if not self.done:
+            self._begun = time.monotonic()
+        self.done, self.total = done, total
+        return self._wanted()
+
+    def _run(self) -> None:
+        try:
+            get_weights(self._downloaded)
+            self._words = "Loading RTMPose"
+            self.result = poses_of_video(self._content, self._name, rtmpose(), self._looked)
+        except InvalidInput as error:
+            self.error = str(error)
+        except Cancelled:
+            self.error = "It was stopped"
+        except Exception:  # a thread that dies says nothing to anybody
+            logging.getLogger(__name__).exception("looking for people in a video failed")
+            self.error = f"{self._name}: looking for people in it failed"

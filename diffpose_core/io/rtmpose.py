@@ -1,0 +1,145 @@
+"""RTMPose by rtmlib, an optional extra (`video`), and its weights, which are downloaded when a person asks for them.
+
+Source: Jiang et al., RTMPose, arXiv 2303.07399.
+"""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import io
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import numpy as np
+
+from diffpose_core.io.safe import check_size, open_zip, read_entry
+from diffpose_core.structures import Cancelled, InvalidInput
+
+#: An image (height, width, 3), blue, green, red, 8 bits -> keypoints (N, 17, 2) in pixels, COCO's order, and scores
+#: (N, 17) of the N people in it.
+Detector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+HOW_TO_INSTALL = 'to read videos, install the extra once, in the project\'s folder: pip install ".[video]"'
+#: rtmlib's name for the pair of a person detector (YOLOX-m) and a pose network (RTMPose-m).
+MODE = "balanced"
+_NETWORKS = ("det", "pose")
+_PART = 1 << 18
+
+
+def has_detector() -> bool:
+    """Whether the extra `video` is installed."""
+    return all(importlib.util.find_spec(name) is not None for name in ("av", "rtmlib", "onnxruntime"))
+
+
+def weights_folder() -> Path:
+    """Where the weights are kept: what DIFFPOSE_RTMPOSE names, or a folder of ours among the user's caches."""
+    named = os.environ.get("DIFFPOSE_RTMPOSE")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(named) if named else cache / "diffpose-studio" / "rtmpose"
+
+
+def has_weights() -> bool:
+    """Whether both networks are on this machine. Raises InvalidInput where the extra is not installed."""
+    return all(_path(url).is_file() for url in _urls())
+
+
+def get_weights(progress: Callable[[int, int], bool | None] | None = None) -> None:
+    """Download the networks that are not on this machine yet. progress: called with bytes done and in all (0: unknown).
+
+    A network has its name only when it is whole. Raises InvalidInput where they can't be had or kept, or where the
+    extra is not installed; Cancelled when `progress` returns False.
+    """
+    for url in _urls():
+        path = _path(url)
+        if path.is_file():
+            continue
+        name = url.rsplit("/", 1)[-1]
+        archive = open_zip(_fetched(url, name, progress), name)
+        inside = [entry for entry in archive.namelist() if entry.endswith(".onnx")]
+        if len(inside) != 1:
+            raise InvalidInput(f"{name}: holds {len(inside)} .onnx files; expected one network")
+        network = read_entry(archive, inside[0], name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(network)
+            os.replace(file.name, path)
+        except OSError as error:
+            raise InvalidInput(f"{path}: can't be written ({error.strerror})") from error
+
+
+def rtmpose() -> Detector:
+    """RTMPose with 17 joints, on the processor. Downloads nothing.
+
+    Raises InvalidInput where the extra or the weights are not on this machine, or where these are damaged.
+    """
+    urls = _urls()
+    if not has_weights():
+        raise InvalidInput(f"RTMPose's weights are not on this machine; they would be in {weights_folder()}")
+    from rtmlib import YOLOX, Body, RTMPose
+
+    mode = Body.MODE[MODE]
+    try:
+        people: Any
+        pose: Any
+        people, pose = (
+            network(str(_path(url)), mode[f"{key}_input_size"], backend="onnxruntime", device="cpu")
+            for network, url, key in zip((YOLOX, RTMPose), urls, _NETWORKS, strict=True)
+        )
+    except Exception as error:  # the runtime's own, of many kinds
+        raise InvalidInput(
+            f"RTMPose's weights can't be loaded ({str(error)[:200]}); delete {weights_folder()} to get them anew"
+        ) from None
+
+    def detect(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        boxes = people(image)
+        if not len(boxes):
+            # rtmlib would take the whole picture for a person.
+            return np.zeros((0, 17, 2)), np.zeros((0, 17))
+        keypoints, scores = pose(image, bboxes=boxes)
+        return keypoints, scores
+
+    return detect
+
+
+def _urls() -> list[str]:
+    try:
+        from rtmlib import Body
+    except ImportError:
+        raise InvalidInput(f"RTMPose is not installed; {HOW_TO_INSTALL}") from None
+    return [Body.MODE[MODE][key] for key in _NETWORKS]
+
+
+def _path(url: str) -> Path:
+    return weights_folder() / Path(url.rsplit("/", 1)[-1]).with_suffix(".onnx").name
+
+
+def _fetched(url: str, name: str, progress: Callable[[int, int], bool | None] | None) -> bytes:
+    """What is at an address, or at the mirror that rtmlib knows of it."""
+    from rtmlib.tools.file import get_mirror_url
+
+    reasons = []
+    for address in filter(None, (url, get_mirror_url(url))):
+        try:
+            with urlopen(Request(address, headers={"User-Agent": "diffpose-studio"}), timeout=30) as answer:
+                total = int(answer.headers.get("Content-Length") or 0)
+                content = io.BytesIO()
+                while part := answer.read(_PART):
+                    content.write(part)
+                    check_size(content.tell(), name)
+                    if progress is not None and progress(content.tell(), total) is False:
+                        raise Cancelled(f"stopped after {content.tell():,} bytes")
+            if content.tell() < total:
+                raise OSError(f"the connection ended after {content.tell():,} of {total:,} bytes")
+            if zipfile.is_zipfile(content):
+                return content.getvalue()
+            raise OSError("what came is no archive")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reasons.append(f"{address.split('/')[2]}: {str(error)[:100]}")
+    raise InvalidInput(f"RTMPose's weights can't be downloaded; the network is needed once ({'; '.join(reasons)})")

@@ -15,7 +15,8 @@ class Lifted:
     """Some frames of a clip with all that the views show of them. Metres, root-relative, camera frame.
 
     frames: (F',) their numbers. trace: the reverse process. baseline_cam: (F', 17, 3), the context encoder alone.
-    goal_cam: (F', G, 17, 3), draws of each frame's fitted mixture. baseline: the encoder's name.
+    goal_cam: (F', G, 17, 3), draws of each frame's fitted mixture. baseline: the encoder's name. expected_error: (F',
+    17), what error to expect of the hypotheses' mean, where the weights were calibrated.
     """
 
     frames: np.ndarray
@@ -23,6 +24,7 @@ class Lifted:
     baseline_cam: np.ndarray
     goal_cam: np.ndarray
     baseline: str
+    expected_error: np.ndarray | None = None
 
     @classmethod
     def merged(cls, parts: Sequence[Lifted]) -> Lifted:
@@ -40,7 +42,10 @@ class Lifted:
             np.concatenate(known)[first] if len(known) == len(parts) else None,
         )
         baseline_cam, goal_cam = rows(lambda part: part.baseline_cam), rows(lambda part: part.goal_cam)
-        return cls(numbers, trace, baseline_cam, goal_cam, parts[0].baseline)
+        errors = [part.expected_error for part in parts]
+        measured = [error for error in errors if error is not None]
+        expected = np.concatenate(measured)[first] if len(measured) == len(parts) else None
+        return cls(numbers, trace, baseline_cam, goal_cam, parts[0].baseline, expected)
 
     def averaged(self) -> Lifted:
         """The same with the mean of the hypotheses alone, to be kept for many frames."""

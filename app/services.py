@@ -110,9 +110,13 @@ def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: Sett
     """The reverse process of some frames, with f_ST or without, and what it starts from."""
     s = settings
     ready, loaded = prepared(source, _clip, frames, s.setting), models(s.setting)
-    _, network = loaded.pick(context, "gmm", s.trained_on)
+    name, network = loaded.pick(context, "gmm", s.trained_on)
     trace = pipeline.reverse_trace(ready, network, s.steps, s.hypotheses, s.eta, s.seed)
-    return Lifted(np.array(frames), trace, ready.baseline, mixture_draws(ready), loaded.encoder.title)
+    calibration = loaded.calibrations.get(name)
+    expected = None
+    if calibration is not None and s.hypotheses > 1:
+        expected = pipeline.expected_error(ready, network, calibration, trace.samples[:, -1])
+    return Lifted(np.array(frames), trace, ready.baseline, mixture_draws(ready), loaded.encoder.title, expected)
 
 
 def _block_size(settings: Settings) -> int:
@@ -200,7 +204,7 @@ def compare_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
     blocks = whole_clip(source, _clip, settings) if whole else None
     picked = lift(source, _clip, (frame,), settings, True).averaged()
     view, lifted = _joined(source, _clip, picked, blocks)
-    both = Compared.of(view, lifted.trace)
+    both = Compared.of(view, lifted.trace, lifted.expected_error)
     return compare.compare(view, both, settings.hypotheses, overlaid, whole)
 
 

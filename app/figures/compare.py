@@ -13,6 +13,11 @@ from app.figures.scenes import BONES_HELP, ERROR_HELP, TRUTH, ClipFrames, clip_s
 from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace
 
+JOINTS_HELP = "Distance of every joint to the exact one, at the frame and step that the timeline shows."
+EXPECTED_HELP = (
+    "Expected: what joints like these err on average in motion capture that nothing was trained on, judged without the "
+    "truth."
+)
 RINGS = 3  # joints that are circled
 LEAST_DIFFERENCE_MM = 15.0  # nearer than that, two skeletons are drawn on top of each other
 APART_S = 0.4  # between two frames of the gallery
@@ -25,7 +30,7 @@ class Compared:
 
     k: (S + 1,), steps of DiffPose's reverse process. diffpose_cam: (F', S + 1, 17, 3), the mean of its hypotheses.
     baseline_cam: (F', 17, 3), the context encoder alone, whose name is `baseline`. truth_cam: (F', 17, 3) where it is
-    known. Metres.
+    known. expected_error: (F', 17), what to expect of DiffPose's answer, where its weights were calibrated. Metres.
     """
 
     k: np.ndarray
@@ -33,13 +38,14 @@ class Compared:
     baseline_cam: np.ndarray
     truth_cam: np.ndarray | None
     baseline: str
+    expected_error: np.ndarray | None = None
 
     @classmethod
-    def of(cls, view: ClipFrames, trace: DiffusionTrace) -> Compared:
+    def of(cls, view: ClipFrames, trace: DiffusionTrace, expected_error: np.ndarray | None = None) -> Compared:
         """trace: the reverse process of the view's frames, with all hypotheses or with their mean alone."""
         means = trace.samples.mean(2)
         rigid = np.stack([constant_bones(pose) for pose in means.swapaxes(0, 1)], axis=1)
-        return cls(trace.k, rigid, constant_bones(view.baseline_cam), view.truth_cam, view.baseline)
+        return cls(trace.k, rigid, constant_bones(view.baseline_cam), view.truth_cam, view.baseline, expected_error)
 
     @property
     def result_cam(self) -> np.ndarray:
@@ -220,6 +226,12 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
                 payload, f"{name}_error", values.mean(-1), lead[name], label="error", unit="mm", help=ERROR_HELP
             )
             numbers[name].append(error)
+    if both.expected_error is not None:
+        expected = 1000.0 * both.expected_error
+        payload.add("expected_joints", expected, ("frame", "joint"))
+        numbers["diffpose"].append(
+            readout(payload, "expected", expected.mean(-1), ("frame",), label="expected", unit="mm", help=EXPECTED_HELP)
+        )
     payload.add("differs", apart, ("frame", "step", "joint"))
     for name, pose in (("baseline", both.baseline_cam), ("diffpose", both.diffpose_cam)):
         violation = measures.bone_violation_percent(pose, bones)
@@ -274,19 +286,25 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
             )
     if whole:
         _over_the_clip(payload, view, both)
+    series = []
     if both.truth_cam is not None:
+        series = [
+            {"label": both.baseline, "array": "baseline_joints", "palette": "violet"},
+            {"label": "DiffPose", "array": "diffpose_joints", "palette": "teal"},
+        ]
+    if both.expected_error is not None:
+        series.append({"label": "DiffPose, expected", "array": "expected_joints", "palette": "grey"})
+    if series:
+        known = both.truth_cam is not None
         bars = {
             "id": "joints",
             "kind": "bars",
-            "title": "Error of every joint in this frame",
+            "title": "Error of every joint in this frame" if known else "Error to expect of every joint in this frame",
             "unit": "mm",
             "axis": "frame",
             "span": 5 if whole else 12,
-            "help": "Distance of every joint to the exact one, at the frame and step that the timeline shows",
-            "series": [
-                {"label": both.baseline, "array": "baseline_joints", "palette": "violet"},
-                {"label": "DiffPose", "array": "diffpose_joints", "palette": "teal"},
-            ],
+            "help": " ".join([JOINTS_HELP] * known + [EXPECTED_HELP] * (both.expected_error is not None)),
+            "series": series,
         }
         payload.charts.insert(1, bars)  # beside the error over the clip
     return payload.pack()

@@ -206,6 +206,21 @@ def test_compare_without_the_truth_shows_no_error(view: scenes.ClipFrames) -> No
     assert gallery["moments"][0]["index"] == int(apart.argmax())
 
 
+def test_compare_shows_the_error_to_expect_with_and_without_the_truth(view: scenes.ClipFrames) -> None:
+    expected = np.random.default_rng(0).uniform(0.01, 0.1, (len(view.frames), 17))
+    blind = dataclasses.replace(view, clip=dataclasses.replace(view.clip, pose3d_cam=None, hidden=None, mixture=None))
+    for one, series in ((view, 3), (blind, 1)):
+        header, arrays = unpack(compare.compare(one, compare.Compared.of(one, trace(4, view), expected), SAMPLES))
+        np.testing.assert_allclose(arrays["expected_joints"], 1000 * expected, rtol=1e-2)
+        bars = next(c for c in header["charts"] if c["id"] == "joints")
+        assert len(bars["series"]) == series and "Expected" in bars["help"]
+        numbers = next(p for p in header["panels"] if p["id"] == "diffpose")["readouts"]
+        assert "expected" in [row["label"] for row in numbers]
+    header, _ = unpack(compare.compare(view, compare.Compared.of(view, trace(4, view)), SAMPLES))
+    bars = next(c for c in header["charts"] if c["id"] == "joints")
+    assert len(bars["series"]) == 2 and "Expected" not in bars["help"]
+
+
 def test_figures_never_import_streamlit() -> None:
     for path in (ROOT / "app" / "figures").glob("*.py"):
         assert "import streamlit" not in path.read_text(encoding="utf-8"), path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ def piece(frames: tuple[int, ...]) -> Lifted:
     samples = np.zeros((len(rows), 3, 4, 17, 3)) + rows[:, None, None, None, None]
     samples += 0.1 * np.arange(4)[:, None, None]
     trace = DiffusionTrace(np.array([50, 25, 0]), samples, samples)
-    return Lifted(np.array(frames), trace, samples[:, 0, 0], samples[:, 0])
+    return Lifted(np.array(frames), trace, samples[:, 0, 0], samples[:, 0], "Graformer", 0.01 * samples[:, 0, 0, :, 0])
 
 
 def test_parts_are_merged_in_order_and_each_frame_once() -> None:
@@ -25,6 +27,10 @@ def test_parts_are_merged_in_order_and_each_frame_once() -> None:
     assert whole.trace.pred_x_start is not None
     assert whole.trace.pred_x_start.shape == (5, 3, 4, 17, 3)
     assert whole.baseline_cam[:, 0, 0].tolist() == [0, 2, 3, 4, 6]
+    assert whole.expected_error is not None
+    assert whole.expected_error[:, 5].tolist() == [0, 0.02, 0.03, 0.04, 0.06]
+    uncalibrated = replace(piece((7,)), expected_error=None)
+    assert Lifted.merged([piece((4,)), uncalibrated]).expected_error is None
 
 
 def test_averaged_keeps_the_mean_of_the_hypotheses() -> None:

@@ -12,6 +12,7 @@ from diffpose_core.io.checkpoints import MAX_BYTES, read_checkpoint
 from diffpose_core.io.clips import load_clip
 from diffpose_core.pipeline import CHECKPOINTS, lift, prepare
 from diffpose_core.skeleton import bone_lengths
+from diffpose_core.uncertainty.expected_error import FEATURES
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS = sorted((ROOT / "assets" / "clips").glob("*.npz"))
@@ -28,6 +29,10 @@ SUPPLEMENT = tuple(f"{name}_supplement" for name in METHODS)
 SHIPPED = ("graformer", *METHODS, *SUPPLEMENT)
 
 
+#: Networks whose errors were measured on the validation split.
+CALIBRATED = ("diffpose",)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_weights_are_small_and_have_a_card_that_says_what_they_say(name):
     path = CHECKPOINTS / f"{name}.safetensors"
@@ -39,7 +44,20 @@ def test_shipped_weights_are_small_and_have_a_card_that_says_what_they_say(name)
 
 def test_nothing_else_is_shipped(shipped_models):
     assert {"graformer", *shipped_models.denoisers} == set(SHIPPED)
-    assert {path.stem for path in CHECKPOINTS.iterdir()} == set(SHIPPED)
+    beside = {f"{name}.calibration.json" for name in CALIBRATED}
+    assert {path.stem for path in CHECKPOINTS.iterdir() if path.name not in beside} == set(SHIPPED)
+    assert beside == {path.name for path in CHECKPOINTS.glob("*.json")}
+
+
+def test_the_calibration_is_that_of_the_shipped_weights_and_of_no_test_data(shipped_models):
+    assert set(shipped_models.calibrations) == set(CALIBRATED), "made again when the weights are"
+    for name, calibration in shipped_models.calibrations.items():
+        assert calibration.network == name and calibration.provenance["data"] == "mocap17_val.npz"
+        # Wrists err most, and what is hidden or far from its usual place errs more.
+        known = np.full((1, 17, len(FEATURES)), 0.02)
+        expected = calibration.expected_error(known)[0]
+        assert expected[0] == 0 and expected[1:].min() > 0.005 and expected.max() < 0.2
+        assert expected[[13, 16]].min() > expected[[1, 4]].max()
 
 
 def test_a_bundled_clip_is_lifted_to_a_person_whose_bones_keep_their_lengths(clip, shipped_models):

@@ -12,6 +12,7 @@ from torch import Tensor
 from diffpose_core.datasets.benchmark import Benchmark
 from diffpose_core.datasets.h36m import DETECTED, load_h36m
 from diffpose_core.datasets.sampling import Batch
+from diffpose_core.models.windows import VIDEO_FPS
 from diffpose_core.skeleton import MIRROR
 from diffpose_core.structures import InvalidInput, PoseClip2D
 from diffpose_core.uncertainty.mixtures import clip_mixture
@@ -23,8 +24,9 @@ class ViewSampler:
 
     A counterpart of `sampling.PoseSampler` with the same `draw`, where cameras and detections are given. mirrored:
     exchange left and right of half of the windows. frames: of a window; where it begins before its recording or ends
-    after it, the first or the last frame stands in. Everything is kept in memory: 0.6 kB a frame and camera, on
-    `device`. fps: of the recordings, which have to agree. Raises InvalidInput where they don't.
+    after it, the first or the last frame stands in. every: windows take every this many frames, so that they stand for
+    `VIDEO_FPS` as `pipeline.prepare` reads them. Everything is kept in memory: 0.6 kB a frame and camera, on `device`.
+    fps: of the recordings, which have to agree. Raises InvalidInput where they don't.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class ViewSampler:
         if len(rates) != 1:
             raise InvalidInput(f"recordings of one frame rate expected, found {rates} frames a second")
         self.fps = rates[0]
+        self.every = max(1, round(self.fps / VIDEO_FPS))
         mixtures = [clip_mixture(view) for view in views]
         modes = {mixture.weights.shape[-1] for mixture in mixtures}
         if len(modes) != 1:
@@ -74,8 +77,11 @@ class ViewSampler:
         picked = torch.randint(len(self._rows), (batch_size,), generator=generator, device=self.device)
         middle = self._rows[picked]
         clip = torch.searchsorted(self._start, middle, right=True) - 1
-        around = torch.arange(self.frames, device=self.device) - self.frames // 2
-        first, last = self._start[clip], self._start[clip + 1] - 1
+        around = self.every * (torch.arange(self.frames, device=self.device) - self.frames // 2)
+        # The frames between those that a window takes belong to other windows, also at the recording's ends.
+        first = self._start[clip] + (middle - self._start[clip]) % self.every
+        last = self._start[clip + 1] - 1
+        last = last - (last - first) % self.every
         rows = (middle[:, None] + around).clamp(first[:, None], last[:, None]).flatten()
         intrinsics = self._intrinsics[clip].repeat_interleave(self.frames, 0)
         flip = torch.zeros(batch_size, dtype=torch.bool, device=self.device)

@@ -53,6 +53,9 @@ def test_the_calibration_is_that_of_the_shipped_weights_and_of_no_test_data(ship
     assert set(shipped_models.calibrations) == set(CALIBRATED), "made again when the weights are"
     for name, calibration in shipped_models.calibrations.items():
         assert calibration.network == name and calibration.provenance["data"] == "mocap17_val.npz"
+        stored = json.loads((ROOT / "benchmarks" / "results" / "calibration_test_frame.json").read_text())
+        assert stored["provenance"]["weights_sha256"] == calibration.weights_sha256
+        assert stored["provenance"]["data"] == "mocap17_test.npz"
         # Wrists err most, and what is hidden or far from its usual place errs more.
         known = np.full((1, 17, len(FEATURES)), 0.02)
         expected = calibration.expected_error(known)[0]

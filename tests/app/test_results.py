@@ -141,6 +141,9 @@ def test_the_shipped_reports_and_cards_can_be_shown():
         for metric in reports.METRICS:
             for chart in (figures.measured_totals, figures.measured_visibility, figures.measured_by_action):
                 json.dumps(chart(one, methods, metric), allow_nan=False)
+    for calibration in reports.calibration_reports():
+        for draw in (figures.reliability, figures.truth_among_hypotheses, figures.expected_by_tenth):
+            json.dumps(draw(calibration), allow_nan=False)
     cards = reports.model_cards()
     assert all(text.startswith("#") for text in cards.values())
 

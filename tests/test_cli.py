@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from diffpose_core import pipeline
 from diffpose_core.cli import _without_paths, main
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.io.clips import save_clip
@@ -93,6 +94,15 @@ def test_an_input_that_cannot_be_used_ends_with_2_and_the_reason(
     printed = capsys.readouterr()
     assert printed.err.startswith("diffpose: ") and message in printed.err
     assert "Traceback" not in printed.err and not (tmp_path / "out.npz").exists()
+
+
+def test_a_command_that_is_stopped_says_so_and_writes_nothing(clip_file, tiny_weights, tmp_path, capsys, monkeypatch):
+    def stopped(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "lift", stopped)
+    assert main(lift_words(clip_file, tiny_weights, tmp_path / "out.npz")) == 130
+    assert capsys.readouterr().err.strip() == "diffpose: stopped" and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from diffpose_core.structures import InvalidInput
 
-#: Frames whose samples are worked on together: about a megabyte of float32 each inside an EM step.
+#: Frames whose samples are worked on together.
 _BLOCK_FRAMES_CPU = 8
 _BLOCK_FRAMES_GPU = 512
 
@@ -348,7 +348,8 @@ def fit_gmm_batch(
     if init_iter < 1:
         raise InvalidInput(f"init_iter should be at least 1, but got {init_iter}")
     samples = samples.detach()
-    if not bool(torch.isfinite(samples).all()):
+    # A sum is many times as fast as a look at every number, and not finite if one of them isn't.
+    if not bool(torch.isfinite(samples.sum())) and not bool(torch.isfinite(samples).all()):
         raise InvalidInput("samples should hold finite numbers, but got NaN or infinity")
     if generator is None:
         generator = torch.Generator().manual_seed(0)
@@ -359,17 +360,16 @@ def fit_gmm_batch(
     size = _BLOCK_FRAMES_CPU if samples.device.type == "cpu" else _BLOCK_FRAMES_GPU
     # Coordinates that never change, such as the root's, have nothing to fit: only reg_covar. The rest of 17 joints are
     # 48 numbers, which suit a processor's registers far better than 51.
-    moving = torch.nonzero((samples != samples[:, :1]).any(1).any(0))[:, 0]
-    still = moving.numel() < samples.shape[-1]
+    moving = torch.nonzero((samples.amax(1) != samples.amin(1)).any(0))[:, 0]
     if moving.numel() == 0:
         moving = torch.zeros(1, dtype=torch.long, device=samples.device)
     with torch.no_grad():
         blocks = [
-            _fit_block(block[..., moving] if still else block, seeds, max_iter, tol, reg_covar, init_iter)
+            _fit_block(block, moving, seeds, max_iter, tol, reg_covar, init_iter)
             for block, seeds in zip(samples.split(size), race.split(size), strict=True)
         ]
         weights, means, covariances = (torch.cat(parts) for parts in zip(*blocks, strict=True))
-        if still:
+        if moving.numel() < samples.shape[-1]:
             part_means, part_covariances, d = means, covariances, samples.shape[-1]
             means = samples[:, :1].repeat(1, n_components, 1)
             means[..., moving] = part_means
@@ -398,64 +398,78 @@ def _seed_means(x: Tensor, race: Tensor) -> Tensor:
 
 
 def _fit_block(
-    samples: Tensor, race: Tensor, max_iter: int, tol: float, reg_covar: float, init_iter: int
+    samples: Tensor, moving: Tensor, race: Tensor, max_iter: int, tol: float, reg_covar: float, init_iter: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """EM on a block of frames: (B, N, D) -> weights (B, M), means (B, M, D), covariances (B, M, D, D)."""
-    n, d = samples.shape[1:]
-    m = race.shape[1]
+    """EM on a block of frames: (B, N, 51), the D coordinates that move -> weights (B, M), means (B, M, D), covariances
+    (B, M, D, D).
+    """
     # Samples run along the last axis from here on, (B, D, N): every product and sum below then streams through
     # memory, which makes it more than twice as fast on a CPU.
     x = samples.mT.contiguous()
+    x = x[:, moving] if moving.numel() < x.shape[1] else x
+    n, d, m = x.shape[-1], x.shape[1], race.shape[1]
     centre = x.mean(-1, keepdim=True)
-    x -= centre
+    x = x - centre
     seeds = _seed_means(x, race)
     # Centred and with every coordinate of variance 1, sums of squares in float32 lose nothing that matters.
     std = x.square().mean(-1, keepdim=True).add_(reg_covar).sqrt_()  # (B, D, 1)
     std = torch.where(std > 0, std, torch.ones_like(std))
-    x /= std
+    # Samples, 1, and squares below each other: a row of 1 lets products add an offset and count.
+    rows = x.new_ones((len(x), 2 * d + 1, n))
+    torch.div(x, std, out=rows[:, :d])
+    torch.square(rows[:, :d], out=rows[:, d + 1 :])
+    x, x_and_1 = rows[:, :d], rows[:, : d + 1]
     centre, std = centre.mT, std.mT  # (B, 1, D)
     reg = reg_covar / std.square()  # reg_covar in the scaled coordinates
+    # On a CPU the large products take one frame at a time, a megabyte: it is used while it is in the cache.
+    parts = [slice(b, b + 1) for b in range(len(x))] if x.device.type == "cpu" else [slice(0, len(x))]
 
     # Start: diagonal covariances. The first responsibilities are those of equal spheres around the seeds.
-    features = torch.cat([x, x.square()], dim=1)  # (B, 2D, N)
-    weights = x.new_full((x.shape[0], m), 1.0 / m)
+    weights = x.new_full((len(x), m), 1.0 / m)
     means, variances = seeds / std, torch.ones_like(seeds)
-    resp = x.new_zeros(0)
+    resp, sums = x.new_empty((len(x), m, n)), x.new_empty((len(x), m, 2 * d + 1))
     for _ in range(init_iter):
         inverse = variances.reciprocal()
-        coefficients = torch.cat([means * inverse, -0.5 * inverse], dim=-1)  # (B, M, 2D)
         offset = weights.log() - 0.5 * (means.square() * inverse + variances.log()).sum(-1)
-        resp = _without_traces(torch.baddbmm(offset[..., None], coefficients, features).softmax(1))  # (B, M, N)
-        counts = resp.sum(-1)
-        moments = torch.bmm(resp, features.mT) / counts.clamp(min=1e-6)[..., None]
-        means, variances = moments[..., :d], moments[..., d:] - moments[..., :d].square()
+        coefficients = torch.cat([means * inverse, offset[..., None], -0.5 * inverse], dim=-1)  # (B, M, 2D + 1)
+        for part in parts:
+            torch.softmax(torch.bmm(coefficients[part], rows[part]), 1, out=resp[part])
+            torch.bmm(_without_traces(resp[part]), rows[part].mT, out=sums[part])
+        counts = sums[..., d]
+        moments = sums / counts.clamp(min=1e-6)[..., None]
+        means, variances = moments[..., :d], moments[..., d + 1 :] - moments[..., :d].square()
         variances = variances.clamp(min=0) + reg
         weights, means, variances = _revive(counts, weights, means, variances)
 
     eye = torch.eye(d, dtype=x.dtype, device=x.device)
-    last_score = x.new_full((x.shape[0],), -torch.inf)
+    last_score = x.new_full((len(x),), -torch.inf)
     covariances = torch.diag_embed(variances)
-    work = x.new_empty((x.shape[0], m, d, n))
+    work, second = x.new_empty((parts[0].stop, m, d, n)), x.new_empty((len(x), m * d, d))
+    first = sums[..., : d + 1]
     for iteration in range(max_iter):
         # M-step, with all components' weighted samples in one product: (MD, N) @ (N, D).
-        counts = resp.sum(-1)
+        for part in parts:
+            torch.mul(resp[part, :, None], x[part, None], out=work)
+            torch.bmm(work.flatten(1, 2), x[part].mT, out=second[part])
+        if iteration > 0:
+            first = torch.bmm(resp, x_and_1.mT)
+        counts = first[..., d]
         safe = counts.clamp(min=1e-6)[..., None]
-        torch.mul(resp[:, :, None, :], x[:, None], out=work)
-        second = torch.bmm(work.view(-1, m * d, n), x.mT).view(-1, m, d, d) / safe[..., None]
-        means = torch.bmm(resp, x.mT) / safe
-        covariances = second - means[..., :, None] * means[..., None, :]
+        means = first[..., :d] / safe
+        covariances = second.view(-1, m, d, d) / safe[..., None] - means[..., :, None] * means[..., None, :]
         covariances.diagonal(dim1=-2, dim2=-1).add_(reg)
         weights, means, covariances = _revive(counts, weights, means, covariances)
         factor, covariances = _cholesky(covariances, eye)
         if iteration == max_iter - 1:
             break
-        # E-step, whitened by all components at once: (MD, D) @ (D, N).
+        # E-step, whitened by all components at once: (MD, D + 1) @ (D + 1, N).
         whitener = torch.linalg.solve_triangular(factor, eye.expand_as(factor), upper=False)
-        shift = (whitener @ means[..., None]).reshape(-1, m * d, 1)
-        white = work.view(-1, m * d, n)
-        torch.baddbmm(shift, whitener.reshape(-1, m * d, d), x, beta=-1, out=white)
+        whitener = torch.cat([whitener, -(whitener @ means[..., None])], dim=-1).flatten(1, 2)
+        for part in parts:
+            torch.bmm(whitener[part], x_and_1[part], out=work.flatten(1, 2))
+            torch.sum(work.square_(), 2, out=resp[part])
         offset = weights.log() - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        log_joint = work.square_().sum(-2).mul_(-0.5).add_(offset[..., None])  # (B, M, N)
+        log_joint = resp.mul_(-0.5).add_(offset[..., None])  # (B, M, N)
         log_total = torch.logsumexp(log_joint, dim=1, keepdim=True)
         resp = _without_traces((log_joint - log_total).exp_())
         if tol > 0:

@@ -118,18 +118,20 @@ def sample_indeterminate(
     correlated = torch.linalg.cholesky(depth.correlation.to(device, dtype))
     drawn = 1 if shared_noise else batch
     noise = torch.randn(drawn, num_samples, joints, 3, generator=generator, device=device, dtype=dtype)
-    z = (noise[..., 2] @ correlated.T) * depth.std(spread)[:, None] + pose_view[:, None, :, 2]
+    uniform = torch.rand(drawn, num_samples, joints, generator=generator, device=device, dtype=dtype)
+    # Draws run along the last axis from here on, (B, J, 2 or 3, N): all that follows then streams through memory.
+    noise, uniform = noise.permute(0, 2, 3, 1).contiguous(), uniform.mT.contiguous()
+    z = correlated @ noise[:, :, 2] * depth.std(spread)[..., None] + pose_view[..., 2:]
 
-    # Inverse transform sampling of the mode; modes are few, so that comparing beats torch.multinomial.
-    edges = view.weights.cumsum(-1)[:, None, :, :-1]
-    uniform = torch.rand(drawn, num_samples, joints, 1, generator=generator, device=device, dtype=dtype)
-    mode = (uniform > edges).sum(-1, keepdim=True)
-    means = view.means_norm[:, None].expand(-1, num_samples, -1, -1, -1)
-    stds = view.stds_norm[:, None].expand(-1, num_samples, -1, -1, -1)
-    chosen = mode[..., None].expand(-1, -1, -1, 1, 2)
-    place = means.gather(3, chosen)[..., 0, :] + stds.gather(3, chosen)[..., 0, :] * noise[..., :2]
-    place = place - place[:, :, :1]
-    z = z - z[:, :, :1]
+    # Inverse transform sampling of the mode: modes are few, so that comparing beats torch.multinomial.
+    edges, means, stds = view.weights.cumsum(-1), view.means_norm[..., None], view.stds_norm[..., None]
+    mean, std = means[:, :, 0], stds[:, :, 0]
+    for mode in range(1, means.shape[2]):
+        later = (uniform > edges[..., mode - 1, None])[:, :, None]
+        mean, std = torch.where(later, means[:, :, mode], mean), torch.where(later, stds[:, :, mode], std)
+    place = mean + std * noise[:, :, :2]
+    place = place - place[:, :1]
+    z = z - z[:, :1]
     perspective = (1.0 + z / distance[:, None, None]).clamp_min(0.1)
-    xy = place * (scale[:, None, None] * perspective)[..., None]
-    return torch.cat((xy, z[..., None]), dim=-1)
+    xy = place * (scale[:, None, None] * perspective)[:, :, None]
+    return torch.cat((xy, z[:, :, None]), dim=2).permute(0, 3, 1, 2)

@@ -244,6 +244,7 @@ def _lift_settings(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "steps": args.steps, "hypotheses": args.hypotheses, "seed": args.seed, "context": not args.no_context,
         "schedule": args.schedule, "eta": args.eta, "rigid_bones": not args.free_bones,
+        "mixed_precision": args.mixed_precision,
     }  # fmt: skip
 
 
@@ -523,6 +524,10 @@ def parser() -> argparse.ArgumentParser:
     lift.add_argument("--no-context", action="store_true", help="denoise without f_ST")
     lift.add_argument("--free-bones", action="store_true", help="let bone lengths change from frame to frame")
     lift.add_argument("--schedule", default="converging", choices=("converging", "supplement"), help="noise schedule")
+    lift.add_argument(
+        "--mixed-precision", action=argparse.BooleanOptionalAction,
+        help="bfloat16 inside the diffusion networks; by default where the processor is fast at it",
+    )  # fmt: skip
     lift.add_argument("--eta", type=float, default=0.0, help="0: deterministic, 1: ancestral sampling")
 
     for sub, hypotheses in ((evaluate, 5), (lift, 5), (calibrate, 20)):

@@ -29,7 +29,7 @@ from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.io.calibrations import calibration_path, read_calibration
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder
 from diffpose_core.models.context import Context, ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, Given, gmm_features
+from diffpose_core.models.denoiser import Denoiser, Given, gmm_features, has_fast_bfloat16, in_bfloat16
 from diffpose_core.models.layers import root_relative
 from diffpose_core.models.windows import VIDEO_FPS, cut_windows
 from diffpose_core.skeleton import NUM_JOINTS, constant_bones, stature
@@ -200,11 +200,12 @@ def prepare(
     frames: Sequence[int] | np.ndarray | None = None,
     uncertainty: UncertaintyConfig | None = None,
     seed: int = 0,
-    mixed_precision: bool = False,
+    mixed_precision: bool | None = None,
 ) -> Prepared:
     """Encode frames of a clip, draw from their H_K and fit their GMMs.
 
     frames: numbers of the frames, all by default. The result of a frame does not depend on the other ones asked for.
+    mixed_precision: see `Prepared`; None takes it where the processor is fast at it.
     Raises InvalidInput on frame numbers outside the clip.
     """
     numbers = _frame_numbers(clip, frames)
@@ -220,7 +221,8 @@ def prepare(
     samples, gmm = models.encoder.indeterminate(
         view, context, uncertainty or UncertaintyConfig(), generator, shared_noise=True
     )
-    return Prepared(clip, numbers, view, context, reconciled, gmm, samples, seed, mixed_precision)
+    mixed = has_fast_bfloat16() if mixed_precision is None else mixed_precision
+    return Prepared(clip, numbers, view, context, reconciled, gmm, samples, seed, mixed)
 
 
 def _check_hypotheses(count: int) -> None:
@@ -273,11 +275,13 @@ def reverse_steps(
         heatmaps=per_hypothesis(prepared.view.heatmap_features()),
     )
 
+    g = in_bfloat16(network) if prepared.mixed_precision else network
+    with torch.no_grad():
+        known = g.know(given)
+
     @torch.no_grad()
     def denoise(sample: Tensor, k: int) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=prepared.mixed_precision):
-            flat = network(sample.flatten(0, 1), torch.tensor(k), given)
-        return flat.unflatten(0, (count, hypotheses))
+        return g.predict(sample.flatten(0, 1), k, known).unflatten(0, (count, hypotheses))
 
     def shared_noise(like: Tensor) -> Tensor:
         # The same white noise for every frame: what a frame becomes depends on no other frame.
@@ -461,6 +465,7 @@ def lift(
     frames: Sequence[int] | np.ndarray | None = None,
     keep_hypotheses: bool = True,
     window: int = BLOCK_FRAMES,
+    mixed_precision: bool | None = None,
     progress: Callable[[int, int], bool | None] | None = None,
 ) -> LiftResult:
     """Lift a 2D clip to 3D.
@@ -471,7 +476,8 @@ def lift(
     the baseline bones that keep their lengths over the clip (`skeleton.constant_bones`); hypotheses and trace stay as
     the network made them. frames: numbers of the frames to lift, all by default. keep_hypotheses: return them; without,
     a long clip costs (F, 17, 3) a kind of pose and no more. window: frames that are worked on at a time, which decides
-    memory and nothing else. progress: called with (frames done, frames in all); if it returns False, lifting stops.
+    memory and nothing else. mixed_precision: see `prepare`. progress: called with (frames done, frames in all); if it
+    returns False, lifting stops.
 
     Returns a LiftResult in metres, root-relative, camera frame; with intrinsics also the hip's path (`place_root`).
     But for the bones' lengths a frame's result depends on no other frame. Raises InvalidInput on settings out of range,
@@ -481,6 +487,7 @@ def lift(
     loaded = models or load_models()
     name, network = loaded.pick(context, diffusion, schedule)
     uncertainty = uncertainty or UncertaintyConfig()
+    mixed = has_fast_bfloat16() if mixed_precision is None else mixed_precision
     numbers = _frame_numbers(clip, frames)
     count, pose_shape = len(numbers), (NUM_JOINTS, 3)
     _check_hypotheses(hypotheses)
@@ -499,7 +506,7 @@ def lift(
     for begin in range(0, count, window):
         block = numbers[begin : begin + window]
         rows = slice(begin, begin + len(block))
-        prepared = prepare(clip, loaded, block, uncertainty, seed)
+        prepared = prepare(clip, loaded, block, uncertainty, seed, mixed)
         if trace:
             traces.append(reverse_trace(prepared, network, steps, hypotheses, eta, seed))
             final = torch.from_numpy(traces[-1].samples[:, -1])
@@ -535,7 +542,8 @@ def lift(
         "clip_sha256": clip_hash(clip),
         "settings": {
             "steps": steps, "hypotheses": hypotheses, "seed": seed, "context": context, "diffusion": diffusion,
-            "schedule": schedule, "eta": eta, "rigid_bones": rigid_bones, "uncertainty": to_dict(uncertainty),
+            "schedule": schedule, "eta": eta, "rigid_bones": rigid_bones, "mixed_precision": mixed,
+            "uncertainty": to_dict(uncertainty),
         },
         "frame_of_reference": "metres, root-relative, camera frame: x right, y down, z forward",
         "joint_order": "Human3.6M-17",

@@ -55,7 +55,7 @@ from diffpose_core.io.checkpoints import (
     save_checkpoint,
 )
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import UNIT_M, Denoiser, Given, gmm_features
+from diffpose_core.models.denoiser import UNIT_M, Denoiser, Given, gmm_features, has_fast_bfloat16
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
 from diffpose_core.models.windows import VIDEO_FPS
@@ -366,12 +366,6 @@ class RunOptions:
     progress: bool = True
 
 
-def _has_fast_bfloat16(accelerator: str) -> bool:
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    return bool(torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_amx_tile_supported())
-
-
 def _check_same_run(task: _Task, last: Path) -> None:
     if not last.is_file():
         return
@@ -393,7 +387,7 @@ def run_task(task: _Task, config: TrainingConfig, options: RunOptions) -> dict[s
     """
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    mixed = _has_fast_bfloat16(options.accelerator) if options.mixed_precision is None else options.mixed_precision
+    mixed = has_fast_bfloat16(options.accelerator) if options.mixed_precision is None else options.mixed_precision
     options.directory.mkdir(parents=True, exist_ok=True)
     last = options.directory / "last.ckpt"
     _check_same_run(task, last)

@@ -178,7 +178,7 @@ MOVES = [(np.array([0.2 * 1000, 0.0]), 1.0), (0.0, 2.0), (np.array([-350.0, 220.
 @pytest.mark.parametrize("mixture", [True, False], ids=["heatmaps", "confidences"])
 @pytest.mark.parametrize("weights", ["tiny_models", "shipped_models"])
 def test_without_a_camera_place_and_size_in_the_image_change_nothing(clip, request, weights, mixture):
-    settings = dict(models=request.getfixturevalue(weights), seed=3)
+    settings = dict(models=request.getfixturevalue(weights), seed=3, mixed_precision=False)
     source = clip if mixture else replace(clip, mixture=None)
     base = lift(moved(source, 0.0, 1.0), **settings)
     assert base.root_cam is None and base.root_error_px is None
@@ -241,10 +241,26 @@ def test_frames_whose_hip_cannot_be_placed_get_their_neighbours_place_and_say_so
 @pytest.mark.parametrize("window", [1, 7, 1000])
 def test_the_window_decides_memory_and_nothing_else(walking_clip, shipped_models, window):
     part = walking_clip.frames(slice(0, 20))
-    settings = dict(models=shipped_models, uncertainty=FEW, eta=0.5)
+    settings = dict(models=shipped_models, uncertainty=FEW, eta=0.5, mixed_precision=False)
     whole, windowed = lift(part, **settings), lift(part, window=window, **settings)
     for name in ("pose3d", "hypotheses", "joint_std", "baseline", "root_cam"):
         assert np.allclose(getattr(whole, name), getattr(windowed, name), atol=1e-5), name
+
+
+def test_bfloat16_costs_fractions_of_a_millimetre_and_is_told(walking_clip, shipped_models):
+    part = walking_clip.frames(slice(0, 20))
+    settings = dict(models=shipped_models, uncertainty=FEW, rigid_bones=False)
+    exact, rounded, windowed = (
+        lift(part, mixed_precision=mixed, window=window, **settings)
+        for mixed, window in ((False, 64), (True, 64), (True, 1))
+    )
+    assert [r.provenance["settings"]["mixed_precision"] for r in (exact, rounded)] == [False, True]
+    assert np.array_equal(exact.baseline, rounded.baseline)
+    # Products of another size round in another order: a frame's neighbours change less than bfloat16 itself.
+    for other, mean_m, most_m in ((rounded, 5e-4, 4e-3), (windowed, 5e-4, 4e-3)):
+        apart = np.linalg.norm(other.hypotheses - exact.hypotheses, axis=-1)
+        assert 0 < apart.mean() < mean_m and apart.max() < most_m
+    assert np.linalg.norm(windowed.pose3d - rounded.pose3d, axis=-1).mean() < 1e-4
 
 
 def test_hypotheses_need_not_be_kept(clip, tiny_models):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from diffpose_core.config import DenoiserConfig
 from diffpose_core.diffusion.embedding import step_embedding
-from diffpose_core.models.layers import GraphAttentionBlock, GraphConv, root_relative
+from diffpose_core.models.layers import FusedLinear, GraphAttentionBlock, GraphConv, root_relative
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.uncertainty.view import HEATMAP_CHANNELS
 
@@ -21,6 +24,8 @@ CONDITION_CHANNELS = {"none": 0, "gmm": GMM_CHANNELS, "gmm+heatmaps": GMM_CHANNE
 UNIT_M = 0.1
 #: Spreads, in metres, at which a joint's place counts half.
 _HALF_TRUST_STD_M = (0.03, 0.06)
+#: Poses whose activations a core's cache holds.
+_BLOCK_POSES = 64
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,23 @@ class Given:
     heatmaps: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Known:
+    """What g makes of `Given` alone (`Denoiser.know`).
+
+    base: (B, J, C), the input to the blocks but for the shares of h_k and k; (C,) if nothing is given. anchor: (B, J,
+    3) metres, or None. straight: (B, J, 3) metres, the anchor and what the linear layer adds to it, or None.
+    """
+
+    base: Tensor
+    anchor: Tensor | None = None
+    straight: Tensor | None = None
+
+    def __getitem__(self, rows: slice) -> Known:
+        anchor, straight = (None if t is None else t[rows] for t in (self.anchor, self.straight))
+        return Known(self.base[rows] if self.base.ndim > 1 else self.base, anchor, straight)
+
+
 class Denoiser(nn.Module):
     """g(h_k, f_ST, f_D^k): a noisy pose, its context and its step in, the prediction (h_0, h_{k-1} or noise) out.
 
@@ -50,6 +72,8 @@ class Denoiser(nn.Module):
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.config = config
+        #: What the blocks compute in, see `in_bfloat16`.
+        self.inner_dtype = torch.float32
         in_channels = 3 + CONDITION_CHANNELS[config.conditioning]
         own = config.channels - config.context_channels if config.use_context else config.channels
         self.embed = GraphConv(in_channels, own)
@@ -66,31 +90,71 @@ class Denoiser(nn.Module):
                 nn.init.zeros_(layer.weight)
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor, k: Tensor, given: Given) -> Tensor:
+    def forward(self, x: Tensor, k: Tensor | int, given: Given) -> Tensor:
         """One prediction a noisy pose.
 
         x: (B, J, 3), h_k in metres. k: (B,) or a scalar, step numbers. given: what the configuration asks for.
         Returns (B, J, 3), root-relative metres unless the prediction type is noise.
         Raises ValueError if something that the configuration asks for is missing.
         """
-        config = self.config
-        anchor = self.anchor_pose(given)
-        conditions = self.conditions(given)
-        start = x if anchor is None else (x - anchor) / UNIT_M
-        hidden = self.embed(torch.cat((start, *conditions), dim=-1))
+        return self.predict(x, k, self.know(given))
+
+    def know(self, given: Given) -> Known:
+        """What `predict` needs of `given`: the same for every h_k and k, so that a reverse process computes it once.
+
+        Raises ValueError if something that the configuration asks for is missing.
+        """
+        config, embed = self.config, self.embed.linear
+        anchor, conditions = self.anchor_pose(given), self.conditions(given)
+        base: Tensor | None = None
+        if conditions:
+            base = nn.functional.linear(self.embed.mix(torch.cat(conditions, dim=-1)), embed.weight[:, 3:], embed.bias)
         if config.use_context:
-            hidden = torch.cat((hidden, _required(given.features, "features").to(hidden.dtype)), dim=-1)
-        steps = torch.as_tensor(k, device=x.device).expand(x.shape[0])
-        hidden = hidden + step_embedding(steps, config.channels)[:, None].to(hidden.dtype)
-        for block in self.blocks:
-            hidden = block(hidden)
-        output = self.head(self.norm(hidden)).float()
+            features = _required(given.features, "features")
+            if base is None:
+                base = embed.bias.expand(*features.shape[:-1], -1)
+            base = torch.cat((base, features.to(base.dtype)), dim=-1)
+        straight: Tensor | None = None
         if anchor is not None and self.skip is not None:
             # Sums over thousands of terms that nearly cancel: bfloat16 would spoil them.
-            with torch.autocast(x.device.type, enabled=False):
-                straight = self.skip(self.skip_inputs(given)).unflatten(-1, (NUM_JOINTS, 3))
-            output = anchor + UNIT_M * (output + straight)
-        return output if config.prediction_type == "noise" else root_relative(output)
+            with torch.autocast(anchor.device.type, enabled=False):
+                straight = anchor + UNIT_M * self.skip(self.skip_inputs(given)).unflatten(-1, (NUM_JOINTS, 3))
+        base = embed.bias if base is None else base
+        return Known(base if self.inner_dtype == torch.float32 else base.to(self.inner_dtype), anchor, straight)
+
+    def predict(self, x: Tensor, k: Tensor | int, known: Known) -> Tensor:
+        """`forward` with what is known of its conditions already.
+
+        Without gradients on a CPU, poses are worked on a block at a time that stays in its cache.
+        """
+        if torch.is_grad_enabled() or x.is_cuda or len(x) <= _BLOCK_POSES:
+            return self._predict(x, k, known)
+        blocks = []
+        for begin in range(0, len(x), _BLOCK_POSES):
+            rows = slice(begin, begin + _BLOCK_POSES)
+            blocks.append(self._predict(x[rows], k[rows] if isinstance(k, Tensor) and k.ndim else k, known[rows]))
+        return torch.cat(blocks)
+
+    def _predict(self, x: Tensor, k: Tensor | int, known: Known) -> Tensor:
+        start = x if known.anchor is None else (x - known.anchor) / UNIT_M
+        mixed, base = self.embed.mix(start).flatten(0, 1), known.base
+        # The input GCN's share of h_k and the step's embedding in one product: a row of numbers for each joint.
+        weight = self.embed.linear.weight[:, :3].mT
+        weight = nn.functional.pad(weight, (0, self.config.channels - weight.shape[1]))
+        if isinstance(k, int) or k.ndim == 0:
+            mixed = nn.functional.pad(mixed, (0, 1), value=1.0)
+            weight = torch.cat((weight, _embedding(int(k), self.config.channels)[None].to(weight)))
+            base = base.expand(*x.shape[:2], -1)
+        else:
+            base = base + step_embedding(k.to(x.device), self.config.channels)[:, None].to(base.dtype)
+        kind = base.dtype
+        hidden = torch.addmm(base.flatten(0, 1), mixed.to(kind), weight.to(kind)).unflatten(0, x.shape[:2])
+        for block in self.blocks:
+            hidden = block(hidden)
+        output = self.head(self.norm(hidden).to(self.head.linear.weight.dtype)).float()
+        if known.straight is not None:
+            output = known.straight + UNIT_M * output
+        return output if self.config.prediction_type == "noise" else root_relative(output)
 
     def anchor_pose(self, given: Given) -> Tensor | None:
         """The pose that the output is added to, (B, J, 3) metres, or None."""
@@ -136,6 +200,47 @@ def gmm_features(component_mean: Tensor, component_std: Tensor, mixture_mean: Te
     Mean and standard deviation of the drawn component (mu^G and the root of Sigma^G's diagonal), and of the whole GMM.
     """
     return torch.cat((component_mean, component_std, mixture_mean, mixture_std), dim=-1)
+
+
+@lru_cache(maxsize=256)
+def _embedding(k: int, channels: int) -> Tensor:
+    return step_embedding(k, channels)
+
+
+def has_fast_bfloat16(accelerator: str = "cpu") -> bool:
+    """Whether this machine multiplies in bfloat16 faster than in float32: a GPU that can, or a processor with AMX.
+
+    accelerator: "cpu" asks for the processor, anything else for a GPU where there is one.
+    """
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_amx_tile_supported())
+
+
+_in_bfloat16: WeakKeyDictionary[Denoiser, tuple[tuple[int, ...], Denoiser]] = WeakKeyDictionary()
+
+
+def in_bfloat16(network: Denoiser) -> Denoiser:
+    """A copy for inference whose blocks compute in bfloat16; what reads or writes coordinates stays in float32.
+
+    Made once, and again when the network's weights have changed: casting them at every call is what makes autocast
+    slow on few poses.
+    """
+    mark = tuple(number for p in network.parameters() for number in (id(p), p._version))
+    made = _in_bfloat16.get(network)
+    if made is None or made[0] != mark:
+        copied = copy.deepcopy(network).requires_grad_(False).eval()
+        copied.inner_dtype = torch.bfloat16
+        fused = next(network.parameters()).device.type == "cpu" and FusedLinear.available()
+        for module in list(copied.blocks.modules()):
+            if isinstance(module, GraphConv):
+                module.adjacency.data = module.adjacency.to(torch.bfloat16)
+            # LayerNorms read bfloat16 and keep their own numbers in float32.
+            for name, layer in list(module.named_children()):
+                if isinstance(layer, nn.Linear):
+                    setattr(module, name, FusedLinear(layer) if fused else layer.to(torch.bfloat16))
+        made = _in_bfloat16[network] = (mark, copied)
+    return made[1]
 
 
 def _required(value: Tensor | None, name: str) -> Tensor:

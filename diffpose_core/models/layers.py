@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 
@@ -58,14 +60,17 @@ class GraphConv(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.adjacency = nn.Parameter(normalised_adjacency())
-        self.linear = nn.Linear(in_channels, out_channels)
+        self.linear: nn.Linear | FusedLinear = nn.Linear(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.linear.in_features <= self.linear.out_features:
-            return self.linear(torch.matmul(self.adjacency.to(x.dtype), x))
+            return self.linear(self.mix(x))
         # Matrix products associate: mix the joints where there are fewer channels.
-        mixed = torch.matmul(self.adjacency.to(x.dtype), nn.functional.linear(x, self.linear.weight))
-        return mixed + self.linear.bias
+        return self.mix(nn.functional.linear(x, self.linear.weight)) + self.linear.bias
+
+    def mix(self, x: Tensor) -> Tensor:
+        """A x: the joints' values mixed, channels as they are, (..., J, C) -> (..., J, C)."""
+        return torch.matmul(self.adjacency.to(x.dtype), x)
 
 
 class SelfAttention(nn.Module):
@@ -76,19 +81,29 @@ class SelfAttention(nn.Module):
         if channels % num_heads:
             raise ValueError(f"channels ({channels}) must be a multiple of num_heads ({num_heads})")
         self.num_heads = num_heads
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.out = nn.Linear(channels, channels)
+        self.qkv: nn.Linear | FusedLinear = nn.Linear(channels, 3 * channels)
+        self.out: nn.Linear | FusedLinear = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).movedim(-3, 0).transpose(-3, -2)
-        query, key, value = qkv
-        if x.is_cuda or not torch.is_grad_enabled():
-            attended = nn.functional.scaled_dot_product_attention(query, key, value)
-        else:
+        return self.out(self.attend(x))
+
+    def attend(self, x: Tensor) -> Tensor:
+        """What the heads found, side by side and before the last linear layer: (B, J, C) -> (B, J, C)."""
+        qkv = self.qkv(x).unflatten(-1, (3 * self.num_heads, -1))
+        if x.is_cuda or torch.is_grad_enabled():
+            query, key, value = qkv.transpose(-3, -2).chunk(3, dim=-3)
+            if x.is_cuda:
+                return nn.functional.scaled_dot_product_attention(query, key, value).transpose(-3, -2).flatten(-2)
             # The fused CPU kernel's backward is far slower than these two products on 17 joints.
             scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
-            attended = scores.softmax(-1).to(value.dtype) @ value
-        return self.out(attended.transpose(-3, -2).flatten(-2))
+            return (scores.softmax(-1).to(value.dtype) @ value).transpose(-3, -2).flatten(-2)
+        # Without gradients too the fused CPU kernel is slower on 17 joints than one copy of all heads, two batched
+        # products and a softmax along the outer axis (the scores lie transposed), which vectorises.
+        batch, joints, _, width = qkv.shape
+        query, key, value = qkv.movedim(-2, 0).reshape(3, -1, joints, width)
+        scores = torch.bmm(key, query.mT).float().mul_(width**-0.5)
+        found = torch.bmm(scores.softmax(-2).to(value.dtype).mT, value)
+        return found.view(self.num_heads, batch, joints, width).permute(1, 2, 0, 3).reshape(batch, joints, -1)
 
 
 class GraphAttentionBlock(nn.Module):
@@ -106,9 +121,71 @@ class GraphAttentionBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.dropout(self.attention(self.attention_norm(x)))
-        hidden = nn.functional.gelu(self.graph_in(self.graph_norm(x)))
-        return x + self.dropout(self.graph_out(hidden))
+        if torch.is_grad_enabled() or self.training:
+            x = x + self.dropout(self.attention(self.attention_norm(x)))
+            hidden = nn.functional.gelu(self.graph_in(self.graph_norm(x)))
+            return x + self.dropout(self.graph_out(hidden))
+        x = _add_linear(x, self.attention.attend(self.attention_norm(x)), self.attention.out)
+        hidden = _gelu_linear(self.graph_in.mix(self.graph_norm(x)), self.graph_in.linear)
+        return _add_linear(x, self.graph_out.mix(hidden), self.graph_out.linear)
+
+
+def _gelu_linear(x: Tensor, layer: nn.Linear | FusedLinear) -> Tensor:
+    return layer(x, gelu=True) if isinstance(layer, FusedLinear) else nn.functional.gelu(layer(x))
+
+
+def _add_linear(x: Tensor, hidden: Tensor, layer: nn.Linear | FusedLinear) -> Tensor:
+    """x + layer(hidden), the sum made inside the product: (..., C) each. For inference: no gradient."""
+    if isinstance(layer, FusedLinear):
+        return layer.add(x, hidden)
+    summed = torch.addmm(x.flatten(0, -2), hidden.flatten(0, -2), layer.weight.mT)
+    return summed.add_(layer.bias).view(x.shape)
+
+
+class FusedLinear(nn.Module):
+    """A linear layer in bfloat16 for inference on a CPU: its weights packed once as oneDNN wants them, and bias, GELU
+    or a sum made while the product is still in the processor's registers.
+
+    These are the operations that torch's own compiler writes; no public call reaches them, so that a torch without
+    them is asked for by `available`.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    packed: Tensor
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.in_features, self.out_features = layer.in_features, layer.out_features
+        self.register_buffer("bias", layer.bias.detach().to(torch.bfloat16))
+        self.register_buffer("weight", layer.weight.detach().to(torch.bfloat16))
+        self.register_buffer("packed", torch.ops.mkldnn._reorder_linear_weight(self.weight))
+
+    @staticmethod
+    @lru_cache(maxsize=1)
+    def available() -> bool:
+        """Whether this torch has the operations and they give what they should."""
+        try:
+            layer = nn.Linear(32, 32)
+            x = torch.ones(2, 32, dtype=torch.bfloat16)
+            with torch.no_grad():
+                fused, plain = FusedLinear(layer), nn.functional.linear(x.float(), layer.weight, layer.bias)
+                pairs = (
+                    (fused(x), plain),
+                    (fused(x, gelu=True), nn.functional.gelu(plain)),
+                    (fused.add(x, x), 1 + plain),
+                )
+                return all(torch.allclose(found.float(), right, atol=0.1) for found, right in pairs)
+        except (AttributeError, RuntimeError, TypeError):
+            return False
+
+    def forward(self, x: Tensor, gelu: bool = False) -> Tensor:
+        kind = "gelu" if gelu else "none"
+        return torch.ops.mkldnn._linear_pointwise.default(x, self.packed, self.bias, kind, [], "none")
+
+    def add(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """x + this layer of `hidden`, (..., C) each."""
+        return torch.ops.mkldnn._linear_pointwise.binary(hidden, x, self.packed, self.bias, "add")
 
 
 def root_relative(pose: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ from torch import nn
 
 from diffpose_core.config import DenoiserConfig, GraformerConfig
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, Given, gmm_features
+from diffpose_core.models.denoiser import Denoiser, Given, gmm_features, in_bfloat16
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.layers import (
     ChebConv,
+    FusedLinear,
     GraphConv,
     SelfAttention,
     chebyshev_basis,
@@ -63,7 +64,7 @@ def inputs(batch=4, dtype=torch.float32):
         gmm=randn(batch, 17, 12, seed=3, dtype=dtype),
         heatmaps=randn(batch, 17, 12, seed=5, dtype=dtype),
     )
-    return randn(batch, 17, 3, seed=1, dtype=dtype), torch.tensor([1, 7, 30, 50][:batch]), given
+    return randn(batch, 17, 3, seed=1, dtype=dtype), torch.tensor([1, 7, 30, 50])[torch.arange(batch) % 4], given
 
 
 def rows(given, index):
@@ -214,7 +215,48 @@ def test_a_new_denoiser_with_an_anchor_predicts_the_anchor(anchor):
 def test_one_step_number_serves_a_whole_batch():
     network = denoiser()
     x, _, given = inputs()
-    assert torch.equal(network(x, torch.tensor(9), given), network(x, torch.full((4,), 9), given))
+    assert torch.allclose(network(x, torch.tensor(9), given), network(x, torch.full((4,), 9), given), atol=1e-6)
+
+
+@pytest.mark.parametrize("form", DENOISERS)
+def test_inference_gives_what_training_would(form):
+    """Without gradients other kernels run, in blocks, and the conditions are looked at once: the answers stay."""
+    network = denoiser(**DENOISERS[form])
+    x, _, given = inputs(70)
+    steps = torch.arange(70) % 50 + 1
+    with torch.enable_grad():
+        slow, slow_at_9 = network(x, steps, given), network(x, torch.full((70,), 9), given)
+    with torch.no_grad():
+        known = network.know(given)
+        assert torch.allclose(network.predict(x, steps, known), slow, atol=1e-5)
+        assert torch.allclose(network.predict(x, 9, known), slow_at_9, atol=1e-5)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("form", DENOISERS)
+def test_bfloat16_moves_poses_by_little(form, fused, monkeypatch):
+    if fused and not FusedLinear.available():
+        pytest.skip("this torch or this processor has no fused bfloat16 layers")
+    monkeypatch.setattr(FusedLinear, "available", lambda: fused)
+    network = denoiser(**DENOISERS[form])
+    x, _, given = inputs(70)
+    with torch.no_grad():
+        exact, rounded = network(x, 9, given), in_bfloat16(network)(x, 9, given)
+    assert any(isinstance(module, FusedLinear) for module in in_bfloat16(network).modules()) == fused
+    # bfloat16 keeps 8 bits: a few of its roundings add up in what the blocks say.
+    said = exact - (network.anchor_pose(given) if network.config.anchor != "none" else 0.0)
+    error = (rounded - exact).square().mean().sqrt() / said.square().mean().sqrt()
+    assert 0 < error < 0.02
+
+
+def test_the_bfloat16_copy_is_made_once_and_follows_the_weights():
+    network = denoiser()
+    copied = in_bfloat16(network)
+    assert in_bfloat16(network) is copied and in_bfloat16(denoiser()) is not copied
+    with torch.no_grad():
+        network.head.linear.bias += 1
+    assert torch.equal(in_bfloat16(network).head.linear.bias, network.head.linear.bias)
+    assert all(p.dtype == torch.float32 for p in network.parameters())
 
 
 def test_without_context_the_context_is_not_read_and_with_it_it_is_needed():

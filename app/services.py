@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 from pathlib import Path
@@ -24,7 +25,7 @@ from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.io.clips import load_clip
 from diffpose_core.models.layers import root_relative
 from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS
-from diffpose_core.structures import DiffusionTrace, InvalidInput, PoseClip2D
+from diffpose_core.structures import InvalidInput, PoseClip2D
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +78,12 @@ def spaced_frames(clip: PoseClip2D, settings: Settings, passes: int, fewest: int
 @st.cache_resource(show_spinner=False)
 def models(setting: Setting = "frame") -> pipeline.Models:
     """The trained networks: the bundled ones, or those in the folder that DIFFPOSE_CHECKPOINTS names."""
-    return pipeline.load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None, setting)
+    loaded = pipeline.load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None, setting)
+    # Streamlit collects garbage after every run, and holds back what it has to send meanwhile: a tenth of a second over
+    # all that the libraries have loaded. What is there now stays, and need not be looked through again.
+    gc.collect()
+    gc.freeze()
+    return loaded
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -137,14 +143,6 @@ def whole_clip(source: str, _clip: PoseClip2D, settings: Settings) -> Blocks:
     return Blocks(frames, _block_size(settings), lambda block: lift(source, _clip, block, settings, True).averaged())
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def forward_traces(
-    source: str, _clip: PoseClip2D, frame: int, schedule: ScheduleName, samples: int, seed: int, stepwise: bool = False
-) -> dict[str, DiffusionTrace]:
-    """Forward processes of one frame, standard and GMM."""
-    return pipeline.forward_traces(prepared(source, _clip, (frame,)), 0, schedule, samples, seed, stepwise)
-
-
 def mixture_draws(ready: pipeline.Prepared) -> np.ndarray:
     """Poses drawn from each frame's fitted mixture, (F', GOAL_SAMPLES, 17, 3), camera frame: what H_K looks like."""
     generator = seeded("cpu", 0)
@@ -178,13 +176,16 @@ def forward_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
     ready = prepared(source, _clip, (frame,))
     view = ClipFrames(_clip, np.array([frame]), ready.baseline, 0, source)
 
-    def run(schedule: ScheduleName) -> ForwardRun:
-        s = settings
-        return ForwardRun(schedule, forward_traces(source, _clip, frame, schedule, s.samples, s.seed, s.stepwise))
-
-    gmm = ready.gmm_cam[0]
-    goal = mixture_draws(ready)[0]
-    return forward.forward(view, run(settings.schedule), run(other), gmm, goal)
+    s = settings
+    if s.stepwise:
+        chosen, compared = (
+            ForwardRun(name, pipeline.forward_traces(ready, 0, name, s.samples, s.seed, stepwise=True))
+            for name in (s.schedule, other)
+        )
+    else:
+        parts = pipeline.forward_parts(ready, 0, s.samples, s.seed)
+        chosen, compared = ForwardRun.mixed(s.schedule, parts), ForwardRun.mixed(other, {"gmm": parts["gmm"]})
+    return forward.forward(view, chosen, compared, ready.gmm_cam[0], mixture_draws(ready)[0])
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

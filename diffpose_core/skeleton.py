@@ -64,7 +64,9 @@ def bone_lengths(pose: np.ndarray) -> np.ndarray:
     """Lengths of the 16 bones, (..., J, 3) -> (..., E), in the unit of `pose`."""
     parents = [p for p, _ in BONES]
     children = [c for _, c in BONES]
-    return np.linalg.norm(pose[..., children, :] - pose[..., parents, :], axis=-1)
+    # Several times as fast as a fancy index and a norm over an axis this short.
+    vectors = pose.take(children, axis=-2) - pose.take(parents, axis=-2)
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", vectors, vectors)))
 
 
 def constant_bones(poses: np.ndarray) -> np.ndarray:

@@ -12,11 +12,14 @@ from diffpose_core import pipeline
 from diffpose_core.camera import look_at_camera, project
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.procedural import procedural_motion
+from diffpose_core.datasets.sampling import seeded
+from diffpose_core.diffusion.forward import forward_chain
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.pipeline import (
     BLOCK_FRAMES,
     clip_hash,
+    forward_parts,
     forward_traces,
     lift,
     load_models,
@@ -29,7 +32,7 @@ from diffpose_core.pipeline import (
 )
 from diffpose_core.skeleton import bone_lengths, constant_bones, stature
 from diffpose_core.structures import Cancelled, Intrinsics, InvalidInput, PoseClip2D, PoseMixture
-from diffpose_core.uncertainty.gmm import standard_normal
+from diffpose_core.uncertainty.gmm import component_noise, standard_normal
 
 FEW = UncertaintyConfig(num_samples=200)
 
@@ -439,6 +442,31 @@ def test_forward_traces_of_both_kinds_share_their_white_noise(clip, tiny_models)
     plain = type(single)(single.weights[None], single.means[None], single.covariances[None])
     traces = forward_traces(replace(prepared, gmm=plain), samples=7, seed=3)
     assert np.array_equal(traces["gmm"].samples, traces["standard"].samples)
+
+
+@pytest.mark.parametrize("schedule", ["supplement", "converging"])
+def test_forward_parts_mix_to_the_chain_of_the_view_frame(clip, tiny_models, schedule):
+    """Eq. 1 over parts in the camera's frame is the forward process that training runs in the view frame."""
+    prepared = prepare(clip, tiny_models, [0, 3], FEW)
+    parts = forward_parts(prepared, 1, samples=9, seed=4)
+    assert set(parts) == {"standard", "gmm"}
+    alphas = make_schedule(schedule).alphas_cumprod[:, None, None, None]
+    for label, (gmm, part) in {"gmm": (prepared.gmm[1:], parts["gmm"]), "standard": (None, parts["standard"])}.items():
+        assert part.h_0.shape == (17, 3) and part.mean.shape == part.noise.shape == (9, 17, 3)
+        mixed = part.mean + np.sqrt(alphas) * (part.h_0 - part.mean) + np.sqrt(1 - alphas) * part.noise
+        assert np.allclose(part.trace(schedule).samples[0], mixed, atol=2e-6)
+        assert np.array_equal(forward_traces(prepared, 1, schedule, 9, 4)[label].samples, part.trace(schedule).samples)
+        if gmm is None:
+            assert not part.mean.any()
+            continue
+        # The same draws as the module makes them, in the view frame and with the hip's own noise still in them.
+        components = gmm.draw_components(9, seeded("cpu", 4, pipeline._FORWARD))
+        noise = component_noise(gmm, components, seeded("cpu", 4, pipeline._FORWARD, 1))
+        start = prepared.truth_view[1].expand(1, 9, 17, 3)
+        mean = gmm.mean_of(components).unflatten(-1, (17, 3))
+        chain = forward_chain(start, make_schedule(schedule), noise, mean)
+        turned = prepared.view[1:].to_cam((chain - chain[..., :1, :]).transpose(0, 1))
+        assert np.allclose(turned[0].numpy(), part.trace(schedule).samples[0], atol=5e-6)
 
 
 def test_forward_traces_without_the_truth_start_at_the_encoders_pose(clip, tiny_models):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from app.figures.payload import StagePayload
 from app.figures.scenes import SPREAD_HELP, ClipFrames, line_chart, readout, scene_bounds
 from app.state import ScheduleName
 from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.pipeline import ForwardParts
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import DiffusionTrace
 from diffpose_core.uncertainty.gmm import PoseGMM, standard_normal
@@ -31,11 +32,17 @@ class ForwardRun:
     """Forward diffusion of one pose under one schedule.
 
     schedule: its name. traces: "standard" and "gmm", or "gmm" alone, samples (1, K + 1, H, 17, 3) from the same h_0 and
-    noise seed.
+    noise seed. parts: what they were mixed from, where Eq. 1 made them.
     """
 
     schedule: ScheduleName
     traces: Mapping[str, DiffusionTrace]
+    parts: Mapping[str, ForwardParts] = field(default_factory=dict)
+
+    @classmethod
+    def mixed(cls, schedule: ScheduleName, parts: Mapping[str, ForwardParts]) -> ForwardRun:
+        """Eq. 1 under a schedule."""
+        return cls(schedule, {name: part.trace(schedule) for name, part in parts.items()}, parts)
 
     @property
     def alphas(self) -> np.ndarray:
@@ -82,7 +89,11 @@ def forward(view: ClipFrames, chosen: ForwardRun, other: ForwardRun, gmm: PoseGM
     }
     for name, title, run, key in runs:
         samples = run.traces[key].samples[0]
-        payload.pose(name, samples, "step", "sample")
+        if key in run.parts:
+            # Four numbers a coordinate instead of fifty-one: the browser mixes the states.
+            _add_parts(payload, name, key, run)
+        else:
+            payload.pose(name, samples, "step", "sample")
         payload.pose(f"{name}_one", samples[:, 0], "step")
         distance = measures.gaussian_distance_mm(*measures.forward_moments(h_0, laws[name], run.alphas), *to_goal)
         broken = measures.impossible_bones_percent(samples)
@@ -175,3 +186,14 @@ def forward(view: ClipFrames, chosen: ForwardRun, other: ForwardRun, gmm: PoseGM
         ),
     ]
     return payload.pack()
+
+
+def _add_parts(payload: StagePayload, name: str, key: str, run: ForwardRun) -> None:
+    """Register a cloud by what Eq. 1 mixes it from. name: the scene's. key: of the run's parts, which scenes share."""
+    mean, noise = (
+        payload.pose(f"{key}_{word}", poses, "sample")
+        for word, poses in (("mean", run.parts[key].mean), ("noise", run.parts[key].noise))
+    )
+    keep = payload.add(f"{name}_keep", np.sqrt(run.alphas), ("step",))
+    spread = payload.add(f"{name}_new", np.sqrt(1.0 - run.alphas), ("step",))
+    payload.mixed(name, start="h_0", mean=mean, noise=noise, keep=keep, spread=spread)

@@ -36,7 +36,8 @@ def joint_error_mm(pose_cam: np.ndarray, truth_cam: np.ndarray) -> np.ndarray:
 def joint_spread_mm(samples_cam: np.ndarray) -> np.ndarray:
     """How far each joint's samples lie from their mean, root mean square, (..., H, 17, 3) -> (..., 17), millimetres."""
     centred = samples_cam - samples_cam.mean(-3, keepdims=True)
-    return np.sqrt((centred**2).sum(-1).mean(-2)) * 1000.0
+    # A sum over pairs of axes at once: many times faster here than squares that are added along a short axis.
+    return np.sqrt(np.einsum("...hji,...hji->...j", centred, centred) / centred.shape[-3]) * 1000.0
 
 
 def spread_mm(samples_cam: np.ndarray) -> np.ndarray:
@@ -61,15 +62,22 @@ def bone_violation_percent(poses_cam: np.ndarray, bones: np.ndarray) -> np.ndarr
     return (np.abs(bone_lengths(poses_cam) - bones) / np.maximum(bones, 1e-3)).mean(-1) * 100.0
 
 
-def _root_relative_moments(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (..., 51) and covariance (..., 51, 51) of the same poses with their hip at the origin."""
-    move = np.eye(3 * NUM_JOINTS) - np.kron(np.eye(NUM_JOINTS)[:1].repeat(NUM_JOINTS, 0), np.eye(3))
-    return mean @ move.T, move @ covariance @ move.T
+#: Takes the hip's coordinates off those of every joint, (51, 51).
+_TO_ROOT = np.eye(3 * NUM_JOINTS) - np.kron(np.eye(NUM_JOINTS)[:1].repeat(NUM_JOINTS, 0), np.eye(3))
+
+
+def _laws(gmm: PoseGMM) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean (51,), covariance within the components and between their means (51, 51), hip at the origin, float64."""
+    weights = gmm.weights.double().numpy()
+    within = np.tensordot(weights, gmm.covariances.double().numpy(), 1)
+    between = gmm.covariance.double().numpy() - within
+    return _TO_ROOT @ gmm.mean.double().numpy(), _TO_ROOT @ within @ _TO_ROOT.T, _TO_ROOT @ between @ _TO_ROOT.T
 
 
 def mixture_moments(gmm: PoseGMM) -> tuple[np.ndarray, np.ndarray]:
     """Mean (51,) and covariance (51, 51) of one mixture over poses with their hip at the origin, float64."""
-    return _root_relative_moments(gmm.mean.double().numpy(), gmm.covariance.double().numpy())
+    mean, within, between = _laws(gmm)
+    return mean, within + between
 
 
 def forward_moments(h_0: np.ndarray, gmm: PoseGMM, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,12 +87,10 @@ def forward_moments(h_0: np.ndarray, gmm: PoseGMM, alphas: np.ndarray) -> tuple[
     alpha_k of the states. Given its component m, h_k is Gaussian (Eq. 1): mean mu_m + sqrt(alpha_k) (h_0 - mu_m),
     covariance (1 - alpha_k) Sigma_m; these are the moments over all components. Returns (S, 51) and (S, 51, 51).
     """
-    total, weights = gmm.covariance.double().numpy(), gmm.weights.double().numpy()
-    within = (weights[:, None, None] * gmm.covariances.double().numpy()).sum(0)
+    mean, within, between = _laws(gmm)
     root, left = np.sqrt(alphas)[:, None], np.asarray(alphas)[:, None, None]
-    mean = root * h_0.reshape(-1) + (1.0 - root) * gmm.mean.double().numpy()
-    covariance = (1.0 - left) * within + (1.0 - root[..., None]) ** 2 * (total - within)
-    return _root_relative_moments(mean, covariance)
+    means = root * (_TO_ROOT @ h_0.reshape(-1)) + (1.0 - root) * mean
+    return means, (1.0 - left) * within + (1.0 - root[..., None]) ** 2 * between
 
 
 def _square_root(matrix: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Bytes: "DPS1", the header's length (uint32, little-endian), the header (UTF-8 JSON padded with spaces to a multiple of
 four), then one float32 buffer. The header says where each array lies in the buffer and what its axes are; `frame` and
-`step` may only lead. Points are in plot axes: (x, z, -y) of the camera frame, so that a person stands upright.
+`step` may only lead. An array may also be one that is mixed out of others where it is needed (`StagePayload.mixed`).
+Points are in plot axes: (x, z, -y) of the camera frame, so that a person stands upright.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from diffpose_core.structures import InvalidInput
 
 MAGIC = b"DPS1"
 LEADING_AXES = ("frame", "step")
+#: What Eq. 1 mixes: names of arrays.
+PARTS = ("start", "mean", "noise", "keep", "spread")
 
 
 def to_plot_axes(pose_cam: np.ndarray) -> np.ndarray:
@@ -67,6 +70,7 @@ class StagePayload:
     panels: list[dict[str, Any]] = field(default_factory=list)
     charts: list[dict[str, Any]] = field(default_factory=list)
     _arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = field(default_factory=dict)
+    _mixed: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, name: str, values: np.ndarray, axes: tuple[str, ...]) -> str:
         """Register an array under `name`; axes names its axes, e.g. ("frame", "step", "sample", "joint", "xyz").
@@ -89,6 +93,17 @@ class StagePayload:
     def pose(self, name: str, pose_cam: np.ndarray, *lead: str) -> str:
         """Register poses (..., 17, 3) of the camera frame in metres; lead names the axes before the joints."""
         return self.add(name, to_plot_axes(pose_cam), (*lead, "joint", "xyz"))
+
+    def mixed(self, name: str, *, start: str, mean: str, noise: str, keep: str, spread: str) -> str:
+        """Register states (step, ...) that are mixed where they are needed: mean + keep (start - mean) + spread noise.
+
+        The words name arrays that are registered: start, mean and noise, one pose or one a sample; keep and spread, the
+        factors of every step, sqrt(alpha_k) and sqrt(1 - alpha_k) of Eq. 1. Returns the name.
+        """
+        parts = dict(zip(PARTS, (start, mean, noise, keep, spread), strict=True))
+        shape, axes = self._arrays[noise][0].shape, self._arrays[noise][1]
+        self._mixed[name] = {"shape": [len(self.steps), *shape], "axes": ["step", *axes], "mix": parts}
+        return name
 
     def header(self, arrays: Mapping[str, Any], digest: str) -> dict[str, Any]:
         """The JSON part."""
@@ -134,6 +149,7 @@ class StagePayload:
             table[name] = {"offset": offset, "shape": list(array.shape), "axes": list(axes)}
             offset += array.size
             blobs.append(array.astype("<f4", copy=False).reshape(-1).data)
+        table |= self._mixed
         digest = hashlib.sha256(json.dumps(self.header(table, ""), allow_nan=False).encode())
         for blob in blobs:
             digest.update(blob)
@@ -162,8 +178,13 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """
     header, buffer = unpack_parts(data)
     floats = np.frombuffer(buffer, dtype="<f4")
-    arrays = {}
-    for name, spec in header["arrays"].items():
+    arrays: dict[str, np.ndarray] = {}
+    for name, spec in header["arrays"].items():  # what is mixed comes last
+        if "mix" in spec:
+            start, mean, noise, keep, spread = (arrays[spec["mix"][part]] for part in PARTS)
+            keep, spread = (f.reshape(-1, *[1] * noise.ndim) for f in (keep, spread))
+            arrays[name] = mean + keep * (start - mean) + spread * noise
+            continue
         size = int(np.prod(spec["shape"]))
         arrays[name] = floats[spec["offset"] : spec["offset"] + size].reshape(spec["shape"])
     return header, arrays

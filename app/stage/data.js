@@ -16,7 +16,9 @@ function unpack(bytes) {
   // A Float32Array needs an aligned start, which a slice of a network message need not have.
   const floats = new Float32Array(bytes.buffer.slice(start, bytes.byteOffset + bytes.byteLength));
   const arrays = {};
-  for (const [name, spec] of Object.entries(header.arrays)) arrays[name] = new PackedArray(spec, floats);
+  for (const [name, spec] of Object.entries(header.arrays)) {
+    arrays[name] = spec.mix ? new MixedArray(spec, arrays) : new PackedArray(spec, floats);
+  }
   return { header, arrays };
 }
 
@@ -44,4 +46,31 @@ class PackedArray {
     const i = this.axes.indexOf(axis);
     return i < 0 ? 1 : this.shape[i];
   }
+}
+
+/** States of the forward process that are mixed when they are first shown: mean + keep (start - mean) + spread noise (Eq. 1). */
+class MixedArray {
+  constructor(spec, arrays) {
+    this.axes = spec.axes; // the step, then those of the noise
+    this.shape = spec.shape;
+    this.parts = Object.fromEntries(Object.entries(spec.mix).map(([part, name]) => [part, arrays[name].values]));
+    this.states = [];
+  }
+  at(frame, step) {
+    const k = Math.min(step, this.shape[0] - 1);
+    this.states[k] ??= this.mix(k);
+    return this.states[k];
+  }
+  mix(k) {
+    const { start, mean, noise } = this.parts;
+    const keep = this.parts.keep[k], spread = this.parts.spread[k];
+    const state = new Float32Array(noise.length);
+    const starts = start.length, means = mean.length; // one pose for all samples is shorter
+    for (let i = 0; i < state.length; i++) {
+      const m = mean[i % means];
+      state[i] = m + keep * (start[i % starts] - m) + spread * noise[i];
+    }
+    return state;
+  }
+  length(axis) { return PackedArray.prototype.length.call(this, axis); }
 }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
+from app.ahead import Ahead
 from app.state import Settings
 from diffpose_core.structures import PoseClip2D
 
@@ -51,3 +54,15 @@ def dialog_is_open() -> bool:
 def picture(svg: str, words: str) -> None:
     """A drawing as a picture, which can't do anything, whatever names a file has brought into it."""
     st.image(svg, width="stretch", alt=words)
+
+
+def ahead() -> Ahead:
+    """What is computed while this person looks at something."""
+    found: Ahead = st.session_state.setdefault("ahead", Ahead())
+    return found
+
+
+def plan_neighbours(session: Session, pack: Callable[[int], bytes]) -> None:
+    """Have a view's data ready for the frames beside the picked one. pack: makes and caches the data of a frame."""
+    beside = (f for f in (session.frame + 1, session.frame - 1) if 0 <= f < len(session.clip))
+    ahead().plan([partial(pack, frame) for frame in beside])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import streamlit as st
@@ -12,7 +13,7 @@ from app import services
 from app.lifting import Blocks
 from app.stage import stage
 from app.state import SCHEDULES
-from app.views.common import Session, dialog_is_open, section
+from app.views.common import Session, dialog_is_open, plan_neighbours, section
 
 EQ_FORWARD = (
     r"\hat h_k = \mu^G + \sqrt{\alpha_k}\,(h_0 - \mu^G) + \sqrt{1-\alpha_k}\;\epsilon^G,"
@@ -77,28 +78,33 @@ def overview(session: Session, views: Sequence[str]) -> None:
     clip, source, settings = session.clip, session.source, session.settings.of_reverse()
     _stage_by_blocks(
         "overview",
+        session,
         [services.spaced(source, clip, settings, True)],
-        lambda whole: services.overview_stage(source, clip, session.frame, settings, tuple(views), whole),
+        lambda frame, whole: services.overview_stage(source, clip, frame, settings, tuple(views), whole),
         on_open=_open_view,
     )
 
 
 def _stage_by_blocks(
     key: str,
+    session: Session,
     jobs: Sequence[Blocks],
-    pack: Callable[[bool], bytes],
+    pack: Callable[[int, bool], bytes],
     on_open: Callable[[str, int], None] | None = None,
 ) -> None:
     """A stage that shows the picked frame at once, and all frames when they are lifted.
 
-    pack: the stage's data, called with whether all frames are there. While a dialog is open the other frames wait: the
-    page behind it would keep it from answering.
+    pack: the stage's data, called with the picked frame and whether all frames are there. While a dialog is open the
+    other frames wait: the page behind it would keep it from answering.
     """
     complete = all(job.complete for job in jobs)
     with st.spinner("Lifting this frame from 2D to 3D", show_time=True):
-        data = pack(complete)
+        data = pack(session.frame, complete)
     stage(data, key, on_open=on_open)
-    if complete or dialog_is_open():
+    if dialog_is_open():
+        return
+    if complete:
+        plan_neighbours(session, lambda frame: pack(frame, True))
         return
     total = sum(len(job.frames) for job in jobs)
     bar = st.progress(0.0)
@@ -138,9 +144,11 @@ def forward(session: Session) -> None:
             lambda name: NOISES[name],
         )
     settings = replace(session.settings, schedule=schedule, stepwise=noise == "eq2")
+    pack = partial(services.forward_stage, session.source, session.clip, settings=settings)
     with st.spinner("Adding noise, 50 steps, 200 samples"):
-        data = services.forward_stage(session.source, session.clip, session.frame, settings)
+        data = pack(session.frame)
     stage(data, "forward", on_frame=_pick_frame)
+    plan_neighbours(session, pack)
     st.caption(
         "Violet is $H_K$, where the reverse process starts at test time. "
         + " ".join(
@@ -167,8 +175,9 @@ def reverse(session: Session) -> None:
     clip, source, settings = session.clip, session.source, session.settings.of_reverse()
     _stage_by_blocks(
         "reverse",
+        session,
         [services.spaced(source, clip, settings, context) for context in (True, False)],
-        lambda whole: services.reverse_stage(source, clip, session.frame, settings, whole),
+        lambda frame, whole: services.reverse_stage(source, clip, frame, settings, whole),
     )
 
 
@@ -199,8 +208,9 @@ def compare(session: Session) -> None:
     overlaid = layout == LAYOUTS[1]
     _stage_by_blocks(
         "compare",
+        session,
         [lifted],
-        lambda whole: services.compare_stage(source, clip, session.frame, settings, overlaid, whole),
+        lambda frame, whole: services.compare_stage(source, clip, frame, settings, overlaid, whole),
     )
     table = services.joint_table(source, clip, settings) if lifted.complete else None
     if table is not None:

@@ -135,11 +135,11 @@ def forward_chain(
     new noise at every step (Eq. 2, the Markov chain). Both have the same distribution at every single k.
     Returns (K + 1, ..., J, 3), where [k] is h_k.
     """
-    states = [x_start]
     if stepwise:
+        states = [x_start]
         for k in range(1, schedule.num_steps + 1):
             states.append(q_step(states[-1], k, schedule, noise_source(x_start), component_mean))
-    else:
-        noise = noise_source(x_start)
-        states += [q_sample(x_start, k, schedule, noise, component_mean) for k in range(1, schedule.num_steps + 1)]
-    return torch.stack(states)
+        return torch.stack(states)
+    every_k = torch.arange(1, schedule.num_steps + 1)
+    repeated = x_start.expand(schedule.num_steps, *x_start.shape)
+    return torch.cat([x_start[None], q_sample(repeated, every_k, schedule, noise_source(x_start), component_mean)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import json
@@ -14,7 +15,11 @@ import numpy as np
 import pytest
 
 from app import services
-from benchmarks.browser import browser, console_errors, stage_ready, wait_for
+from app.figures.payload import to_plot_axes
+from app.state import Settings
+from benchmarks.browser import ROOT, browser, console_errors, stage_ready, wait_for
+from diffpose_core import pipeline
+from diffpose_core.io.clips import load_clip
 
 pytest.importorskip("selenium")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -354,6 +359,32 @@ def test_the_saved_page_plays_without_a_network(driver: Any, downloads: Path) ->
         assert together(turned)
         assert download(driver, downloads, "png").stat().st_size > 10_000
         assert console_errors(driver) == []
+
+
+def test_the_browser_mixes_the_states_that_python_computes(driver: Any) -> None:
+    """Eq. 1 as data.js mixes it, against the core's forward process."""
+    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP])
+    packed = services.forward_stage("mixed", clip, 30, Settings())
+    ready = pipeline.prepare(clip, services.models(), [30])
+    states = {name: pipeline.forward_traces(ready, 0, name) for name in ("supplement", "converging")}
+    expected = {
+        "standard": states["supplement"]["standard"],
+        "gmm": states["supplement"]["gmm"],
+        "other": states["converging"]["gmm"],
+    }
+    code = (
+        (ROOT / "app" / "stage" / "data.js").read_text(encoding="utf-8")
+        + """
+        const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0));
+        const mixed = unpack(bytes).arrays[arguments[1]];
+        return arguments[2].map((k) => Array.from(mixed.at(0, k)));
+    """
+    )
+    steps = [0, 1, 25, 50, 25]
+    data = base64.b64encode(packed).decode()
+    for name, trace in expected.items():
+        mixed = np.array(driver.execute_script(code, data, name, steps)).reshape(len(steps), 200, 17, 3)
+        np.testing.assert_allclose(mixed, to_plot_axes(trace.samples[0, steps]), atol=2e-6, err_msg=name)
 
 
 def test_a_link_opens_the_same_place(driver: Any, address: str) -> None:

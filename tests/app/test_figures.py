@@ -11,6 +11,7 @@ import torch
 
 from app.figures import compare, forward, overview, reverse, scenes
 from app.figures.payload import Bounds, StagePayload, to_plot_axes, unpack
+from diffpose_core.pipeline import ForwardParts
 from diffpose_core.structures import DiffusionTrace, InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gmm import PoseGMM
 
@@ -146,6 +147,32 @@ def test_forward_shows_both_schedules(view: scenes.ClipFrames) -> None:
     assert arrays["gmm_distance"][0] == pytest.approx(arrays["other_distance"][0])
     assert arrays["other_distance"][-1] < 0.2 * arrays["gmm_distance"][-1], "only the converging schedule arrives"
     assert {c["id"] for c in header["charts"]} == {"distance", "left", "joints", "broken"}
+
+
+def forward_parts(start: np.ndarray, samples: int, std: float) -> ForwardParts:
+    rng = np.random.default_rng(5)
+    mean, noise = rng.normal(0, std, (2, samples, 17, 3)).astype(np.float32)
+    return ForwardParts(start.astype(np.float32), mean, noise)
+
+
+def test_forward_sends_what_eq_1_mixes_and_it_unpacks_to_the_states(view: scenes.ClipFrames) -> None:
+    start = view.reference_cam[1]
+    parts = {"standard": forward_parts(start, 200, 1.0), "gmm": forward_parts(start, 200, 0.1)}
+    chosen = forward.ForwardRun.mixed("supplement", parts)
+    other = forward.ForwardRun.mixed("converging", {"gmm": parts["gmm"]})
+    gmm = gmm_around(start.astype(np.float64))
+    packed = forward.forward(view, chosen, other, gmm, np.zeros((5, 17, 3)))
+    header, arrays = unpack(packed)
+    for name, run, key in (("standard", chosen, "standard"), ("gmm", chosen, "gmm"), ("other", other, "gmm")):
+        assert header["arrays"][name]["axes"] == ["step", "sample", "joint", "xyz"]
+        np.testing.assert_allclose(arrays[name], to_plot_axes(run.traces[key].samples[0]), atol=2e-6)
+        np.testing.assert_allclose(arrays[f"{name}_one"], arrays[name][:, 0], atol=2e-6)
+    whole = {run.schedule: forward.ForwardRun(run.schedule, run.traces) for run in (chosen, other)}
+    states = forward.forward(view, whole["supplement"], whole["converging"], gmm, np.zeros((5, 17, 3)))
+    assert len(packed) < len(states) / 20, "sent once, not for every step"
+    same = unpack(states)[1]
+    for name, values in same.items():
+        np.testing.assert_allclose(arrays[name], values, atol=2e-6, err_msg=name)
 
 
 def test_compare_circles_counts_and_picks_by_number(view: scenes.ClipFrames) -> None:

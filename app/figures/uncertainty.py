@@ -289,7 +289,7 @@ def joint_study(study: JointStudy) -> bytes:
             "id": "depths",
             "kind": "depths",
             "title": "Depth of every joint (m from the hip)",
-            "help": "Filled: draws of H_K. Click a joint to choose it.",
+            "note": "Click a joint to take its confidence away instead.",
             "mixture": "depth_mixture",
             **depths,
         },

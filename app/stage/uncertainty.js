@@ -321,44 +321,38 @@ class SelectionPanel extends StillPanel {
 
 // ---- depth distributions ----
 
-/** What both charts of depth share: a title, a key, a canvas, and the horizontal axis in metres. */
-class DepthPlot {
-  constructor(stage, spec, host) {
-    this.stage = stage;
-    this.spec = spec;
-    this.root = element("figure", `dps-chart dps-${spec.kind}`, host);
-    this.root.dataset.chart = spec.id;
-    const head = element("figcaption", "", this.root);
-    this.title = element("span", "dps-chart-title", head);
-    this.key = element("span", "dps-chart-key", head);
-    this.canvas = element("canvas", "", this.root);
-  }
+/** What both charts of depth share: the horizontal axis in metres, which no timeline runs along. */
+class DepthPlot extends Chart {
+  get jumpable() { return false; }
+  get bins() { return this.stage.arrays[this.spec.draws].length("bin"); }
+  metres(z) { return this.left + ((this.width - this.right - this.left) * (z - this.spec.lo)) / (this.spec.hi - this.spec.lo); }
   draw() {
-    this.title.textContent = this.spec.title;
-    const { width, height } = this.canvas.getBoundingClientRect();
-    if (width >= 30) this.paint(fitCanvas(this.canvas, width, height), width, height);
+    if (!this.begin()) return;
+    this.context.textBaseline = "alphabetic";
+    depthAxis(this);
+    this.paint(this.context, (z) => this.metres(z), this.stage.theme);
   }
+  truth() { return this.spec.truth ? [{ label: "truth", colour: this.stage.theme.palette("red")[2], value: "" }] : []; }
 }
 
 /** Every joint's depth, a row each. */
 class DepthsChart extends DepthPlot {
-  constructor(stage, spec, host) {
-    super(stage, spec, host);
-    rich(element("span", "", element("span", "", this.key)), spec.help);
+  build() {
+    super.build();
+    this.left = 96;
     this.canvas.addEventListener("click", (event) => {
-      const box = this.canvas.getBoundingClientRect();
-      const row = Math.floor((event.clientY - box.top - 10) / this.rowHeight);
-      if (row >= 1 && row < JOINTS && row !== spec.joint) stage.askFor?.("pick", row);
+      const row = this.jointAt(event);
+      if (row && row !== this.spec.joint) this.stage.askFor?.("pick", row);
     });
   }
-  paint(context, width, height) {
-    const { stage, spec } = this;
-    const { theme } = stage;
-    const left = 96, right = width - 12, bottom = height - 22;
-    const row = (this.rowHeight = (bottom - 10) / JOINTS);
-    const bins = stage.arrays[spec.draws].length("bin");
-    const X = (z) => left + ((right - left) * (z - spec.lo)) / (spec.hi - spec.lo);
-    depthAxis(context, spec, X, 6, bottom, height, theme);
+  get rowHeight() { return (this.bottom - 10) / JOINTS; }
+  jointAt(event) {
+    const row = Math.floor((event.clientY - this.canvas.getBoundingClientRect().top - 10) / this.rowHeight);
+    return row >= 1 && row < JOINTS ? row : null;
+  }
+  paint(context, X, theme) {
+    const { stage, spec, bins } = this;
+    const row = this.rowHeight;
     const draws = stage.arrays[spec.draws].at(stage.frame, stage.step);
     const before = stage.arrays[spec.draws].at(stage.frame, 0);
     const truth = spec.truth ? stage.arrays[spec.truth].values : null;
@@ -385,9 +379,16 @@ class DepthsChart extends DepthPlot {
       context.font = `${chosen ? 700 : 500} 11px ui-sans-serif, system-ui, sans-serif`;
       context.fillStyle = chosen ? theme.text : theme.label;
       context.textAlign = "right";
-      context.textBaseline = "alphabetic";
-      context.fillText(jointLabel(j), left - 8, base - 1);
+      context.fillText(jointLabel(j), this.left - 8, base - 1);
     }
+    const moved = stage.step > 0 ? [{ label: "as detected", colour: theme.text, dash: "dash", value: "" }] : [];
+    this.setKey([{ label: "draws of H_K", colour: colours[SIDE[spec.joint]], value: "" }, ...moved, ...this.truth()]);
+    this.describe(`a row a joint, ${jointLabel(spec.joint)} is chosen`);
+  }
+  hover(event) {
+    const joint = this.context && this.jointAt(event);
+    this.tip.hidden = !joint || joint === this.spec.joint;
+    if (!this.tip.hidden) this.showTip(this.left, 10 + this.rowHeight * (joint + 1), `Click: take the ${jointLabel(joint)}'s confidence away`);
   }
 }
 
@@ -408,37 +409,35 @@ function tick(context, x, top, bottom, theme) {
   context.stroke();
 }
 
-function depthAxis(context, spec, X, top, bottom, height, theme) {
+function depthAxis(chart) {
+  const { context, spec, bottom, height, stage } = chart;
+  const X = (z) => chart.metres(z);
   const step = [0.1, 0.2, 0.5, 1].find((s) => (X(s) - X(0)) > 38) || 1;
-  context.strokeStyle = theme.floor;
+  context.strokeStyle = stage.theme.floor;
   context.lineWidth = 1;
-  context.font = "500 11px ui-sans-serif, system-ui, sans-serif";
-  context.fillStyle = theme.label;
+  context.fillStyle = stage.theme.label;
   context.textAlign = "center";
-  context.textBaseline = "alphabetic";
   for (let z = Math.ceil(spec.lo / step) * step; z <= spec.hi + 1e-9; z += step) {
-    context.beginPath(); context.moveTo(X(z), top); context.lineTo(X(z), bottom); context.stroke();
-    const text = number(+z.toFixed(2));
-    context.fillText(text, X(z), height - 7);
+    context.beginPath(); context.moveTo(X(z), chart.ceiling); context.lineTo(X(z), bottom); context.stroke();
+    context.fillText(number(+z.toFixed(2)), X(z), height - 7);
   }
 }
 
 /** One joint's depth: what was drawn from H_K, the fitted mixture, and the components that it is the sum of. */
 class DepthChart extends DepthPlot {
-  paint(context, width, height) {
-    const { stage, spec } = this;
-    const { theme } = stage;
-    const bins = stage.arrays[spec.draws].length("bin");
+  build() {
+    super.build();
+    this.left = 12;
+  }
+  paint(context, X, theme) {
+    const { stage, spec, bins, bottom, ceiling } = this;
     const of = (name, step) => stage.arrays[spec[name]].at(stage.frame, step).subarray(spec.joint * bins, (spec.joint + 1) * bins);
     const draws = of("draws", stage.step), mixture = of("mixture", stage.step);
     const parts = stage.arrays[spec.parts].at(stage.frame, stage.step);
-    const left = 12, right = width - 12, bottom = height - 22, top = 10;
-    const X = (z) => left + ((right - left) * (z - spec.lo)) / (spec.hi - spec.lo);
     const steps = stage.count("step");
     let peak = 1e-6;
     for (let s = 0; s < steps; s++) peak = Math.max(peak, ...of("draws", s), ...of("mixture", s));
-    const unit = (bottom - top) / (1.05 * peak);
-    depthAxis(context, spec, X, top, bottom, height, theme);
+    const unit = (bottom - ceiling) / (1.05 * peak);
     hill(context, draws, unit, X, bottom, spec);
     const side = theme.palette("sides")[SIDE[spec.joint]];
     context.fillStyle = withAlpha(side, 0.3);
@@ -454,17 +453,14 @@ class DepthChart extends DepthPlot {
     context.strokeStyle = theme.text;
     context.lineWidth = 2;
     context.stroke();
-    if (spec.truth) tick(context, X(stage.arrays[spec.truth].values[spec.joint]), top, bottom, theme);
-    this.key.replaceChildren();
-    const entries = [["draws of H_K", withAlpha(side, 0.5), 8], ["fitted mixture", theme.text, 3], [m > 1 ? `its ${m} components` : "its component", theme.palette("component0")[0], 2]];
-    if (spec.truth) entries.push(["truth", theme.palette("red")[2], 3]);
-    for (const [text, colour, thick] of entries) {
-      const entry = element("span", "", this.key);
-      const swatch = element("i", "", entry);
-      swatch.style.color = colour;
-      swatch.style.borderTopWidth = `${thick}px`;
-      rich(element("span", "", entry), text);
-    }
+    if (spec.truth) tick(context, X(stage.arrays[spec.truth].values[spec.joint]), ceiling, bottom, theme);
+    this.setKey([
+      { label: "draws of H_K", colour: withAlpha(side, 0.5), value: "" },
+      { label: "fitted mixture", colour: theme.text, value: "" },
+      { label: m > 1 ? `its ${m} components` : "its component", colour: theme.palette("component0")[0], value: "" },
+      ...this.truth(),
+    ]);
+    this.describe(`draws of H_K and the mixture of ${m} components that was fitted to them`);
   }
 }
 

@@ -247,7 +247,7 @@ class JointChart extends Chart {
     const { context, stage, spec } = this;
     this.drawAxes();
     const at = stage.index(this.axis);
-    const colours = stage.theme.palette("sides");
+    const colours = stage.theme.palette("sides"), inks = stage.theme.palette("names");
     const rows = Array.from({ length: this.count }, (_, i) => this.row(spec.array, i));
     const end = rows[this.count - 1];
     const entries = [];
@@ -269,7 +269,7 @@ class JointChart extends Chart {
     for (const j of order.slice(0, 3)) {
       const y = Math.max(this.Y(end[j]), lastY + 12);
       lastY = y;
-      context.fillStyle = colours[SIDE[j]];
+      context.fillStyle = inks[SIDE[j]];
       context.fillText(jointLabel(j), this.width - this.right + 6, y);
     }
     const widest = [...JOINT_ROWS].sort((a, b) => rows[at][b] - rows[at][a])[0];
@@ -314,7 +314,7 @@ class StripChart extends Chart {
     const w = this.cell;
     const rows = Array.from({ length: this.count }, (_, i) => this.row(spec.array, i));
     const settled = this.row(spec.settled, 0);
-    const colours = stage.theme.palette("sides");
+    const inks = stage.theme.palette("names");
     const ink = stage.theme.palette("heat")[2];
     const at = stage.index(this.axis);
     JOINT_ROWS.forEach((j, r) => {
@@ -326,7 +326,7 @@ class StripChart extends Chart {
         context.fillRect(this.left + i * w, y + 0.5, Math.max(1, w - (w > 16 ? 1 : 0)), tall - 1);
       }
       context.textAlign = "right";
-      context.fillStyle = colours[SIDE[j]];
+      context.fillStyle = inks[SIDE[j]];
       context.fillText(jointLabel(j), this.left - 7, y + tall / 2);
     });
     // From here on a joint stays within the limit of its place.
@@ -386,7 +386,7 @@ class BarChart extends Chart {
     this.ceiling = 2;
     const tall = (this.bottom - this.ceiling) / JOINT_ROWS.length;
     const X = (v) => this.left + ((this.width - this.left - this.right) * Math.min(v, this.top)) / this.top;
-    const colours = stage.theme.palette("sides");
+    const inks = stage.theme.palette("names");
     context.strokeStyle = stage.theme.floor;
     context.fillStyle = stage.theme.label;
     for (const f of [0, 0.5, 1]) {
@@ -400,7 +400,7 @@ class BarChart extends Chart {
     JOINT_ROWS.forEach((j, r) => {
       const y = this.ceiling + r * tall;
       context.textAlign = "right";
-      context.fillStyle = colours[SIDE[j]];
+      context.fillStyle = inks[SIDE[j]];
       context.fillText(jointLabel(j), this.left - 7, y + tall / 2);
       rows.forEach((row, s) => {
         const from = y + tall / 2 - (thick * rows.length) / 2 + s * thick;

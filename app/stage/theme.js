@@ -2,6 +2,7 @@
 
 const PALETTES = {
   sides: { light: ["#d06a05", "#5b6472", "#1f63d6"], dark: ["#ffa94d", "#aeb6c4", "#6aa5ff"] },
+  names: { light: ["#b85c04", "#5b6472", "#1f63d6"], dark: ["#ffa94d", "#aeb6c4", "#6aa5ff"] }, // sides, dark enough for small text
   teal: { light: ["#1f9a86", "#0b7a6b", "#0b7a6b"], dark: ["#7ce5d2", "#2ec4ad", "#2ec4ad"] },
   violet: { light: ["#8f70ee", "#6b43d8", "#6b43d8"], dark: ["#c8b6ff", "#9d7bff", "#9d7bff"] },
   red: { light: ["#ef6a6f", "#d42f36", "#d42f36"], dark: ["#ff9a9d", "#ff5c63", "#ff5c63"] },

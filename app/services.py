@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,10 +154,15 @@ def mixture_draws(ready: pipeline.Prepared) -> np.ndarray:
     return ready.view.to_cam(root_relative(drawn.unflatten(-1, (NUM_JOINTS, 3)))).numpy()
 
 
-def _joined(source: str, clip: PoseClip2D, picked: Lifted, blocks: Blocks | None) -> tuple[ClipFrames, Lifted]:
+def _joined(
+    source: str, clip: PoseClip2D, frame: int, blocks: Blocks | None, lift_one: Callable[[], Lifted]
+) -> tuple[ClipFrames, Lifted]:
     """The picked frame, which is computed first, and with it all frames of the blocks once they are there."""
-    lifted = picked if blocks is None else Lifted.merged([*blocks.parts, picked])
-    current = int(np.searchsorted(lifted.frames, picked.frames[0]))
+    parts = [] if blocks is None else blocks.parts
+    if not any(frame in part.frames for part in parts):
+        parts = [*parts, lift_one()]
+    lifted = Lifted.merged(parts)
+    current = int(np.searchsorted(lifted.frames, frame))
     return ClipFrames(clip, lifted.frames, lifted.baseline_cam, current, source, lifted.baseline), lifted
 
 
@@ -165,7 +172,7 @@ def overview_stage(
 ) -> bytes:
     """Packed data of the overview. views: names of the views that it may lead to. whole: all frames, not one."""
     blocks = spaced(source, _clip, settings, True) if whole else None
-    view, lifted = _joined(source, _clip, lift(source, _clip, (frame,), settings, True), blocks)
+    view, lifted = _joined(source, _clip, frame, blocks, lambda: lift(source, _clip, (frame,), settings, True))
     return overview.overview(view, lifted.trace, lifted.goal_cam, views)
 
 
@@ -194,7 +201,8 @@ def reverse_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
     traces = {}
     for name, context in (("context", True), ("no_context", False)):
         blocks = spaced(source, _clip, settings, context) if whole else None
-        view, lifted = _joined(source, _clip, lift(source, _clip, (frame,), settings, context), blocks)
+        one = partial(lift, source, _clip, (frame,), settings, context)
+        view, lifted = _joined(source, _clip, frame, blocks, one)
         traces[name] = lifted.trace
     return reverse.reverse(view, traces)
 
@@ -203,8 +211,9 @@ def reverse_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
 def compare_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings, overlaid: bool, whole: bool) -> bytes:
     """Packed data of the comparison. whole: the whole clip, not the picked frame alone."""
     blocks = whole_clip(source, _clip, settings) if whole else None
-    picked = lift(source, _clip, (frame,), settings, True).averaged()
-    view, lifted = _joined(source, _clip, picked, blocks)
+    view, lifted = _joined(
+        source, _clip, frame, blocks, lambda: lift(source, _clip, (frame,), settings, True).averaged()
+    )
     both = Compared.of(view, lifted.trace, lifted.expected_error)
     return compare.compare(view, both, settings.hypotheses, overlaid, whole)
 

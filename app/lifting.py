@@ -47,6 +47,12 @@ class Lifted:
         expected = np.concatenate(measured)[first] if len(measured) == len(parts) else None
         return cls(numbers, trace, baseline_cam, goal_cam, parts[0].baseline, expected)
 
+    @classmethod
+    def with_frame(cls, frame: int, parts: Sequence[Lifted], lift: Callable[[], Lifted]) -> Lifted:
+        """All parts, and a frame that may be missing from them: lift makes it then."""
+        known = any(frame in part.frames for part in parts)
+        return cls.merged(parts if known else [*parts, lift()])
+
     def averaged(self) -> Lifted:
         """The same with the mean of the hypotheses alone, to be kept for many frames."""
         mean = DiffusionTrace(self.trace.k, self.trace.samples.mean(2, keepdims=True))

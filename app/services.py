@@ -158,10 +158,7 @@ def _joined(
     source: str, clip: PoseClip2D, frame: int, blocks: Blocks | None, lift_one: Callable[[], Lifted]
 ) -> tuple[ClipFrames, Lifted]:
     """The picked frame, which is computed first, and with it all frames of the blocks once they are there."""
-    parts = [] if blocks is None else blocks.parts
-    if not any(frame in part.frames for part in parts):
-        parts = [*parts, lift_one()]
-    lifted = Lifted.merged(parts)
+    lifted = Lifted.with_frame(frame, [] if blocks is None else blocks.parts, lift_one)
     current = int(np.searchsorted(lifted.frames, frame))
     return ClipFrames(clip, lifted.frames, lifted.baseline_cam, current, source, lifted.baseline), lifted
 

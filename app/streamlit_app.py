@@ -34,15 +34,8 @@ h1 { letter-spacing: -.022em; font-size: 2.05rem !important; padding: 0 !importa
 h3 { letter-spacing: -.012em; padding: .1rem 0 .2rem !important; }
 .stLatex .katex-display { margin: .2rem 0; }
 .stLatex { overflow-x: auto; overflow-y: hidden; }
-/* A run leaves what stands there as it is until there is something new: nothing fades, nothing is pushed down. */
+/* What stands there does not fade while Python is busy: it stays until there is something new. */
 [data-testid=stElementContainer][data-stale=true] { opacity: 1 !important; transition: none !important; }
-[data-testid=stElementContainer]:has(> .stSpinner) {
-  height: 0; min-height: 0; margin-bottom: -1rem; overflow: visible; position: relative; z-index: 6;
-}
-.stSpinner {
-  width: fit-content; padding: .35rem .8rem; border-radius: 10px; border: 1px solid var(--st-border-color, #8884);
-  background: var(--st-background-color, Canvas);
-}
 .dps-lead { font-size: 1.04rem; max-width: 76rem; opacity: .86; margin: 0 0 .1rem; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding: 3.7rem .9rem 3rem; }

@@ -49,6 +49,27 @@ def test_controls_of_the_reverse_process_are_greyed_in_the_forward_view_and_keep
 
 
 @pytest.mark.usefixtures("trained_weights")
+def test_the_frames_beside_the_picked_one_are_computed_while_the_person_looks(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("this was to be there already")
+
+    app.session_state["view"] = "Forward"
+    app.session_state["seed"] = 77  # nothing that another test has computed
+    app.run()
+    ahead, frame = app.session_state["ahead"], app.session_state["frame"]
+    ahead._timer.join(60)
+    monkeypatch.setattr(services.pipeline, "forward_parts", refuse)
+    for beside in (frame + 1, frame - 1):
+        app.session_state["frame"] = beside
+        app.run()
+        assert not app.exception
+        assert not app.error
+    ahead.drop()
+
+
+@pytest.mark.usefixtures("trained_weights")
 def test_compare_lifts_the_whole_clip_and_shows_the_joints_in_a_table(
     app: AppTest, clip_file: Callable[..., bytes]
 ) -> None:

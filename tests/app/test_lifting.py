@@ -33,6 +33,21 @@ def test_parts_are_merged_in_order_and_each_frame_once() -> None:
     assert Lifted.merged([piece((4,)), uncalibrated]).expected_error is None
 
 
+def test_a_frame_is_lifted_only_where_no_part_has_it() -> None:
+    asked: list[int] = []
+
+    def lift() -> Lifted:
+        asked.append(3)
+        return piece((3,))
+
+    parts = [piece((4, 6)), piece((0, 2))]
+    assert Lifted.with_frame(4, parts, lift).frames.tolist() == [0, 2, 4, 6]
+    assert asked == []
+    assert Lifted.with_frame(3, parts, lift).frames.tolist() == [0, 2, 3, 4, 6]
+    assert Lifted.with_frame(3, [], lift).frames.tolist() == [3]
+    assert asked == [3, 3]
+
+
 def test_averaged_keeps_the_mean_of_the_hypotheses() -> None:
     mean = piece((1, 2)).averaged()
     assert mean.trace.samples.shape == (2, 3, 1, 17, 3)

@@ -120,19 +120,20 @@ def _table(group: dict[str, Any]) -> str:
 
 def page(report: dict[str, Any]) -> str:
     """The whole report as one HTML file that needs nothing else."""
-    p = report["provenance"]
+    p, clips = report["provenance"], report["clips"]
     seen = (
-        f"{html.escape(p['data'])}, every {p['stride']}th frame of {report['clips']} clips, four cameras each: "
-        f"{report['views']:,} views"
+        f"{html.escape(p['data'])}, every {p['stride']}th frame of {clips} clip{'s' * (clips > 1)}, four "
+        f"cameras each: {report['views']:,} views"
     )
+    intervals = "In brackets: 95 % bootstrap intervals over clips." if clips > 1 else "One clip has no interval."
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>DiffPose: ablations</title>",
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
         f"<style>{STYLE}</style><script>{get_plotlyjs()}</script>",
         "<h1>DiffPose: what each part brings</h1>",
         f"<p>One setting is changed at a time; the rest is GMM diffusion with f<sub>ST</sub>, five DDIM steps, five "
-        f"hypotheses, M = 5, N<sub>GMM</sub> = 1000, detected 2D. Errors in mm on {seen}. In brackets: 95 % bootstrap "
-        f"intervals over clips. A gain is how much lower an error is than the reference's, on the same views.</p>",
+        f"hypotheses, M = 5, N<sub>GMM</sub> = 1000, detected 2D. Errors in mm on {seen}. "
+        f"{intervals} A gain is how much lower an error is than the reference's, on the same views.</p>",
         f"<pre>{html.escape(p.get('command', ''))}</pre>",
     ]
     for group in report["groups"]:

@@ -174,7 +174,12 @@ def test_the_command_writes_a_page_that_stands_alone_and_a_table(data, tiny_weig
     assert command.main([*words, "--stride", "59", "--out", str(tmp_path / "one")]) == 0
     page = (tmp_path / "one" / "report.html").read_text()
     assert "<script src=" not in page and "http-equiv" not in page and str(data.parent) not in page
-    for text in ("DDIM steps", "motions.npz, every 59th frame of 1 clips", "diffpose train diffpose_k10", "8 views"):
+    for text in (
+        "DDIM steps",
+        "motions.npz, every 59th frame of 1 clip, four",
+        "diffpose train diffpose_k10",
+        "8 views",
+    ):
         assert text in page
     with (tmp_path / "one" / "ablations.csv").open(newline="") as file:
         table = list(csv.DictReader(file))

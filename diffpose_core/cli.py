@@ -297,6 +297,8 @@ def _lift(args: argparse.Namespace) -> int:
     except OSError as error:
         raise InvalidInput(f"{args.out}: can't be written ({error.strerror})") from error
     print(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each{scaled}")
+    if result.expected_error is not None:
+        print(f"expected error of a joint: {1000 * result.expected_error[:, 1:].mean():.0f} mm (docs/evidence.md)")
     if clip.pose3d_cam is not None:
         for label, pose in (("DiffPose", result.pose3d), (models.encoder.title, result.baseline)):
             distance = np.linalg.norm(pose - clip.pose3d_cam, axis=-1).mean()

@@ -11,6 +11,7 @@ from diffpose_core.cli import calibration_table, main
 from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.io.calibrations import calibration_path, read_calibration
+from diffpose_core.io.clips import save_clip
 from diffpose_core.pipeline import lift, load_models, scaled_to_stature
 from diffpose_core.structures import InvalidInput
 
@@ -134,6 +135,18 @@ def test_lift_says_what_error_to_expect_where_the_weights_were_calibrated(weight
     assert lift(walking_clip, models=tiny_models, **settings).expected_error is None
     assert lift(walking_clip, models=models, **settings | {"hypotheses": 1}).expected_error is None
     assert lift(walking_clip, models=models, context=False, **settings).expected_error is None
+
+
+def test_the_lift_command_says_and_writes_what_to_expect(weights, walking_clip, tmp_path, capsys):
+    clip, out = tmp_path / "clip.npz", tmp_path / "out.npz"
+    save_clip(walking_clip.frames(slice(3)), clip)
+    words = ["lift", str(clip), "-o", str(out), "--weights", str(weights), "--steps", "1", "--quiet"]
+    assert main([*words, "--hypotheses", "3"]) == 0
+    with np.load(out) as found:
+        mean = 1000 * found["expected_error"][:, 1:].mean()
+    assert f"expected error of a joint: {mean:.0f} mm" in capsys.readouterr().out
+    assert main([*words, "--hypotheses", "1"]) == 0
+    assert "expected" not in capsys.readouterr().out
 
 
 def test_a_calibration_of_other_weights_is_left_out(weights, tmp_path):

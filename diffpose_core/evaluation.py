@@ -59,7 +59,7 @@ def evaluation_clips(
 ) -> list[PoseClip2D]:
     """One motion clip as the benchmark's four cameras and its detector see it, whole, with the exact 3D.
 
-    exact_2d: every joint has one sharp mode at its exact place; which ones are hidden is said all the same.
+    exact_2d: every joint has one mode at its exact place; which ones are hidden is said all the same.
     """
     joints_world = motions.clip_world(clip)
     fps = float(motions.fps[clip])

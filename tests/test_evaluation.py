@@ -215,7 +215,7 @@ def test_velocities_are_of_consecutive_frames_only(tiny_models, monkeypatch):
         evaluate(OneClip(), tiny_models, consecutive=0)
 
 
-def test_exact_2d_is_one_sharp_mode_at_the_exact_place(data):
+def test_exact_2d_is_one_mode_at_the_exact_place(data):
     motions = load_mocap17(data)
     world = motions.clip_world(1)
     detected = evaluation_clips(motions, 1)
@@ -225,7 +225,9 @@ def test_exact_2d_is_one_sharp_mode_at_the_exact_place(data):
     for clip, seen, camera in zip(views, detected, evaluation_cameras(world[:, 0]), strict=True):
         px = camera.project(camera.to_cam(world.astype(np.float64)))
         assert np.allclose(clip.keypoints_px, px) and np.allclose(clip.mixture.argmax_px, px)
-        assert clip.mixture.weights.shape[-1] == 1 and clip.mixture.std_px.max() < 2 and (clip.confidence == 1).all()
+        assert clip.mixture.weights.shape[-1] == 1 and (clip.confidence == 1).all()
+        spread, usual = clip.mixture.std_px.mean(), np.sqrt(seen.mixture.variances_px2[:, :, 0])[~seen.hidden].mean()
+        assert 0.5 < spread / usual < 1.5, "about what the networks know of a joint that is seen"
         assert np.array_equal(clip.hidden, seen.hidden) and np.array_equal(clip.pose3d_cam, seen.pose3d_cam)
 
 

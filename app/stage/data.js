@@ -6,6 +6,14 @@ const PARENTS = [-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15];
 const SIDE = [1, 2, 2, 2, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 2, 2, 2]; // 0 left, 1 middle, 2 right
 const JOINTS = JOINT_NAMES.length;
 
+const LIMB_NAMES = { L: "left ", R: "right " };
+/** A joint's name in plain words: RFoot is "right foot". */
+function jointLabel(joint) {
+  const name = JOINT_NAMES[joint];
+  const side = /^[LR][A-Z]/.test(name) ? LIMB_NAMES[name[0]] : "";
+  return (side + (side ? name.slice(1) : name)).toLowerCase();
+}
+
 function unpack(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = String.fromCharCode(bytes[0], bytes[1], bytes[2], bytes[3]);

@@ -151,7 +151,7 @@ function paintScene(canvas, owner, layers, width, height, frame, step, furnish =
         const y = (-values[3 * j + 2]).toFixed(2);
         owner.targets.push({
           joint: j, x: screen[3 * j], y: screen[3 * j + 1],
-          text: `${layer.label}: ${JOINT_NAMES[j]}  x ${metres(0)}  y ${y}  z ${metres(1)} m`,
+          text: `${layer.label}: ${jointLabel(j)}  x ${metres(0)}  y ${y}  z ${metres(1)} m`,
         });
       }
     }
@@ -443,7 +443,7 @@ class ImagePanel extends FlatPanel {
       context.strokeStyle = isHidden ? colours[SIDE[j]] : stage.theme.halo;
       context.stroke();
       const state = !isHidden ? "" : confidence[j] > 0 ? ", hidden" : ", guessed";
-      this.targets.push({ x, y, text: `${JOINT_NAMES[j]}${state}: confidence ${confidence[j].toFixed(2)}` });
+      this.targets.push({ x, y, text: `${jointLabel(j)}${state}: confidence ${confidence[j].toFixed(2)}` });
     }
   }
   drawPlane(context, toX, toY, width, height, zoom) {

@@ -315,7 +315,7 @@ class Stage {
     this.jointPicker = element("select", "dps-select dps-joint", this.legend);
     this.jointPicker.title = "Draw a joint's way through all steps; a click on a joint in a scene does the same";
     this.jointPicker.setAttribute("aria-label", "Path of a joint through the steps");
-    for (const [value, name] of [["", "Path of a joint"], ...JOINT_NAMES.map((n, j) => [j, `Path: ${n}`])]) {
+    for (const [value, name] of [["", "Path of a joint"], ...JOINT_NAMES.map((_, j) => [j, `Path: ${jointLabel(j)}`])]) {
       element("option", "", this.jointPicker, name).value = value;
     }
     this.jointPicker.value = memory.joint ?? "";

@@ -1,13 +1,5 @@
 // What the uncertainty view adds: heatmaps before and after, ellipsoids, a mixture's components, depth distributions.
 
-const LIMB_NAMES = { L: "left ", R: "right " };
-/** A joint's name in plain words: RFoot is "right foot". */
-function jointLabel(joint) {
-  const name = JOINT_NAMES[joint];
-  const side = /^[LR][A-Z]/.test(name) ? LIMB_NAMES[name[0]] : "";
-  return (side + (side ? name.slice(1) : name)).toLowerCase();
-}
-
 // ---- ellipsoids ----
 
 /** The outline of a Gaussian at `sigma` standard deviations as the camera sees it: centre, half axes and angle in pixels.
@@ -78,7 +70,7 @@ LAYER_KINDS.ellipsoids = (panel, context, layer, projection, colours) => {
   }
   const values = stage.arrays[layer.array].at(stage.frame, stage.step);
   for (let j = 0; j < JOINTS; j++) {
-    if (now[j]) panel.targets.push({ x: now[j].x, y: now[j].y, text: `${JOINT_NAMES[j]}: ${stdText(panel, layer, j)}` });
+    if (now[j]) panel.targets.push({ x: now[j].x, y: now[j].y, text: `${jointLabel(j)}: ${stdText(panel, layer, j)}` });
   }
   if (layer.joint == null || !values) return;
   const before = ellipsoidsOf(panel, layer, projection, 0, 2)[layer.joint];
@@ -120,7 +112,7 @@ LAYER_KINDS.component = (panel, context, layer, projection, colours) => {
     const at = (i) => means[3 * j + i].toFixed(2);
     panel.targets.push({
       x: screen[3 * j], y: screen[3 * j + 1],
-      text: `Component ${layer.number}, ${JOINT_NAMES[j]}  x ${at(0)}  y ${(-means[3 * j + 2]).toFixed(2)}  z ${at(1)} m`,
+      text: `Component ${layer.number}, ${jointLabel(j)}  x ${at(0)}  y ${(-means[3 * j + 2]).toFixed(2)}  z ${at(1)} m`,
     });
   }
 };

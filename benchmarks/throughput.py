@@ -1,7 +1,9 @@
-"""How fast the core is, as rates and as ratios within one run: `python benchmarks/throughput.py`.
+"""How fast the core is, as rates and as ratios within one run: `python -m benchmarks.throughput`.
 
-Times the stages of `lift` on views of procedural motion, the batched GMM fit against scikit-learn's, and the networks
-against a large matrix product. Random weights do: speed does not depend on their values.
+Times the stages of `lift`, the networks against a large matrix product, the batched GMM fit against scikit-learn's, a
+training step against layers as the released code writes them, and how time and memory grow. Every time is the least of
+several, so that what else the machine does matters little. With --json and --docs it writes its report, and the table
+and the plot of docs/speed.md.
 """
 
 from __future__ import annotations
@@ -9,112 +11,517 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import resource
+import subprocess
+import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
-from diffpose_core.config import DenoiserConfig, GraformerConfig, UncertaintyConfig
-from diffpose_core.datasets.mocap17 import MotionSet
-from diffpose_core.datasets.procedural import procedural_dataset
-from diffpose_core.datasets.sampling import PoseSampler, seeded
-from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, Given
-from diffpose_core.models.graformer import Graformer
+from diffpose_core.config import UncertaintyConfig
+from diffpose_core.datasets.sampling import seeded
+from diffpose_core.io.clips import load_clip, save_clip
+from diffpose_core.models.denoiser import Denoiser, Given, has_fast_bfloat16, in_bfloat16
+from diffpose_core.models.layers import root_relative
+from diffpose_core.pipeline import Models, Prepared, lift, load_models, prepare, reverse_steps, reverse_traces
+from diffpose_core.skeleton import NUM_JOINTS, adjacency
+from diffpose_core.structures import PoseClip2D
+from diffpose_core.training import mean_joint_distance
 from diffpose_core.uncertainty.gmm import fit_gmm, fit_gmm_batch
-from diffpose_core.uncertainty.indeterminate import DepthResidual, sample_indeterminate
+from diffpose_core.uncertainty.indeterminate import sample_indeterminate
+
+ROOT = Path(__file__).resolve().parent.parent
+CLIP = ROOT / "assets" / "clips" / "walk-from-the-side.npz"
+BEGIN, END = "<!-- speed:begin -->", "<!-- speed:end -->"
+#: The paper's setting.
+STEPS, HYPOTHESES = 5, 5
+#: What a torch operation of inference is counted as.
+KINDS = {
+    "products with weights": ("addmm", "mm", "_linear_pointwise", "linear"),
+    "products of 17 x 17": ("bmm", "baddbmm", "_scaled_dot_product_flash_attention_for_cpu"),
+    "layer norms": ("native_layer_norm",),
+    "softmax and GELU": ("_softmax", "gelu"),
+    "copies": ("copy_", "cat", "clone"),
+    "sums and scalings": ("add", "add_", "mul", "mul_", "sub", "div"),
+}
 
 
-def median_seconds(run: Callable[[], object], repeats: int) -> float:
-    """Median wall time of a call after one call that is not counted."""
+#: Wall time, or with --cpu-time the processor's.
+CLOCKS = [time.perf_counter]
+
+
+def least(run: Callable[[], object], seconds: float) -> float:
+    """The shortest time of a call, of all that fit into `seconds` and at least three, after one not counted."""
     run()
-    times = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
+    clock = CLOCKS[-1]
+    best, end, count = float("inf"), time.perf_counter() + seconds, 0
+    while count < 3 or time.perf_counter() < end:
+        begin = clock()
         run()
-        times.append(time.perf_counter() - begin)
-    return sorted(times)[len(times) // 2]
+        best, count = min(best, clock() - begin), count + 1
+    return best
 
 
-def multiply_adds(network: torch.nn.Module, joints: int = 17) -> int:
-    """Multiply-adds of a pose in the network's linear layers."""
-    return sum(joints * m.in_features * m.out_features for m in network.modules() if isinstance(m, torch.nn.Linear))
+def matmul_rate(dtype: torch.dtype, seconds: float) -> float:
+    """Operations a second of a product of two 2048 x 2048 matrices."""
+    a, b = (torch.randn(2048, 2048).to(dtype) for _ in range(2))
+    return 2 * 2048**3 / least(lambda: a @ b, seconds)
+
+
+def multiply_adds(network: nn.Module) -> int:
+    """Multiply-adds of a pose in the linear layers of a network's blocks and heads."""
+    return sum(NUM_JOINTS * m.in_features * m.out_features for m in network.modules() if isinstance(m, nn.Linear))
+
+
+def per_step(network: Denoiser) -> int:
+    """Multiply-adds of one noisy pose at one step: the blocks and the output layer."""
+    return multiply_adds(network.blocks) + multiply_adds(network.head)
+
+
+def looped(clip: PoseClip2D, frames: int) -> PoseClip2D:
+    """The clip's frames over and over."""
+    order = np.arange(frames) % len(clip)
+    return replace(clip.frames(order), provenance={})
+
+
+def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dict[str, float]:
+    """Seconds of every stage of lifting `frames` frames together."""
+    config, numbers = UncertaintyConfig(), list(range(frames))
+    ready = prepare(clip, models, numbers, mixed_precision=False)
+    encoder, view, network = models.encoder, ready.view, models.pick()[1]
+
+    def reverse(ready: Prepared) -> None:
+        for _ in reverse_steps(ready, network, STEPS, HYPOTHESES, 0.0, 0):
+            pass
+
+    def draw() -> Tensor:
+        pose = ready.context.pose_view
+        return sample_indeterminate(view, pose, encoder.depth, config.num_samples, seeded("cpu", 0), True)
+
+    found = {
+        "encode": least(lambda: encoder.encode(view), seconds),
+        "reconcile and encode": least(lambda: encoder.encode_reconciled(view, ready.context), seconds),
+        "draw H_K": least(draw, seconds),
+        "draw H_K and fit": least(
+            lambda: encoder.indeterminate(view, ready.context, config, seeded("cpu", 0), shared_noise=True), seconds
+        ),
+        "prepare, all of the above": least(lambda: prepare(clip, models, numbers), seconds),
+        "reverse, float32": least(lambda: reverse(ready), seconds),
+        "reverse, bfloat16": least(lambda: reverse(replace(ready, mixed_precision=True)), seconds),
+    }
+    usual = found["reverse, bfloat16" if has_fast_bfloat16() else "reverse, float32"]
+    found["end to end"] = found["prepare, all of the above"] + usual
+    found["without the fit"] = found["end to end"] - found["draw H_K and fit"]
+    return found
+
+
+def random_given(network: Denoiser, poses: int) -> tuple[Tensor, Given]:
+    """A noisy pose and conditions of the right shapes: speed does not depend on their values."""
+    pose = root_relative(0.3 * torch.randn(poses, NUM_JOINTS, 3))
+    gmm, heatmaps = 0.1 * torch.rand(poses, NUM_JOINTS, 12), torch.randn(poses, NUM_JOINTS, 12)
+    features = torch.randn(poses, NUM_JOINTS, network.config.context_channels)
+    return pose + 0.05 * torch.randn_like(pose), Given(features, pose, gmm, heatmaps)
 
 
 @torch.no_grad()
-def measure(batch: int, repeats: int, steps: int = 5, hypotheses: int = 5) -> dict[str, float]:
-    """Poses a second of every stage at a batch size, at the paper's setting of 5 steps and 5 hypotheses."""
-    torch.manual_seed(0)
-    encoder = ContextEncoder(
-        Graformer(GraformerConfig()).eval(), DepthResidual(torch.eye(17), torch.full((17,), 0.003), torch.zeros(17))
-    )
-    denoiser = Denoiser(DenoiserConfig()).eval()
-    view = PoseSampler(procedural_dataset_motions(), 0.5).draw(batch, seeded("cpu", 0)).view
-    context = encoder.encode(view)
+def denoiser_shares(network: Denoiser, batches: list[int], seconds: float) -> dict[str, Any]:
+    """The share of the matmul rate that g reaches, by precision and batch, and where the rest of its time goes."""
+    report: dict[str, Any] = {}
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        g = network if dtype == torch.float32 else in_bfloat16(network)
+        rows = {}
+        for batch in batches:
+            x, given = random_given(network, batch)
+            known = g.know(given)
+            rate = matmul_rate(dtype, seconds / 4)
+            taken = least(lambda g=g, x=x, known=known: g.predict(x, 25, known), seconds)
+            rate = max(rate, matmul_rate(dtype, seconds / 4))
+            done = 2 * per_step(network) * batch / taken
+            rows[str(batch)] = {
+                "gflops": done / 1e9, "share": done / rate, "matmul_gflops": rate / 1e9, "ms": 1e3 * taken
+            }  # fmt: skip
+        x, given = random_given(network, 320)
+        known = g.know(given)
+        report[name] = {"batches": rows, "time": breakdown(lambda g=g, x=x, known=known: g.predict(x, 25, known))}
+    return report
+
+
+def breakdown(run: Callable[[], object], repeats: int = 10) -> dict[str, float]:
+    """Share of a call's time by kind of operation: the least self time of each operation over several calls."""
+    run()
+    best: list[tuple[str, float]] = []
+    for _ in range(repeats):
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+            run()
+        events = sorted(profiler.events(), key=lambda event: event.time_range.start)
+        row = [(event.name.split("::")[-1], float(event.self_cpu_time_total)) for event in events if "::" in event.name]
+        best = (
+            row
+            if len(row) != len(best)
+            else [min(pair, key=lambda item: item[1]) for pair in zip(best, row, strict=True)]
+        )
+    sums: Counter[str] = Counter()
+    for name, taken in best:
+        sums[next((kind for kind, names in KINDS.items() if name in names), "everything else")] += taken
+    return {kind: value / sums.total() for kind, value in sums.most_common()}
+
+
+def mixtures(ready: Prepared, seconds: float, seeds: int) -> dict[str, Any]:
+    """The batched fit against scikit-learn's on the same samples: time a pose, and mean log-likelihood over seeds."""
     config = UncertaintyConfig()
-    generator = seeded("cpu", 1)
-    samples = sample_indeterminate(view, context.pose_view, encoder.depth, config.num_samples, generator)
-    noisy = torch.randn(batch * hypotheses, 17, 3)
-    given = Given(
-        features=context.features.repeat_interleave(hypotheses, 0),
-        pose=context.pose_view.repeat_interleave(hypotheses, 0),
-        gmm=torch.randn(batch * hypotheses, 17, 12),
-        heatmaps=view.heatmap_features().repeat_interleave(hypotheses, 0),
-    )
+    samples = ready.samples_view.flatten(-2)
+    few = samples[:: max(1, len(samples) // 4)][:4]
 
-    def denoise() -> None:
-        for k in range(steps):
-            denoiser(noisy, torch.tensor(k + 1), given)
+    def fit(poses: Tensor, seed: int, iterations: int, tol: float) -> Any:
+        return fit_gmm_batch(poses, config.num_components, seeded("cpu", seed), iterations, tol, config.reg_covar)
 
-    seconds = {
-        "encoder": median_seconds(lambda: encoder.encode(view), repeats),
-        "draw H_K": median_seconds(
-            lambda: sample_indeterminate(view, context.pose_view, encoder.depth, config.num_samples, generator), repeats
-        ),
-        "fit GMM": median_seconds(
-            lambda: fit_gmm_batch(
-                samples.flatten(-2), config.num_components, generator, config.fit_iterations, reg_covar=config.reg_covar
-            ),
-            repeats,
-        ),
-        "denoise": median_seconds(denoise, repeats),
+    batched = least(lambda: fit(samples, 0, config.fit_iterations, 0.0), seconds) / len(samples)
+    to_the_end = least(lambda: fit(samples, 0, 100, 1e-3), seconds) / len(samples)
+    reference = least(lambda: fit_gmm(few[0].contiguous(), config.num_components), seconds)
+    exact = few.double()
+    likely = {
+        f"batched, {config.fit_iterations} iterations": [fit(few, s, config.fit_iterations, 0.0) for s in range(seeds)],
+        "batched, to the end": [fit(few, s, 100, 1e-3) for s in range(seeds)],
     }
-    rates = {f"{stage}, poses/s": batch / value for stage, value in seconds.items()}
-    rates["all, poses/s"] = batch / sum(seconds.values())
-    one = samples[0].flatten(-2)
-    reference = median_seconds(lambda: fit_gmm(one.numpy(), config.num_components, seed=0), 3)
-    rates["GMM fit, times scikit-learn's rate"] = reference / (seconds["fit GMM"] / batch)
-    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
-    matmul = 2 * 2048**3 / median_seconds(lambda: a @ b, 5)
-    work = 2.0 * multiply_adds(denoiser) * batch * hypotheses * steps
-    rates["denoiser, share of the matmul rate"] = work / seconds["denoise"] / matmul
-    return rates
+    scores = {
+        name: [float(gmm.to(dtype=torch.float64).log_prob(exact).mean()) for gmm in found]
+        for name, found in likely.items()
+    }
+    scores["scikit-learn"] = [
+        float(np.mean([float(fit_gmm(f, config.num_components, s).log_prob(f).mean()) for f in exact]))
+        for s in range(seeds)
+    ]
+    return {
+        "batched_ms_a_pose": 1e3 * batched,
+        "batched_to_the_end_ms_a_pose": 1e3 * to_the_end,
+        "scikit_learn_ms_a_pose": 1e3 * reference,
+        "times_as_fast": reference / batched,
+        "log_likelihood_nats": {name: {"mean": float(np.mean(v)), "seeds": v} for name, v in scores.items()},
+    }
 
 
-def procedural_dataset_motions() -> MotionSet:
-    """A small motion set that every clone can make."""
-    return MotionSet(**procedural_dataset(num_clips=20, seed=0))
+class ReferenceStyleConv(nn.Module):
+    """A Chebyshev graph convolution written as early GCN code does: the Laplacian and its polynomials are made again
+    in every call and applied to every pose by products of their own.
+    """
+
+    def __init__(self, channels: int, order: int = 2) -> None:
+        super().__init__()
+        self.linear = nn.ModuleList(nn.Linear(channels, channels, bias=not k) for k in range(order + 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        matrix = torch.from_numpy(adjacency()).to(x)
+        inverse = torch.diag(matrix.sum(1).rsqrt())
+        identity = torch.eye(len(matrix)).to(x)
+        laplacian = identity - inverse @ matrix @ inverse
+        basis = [identity, laplacian]
+        while len(basis) < len(self.linear):
+            basis.append(2 * laplacian @ basis[-1] - basis[-2])
+        mixed = torch.matmul(torch.stack(basis)[:, None].expand(-1, len(x), -1, -1), x[None])
+        return torch.stack([layer(part) for layer, part in zip(self.linear, mixed, strict=True)]).sum(0)
+
+
+class ReferenceStyle(nn.Module):
+    """A stand-in for the released denoiser's way of computing, not its code: separate projections of queries, keys and
+    values, two Chebyshev convolutions a block, a step embedding for every pose.
+    """
+
+    def __init__(self, channels: int, blocks: int = 3, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.embed, self.head = nn.Linear(3, channels), nn.Linear(channels, 3)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    **{name: nn.Linear(channels, channels) for name in ("query", "key", "value", "out")},
+                    **{name: ReferenceStyleConv(channels) for name in ("first", "second")},
+                    **{name: nn.LayerNorm(channels) for name in ("norm_1", "norm_2")},
+                }
+            )
+            for _ in range(blocks)
+        )
+
+    def forward(self, x: Tensor, k: Tensor) -> Tensor:
+        hidden: Tensor = self.embed(x)
+        width = hidden.shape[-1]
+        angles = k[:, None] * 1e4 ** (-torch.arange(0, width, 2) / width)
+        hidden = hidden + torch.cat([angles.sin(), angles.cos()], -1)[:, None]
+        for block in self.blocks:
+            normed = block["norm_1"](hidden)
+            query, key, value = (
+                block[name](normed).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+                for name in ("query", "key", "value")
+            )
+            scores = (query @ key.mT / query.shape[-1] ** 0.5).softmax(-1)
+            hidden = hidden + block["out"]((scores @ value).transpose(1, 2).flatten(2))
+            normed = block["first"](block["norm_2"](hidden)).relu()
+            hidden = hidden + block["second"](normed).relu()
+        output: Tensor = self.head(hidden)
+        return output
+
+
+def training(batch: int, seconds: float) -> dict[str, Any]:
+    """Poses a second of a training step, g's and that of a network of the released code's style and g's size."""
+    network = Denoiser(load_models().pick()[1].config).train()
+    ours = multiply_adds(network.blocks)
+    # 4 C^2 for attention, 3 C^2 for each of two convolutions of order 2, in three blocks.
+    channels = 4 * round((ours / (30 * NUM_JOINTS)) ** 0.5 / 4)
+    reference = ReferenceStyle(channels).train()
+    x, given = random_given(network, batch)
+    target, k = torch.zeros_like(x), torch.randint(1, 51, (batch,))
+
+    def step(module: nn.Module, forward: Callable[[], Tensor], mixed: bool) -> Callable[[], None]:
+        optimizer = torch.optim.Adam(module.parameters(), lr=1e-4)
+
+        def run() -> None:
+            optimizer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+                loss = mean_joint_distance(forward().float(), target)
+            loss.backward()
+            optimizer.step()
+
+        return run
+
+    rate = matmul_rate(torch.float32, seconds / 4)
+    taken = {
+        "g, float32": least(step(network, lambda: network(x, k, given), False), seconds),
+        "g, bfloat16": least(step(network, lambda: network(x, k, given), True), seconds),
+        "reference style, float32": least(step(reference, lambda: reference(x, k), False), seconds),
+    }
+    return {
+        "batch": batch,
+        "multiply_adds": {"g": ours, "reference style": multiply_adds(reference.blocks)},
+        "poses_a_second": {name: batch / value for name, value in taken.items()},
+        "times_as_fast": {name: taken["reference style, float32"] / value for name, value in taken.items()},
+        "share_of_matmul_float32": 6 * ours * batch / taken["g, float32"] / rate,
+    }
+
+
+def growth(clip: PoseClip2D, models: Models, seconds: float) -> dict[str, list[tuple[int, float]]]:
+    """Seconds of lifting against the number of frames, and of the reverse process against hypotheses and steps."""
+    network = models.pick()[1]
+    ready = prepare(clip, models, list(range(16)))
+
+    def reverse(steps: int, hypotheses: int) -> None:
+        for _ in reverse_steps(ready, network, steps, hypotheses, 0.0, 0):
+            pass
+
+    return {
+        "frames": [
+            (n, least(lambda n=n: lift(looped(clip, n), models=models), seconds / 4)) for n in (64, 128, 256, 512)
+        ],
+        "hypotheses": [(n, least(lambda n=n: reverse(STEPS, n), seconds / 4)) for n in (1, 5, 10, 20, 40)],
+        "steps": [(n, least(lambda n=n: reverse(n, HYPOTHESES), seconds / 4)) for n in (1, 5, 10, 25, 50)],
+    }
+
+
+def opening(models: Models, frames: int, seconds: float) -> dict[str, float]:
+    """Seconds from a file to what the first 3D picture needs, and to whole reverse traces with and without f_ST."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.npz"
+        save_clip(looped(load_clip(CLIP), frames), path)
+
+        def first() -> None:
+            reverse_traces(prepare(load_clip(path), models, [0]), models, STEPS, HYPOTHESES)
+
+        def whole() -> None:
+            reverse_traces(prepare(load_clip(path), models), models, STEPS, HYPOTHESES)
+
+        return {"frames": frames, "first picture": least(first, seconds), "whole traces": least(whole, seconds)}
+
+
+def long_clip(frames: int, threads: int) -> dict[str, float]:
+    """Peak memory and time of lifting a long clip, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.throughput", "--lift-only", str(frames), "--threads", str(threads)]
+    command += ["--cpu-time"] * (len(CLOCKS) > 1)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def _lift_only(frames: int) -> None:
+    clip = looped(load_clip(CLIP), frames)
+    begin = CLOCKS[-1]()
+    lift(clip, keep_hypotheses=False)
+    seconds = CLOCKS[-1]() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"frames": frames, "seconds": seconds, "peak_gb": peak / 1e9}))
+
+
+def machine(threads: int) -> dict[str, str]:
+    """Processor, torch, commit and command."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = names[0] if names else name
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT)
+    return {
+        "processor": f"{name}, {threads} thread{'s' * (threads > 1)}"
+        f"{', AMX' if torch.cpu._is_amx_tile_supported() else ''}{', processor time' if len(CLOCKS) > 1 else ''}",
+        "torch": torch.__version__,
+        "commit": commit.stdout.strip() or "unknown",
+        "command": " ".join(["python -m benchmarks.throughput", *sys.argv[1:]]),
+    }
+
+
+def _stages_table(found: dict[str, dict[str, float]]) -> list[str]:
+    batches = list(found)
+    lines = ["| milliseconds | " + " | ".join(f"batch {batch}" for batch in batches) + " |"]
+    lines.append("| --- |" + " ---: |" * len(batches))
+    for stage in found[batches[0]]:
+        cells = (f"{1e3 * found[batch][stage]:.1f}" for batch in batches)
+        lines.append(f"| {stage} | " + " | ".join(cells) + " |")
+    for stage in ("end to end", "without the fit"):
+        cells = (f"**{int(batch) / found[batch][stage]:.0f}**" for batch in batches)
+        lines.append(f"| poses a second, {stage} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _denoiser_text(found: dict[str, Any]) -> list[str]:
+    lines = ["| g | GFLOP/s | a matmul's | share |", "| --- | ---: | ---: | ---: |"]
+    for name, part in found.items():
+        for batch, row in part["batches"].items():
+            cells = f"{row['gflops']:.0f} | {row['matmul_gflops']:.0f} | {row['share']:.0%}"
+            lines.append(f"| {name}, {batch} noisy poses | {cells} |")
+    for name, part in found.items():
+        shares = ", ".join(f"{kind} {share:.0%}" for kind, share in part["time"].items())
+        lines += ["", f"Where g's time goes in {name}, at 320 noisy poses: {shares}."]
+    return lines
+
+
+def _gmm_text(found: dict[str, Any]) -> list[str]:
+    scores = ", ".join(f"{name} {v['mean']:.2f}" for name, v in found["log_likelihood_nats"].items())
+    ours, theirs = found["batched_ms_a_pose"], found["scikit_learn_ms_a_pose"]
+    return [
+        f"GMM fit: {ours:.2f} ms a pose ({found['batched_to_the_end_ms_a_pose']:.1f} to the end), scikit-learn "
+        f"{theirs:.0f} ms, {found['times_as_fast']:.0f} times as long. Mean log-likelihood of the samples over seeds: "
+        f"{scores} nats."
+    ]
+
+
+def _training_text(found: dict[str, Any]) -> list[str]:
+    rates, times, sizes = found["poses_a_second"], found["times_as_fast"], found["multiply_adds"]
+    listed = ", ".join(f"{name} {rate:.0f} ({times[name]:.1f})" for name, rate in rates.items())
+    return [
+        f"Training step at batch {found['batch']}, poses a second: {listed}. In brackets: times the reference style's, "
+        f"whose blocks have {sizes['reference style']:,} multiply-adds a pose against {sizes['g']:,}. In float32 g "
+        f"reaches {found['share_of_matmul_float32']:.0%} of the matmul rate."
+    ]
+
+
+def _opening_text(found: dict[str, float]) -> list[str]:
+    return [
+        f"A clip of {found['frames']} frames: {found['first picture']:.2f} s from the file to what the first 3D "
+        f"picture needs, {found['whole traces']:.2f} s to whole reverse traces with and without f_ST."
+    ]
+
+
+def _long_text(found: dict[str, float]) -> list[str]:
+    return [
+        f"A clip of {found['frames']:,} frames through `lift`: {found['seconds']:.0f} s, "
+        f"{found['peak_gb']:.2f} GB at most."
+    ]
+
+
+def tables(report: dict[str, Any]) -> list[str]:
+    """The report for people, Markdown."""
+    m = report["machine"]
+    lines = [f"{m['processor']}, torch {m['torch']}, commit {m['commit']}, `{m['command']}`."]
+    texts = {
+        "stages": _stages_table, "denoiser": _denoiser_text, "gmm": _gmm_text, "training": _training_text,
+        "opening": _opening_text, "long": _long_text,
+    }  # fmt: skip
+    for name, text in texts.items():
+        if name in report:
+            lines += ["", *text(report[name])]
+    return lines
+
+
+def plot(curves: dict[str, list[tuple[int, float]]]) -> str:
+    """Time against frames, hypotheses and steps side by side, an SVG picture."""
+    width, height, left, bottom = 240, 150, 50, 30
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {3 * (width + 20)} {height + 20}" '
+             'font-family="sans-serif" font-size="11" fill="#777">']  # fmt: skip
+    for number, (name, points) in enumerate(curves.items()):
+        x0, y0 = number * (width + 20) + left, height - bottom
+        right, top = max(n for n, _ in points), max(s for _, s in points)
+        places = [(x0 + (width - left) * n / right, y0 - (y0 - 20) * s / top) for n, s in points]
+        parts.append(f'<path d="M{x0} 20V{y0}H{x0 + width - left}" fill="none" stroke="#999"/>')
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in [(x0, y0), *places])
+        parts.append(f'<path d="M{path}" fill="none" stroke="#2f7ed8" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#2f7ed8"/>' for x, y in places]
+        parts += [f'<text x="{x:.1f}" y="{y0 + 14}" text-anchor="middle">{n}</text>'
+                  for (x, _), (n, _) in zip(places[-3:], points[-3:], strict=True)]  # fmt: skip
+        parts.append(f'<text x="{x0 + (width - left) / 2}" y="{y0 + 28}" text-anchor="middle">{name}</text>')
+        parts.append(f'<text x="{x0 - 4}" y="24" text-anchor="end">{top:.2f} s</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+SECTIONS = ("stages", "denoiser", "gmm", "training", "opening", "growth", "long")
 
 
 def main() -> None:
-    """Print the rates at the given batch sizes."""
+    """Measure, print, and write what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="parts of the report")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 64], help="frames together in the stages")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--seconds", type=float, default=4.0, help="time for every figure")
+    parser.add_argument("--frames", type=int, default=10_000, help="length of the long clip")
+    parser.add_argument("--training-batch", type=int, default=1024)
+    parser.add_argument("--seeds", type=int, default=5, help="of the mixture fits")
+    parser.add_argument("--json", help="where to write the report")
+    parser.add_argument("--docs", help="Markdown file whose marked part is replaced; the plot goes beside it")
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="the processor's time, not the clock's: for one thread on a busy machine",
+    )
+    parser.add_argument("--lift-only", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    results = {f"batch {size}": measure(size, args.repeats) for size in args.batch}
-    machine = f"{platform.processor() or platform.machine()}, {args.threads} threads, torch {torch.__version__}"
-    if args.json:
-        print(json.dumps({"machine": machine, **results}, indent=1))
+    if args.cpu_time:
+        CLOCKS.append(time.process_time)
+    if args.lift_only:
+        _lift_only(args.lift_only)
         return
-    print(machine)
-    for batch, rates in results.items():
-        print(f"\n{batch}")
-        for stage, value in rates.items():
-            print(f"  {stage:38s} {value:10.2f}")
+    torch.manual_seed(0)
+    clip, models, seconds = load_clip(CLIP), load_models(), args.seconds
+    network = models.pick()[1]
+    work: dict[str, Callable[[], Any]] = {
+        "stages": lambda: {str(batch): stages(looped(clip, batch), models, batch, seconds) for batch in args.batch},
+        "denoiser": lambda: denoiser_shares(network, [64, 320, 1024], seconds),
+        "gmm": lambda: mixtures(prepare(clip, models, list(range(64))), seconds, args.seeds),
+        "training": lambda: training(args.training_batch, seconds),
+        "opening": lambda: opening(models, 100, seconds),
+        "growth": lambda: growth(clip, models, seconds),
+        "long": lambda: long_clip(args.frames, args.threads),
+    }
+    report: dict[str, Any] = {"machine": machine(args.threads)}
+    for name in SECTIONS:
+        if name in args.only:
+            report[name] = work[name]()
+    lines = tables(report)
+    print("\n".join(lines))
+    if args.json:
+        Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
+    if args.docs:
+        page = Path(args.docs)
+        if "growth" in report:
+            page.with_suffix(".svg").write_text(plot(report["growth"]))
+            lines += ["", f"![Time against frames, hypotheses and steps]({page.with_suffix('.svg').name})"]
+        before, _, rest = page.read_text().partition(BEGIN)
+        page.write_text("\n".join([before + BEGIN, *lines, END]) + rest.partition(END)[2])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ def people(count=3, seed=0):
     stds = torch.full_like(means, 0.05)
     weights = torch.tensor([0.6, 0.4], dtype=torch.float64).expand(count, 17, 2)
     unknown = torch.full((count,), float("nan"), dtype=torch.float64)
-    return pose, View(weights, means, stds, first, unknown, torch.eye(3, dtype=torch.float64).expand(count, 3, 3))
+    turn, size = torch.eye(3, dtype=torch.float64).expand(count, 3, 3), torch.ones_like(unknown)
+    return pose, View(weights, means, stds, first, unknown, size, turn)
 
 
 def test_the_density_is_that_of_the_mixture_at_the_projected_place():

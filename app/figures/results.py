@@ -279,7 +279,7 @@ def reliability(report: CalibrationReport) -> dict[str, Any]:
         ],
         "rows": rows,
         "joined": False,
-        "span": 6,
+        "span": 7,
     }
 
 
@@ -305,7 +305,7 @@ def expected_by_tenth(report: CalibrationReport) -> dict[str, Any]:
         for number, tenth in enumerate(report.content["expected_error"]["deciles"])
     ]
     note = "All joints of all test views, sorted by the error that is expected of them without the truth."
-    return _two_errors("Expected and observed error", note, rows, 6)
+    return _two_errors("Expected and observed error", note, rows, 5)
 
 
 def expected_by_joint(report: CalibrationReport) -> dict[str, Any]:
@@ -313,7 +313,7 @@ def expected_by_joint(report: CalibrationReport) -> dict[str, Any]:
     joints = report.content["expected_error"]["by_joint"]
     rows = [{"label": name, "values": [row["expected_mm"], row["observed_mm"]]} for name, row in joints.items()]
     rows.sort(key=lambda row: -row["values"][1])
-    return _two_errors("Expected and observed error by joint", "The hip is the origin and never errs.", rows, 6)
+    return _two_errors("Expected and observed error by joint", "The hip is the origin and never errs.", rows, 7)
 
 
 def truth_among_hypotheses(report: CalibrationReport) -> dict[str, Any]:
@@ -332,5 +332,5 @@ def truth_among_hypotheses(report: CalibrationReport) -> dict[str, Any]:
         "title": f"The truth lies outside of all {count} hypotheses",
         "unit": "% of joints and axes",
         "rows": rows,
-        "span": 6,
+        "span": 5,
     }

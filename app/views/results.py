@@ -217,9 +217,9 @@ def _calibration() -> None:
     board(
         [
             figures.reliability(report),
-            figures.truth_among_hypotheses(report),
             figures.expected_by_tenth(report),
             figures.expected_by_joint(report),
+            figures.truth_among_hypotheses(report),
         ],
         key="calibration",
     )

@@ -173,7 +173,7 @@ class Prepared:
 
 
 def clip_view(clip: PoseClip2D, frames: np.ndarray) -> View:
-    """What the networks see of a clip's frames."""
+    """What the networks see of a clip's frames: spreads as far as they have met them (`View.within_reach`)."""
     mixture = clip_mixture(clip.frames(frames))
     intrinsics = None
     if clip.intrinsics is not None:
@@ -182,7 +182,7 @@ def clip_view(clip: PoseClip2D, frames: np.ndarray) -> View:
     arrays = (mixture.weights, mixture.means_px, mixture.variances_px2)
     # In double precision, so that where in the image the person is does not show in the last digits either.
     weights, means, variances = (torch.from_numpy(np.ascontiguousarray(a, dtype=np.float64)) for a in arrays)
-    return normalise_view(weights, means, variances, intrinsics).float()
+    return normalise_view(weights, means, variances, intrinsics).float().within_reach()
 
 
 def _frame_numbers(clip: PoseClip2D, frames: Sequence[int] | np.ndarray | None) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput, PoseMixture
-from diffpose_core.uncertainty.mixtures import LOST_STD, mixture_of_spread, relative_std
+from diffpose_core.uncertainty.mixtures import LOST_STD, levelled_std, mixture_of_spread
 
 #: After this many seconds unseen, a joint's spread has grown to 1 - 1/e of what it is for a joint never seen. That is
 #: about a third more than the guesses' root mean square error on Mocap-17's training motions (0.06 of the person's size
@@ -40,7 +40,7 @@ def fill_gaps(keypoints_px: np.ndarray, confidence: np.ndarray, fps: float) -> t
     if not seen.any():
         raise InvalidInput("every joint of every frame is missing: there is nothing to lift")
     points = np.where(seen[..., None], keypoints_px, 0.0).astype(np.float64)
-    filled, relative = points.copy(), relative_std(confidence)
+    filled, relative = points.copy(), levelled_std(confidence)
     for joint in range(NUM_JOINTS):
         if seen[:, joint].any():
             _fill_joint(joint, points, seen, filled, relative, fps)

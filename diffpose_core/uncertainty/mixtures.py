@@ -8,15 +8,12 @@ import numpy as np
 
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
+from diffpose_core.uncertainty.view import MEAN_STD
 
 #: Spread of a joint relative to the person's size (root mean square distance of the joints from their centre): at full
 #: confidence, and for a joint of which nothing is known.
 SURE_STD = 0.035
 LOST_STD = 0.6
-#: ... and of a joint whose place is the exact one: about as wide as the simulated detector's single modes are in the
-#: median. Networks take a spread at its word, and no denoiser has learnt from poses whose joints are all surer than it:
-#: on the validation split the shipped one errs by 28 mm with 0.045, by 50 mm with 0.03 and by 148 mm with 0.005.
-EXACT_STD = 0.045
 _HALF_STD = 0.12
 
 
@@ -34,12 +31,23 @@ def relative_std(confidence: np.ndarray) -> np.ndarray:
     return np.clip(_HALF_STD * np.sqrt(np.maximum(1.0 / c**2 - 1.0, 0.0)), SURE_STD, LOST_STD)
 
 
+def levelled_std(confidence: np.ndarray) -> np.ndarray:
+    """`relative_std` of joints beside the others of their pose, (F, J) -> (F, J).
+
+    Confidences of different detectors can't be compared. So what a pose's seen joints (confidence above 0) have is
+    brought to a mean of MEAN_STD; one that wasn't seen has LOST_STD.
+    """
+    relative, seen = relative_std(confidence), confidence > 0
+    mean = (relative * seen).sum(1, keepdims=True) / np.maximum(seen.sum(1, keepdims=True), 1)
+    return np.where(seen, relative * (MEAN_STD / np.maximum(mean, SURE_STD)), relative)
+
+
 def mixture_from_confidence(keypoints_px: np.ndarray, confidence: np.ndarray) -> PoseMixture:
-    """One mode a joint, the wider the less confident the detector is (`relative_std`).
+    """One mode a joint, the wider the less confident the detector is of it than of the others (`levelled_std`).
 
     keypoints_px: (F, J, 2). confidence: (F, J) in [0, 1].
     """
-    return mixture_of_spread(keypoints_px, relative_std(confidence))
+    return mixture_of_spread(keypoints_px, levelled_std(confidence))
 
 
 def mixture_of_spread(keypoints_px: np.ndarray, relative: np.ndarray) -> PoseMixture:
@@ -50,8 +58,10 @@ def mixture_of_spread(keypoints_px: np.ndarray, relative: np.ndarray) -> PoseMix
 
 
 def exact_mixture(keypoints_px: np.ndarray) -> PoseMixture:
-    """One mode a joint at its place, for poses (F, J, 2) that are no detector's but the truth; see `EXACT_STD`."""
-    return mixture_of_spread(keypoints_px, np.full(keypoints_px.shape[:2], EXACT_STD))
+    """One mode a joint at its place, for poses (F, J, 2) that are no detector's but the truth. Not a sharp one, which
+    no denoiser has seen: see `MEAN_STD`.
+    """
+    return mixture_of_spread(keypoints_px, np.full(keypoints_px.shape[:2], MEAN_STD))
 
 
 def clip_mixture(clip: PoseClip2D) -> PoseMixture:
@@ -60,7 +70,7 @@ def clip_mixture(clip: PoseClip2D) -> PoseMixture:
 
 
 def falling_confidence(confidence: float, count: int) -> np.ndarray:
-    """Confidences from a joint's own down to 0 whose spreads, as `mixture_from_confidence` gives them, grow evenly.
+    """Confidences from a joint's own down to 0 whose spreads (`relative_std`) grow evenly.
 
     confidence: the joint's own, in [0, 1]. count: how many, at least 2. Returns (count,), the last one 0.
     Raises InvalidInput on a confidence or a count out of range.
@@ -78,7 +88,7 @@ def less_sure(clip: PoseClip2D, joint: int, confidence: np.ndarray | float) -> P
 
     joint: its number. confidence: what is left of the joint's confidence, in [0, 1], one number or one a frame, (F,);
     0 stands for a joint of which nothing is known. Where that is below the clip's own confidence, every mode of the
-    joint's mixture gets at least the spread that `mixture_from_confidence` gives it. Places and weights stay, and no
+    joint's mixture gets at least the spread `relative_std`. Places and weights stay, and no
     joint gets surer. Raises InvalidInput on a joint or a confidence out of range.
     """
     if not 0 <= joint < NUM_JOINTS:
@@ -93,6 +103,6 @@ def less_sure(clip: PoseClip2D, joint: int, confidence: np.ndarray | float) -> P
     confidences[:, joint] = np.where(lower, wanted, confidences[:, joint])
     mixture = clip_mixture(clip)
     variances = mixture.variances_px2.copy()
-    least = mixture_from_confidence(clip.keypoints_px, confidences).variances_px2[:, joint]
+    least = np.square(relative_std(confidences[:, joint]) * person_size_px(clip.keypoints_px))[:, None, None]
     variances[lower, joint] = np.maximum(variances[lower, joint], least[lower])
     return replace(clip, confidence=confidences, mixture=PoseMixture(mixture.weights, mixture.means_px, variances))

@@ -6,11 +6,14 @@ import pytest
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.mixtures import (
     LOST_STD,
+    MEAN_STD,
     SURE_STD,
     clip_mixture,
     falling_confidence,
     less_sure,
     mixture_from_confidence,
+    person_size_px,
+    relative_std,
 )
 
 
@@ -19,15 +22,23 @@ def keypoints(frames=3, size=100.0):
 
 
 def test_less_confident_is_wider_between_two_bounds():
-    points = keypoints(1)
-    size = np.sqrt(np.square(points - points.mean(1, keepdims=True)).sum(-1).mean())
-    stds = []
-    for confidence in (1.0, 0.95, 0.8, 0.5, 0.3, 0.0):
-        mixture = mixture_from_confidence(points, np.full((1, 17), confidence))
-        assert np.allclose(mixture.std_px, mixture.std_px[0, 0, 0], rtol=1e-3), "alike in u and v and for every joint"
-        stds.append(float(np.sqrt(mixture.variances_px2[0, 0, 0, 0])) / size)
+    stds = relative_std(np.array([1.0, 0.95, 0.8, 0.5, 0.3, 0.0]))
     assert np.all(np.diff(stds) > 0)
     assert np.isclose(stds[0], SURE_STD) and np.isclose(stds[-1], LOST_STD)
+
+
+def test_a_joint_is_as_wide_as_it_is_less_sure_than_the_others_whatever_the_detectors_level():
+    points = keypoints(1)
+    size = np.sqrt(np.square(points - points.mean(1, keepdims=True)).sum(-1).mean())
+    for level in (1.0, 0.95, 0.7, 0.3):
+        mixture = mixture_from_confidence(points, np.full((1, 17), level))
+        assert np.allclose(mixture.std_px / size, MEAN_STD, rtol=1e-3), "all alike, in u and v"
+    confidence = np.full((1, 17), 0.9)
+    confidence[0, 13], confidence[0, 16] = 0.5, 0.0
+    stds = np.sqrt(mixture_from_confidence(points, confidence).variances_px2[0, :, 0, 0]) / size
+    assert np.isclose(np.delete(stds, 16).mean(), MEAN_STD), "over the joints that were seen"
+    assert np.isclose(stds[13] / stds[0], relative_std(np.array(0.5)) / relative_std(np.array(0.9)))
+    assert np.isclose(stds[16], LOST_STD), "of the others nothing is known"
 
 
 def test_the_centre_is_the_keypoint_and_the_spread_grows_with_the_person():
@@ -91,10 +102,11 @@ def test_a_joint_never_gets_surer():
 def test_a_clip_without_mixtures_can_be_less_sure():
     points = keypoints()
     bare = PoseClip2D("bare", points, np.full((3, 17), 0.9), 1000, 1000, 30.0)
-    expected = bare.confidence.copy()
-    expected[:, 6] = 0.2
-    changed = less_sure(bare, 6, 0.2)
-    assert np.allclose(changed.mixture.variances_px2, mixture_from_confidence(points, expected).variances_px2)
+    changed, before = less_sure(bare, 6, 0.2), clip_mixture(bare)
+    stds = np.sqrt(changed.mixture.variances_px2[:, 6, 0, 0])
+    assert np.allclose(stds, relative_std(np.array(0.2)) * person_size_px(points))
+    others = np.arange(17) != 6
+    assert np.array_equal(changed.mixture.variances_px2[:, others], before.variances_px2[:, others])
 
 
 @pytest.mark.parametrize(
@@ -117,9 +129,7 @@ def test_falling_confidence_makes_spreads_that_grow_evenly(own):
     levels = falling_confidence(own, 6)
     assert levels[0] == own and levels[-1] == 0
     assert np.all(np.diff(levels) < 0)
-    points = np.repeat(keypoints(1), 6, axis=0)
-    mixture = mixture_from_confidence(points, np.repeat(levels[:, None], 17, axis=1))
-    stds = np.sqrt(mixture.variances_px2[1:, 3, 0, 0])
+    stds = relative_std(levels)[1:]
     assert np.allclose(np.diff(stds), np.diff(stds)[0], rtol=1e-3)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from diffpose_core.camera import project, rotation_to_axis
-from diffpose_core.uncertainty.view import normalise_view
+from diffpose_core.uncertainty.view import MEAN_STD, WIDEST_STD, normalise_view
 
 
 def mixtures(batch=3, modes=3, seed=0):
@@ -33,6 +33,20 @@ def test_without_a_camera_place_and_size_in_the_image_do_not_show():
     assert_same_view(view, moved, atol=1e-9)
     assert bool(view.plane_unit.isnan().all())
     assert torch.equal(view.rotation, torch.eye(3, dtype=torch.float64).expand(3, 3, 3))
+
+
+def test_spreads_that_no_network_has_met_are_brought_within_reach():
+    weights, means, variances = mixtures(batch=3, modes=1)
+    size = normalise_view(weights, means, variances, None).size
+    variances = (0.05 * size)[:, None, None, None].square().expand_as(variances).clone()
+    variances[1, 13], variances[2, [4, 5, 6]] = 0.15**2 * size[1] ** 2, 0.6**2 * size[2] ** 2
+    view = normalise_view(weights, means, variances, None)
+    near = view.within_reach()
+    assert torch.equal(near.stds_norm[:2], view.stds_norm[:2]), "frames without a very wide mode stay as they are"
+    spread = near.stds_norm[2, :, 0, 0]
+    assert torch.allclose(spread.mean(), torch.tensor(MEAN_STD, dtype=spread.dtype))
+    assert torch.allclose(spread[[4, 5, 6]] / spread[0], torch.tensor(WIDEST_STD / 0.05, dtype=spread.dtype))
+    assert torch.equal(near.pose_norm, view.pose_norm)
 
 
 def test_the_hip_is_the_origin_and_the_size_is_one():

@@ -124,7 +124,7 @@ def groups() -> tuple[Group, ...]:
         ),
         Group(
             "input", "Detected against exact 2D",
-            "Exact 2D has one sharp mode a joint. The networks were trained on detected 2D.",
+            "The networks were trained on detected 2D: exact places are news to them.",
             tuple(Cell(f"{label}, {kind} 2D", Setting(network, exact_2d=kind == "exact"))
                   for label, network in exact for kind in ("detected", "exact")),
             "DiffPose, detected 2D",

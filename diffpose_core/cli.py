@@ -21,11 +21,33 @@ from diffpose_core.structures import InvalidInput, PoseClip2D
 if TYPE_CHECKING:
     from diffpose_core.datasets.benchmark import Benchmark
     from diffpose_core.io.formats import Choice, PoseFile
+    from diffpose_core.training import TrainingData
 
 #: The licence of weights trained on Mocap-17, whose Bandai-Namco part carries it.
 MOCAP17_LICENCE = (
     "CC BY-NC 4.0 (trained on motion capture that includes the Bandai-Namco-Research-Motiondataset, CC BY-NC 4.0)"
 )
+#: What Human3.6M's terms (vision.imar.ro/human3.6m) leave of weights trained on it.
+H36M_LICENCE = "academic use only (trained on Human3.6M, whose terms say so)"
+
+
+def _training_data(args: argparse.Namespace) -> tuple[TrainingData, TrainingData]:
+    """What to train on, and what to choose by."""
+    if args.dataset == "h36m":
+        from diffpose_core.datasets.h36m import DETECTED, TEST_SUBJECTS
+        from diffpose_core.datasets.views import H36mViews
+
+        subjects, held_out = (tuple(words.split(",")) for words in (args.subjects, args.validation or "S8"))
+        common = sorted({*subjects} & {*held_out})
+        if common:
+            raise InvalidInput(f"subjects to train on and to choose by must differ, found {', '.join(common)} in both")
+        if {*subjects, *held_out} & {*TEST_SUBJECTS}:
+            raise InvalidInput(f"{', '.join(TEST_SUBJECTS)} are for testing, neither to train on nor to choose by")
+        detections = args.detections or DETECTED
+        return H36mViews(Path(args.data), subjects, detections), H36mViews(Path(args.data), held_out, detections)
+    if args.validation is None:
+        raise InvalidInput("--validation is needed: motions in Mocap-17 layout (.npz)")
+    return Path(args.data), Path(args.validation)
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -51,13 +73,15 @@ def _train(args: argparse.Namespace) -> None:
     out = Path(args.out) if args.out else directory / f"{args.name}.safetensors"
     start_from = None if args.start_from is None else Path(args.start_from)
     command = shlex.join(["diffpose", *_without_paths(args.argv)])
+    data, validation = _training_data(args)
+    licence = args.licence or (H36M_LICENCE if args.dataset == "h36m" else MOCAP17_LICENCE)
     if not isinstance(preset.network, DenoiserConfig):
-        record = train_encoder(args.name, Path(args.data), Path(args.validation), preset.network, config, options, out,
-                               command, args.licence, start_from)  # fmt: skip
+        record = train_encoder(args.name, data, validation, preset.network, config, options, out, command,
+                               licence, start_from)  # fmt: skip
     else:
         encoder = Path(args.encoder) if args.encoder else directory / f"{preset.encoder}.safetensors"
-        record = train_denoiser(args.name, encoder, Path(args.data), Path(args.validation), preset.network, config,
-                                options, out, command, args.licence, args.bank_size,
+        record = train_denoiser(args.name, encoder, data, validation, preset.network, config,
+                                options, out, command, licence, args.bank_size,
                                 bank_workers=args.bank_workers,
                                 start_from=start_from)  # fmt: skip
     for name, value in sorted(record.metrics.items()):
@@ -432,8 +456,20 @@ def parser() -> argparse.ArgumentParser:
 
     train = command("train", _train, "Train the context encoder or a denoiser.")
     train.add_argument("name", choices=list(PRESETS), help="; ".join(f"{n}: {p.summary}" for n, p in PRESETS.items()))
-    train.add_argument("--data", required=True, help="training motions in Mocap-17 layout (.npz)")
-    train.add_argument("--validation", required=True, help="validation motions in Mocap-17 layout (.npz)")
+    train.add_argument(
+        "--data", required=True, help="training motions in Mocap-17 layout (.npz); h36m: the folder (docs/datasets.md)"
+    )
+    train.add_argument(
+        "--validation", default=None, help="validation motions in Mocap-17 layout (.npz); h36m: subjects, by default S8"
+    )
+    train.add_argument(
+        "--dataset", default="mocap17", choices=("mocap17", "h36m"),
+        help="what the data is: motions seen by cameras and a detector drawn at random, or Human3.6M's own views",
+    )  # fmt: skip
+    train.add_argument("--subjects", default="S1,S5,S6,S7", help="h36m: subjects to train on")
+    train.add_argument(
+        "--detections", default=None, help="h36m: NAME in data_2d_h36m_NAME.npz; by default cpn_ft_h36m_dbb"
+    )
     train.add_argument("--runs", default="runs", help="folder of training state; a run found there is resumed")
     train.add_argument("--out", default=None, help="the checkpoint to write; by default RUNS/NAME.safetensors")
     train.add_argument("--encoder", default=None, help="the encoder's checkpoint; by default the preset's in RUNS")
@@ -457,7 +493,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--devices", type=int, default=1, help="processes (DDP) on this machine")
     train.add_argument("--threads", type=int, default=None, help="CPU threads of torch")
     train.add_argument(
-        "--licence", default=MOCAP17_LICENCE, help="licence of the weights, which follows from the data's"
+        "--licence", default=None, help="licence of the weights; by default what follows from the data set's"
     )
 
     evaluate = command("evaluate", _evaluate, "Measure every method on Mocap-17, Human3.6M or MPI-INF-3DHP.")

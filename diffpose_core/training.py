@@ -40,8 +40,9 @@ from diffpose_core.datasets.conditions import (
     frames_of_sequence,
     merge_banks,
 )
-from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
+from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.datasets.sampling import Batch, PoseSampler, seeded
+from diffpose_core.datasets.views import H36mViews, ViewSampler
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import from_x_start, to_x_start
 from diffpose_core.diffusion.schedule import make_schedule
@@ -434,7 +435,9 @@ def run_task(task: _Task, config: TrainingConfig, options: RunOptions) -> dict[s
     return {name: float(value) for name, value in metrics.items()}
 
 
-def calibrate_encoder(network: Graformer | MixSTE, sampler: PoseSampler, num_poses: int = 20_000) -> ContextEncoder:
+def calibrate_encoder(
+    network: Graformer | MixSTE, sampler: PoseSampler | ViewSampler, num_poses: int = 20_000
+) -> ContextEncoder:
     """Measure how the trained network's depth errs on training views, which is what H_K's depth is drawn from."""
     network.eval().requires_grad_(False)
     residuals, spreads = [], []
@@ -448,14 +451,23 @@ def calibrate_encoder(network: Graformer | MixSTE, sampler: PoseSampler, num_pos
     return ContextEncoder(network, fit_depth_residual(torch.cat(residuals), torch.cat(spreads)))
 
 
-def _sampler(motions: MotionSet, config: TrainingConfig, varied: bool = True, frames: int = 1) -> PoseSampler:
+#: What to train on: a motion file, or given views.
+TrainingData = Path | H36mViews
+
+
+def _sampler(
+    data: TrainingData, config: TrainingConfig, varied: bool = True, frames: int = 1
+) -> PoseSampler | ViewSampler:
+    if isinstance(data, H36mViews):
+        return data.sampler(varied, frames)
+    motions = load_mocap17(data)
     if frames > 1 and (motions.fps != VIDEO_FPS).any():
         found = sorted(set(motions.fps.tolist()))
         raise InvalidInput(f"windows are trained at {VIDEO_FPS:g} frames a second, found motions at {found}")
     return PoseSampler(motions, config.bone_variation if varied else 0.0, frames=frames)
 
 
-def _names(data: Path, validation: Path) -> str:
+def _names(data: TrainingData, validation: TrainingData) -> str:
     return f"{data.name} (validation: {validation.name})"
 
 
@@ -469,8 +481,8 @@ def _publish(out: Path, tensors: dict[str, Tensor], record: Record) -> None:
 
 def train_encoder(
     name: str,
-    data: Path,
-    validation: Path,
+    data: TrainingData,
+    validation: TrainingData,
     network: EncoderConfig,
     config: TrainingConfig,
     options: RunOptions,
@@ -495,8 +507,8 @@ def train_encoder(
             raise InvalidInput(f"{start_from}: its network doesn't fit {name}, found {start.config}")
         part.load_state_dict(start.state_dict())
     frames = task.network.receptive_field
-    sampler = _sampler(load_mocap17(data), config, frames=frames)
-    held_out = _sampler(load_mocap17(validation), config, varied=False, frames=frames)
+    sampler = _sampler(data, config, frames=frames)
+    held_out = _sampler(validation, config, varied=False, frames=frames)
     windows = max(1, 1000 // frames)
     fixed = [encoder_batch(held_out.draw(windows, seeded("cpu", _VALIDATION_SEED, i)), frames) for i in range(4)]
     task.attach(lambda size, generator: encoder_batch(sampler.draw(size, generator), frames), fixed)
@@ -512,7 +524,7 @@ def train_encoder(
 
 def _bank_part(
     encoder_path: Path,
-    data: Path,
+    data: TrainingData,
     size: int,
     draws: int,
     varied: bool,
@@ -523,7 +535,7 @@ def _bank_part(
     """Prepare one share of a bank and write it to `out`; runs in a process of its own."""
     torch.set_num_threads(1)
     encoder, _ = load_encoder(encoder_path)
-    sampler = _sampler(load_mocap17(data), config, varied, frames_of_sequence(encoder.receptive_field))
+    sampler = _sampler(data, config, varied, frames_of_sequence(encoder.receptive_field))
 
     def show(done: int) -> None:
         if done % (BLOCK_VIEWS * 40) == 0:
@@ -536,7 +548,7 @@ def _bank_part(
 
 def conditions(
     encoder_path: Path,
-    data: Path,
+    data: TrainingData,
     size: int,
     draws: int,
     directory: Path,
@@ -577,8 +589,8 @@ def conditions(
 def train_denoiser(
     name: str,
     encoder_path: Path,
-    data: Path,
-    validation: Path,
+    data: TrainingData,
+    validation: TrainingData,
     network: DenoiserConfig,
     config: TrainingConfig,
     options: RunOptions,

@@ -362,3 +362,31 @@ def test_states_of_its_own_need_a_network_that_predicts_x_start(bank):
     paper = training.replace(DENOISER, anchor="none", prediction_type="previous")
     with pytest.raises(InvalidInput, match="predicts x_start, found 'previous'"):
         BankDraw(bank, paper, own_state_share=0.1)
+
+
+def test_training_on_human36ms_own_views(h36m_folder, tmp_path, capsys):
+    words = [
+        "--dataset",
+        "h36m",
+        "--data",
+        str(h36m_folder),
+        "--runs",
+        str(tmp_path),
+        "--accelerator",
+        "cpu",
+        "--quiet",
+    ]
+    words += ["--subjects", "S1", "--epochs", "1", "--batch-size", "8", "--samples-per-epoch", "16"]
+    assert main(["train", "graformer", *words]) == 0
+    assert main(["train", "diffpose", *words, "--bank-size", "256"]) == 0
+    encoder, record = load_encoder(tmp_path / "graformer.safetensors")
+    assert record.data == "Human3.6M S1 (cpn_ft_h36m_dbb) (validation: Human3.6M S8 (cpn_ft_h36m_dbb))"
+    assert str(h36m_folder) not in record.command
+    network, _ = load_denoiser(tmp_path / "diffpose.safetensors", encoder)
+    assert network.config == DENOISER and "academic use" in record.licence
+    assert main(["train", "graformer", *words, "--validation", "S1"]) == 2
+    assert "must differ, found S1 in both" in capsys.readouterr().err
+    assert main(["train", "graformer", *words, "--validation", "S9"]) == 2
+    assert "S9, S11 are for testing" in capsys.readouterr().err
+    assert main(["train", "graformer", "--data", "motions.npz"]) == 2
+    assert "--validation is needed" in capsys.readouterr().err

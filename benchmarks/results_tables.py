@@ -49,7 +49,7 @@ def _number(value: float | None) -> str:
 def totals(report: dict[str, Any], rows: Rows) -> list[str]:
     """The table of all methods; velocities where consecutive frames were evaluated."""
     methods = report["methods"]
-    heads = ["MPJPE", "P-MPJPE", "MPJPE, hidden joints", "MPJPE, one step", "MPJPE, best of 5"]
+    heads = ["MPJPE", "N-MPJPE", "P-MPJPE", "MPJPE, hidden joints", "MPJPE, one step", "MPJPE, best of 5"]
     moving = any(row.get("mpjve_mm") is not None for row in methods.values())
     heads += ["MPJVE", "MPJVE, one hypothesis"] if moving else []
     lines = ["| method | schedule | " + " | ".join(heads) + " |", "| --- | --- |" + " ---: |" * len(heads)]
@@ -57,7 +57,7 @@ def totals(report: dict[str, Any], rows: Rows) -> list[str]:
         if name not in methods:
             continue
         row = methods[name]
-        cells = [row["mpjpe_mm"], row["p_mpjpe_mm"], row["hidden"]["mpjpe_mm"]]
+        cells = [row["mpjpe_mm"], row.get("n_mpjpe_mm"), row["p_mpjpe_mm"], row["hidden"]["mpjpe_mm"]]
         cells += [methods.get(f"{name}_{kind}", {}).get("mpjpe_mm") for kind in ("1_step", "best")]
         if moving:
             cells += [row.get("mpjve_mm"), methods.get(f"{name}_1_hypothesis", {}).get("mpjve_mm")]

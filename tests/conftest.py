@@ -107,8 +107,14 @@ def walking_clip() -> PoseClip2D:
 
 @pytest.fixture(scope="session")
 def shipped_models() -> Models:
-    """The weights that are in the repository."""
+    """The weights that are in the repository, of single frames."""
     return load_models()
+
+
+@pytest.fixture(scope="session")
+def shipped_video_models() -> Models:
+    """The weights that are in the repository, of video."""
+    return load_models(setting="video")
 
 
 #: Subject, recording, the procedural motion that plays it, frames.

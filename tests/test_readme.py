@@ -26,10 +26,12 @@ def test_the_readmes_figures_are_those_of_the_stored_report(tables):
     assert tables.rewritten(README) == README
 
 
-def test_the_report_was_made_with_the_shipped_weights(tables, shipped_models):
-    provenance = json.loads(tables.REPORT.read_text())["provenance"]
-    assert provenance["encoder_sha256"] == fingerprint(encoder_tensors(shipped_models.encoder))
-    for name, network in shipped_models.denoisers.items():
+@pytest.mark.parametrize(("report", "models"), [("REPORT", "shipped_models"), ("VIDEO", "shipped_video_models")])
+def test_the_report_was_made_with_the_shipped_weights(tables, report, models, request):
+    loaded = request.getfixturevalue(models)
+    provenance = json.loads(getattr(tables, report).read_text())["provenance"]
+    assert provenance["encoder_sha256"] == fingerprint(encoder_tensors(loaded.encoder))
+    for name, network in loaded.denoisers.items():
         assert provenance["weights_sha256"][name] == fingerprint(dict(network.state_dict())), name
 
 

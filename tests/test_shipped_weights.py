@@ -28,7 +28,8 @@ def clip(request):
 
 
 SUPPLEMENT = tuple(f"{name}_supplement" for name in METHODS)
-SHIPPED = ("graformer", *METHODS, *SUPPLEMENT)
+VIDEO = ("diffpose_video", "diffpose_video_no_context")
+SHIPPED = ("graformer", *METHODS, *SUPPLEMENT, "mixste", *VIDEO)
 
 
 #: Networks whose errors were measured on the validation split.
@@ -44,8 +45,9 @@ def test_shipped_weights_are_small_and_have_a_card_that_says_what_they_say(name)
     assert path.with_suffix(".md").read_text().startswith(card_text(record, path.stat().st_size))
 
 
-def test_nothing_else_is_shipped(shipped_models):
-    assert {"graformer", *shipped_models.denoisers} == set(SHIPPED)
+def test_nothing_else_is_shipped(shipped_models, shipped_video_models):
+    loaded = {"graformer", *shipped_models.denoisers, "mixste", *shipped_video_models.denoisers}
+    assert loaded == set(SHIPPED)
     beside = {f"{name}.calibration.json" for name in CALIBRATED}
     assert {path.stem for path in CHECKPOINTS.iterdir() if path.name not in beside} == set(SHIPPED)
     assert beside == {path.name for path in CHECKPOINTS.glob("*.json")}
@@ -112,3 +114,26 @@ def test_a_detector_that_gives_confidences_alone_and_misses_joints_is_no_trouble
         errors.append([np.linalg.norm(pose - truth, axis=-1).mean() for pose in (result.pose3d, result.baseline)])
     lifted, baseline = np.mean(errors, axis=0)
     assert lifted < 1.1 * baseline
+
+
+def test_on_held_out_video_the_order_of_the_methods_is_the_published_one(shipped_video_models, data_dir):
+    report = evaluate(
+        data_dir / "mocap17_val.npz", shipped_video_models, stride=15, clips=range(0, 149, 25), consecutive=4
+    )
+    rows = report["methods"]
+    error = {name: row["mpjpe_mm"] for name, row in rows.items()}
+    assert error["diffpose_video"] < error["mixste"]
+    assert error["diffpose_video"] < error["diffpose_video_no_context"]
+    stored = json.loads((ROOT / "benchmarks" / "results" / "mocap17_test_video.json").read_text())
+    assert stored["methods"]["diffpose_video"]["mpjpe_mm"] < stored["methods"]["mixste"]["mpjpe_mm"]
+
+
+@pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
+def test_neighbouring_frames_make_the_motion_steadier(path, shipped_models, shipped_video_models):
+    clip = load_clip(path).frames(slice(0, 40))
+
+    def velocity_error(models):
+        pose = lift(clip, models=models, hypotheses=1, steps=1, rigid_bones=False).pose3d
+        return np.linalg.norm(np.diff(pose - clip.pose3d_cam, axis=0), axis=-1).mean()
+
+    assert velocity_error(shipped_video_models) < velocity_error(shipped_models)

@@ -33,11 +33,14 @@ def joint_stage(
     levels = falling_confidence(float(_clip.confidence[frame, joint]), LEVELS)
     clip = less_sure(_clip.frames(np.full(LEVELS, frame)), joint, levels)
     loaded = services.models()
-    ready = pipeline.prepare(clip, loaded, uncertainty=UncertaintyConfig(draws, components))
+    config = UncertaintyConfig(draws, components)
+    ready = pipeline.prepare(clip, loaded, uncertainty=config)
+    # The cloud is as wide as the detector says; the network is told no more than it has met in training.
+    shown = pipeline.prepare(clip, loaded, uncertainty=config, within_reach=False)
     _, network = loaded.pick(True, "gmm", settings.trained_on)
     trace = pipeline.reverse_trace(ready, network, settings.steps, settings.hypotheses, settings.eta, settings.seed)
     study = figures.JointStudy(
-        clip, joint, ready.h_samples, ready.gmm_cam, trace.samples[:, -1], ready.baseline[0], frame, source
+        clip, joint, shown.h_samples, shown.gmm_cam, trace.samples[:, -1], ready.baseline[0], frame, source
     )
     return figures.joint_study(study)
 

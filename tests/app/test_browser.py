@@ -526,6 +526,8 @@ def test_curves_buttons_and_the_gallery_move_the_timeline_without_a_message(driv
 
     driver.get(f"{address}/?view=Compare&steps=1&{SETTINGS}")
     stage_ready(driver, "compare", 120)
+    # The charts over the clip come when all of it is lifted.
+    wait_for(lambda: driver.find_elements("css selector", "[data-chart=error] canvas"), 120, "the whole clip")
     time.sleep(1.0)
     sent = js(driver, "return window.__sent")
 

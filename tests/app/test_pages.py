@@ -58,9 +58,10 @@ def test_results_open_and_their_controls_work(app: AppTest):
     app.session_state["metric"] = "p_mpjpe_mm"
     app.run()
     assert not app.exception and not app.error
-    assert [s.value for s in app.subheader][:3] == [
+    assert [s.value for s in app.subheader][:4] == [
         "What the paper reports",
         "What this project measured",
+        "How far hypotheses can be trusted",
         "Model cards",
     ]
     tables = [d.value for d in app.dataframe]

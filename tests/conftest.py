@@ -15,7 +15,7 @@ from diffpose_core.config import PRESETS, GraformerConfig, MixSTEConfig, to_dict
 from diffpose_core.datasets.detector import clip_from_motion
 from diffpose_core.datasets.h36m import KEPT_JOINTS, h36m_cameras
 from diffpose_core.datasets.mpi_inf_3dhp import FROM_RELEVANT, TEST_SEQUENCES, mpi_inf_3dhp_cameras
-from diffpose_core.datasets.procedural import procedural_motion
+from diffpose_core.datasets.procedural import procedural_motion, write_procedural_dataset
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser
@@ -184,3 +184,24 @@ def hp_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez_compressed(folder / "data_test_3dhp.npz", data=test)
     np.savez_compressed(folder / "data_train_3dhp.npz", data=train)
     return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four procedural motions in Mocap-17 layout, for training runs of seconds."""
+    path = tmp_path_factory.mktemp("data") / "procedural.npz"
+    write_procedural_dataset(path, 4, seed=1)
+    return path
+
+
+def few_poses(patch: pytest.MonkeyPatch) -> None:
+    """Let training take few poses wherever thousands are usual."""
+    from diffpose_core import training  # loads Lightning, which few tests need
+
+    calibrate, conditions = training.calibrate_encoder, training.conditions
+    patch.setattr(training, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 1000))
+    patch.setattr(
+        training,
+        "conditions",
+        lambda encoder, file, size, *rest, **more: conditions(encoder, file, min(size, 256), *rest, **more),
+    )

@@ -9,7 +9,6 @@ from diffpose_core.cli import main
 from diffpose_core.config import PRESETS, DenoiserConfig, GraformerConfig, TrainingConfig, to_dict
 from diffpose_core.datasets.conditions import ConditionBank, build_bank
 from diffpose_core.datasets.mocap17 import load_mocap17
-from diffpose_core.datasets.procedural import write_procedural_dataset
 from diffpose_core.datasets.sampling import PoseSampler, seeded
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import from_x_start
@@ -28,6 +27,7 @@ from diffpose_core.training import (
     shortened,
     train_denoiser,
 )
+from tests.conftest import few_poses
 
 ENCODER = GraformerConfig(channels=16, num_blocks=1, num_heads=2)
 DENOISER = DenoiserConfig(channels=32, context_channels=16, num_blocks=1, num_heads=2)
@@ -43,13 +43,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "procedural.npz"
-    write_procedural_dataset(path, 4, seed=1)
-    return path
-
-
 @pytest.fixture(scope="module", autouse=True)
 def small():
     """Presets of the size of a test, and few poses wherever thousands are usual."""
@@ -58,13 +51,7 @@ def small():
     patch.setitem(PRESETS, "diffpose", training.replace(PRESETS["diffpose"], network=DENOISER, training=BRIEF))
     regression = training.replace(DENOISER, diffusion="none", conditioning="none")
     patch.setitem(PRESETS, "regression", training.replace(PRESETS["regression"], network=regression, training=BRIEF))
-    calibrate, conditions = training.calibrate_encoder, training.conditions
-    patch.setattr(training, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 1000))
-    patch.setattr(
-        training,
-        "conditions",
-        lambda encoder, file, size, *rest, **more: conditions(encoder, file, min(size, 256), *rest, **more),
-    )
+    few_poses(patch)
     yield
     patch.undo()
 

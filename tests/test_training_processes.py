@@ -13,20 +13,12 @@ import pytest
 import torch
 
 from diffpose_core.config import TrainingConfig
-from diffpose_core.datasets.procedural import write_procedural_dataset
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training import _Stream
 from tests import training_run
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "procedural.npz"
-    write_procedural_dataset(path, 4, seed=1)
-    return path
 
 
 def start(folder, data):

@@ -18,7 +18,6 @@ from diffpose_core.config import (
 )
 from diffpose_core.datasets.conditions import ConditionBank, frames_of_sequence, prepare_conditions
 from diffpose_core.datasets.mocap17 import load_mocap17, save_mocap17
-from diffpose_core.datasets.procedural import write_procedural_dataset
 from diffpose_core.datasets.sampling import PoseSampler, seeded
 from diffpose_core.evaluation import evaluate
 from diffpose_core.io.checkpoints import load_encoder
@@ -28,16 +27,10 @@ from diffpose_core.models.windows import cut_windows
 from diffpose_core.pipeline import lift, load_models, prepare
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training import EncoderTask
+from tests.conftest import few_poses
 
 FEW = UncertaintyConfig(num_samples=200)
 SMALL = {"channels": 16, "num_blocks": 1, "num_heads": 2}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "procedural.npz"
-    write_procedural_dataset(path, 4, seed=1)
-    return path
 
 
 def test_at_first_it_is_the_graformer_that_it_starts_from():
@@ -207,13 +200,7 @@ def test_training_from_a_graformer_to_a_lifted_clip(data, tmp_path, monkeypatch,
         ("diffpose_video", denoiser, wide),
     ):
         monkeypatch.setitem(PRESETS, name, replace(PRESETS[name], network=network, training=config))
-    calibrate, conditions = training.calibrate_encoder, training.conditions
-    monkeypatch.setattr(training, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 1000))
-    monkeypatch.setattr(
-        training,
-        "conditions",
-        lambda encoder, file, size, *rest, **more: conditions(encoder, file, min(size, 256), *rest, **more),
-    )
+    few_poses(monkeypatch)
     words = ["--data", str(data), "--validation", str(data), "--runs", str(tmp_path), "--accelerator", "cpu", "--quiet"]
     assert main(["train", "graformer", *words]) == 0
     start = str(tmp_path / "graformer.safetensors")

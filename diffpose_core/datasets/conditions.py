@@ -32,16 +32,12 @@ _KEPT_OF_SEQUENCE = 8
 
 def frames_of_sequence(receptive_field: int) -> int:
     """How many consecutive frames a bank needs to be drawn at a time: 1, or two windows half a window apart."""
-    return 1 if receptive_field == 1 else 2 * (receptive_field // 2) + receptive_field // 2 + 1
+    return 3 * (receptive_field // 2) + 1
 
 
 def _kept(receptive_field: int) -> np.ndarray:
     half = receptive_field // 2
-    return (
-        np.unique(half + np.linspace(0, max(half - 1, 0), _KEPT_OF_SEQUENCE).astype(np.int64))
-        if half
-        else np.zeros(1, np.int64)
-    )
+    return np.unique(half + np.linspace(0, max(half - 1, 0), _KEPT_OF_SEQUENCE).astype(np.int64))
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,12 @@ class ContextEncoder:
         count = len(view) // clips
         index = torch.from_numpy(windows.frames).flatten()
         every = view[(torch.arange(clips)[:, None] * count + index).flatten()]
+
+        def of_frames(context: Context) -> Context:
+            return Context(windows.blend(context.features, clips), windows.blend(context.pose_view, clips))
+
         detected = self.encode(every)
-        found = (detected, self.encode_reconciled(every, detected))
-        return tuple(Context(windows.blend(c.features, clips), windows.blend(c.pose_view, clips)) for c in found)  # type: ignore[return-value]
+        return of_frames(detected), of_frames(self.encode_reconciled(every, detected))
 
     @torch.no_grad()
     def encode(self, view: View) -> Context:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.detecting import Detecting
 from app.figures import pose_preview
@@ -32,8 +33,11 @@ from diffpose_core.structures import InvalidInput, PoseClip2D
 
 OWN = "own_clips"
 REFUSED = "upload_error"
-#: Which uploader this is: a file is taken out of it at once, and a new, empty one takes its place.
+#: Which uploader this is: when a dialog is answered, a new, empty one takes its place. Not while a file is read or
+#: when a window is just closed: the next file may be on its way already.
 BOX = "upload_box"
+#: The files that were read, by Streamlit's names of them.
+READ = "uploads_read"
 #: The clip that the picker has to be set to before it is drawn.
 OPEN = "open_clip"
 #: A clip that a link names and that is not here: links hold names, not what people uploaded.
@@ -97,18 +101,22 @@ def own_clips() -> dict[str, OwnClip]:
 
 def uploader() -> None:
     """The uploader, what became of the last file, and the dialog that asks what it is."""
-    number = int(st.session_state.setdefault(BOX, 0))
     files = st.file_uploader(
         "Or your own 2D poses",
         accept_multiple_files=True,
-        key=f"upload_{number}",
+        key=_box(),
         help=f"What a 2D pose detector wrote, recognised by its content: {FORMATS}.",
     )
-    if files:
-        names = files[0].name if len(files) == 1 else f"{len(files)} files"
+    unread = _unread(files)
+    # One file after the other: what arrives while one is asked about waits in the uploader.
+    if unread and PENDING not in st.session_state:
+        names = unread[0].name if len(unread) == 1 else f"{len(unread)} files"
+        read = st.session_state[READ]
         with st.spinner(f"Reading {plain(names)}"):
-            _receive([(file.name, file.getvalue()) for file in files], number)
-        st.session_state[BOX] = number + 1
+            number = len(read)
+            # With the reading, not after it: the spinner's end may be the end of this run.
+            read.update(file.file_id for file in unread)
+            _receive([(file.name, file.getvalue()) for file in unread], number)
         st.rerun()
     if LOST in st.session_state:
         lost = plain(str(st.session_state[LOST])[:80])
@@ -119,6 +127,15 @@ def uploader() -> None:
         _detect()
     elif PENDING in st.session_state:
         _confirm()
+
+
+def _box() -> str:
+    return f"upload_{st.session_state.setdefault(BOX, 0)}"
+
+
+def _unread(files: Sequence[UploadedFile]) -> list[UploadedFile]:
+    read: set[str] = st.session_state.setdefault(READ, set())
+    return [file for file in files if file.file_id not in read]
 
 
 def _receive(files: Sequence[tuple[str, bytes]], number: int) -> None:
@@ -217,6 +234,14 @@ def _cancel() -> None:
         pending.work.cancel()
 
 
+def _done() -> None:
+    """A button of the dialog was pressed: it goes when the page is drawn anew, which is when the new uploader comes."""
+    _cancel()
+    if not _unread(st.session_state.get(_box(), ())):
+        st.session_state[BOX] += 1
+    st.rerun()
+
+
 @st.dialog("Find the people in this video", width="medium", icon=":material/movie:", on_dismiss=_cancel)
 def _detect() -> None:
     video = st.session_state.get(PENDING)
@@ -241,8 +266,7 @@ def _detect() -> None:
         st.error(plain(str(work.error)))
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Cancel", help="Forget this video; everything stays as it was."):
-            _cancel()
-            st.rerun()
+            _done()
         if work is None or work.error is not None:
             st.button(
                 "Find the people" if work is None else "Try again",
@@ -292,8 +316,7 @@ def _confirm() -> None:
         _pictures(poses, clip, track, layout, size)
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Cancel", help="Forget this file; everything stays as it was."):
-            _cancel()
-            st.rerun()
+            _done()
         used = st.button(
             "Use this clip",
             type="primary",
@@ -308,8 +331,7 @@ def _confirm() -> None:
             st.error(plain(str(error)))
             return
         _keep(chosen.clip, poses.format, chosen.notes)
-        _cancel()
-        st.rerun()
+        _done()
 
 
 def _pick_clip(poses: PoseFile, key: str) -> FileClip:

@@ -313,6 +313,17 @@ def test_the_whole_clip_is_lifted_once_and_offered_in_every_format(app: AppTest)
     assert "Lift the clip" in labels(app), "other settings, another result"
 
 
+def test_a_file_that_comes_while_another_is_asked_about_waits_for_its_turn(app: AppTest) -> None:
+    send(app, ("first.json", alphapose([COCO])))
+    send(app, ("second.json", alphapose([COCO[:4]])))
+    assert "first.json was recognised" in said(app).replace("*", "")
+    press(app, "Use this clip")
+    assert "second.json was recognised" in said(app).replace("*", ""), "not lost"
+    press(app, "Use this clip")
+    assert [len(own.clip) for own in own(app).values()] == [4, 8]
+    assert "Use this clip" not in labels(app) and not app.sidebar.file_uploader[0].value
+
+
 def test_a_new_file_takes_the_place_of_the_download_window(app: AppTest) -> None:
     press(app, "Download the 3D pose")
     assert "Lift the clip" in labels(app)

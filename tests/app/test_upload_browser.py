@@ -156,6 +156,9 @@ def send(driver: Any, folder: Path, named: dict[str, bytes]) -> None:
     # A person does not choose a file in the very moment in which a window closes.
     wait_for(lambda: driver.execute_script(AT_REST), 60, "the app at rest")
     boxes = wait_for(lambda: all_of(driver, "[data-testid=stFileUploader] input[type=file]"), 30, "the uploader")
+    driver.execute_script(
+        "arguments[0].value = ''", boxes[0]
+    )  # the driver adds to what it chose before; a person doesn't
     boxes[0].send_keys("\n".join(str(folder / name) for name in named))
 
 
@@ -243,6 +246,36 @@ def test_closing_the_window_stops_the_lifting(driver: Any, tmp_path: Path) -> No
     assert not all_of(driver, "[role=dialog] [data-testid=stDownloadButton]")
     all_of(driver, "[role=dialog] button[aria-label=Close]")[0].click()
     dialog_closed(driver)
+
+
+#: Turns the seed up again and again, so that the page is drawn anew many times, and uploads a file meanwhile.
+WHILE_THE_PAGE_IS_DRAWN = """
+const [name, content, done] = arguments, file = new DataTransfer();
+const up = document.querySelector(".st-key-seed [data-testid=stNumberInputStepUp]");
+file.items.add(new File([content], name));
+let clicks = 0;
+const timer = setInterval(() => {
+  up.click();
+  clicks += 1;
+  if (clicks === 12) {
+    const box = document.querySelector("[data-testid=stFileUploader] input[type=file]");
+    box.files = file.files;
+    box.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  if (clicks === 30) { clearInterval(timer); done(); }
+}, 12);
+"""
+
+
+def test_a_file_that_comes_while_the_page_is_drawn_anew_is_not_lost(driver: Any) -> None:
+    for number in range(4):
+        name = f"quick{number}.json"
+        driver.execute_async_script(WHILE_THE_PAGE_IS_DRAWN, name, files.alphapose([seen(3, "COCO-17")]).decode())
+        wait_for(
+            lambda n=name: any(n in dialog.text for dialog in all_of(driver, "[role=dialog]")), 30, f"what {name} shows"
+        )
+        click(driver, "Cancel", "[role=dialog]")
+        dialog_closed(driver)
 
 
 def test_no_console_error(driver: Any) -> None:

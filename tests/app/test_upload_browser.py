@@ -112,12 +112,19 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def driver(tiny_weights: Path, downloads: Path) -> Iterator[Any]:
+def detector_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the app looks for RTMPose's weights."""
+    return tmp_path_factory.mktemp("rtmpose")
+
+
+@pytest.fixture(scope="module")
+def driver(tiny_weights: Path, downloads: Path, detector_weights: Path) -> Iterator[Any]:
     reason = missing_browser()
     if reason:
         pytest.skip(reason)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFPOSE_CHECKPOINTS", str(tiny_weights))
+        patch.setenv("DIFFPOSE_RTMPOSE", str(detector_weights))
         with serve(120) as url, browser() as opened:
             place = {"behavior": "allow", "downloadPath": str(downloads)}
             opened.execute_cdp_cmd("Browser.setDownloadBehavior", place)
@@ -246,6 +253,70 @@ def test_closing_the_window_stops_the_lifting(driver: Any, tmp_path: Path) -> No
     assert not all_of(driver, "[role=dialog] [data-testid=stDownloadButton]")
     all_of(driver, "[role=dialog] button[aria-label=Close]")[0].click()
     dialog_closed(driver)
+
+
+@pytest.fixture
+def painted_people(detector_weights: Path) -> Any:
+    """The module that paints people whom the networks that are put in RTMPose's place can find."""
+    for name in ("av", "onnxruntime", "rtmlib"):
+        pytest.importorskip(name, reason="needs what the extra `video` installs")
+    pytest.importorskip("onnx", reason="needs onnx, which makes small networks")
+    from tests import tiny_rtmpose
+
+    tiny_rtmpose.put_into(detector_weights)
+    return tiny_rtmpose
+
+
+def video(painted_people: Any, frames: int) -> bytes:
+    """A person who moves, at 30 frames a second."""
+    from tests.io.test_video import encoded
+
+    images = [painted_people.painted([painted_people.standing(110 + n, 140)], 480, 300) for n in range(10)]
+    return encoded([images[n % 10] for n in range(frames)], fps=30)
+
+
+def dialog_says(driver: Any, words: str) -> None:
+    def said() -> list[str]:
+        return driver.execute_script("return [...document.querySelectorAll('[role=dialog]')].map(d => d.innerText)")
+
+    try:
+        wait_for(lambda: any(words in text for text in said()), 60, f"a dialog that says {words!r}")
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}; the dialogs say {said()}") from None
+
+
+def test_a_video_is_searched_confirmed_and_seen_in_3d(driver: Any, tmp_path: Path, painted_people: Any) -> None:
+    old = state(driver, "hash")
+    send(driver, tmp_path / "in", one("walk.mp4", video(painted_people, 60)))
+    dialog_says(driver, "480 x 300 px, 30 frames a second")
+    click(driver, "Find the people", "[role=dialog]")
+    dialog_says(driver, "recognised as video, by RTMPose")
+    dialog_says(driver, "seen in 60 of 60 frames")
+    dialog_says(driver, "COCO-17")
+    click(driver, "Use this clip", "[role=dialog]")
+    dialog_closed(driver)
+    wait_for_new_stage(driver, old)
+    assert painted(driver) > 0
+    assert "60 frames, 480 x 300 px, 30 frames a second" in all_of(driver, "[data-testid=stSidebar]")[0].text
+
+
+def test_a_search_that_is_cancelled_loses_nothing(driver: Any, tmp_path: Path, painted_people: Any) -> None:
+    watched = ("hash", "frame", "step", "camera")
+    before = {name: state(driver, name) for name in watched}
+    content = one("long.mp4", video(painted_people, 1500))
+    for way_out in ("Cancel", "Close"):
+        send(driver, tmp_path / "in", content)
+        click(driver, "Find the people", "[role=dialog]")
+        dialog_says(driver, "of 1,500, about")
+        if way_out == "Cancel":
+            click(driver, "Cancel", "[role=dialog]")
+        else:
+            all_of(driver, "[role=dialog] button[aria-label=Close]")[0].click()
+        dialog_closed(driver)
+        wait_for(lambda: driver.execute_script(AT_REST), 30, "the app at rest")
+        time.sleep(1)
+        assert {name: state(driver, name) for name in watched} == before
+        assert not all_of(driver, "[role=dialog]") and not all_of(driver, REFUSAL)
 
 
 #: Turns the seed up again and again, so that the page is drawn anew many times, and uploads a file meanwhile.

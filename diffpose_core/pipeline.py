@@ -329,13 +329,27 @@ def expected_error(
     """The error to expect of every joint of the hypotheses' mean, (F, J) metres.
 
     hypotheses_cam: (F, H, J, 3), what the network made of the prepared frames, at least two a frame. It is the mean
-    error of such joints on the motions that the calibration was measured on, with the simulated detector. Raises
-    InvalidInput on a single hypothesis.
+    error of such joints on the motions that the calibration was measured on, with the simulated detector; where a joint
+    was guessed, with the error on top that the guess may have. Raises InvalidInput on a single hypothesis.
     """
     hypotheses = prepared.view.to_view(torch.from_numpy(hypotheses_cam)).numpy()
     started = started_from(prepared, network).pose_view.numpy()
     known = known_of(hypotheses, started, mixture_std_m(prepared).numpy(), calibration.usual_view)
-    return calibration.expected_error(known).astype(np.float32)
+    return np.hypot(calibration.expected_error(known), _error_of_guesses(prepared)).astype(np.float32)
+
+
+def _error_of_guesses(prepared: Prepared) -> np.ndarray:
+    """Mean length of the error that the mixtures of guessed joints speak of, (F, J) metres; 0 where one was detected.
+
+    The network reads no spread as wide as a guess's (`View.within_reach`), and its hypotheses don't show it.
+    """
+    guessed = prepared.clip.guessed[prepared.frames]
+    if not guessed.any():
+        return np.zeros(guessed.shape)
+    said = clip_view(prepared.clip, prepared.frames, within_reach=False).joint_std_norm
+    scale, _ = metric_scale(prepared.view, prepared.context.pose_view)
+    # Of a normal distribution in the plane with this spread along each axis.
+    return np.where(guessed, math.sqrt(math.pi / 2) * (said * scale[:, None]).numpy(), 0.0)
 
 
 def reverse_trace(

@@ -116,6 +116,38 @@ def test_a_detector_that_gives_confidences_alone_and_misses_joints_is_no_trouble
     assert lifted < 1.1 * baseline
 
 
+def test_place_and_size_in_the_image_do_not_matter_to_the_shipped_weights(shipped_models):
+    clip = load_clip(CLIPS[0]).frames(slice(0, 40, 10))
+    bare = replace(clip, mixture=None, pose3d_cam=None, hidden=None, intrinsics=None, width=3000, height=3000)
+
+    def lifted(points):
+        return lift(replace(bare, keypoints_px=points.astype(np.float32)), models=shipped_models).pose3d
+
+    straight, points = lifted(bare.keypoints_px), bare.keypoints_px
+    for moved in (points + np.array([600, 0]), points - np.array([0, 600]), 2 * points, points / 4 + 900):
+        assert np.linalg.norm(lifted(moved) - straight, axis=-1).max() < 0.001, "under a millimetre"
+
+
+def test_joints_that_were_guessed_are_expected_to_err_more_and_do(shipped_models):
+    gap, joints = slice(20, 36), [3, 13, 16]
+    expected, errors = [], []
+    for path in CLIPS:
+        clip = load_clip(path).frames(slice(0, 60))
+        seen = np.full(clip.confidence.shape, 0.9)
+        missed = seen.copy()
+        missed[gap, joints] = 0.0
+        for confidence in (seen, missed):
+            points, mixture = fill_gaps(clip.keypoints_px, confidence, clip.fps)
+            filled = replace(clip, keypoints_px=points, confidence=confidence, mixture=mixture)
+            result = lift(filled, models=shipped_models, frames=range(20, 36, 5))
+            error = np.linalg.norm(result.pose3d - clip.pose3d_cam[20:36:5], axis=-1)
+            expected.append(result.expected_error[:, joints].mean())
+            errors.append(error[:, joints].mean())
+    expected, errors = (np.reshape(values, (-1, 2)).mean(0) for values in (expected, errors))
+    assert errors[1] > 1.2 * errors[0], "guesses err more"
+    assert expected[1] > 1.2 * expected[0] and 0.6 < expected[1] / errors[1] < 1.6
+
+
 def test_on_held_out_video_the_order_of_the_methods_is_the_published_one(shipped_video_models, data_dir):
     report = evaluate(
         data_dir / "mocap17_val.npz", shipped_video_models, stride=15, clips=range(0, 149, 25), consecutive=4

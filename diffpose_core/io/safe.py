@@ -78,12 +78,20 @@ def decode_text(content: bytes, name: str) -> str:
     return content.decode("latin-1")
 
 
-def parse_json(content: bytes, name: str) -> Any:
-    """Parse JSON, NaN and Infinity as Python writes them included, after bounding its depth and its memory."""
-    check_size(len(content), name)
+def in_utf8(content: bytes, name: str) -> bytes:
+    """The same without a byte order mark, and in UTF-8 if its mark says that it is in UTF-16."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        content = decode_text(content, name).encode()
-    content = content.removeprefix(b"\xef\xbb\xbf")
+        return decode_text(content, name).encode()
+    return content.removeprefix(b"\xef\xbb\xbf")
+
+
+def parse_json(content: bytes, name: str) -> Any:
+    """Parse JSON, NaN and Infinity as Python writes them included, after bounding its depth and its memory.
+
+    A number beyond what a double holds is infinity.
+    """
+    check_size(len(content), name)
+    content = in_utf8(content, name)
     depth = _depth(content)
     if depth > MAX_JSON_DEPTH:
         raise InvalidInput(f"{name}: JSON nested {depth} deep; the limit is {MAX_JSON_DEPTH}")
@@ -101,12 +109,17 @@ def parse_json(content: bytes, name: str) -> Any:
     except orjson.JSONDecodeError as error:
         reason = str(error)
     # Strict JSON has no NaN, Python's does, and so have many files. The slower parser runs only for these.
-    if b"NaN" in content or b"Infinity" in content:
+    if b"NaN" in content or b"Infinity" in content or "infinity" in reason:
         try:
-            return json.loads(content)
+            return json.loads(content, parse_int=_whole)
         except (ValueError, RecursionError) as error:
             reason = str(error)
     raise InvalidInput(f"{name}: not readable as JSON ({reason[:120]})")
+
+
+def _whole(digits: str) -> int | float:
+    # Python refuses to read whole numbers of thousands of digits, and numpy those of more than 64 bits.
+    return int(digits) if len(digits) < 19 else float(digits)
 
 
 def _depth(content: bytes) -> int:

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.fuzz_readers import seeds
 from benchmarks.pose_files import alphapose, detected, videopose3d, walking, zipped
 from diffpose_core.io import safe
-from diffpose_core.io.formats import read_pose_file
+from diffpose_core.io.formats import read_pose_file, to_clip
 from diffpose_core.io.safe import open_zip, parse_json, read_npz, restricted_unpickle
 from diffpose_core.structures import InvalidInput
 
@@ -229,9 +229,23 @@ def test_json_as_people_save_it():
     assert parse_json("[1]".encode("utf-16"), "utf16.json") == [1]
     assert np.isnan(parse_json(b"[NaN, 1]", "nan.json")[0])
     assert parse_json(b"[-Infinity]", "inf.json") == [-np.inf]
+    assert parse_json(b"[1e999, -1" + b"0" * 9000 + b", 7]", "huge.json") == [np.inf, -np.inf, 7]
     for content in (b"[1", b"[1,]", b"{'a': 1}", b"[NaN", b'["\xff"]', b"[1]]", b"nul"):
         with pytest.raises(InvalidInput, match="not readable as JSON"):
             parse_json(content, "bad.json")
+
+
+def test_whole_files_in_utf_16_and_with_numbers_of_any_length():
+    plain = json.loads(alphapose([detected(walking(4), "COCO-17")]))
+    for encoding in ("utf-8-sig", "utf-16"):
+        assert read_pose_file(json.dumps(plain).encode(encoding), "a.json").format == "AlphaPose"
+    plain[1]["keypoints"][27] = 10**400  # the left wrist
+    assert to_clip(read_pose_file(json.dumps(plain).encode(), "a.json")).clip.guessed.sum() == 1
+
+
+def test_deeplabcut_s_other_file_is_told_apart():
+    with pytest.raises(InvalidInput, match=r"an HDF5 file; DeepLabCut writes the same as \.csv"):
+        read_pose_file(b"\x89HDF\r\n\x1a\n" + bytes(100), "dlc.h5")
 
 
 def test_text_that_is_none():

@@ -14,7 +14,16 @@ from diffpose_core.io.formats.layouts import HUMAN36M
 from diffpose_core.io.formats.npz_files import read_detectron, read_videopose3d
 from diffpose_core.io.formats.people import check_frames
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
-from diffpose_core.io.safe import MAX_ENTRIES, check_size, decode_text, npz_keys, open_zip, parse_json, read_entry
+from diffpose_core.io.safe import (
+    MAX_ENTRIES,
+    check_size,
+    decode_text,
+    in_utf8,
+    npz_keys,
+    open_zip,
+    parse_json,
+    read_entry,
+)
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 OWN = "DiffPose Studio clip"
@@ -74,7 +83,10 @@ def read_pose_path(path: str | Path) -> PoseFile:
 def _read(content: bytes, name: str) -> PoseFile:
     if content[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return _read_zip(content, name)
-    start = content[:100].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if content[:8] == b"\x89HDF\r\n\x1a\n":
+        raise InvalidInput(f"{name}: an HDF5 file; DeepLabCut writes the same as .csv (save_as_csv), which can be read")
+    content = in_utf8(content, name)
+    start = content[:100].lstrip()[:1]
     if start in (b"{", b"["):
         data = parse_json(content, name)
         if isinstance(data, dict) and str(data.get("schema")).startswith("diffpose-"):

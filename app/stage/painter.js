@@ -45,6 +45,25 @@ function projectPoses(values, projection) {
   return out;
 }
 
+/** The floor and the pole where Plotly does not draw them, yet or at all: pairs of points with a gap after each. */
+function paintFurniture(context, traces, projection) {
+  const a = [0, 0, 0], b = [0, 0, 0];
+  context.setLineDash([]);
+  for (const t of traces) {
+    context.strokeStyle = t.line.color;
+    context.lineWidth = t.line.width / 2;
+    context.beginPath();
+    for (let i = 0; i + 1 < t.x.length; i += 3) {
+      projection.point(t.x[i], t.y[i], t.z[i], a);
+      projection.point(t.x[i + 1], t.y[i + 1], t.z[i + 1], b);
+      if (a[2] <= 0.05 || b[2] <= 0.05) continue;
+      context.moveTo(a[0], a[1]);
+      context.lineTo(b[0], b[1]);
+    }
+    context.stroke();
+  }
+}
+
 function drawShadow(context, values, projection, floor, theme) {
   const a = [0, 0, 0], b = [0, 0, 0];
   context.strokeStyle = theme.shadow;

@@ -223,9 +223,9 @@ class ScenePanel extends Panel {
     const target = this.targetAt(event);
     if (target) this.stage.track(this.stage.memory.joint === target.joint ? null : target.joint);
   }
-  async mount() {
-    if (this.ready || this.mounting) return;
-    this.mounting = true;
+  /** Have Plotly draw the floor and take over the mouse; once, whoever asks. */
+  mount() { return (this.mounted ??= this.begin()); }
+  async begin() {
     await this.react();
     this.plot.__project = (x, y, z) => {
       return this.projection().point(x, y, z, []);
@@ -240,8 +240,8 @@ class ScenePanel extends Panel {
     const { camera, header, aspect } = this.stage;
     return makeProjection(camera, header.bounds, aspect, ...this.size());
   }
-  /** What Plotly draws below the painted figures, for a picture to keep. */
-  paintBehind(context) { paintFurniture(context, this.furniture(), this.projection()); }
+  /** What Plotly draws below the painted figures: for a picture to keep, and for the screen until Plotly is there. */
+  paintBehind(context, projection = this.projection()) { paintFurniture(context, this.furniture(), projection); }
   turned(change) {
     const camera = change && change["scene.camera"];
     if (!camera || this.following) return;
@@ -342,10 +342,12 @@ class ScenePanel extends Panel {
     this.draw();
   }
   draw() {
-    if (!this.ready) return;
     const { stage } = this;
     const [width, height] = this.size();
-    const furnish = (context, projection) => this.drawLabels(context, projection);
+    const furnish = (context, projection) => {
+      if (!this.ready) this.paintBehind(context, projection);
+      this.drawLabels(context, projection);
+    };
     paintScene(this.canvas, this, this.spec.layers, width, height, stage.frame, stage.step, furnish);
     this.drawReadouts();
     this.canvas.setAttribute("aria-label", `${this.spec.title}, ${stage.positionText()}`);

@@ -5,25 +5,6 @@ const PICTURE_MARGIN = 16;
 const PICTURE_HEAD = 30; // height of the title's line
 const NOT_IN_PICTURES = ".dps-plot, .dps-tip, .dps-hint, .dps-done, .dps-ghosts, select, svg, [hidden]";
 
-/** The floor and the pole, which Plotly draws on the screen: pairs of points with a gap after each. */
-function paintFurniture(context, traces, projection) {
-  const a = [0, 0, 0], b = [0, 0, 0];
-  context.setLineDash([]);
-  for (const t of traces) {
-    context.strokeStyle = t.line.color;
-    context.lineWidth = t.line.width / 2;
-    context.beginPath();
-    for (let i = 0; i + 1 < t.x.length; i += 3) {
-      projection.point(t.x[i], t.y[i], t.z[i], a);
-      projection.point(t.x[i + 1], t.y[i + 1], t.z[i + 1], b);
-      if (a[2] <= 0.05 || b[2] <= 0.05) continue;
-      context.moveTo(a[0], a[1]);
-      context.lineTo(b[0], b[1]);
-    }
-    context.stroke();
-  }
-}
-
 /** Lines of a text node as the browser broke them: [text, rectangle]. */
 function linesOf(node) {
   const range = document.createRange();

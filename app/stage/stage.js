@@ -7,6 +7,9 @@ const frames = new Map(); // clip -> the frame that the person went to last, in 
 const shared = { camera: presetCamera("3/4"), view: "3/4" }; // one angle for all scenes of all stages
 let hovered = null;
 
+/** Resolves when what has been drawn is on the screen. */
+const painted = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+
 const nearest = (values, v) => values.reduce((b, x, i) => (Math.abs(x - v) < Math.abs(values[b] - v) ? i : b), 0);
 
 class Stage {
@@ -168,10 +171,17 @@ class Stage {
   }
   async mountAll(refresh) {
     try {
-      if (this.panels.some((p) => p instanceof ScenePanel)) await loadPlotly();
-      for (const panel of this.panels) {
+      const shown = this.panels.filter((p) => !p.root.hidden);
+      for (const panel of shown) if (!panel.ready && !(panel instanceof ScenePanel)) await panel.mount();
+      if (shown.some((p) => !p.ready)) {
+        // Scenes are painted and seen before Plotly, which keeps the page busy while it sets up its own drawing.
+        this.draw();
+        await painted();
+        performance.mark("diffpose-painted");
+        await loadPlotly();
+      }
+      for (const panel of shown) {
         if (!this.root.isConnected) return;
-        if (panel.root.hidden) continue;
         if (!panel.ready) await panel.mount();
         else if (refresh) await panel.refresh();
       }

@@ -97,6 +97,7 @@ def pick_view() -> str:
             key="view",
             bind="query-params",
             label_visibility="collapsed",
+            help="The parts of the story, from the picture's uncertainty to the result; clip and frame stay.",
         )
     return view or "Overview"
 

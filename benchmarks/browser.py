@@ -288,8 +288,8 @@ def measure_neighbours(driver: Any, server: int, rounds: int) -> dict[str, float
     }
 
 
-#: When the first stage's scenes were on the screen, by the clock that Python reads too: while Plotly sets itself up, which
-#: comes right after, the page answers no question.
+#: When the first stage's scenes were on the screen, by the clock that Python reads too. Right after that Plotly sets
+#: itself up, and meanwhile the page answers no question.
 FIRST_PICTURE = """
 const seen = performance.getEntriesByName("diffpose-painted")[0];
 return seen && document.querySelector(".dps-scene[data-ready]") ? performance.timeOrigin + seen.startTime : null;

@@ -79,12 +79,29 @@ class Chart {
   begin() {
     if (!this.width) this.measure();
     if (this.width < 30 || this.height < 30) return null;
-    this.context = fitCanvas(this.canvas, this.width, this.height);
-    this.context.font = CHART_FONT;
-    this.context.textBaseline = "middle";
     this.bottom = this.height - 22;
     this.ceiling = 8;
-    return this.context;
+    return (this.context = this.fit(this.canvas));
+  }
+  fit(canvas) {
+    const context = fitCanvas(canvas, this.width, this.height);
+    context.font = CHART_FONT;
+    context.textBaseline = "middle";
+    return context;
+  }
+  /** Paint what stands still while the cursor moves: kept, and painted anew only where what it depends on has changed. */
+  drawStill(paint, ...dependsOn) {
+    const { stage } = this;
+    const other = this.axis === "step" ? stage.frame : stage.step;
+    const look = JSON.stringify([this.width, this.height, fitCanvas.ratio, stage.themeKey, stage.header.hash, other, ...dependsOn]);
+    if (look !== this.stillLook) {
+      this.stillLook = look;
+      const shown = this.context;
+      this.context = this.fit((this.still ??= document.createElement("canvas")));
+      paint(this.context);
+      this.context = shown;
+    }
+    this.context.drawImage(this.still, 0, 0, this.width, this.height);
   }
   X(i) { return this.left + ((this.width - this.right - this.left) * i) / Math.max(1, this.count - 1); }
   Y(v) { return this.bottom - ((this.bottom - this.ceiling) * v) / this.top; }
@@ -212,15 +229,19 @@ class LineChart extends Chart {
     if (!this.begin()) return;
     const { stage, spec } = this;
     this.top = this.scale();
-    this.drawAxes();
+    const colourOf = (s) => stage.theme.palette(s.palette)[2];
+    this.drawStill(() => {
+      this.drawAxes();
+      for (const s of spec.series) {
+        const values = Array.from({ length: this.count }, (_, i) => this.row(s.array, i)[0]);
+        this.drawCurve(values, colourOf(s), s.dash === "dot" ? 1.6 : 2, DASHES[s.dash] || []);
+      }
+    });
     const at = stage.index(this.axis);
     const entries = spec.series.map((s) => {
-      const values = Array.from({ length: this.count }, (_, i) => this.row(s.array, i)[0]);
-      const colour = stage.theme.palette(s.palette)[2];
-      this.drawCurve(values, colour, s.dash === "dot" ? 1.6 : 2, DASHES[s.dash] || []);
-      this.drawDot(at, values[at], colour);
-      const value = Number.isFinite(values[at]) ? shortNumber(values[at]) : "\u2013";
-      return { label: s.label, colour, dash: s.dash, value };
+      const [value] = this.row(s.array, at);
+      this.drawDot(at, value, colourOf(s));
+      return { label: s.label, colour: colourOf(s), dash: s.dash, value: Number.isFinite(value) ? shortNumber(value) : "\u2013" };
     });
     this.drawCursor();
     this.setKey(entries);
@@ -244,41 +265,43 @@ class JointChart extends Chart {
   }
   draw() {
     if (!this.begin()) return;
-    const { context, stage, spec } = this;
-    this.drawAxes();
-    const at = stage.index(this.axis);
+    const { stage, spec } = this;
     const colours = stage.theme.palette("sides"), inks = stage.theme.palette("names");
-    const rows = Array.from({ length: this.count }, (_, i) => this.row(spec.array, i));
-    const end = rows[this.count - 1];
-    const entries = [];
-    for (const s of spec.series || []) {
-      const values = rows.map((_, i) => this.row(s.array, i)[0]);
-      const colour = stage.theme.palette(s.palette)[2];
-      this.drawCurve(values, colour, 1.8, DASHES[s.dash] || []);
-      entries.push({ label: s.label, colour, dash: s.dash, value: shortNumber(values[at]) });
-    }
-    for (const j of JOINT_ROWS) {
-      const hot = j === this.hot;
-      const colour = withAlpha(colours[SIDE[j]], this.hot == null ? 0.8 : hot ? 1 : 0.25);
-      this.drawCurve(rows.map((r) => r[j]), colour, hot ? 3 : 1.4, SIDE[j] === 0 ? DASHES.dash : []);
-    }
+    const colourOf = (s) => stage.theme.palette(s.palette)[2];
+    this.drawStill((context) => {
+      this.drawAxes();
+      const rows = Array.from({ length: this.count }, (_, i) => this.row(spec.array, i));
+      for (const s of spec.series || []) {
+        this.drawCurve(rows.map((_, i) => this.row(s.array, i)[0]), colourOf(s), 1.8, DASHES[s.dash] || []);
+      }
+      for (const j of JOINT_ROWS) {
+        const hot = j === this.hot;
+        const colour = withAlpha(colours[SIDE[j]], this.hot == null ? 0.8 : hot ? 1 : 0.25);
+        this.drawCurve(rows.map((r) => r[j]), colour, hot ? 3 : 1.4, SIDE[j] === 0 ? DASHES.dash : []);
+      }
+      const end = rows[this.count - 1];
+      const order = [...JOINT_ROWS].sort((a, b) => end[b] - end[a]);
+      let lastY = -Infinity;
+      context.textAlign = "left";
+      for (const j of order.slice(0, 3)) {
+        const y = Math.max(this.Y(end[j]), lastY + 12);
+        lastY = y;
+        context.fillStyle = inks[SIDE[j]];
+        context.fillText(jointLabel(j), this.width - this.right + 6, y);
+      }
+    }, this.hot);
     this.drawCursor();
-    const order = [...JOINT_ROWS].sort((a, b) => end[b] - end[a]);
-    let lastY = -Infinity;
-    context.textAlign = "left";
-    for (const j of order.slice(0, 3)) {
-      const y = Math.max(this.Y(end[j]), lastY + 12);
-      lastY = y;
-      context.fillStyle = inks[SIDE[j]];
-      context.fillText(jointLabel(j), this.width - this.right + 6, y);
-    }
-    const widest = [...JOINT_ROWS].sort((a, b) => rows[at][b] - rows[at][a])[0];
+    const at = stage.index(this.axis);
+    const row = this.row(spec.array, at);
+    const entries = (spec.series || []).map((s) =>
+      ({ label: s.label, colour: colourOf(s), dash: s.dash, value: shortNumber(this.row(s.array, at)[0]) }));
+    const widest = [...JOINT_ROWS].sort((a, b) => row[b] - row[a])[0];
     const shown = this.hot ?? widest;
-    this.drawDot(at, rows[at][shown], colours[SIDE[shown]]);
+    this.drawDot(at, row[shown], colours[SIDE[shown]]);
     entries.push({ label: this.hot == null ? `widest: ${jointLabel(shown)}` : jointLabel(shown), colour: colours[SIDE[shown]],
-      dash: SIDE[shown] === 0 ? "dash" : null, value: shortNumber(rows[at][shown]) });
+      dash: SIDE[shown] === 0 ? "dash" : null, value: shortNumber(row[shown]) });
     this.setKey(entries);
-    this.describe(`widest is ${jointLabel(widest)} with ${shortNumber(rows[at][widest])} ${spec.unit}`);
+    this.describe(`widest is ${jointLabel(widest)} with ${shortNumber(row[widest])} ${spec.unit}`);
   }
   hover(e) {
     if (!this.context) return;
@@ -308,15 +331,34 @@ class StripChart extends Chart {
   X(i) { return this.left + this.cell * (i + 0.5); }
   draw() {
     if (!this.begin()) return;
-    const { context, stage, spec } = this;
+    const { context, stage } = this;
     this.ceiling = 2;
+    const w = this.cell;
+    const at = stage.index(this.axis);
+    this.drawStill((still) => this.drawCells(still));
+    context.strokeStyle = stage.theme.palette("teal")[2];
+    context.lineWidth = 1.5;
+    context.strokeRect(this.left + at * w, this.ceiling - 1, Math.max(2, w - 1), this.bottom - this.ceiling + 1);
+    this.drawIndices((i) => (i === 0 ? this.left : i === this.count - 1 ? this.width - this.right : this.X(i)));
+    const settled = this.row(this.spec.settled, 0);
+    const done = JOINT_ROWS.filter((j) => settled[j] <= at).length;
+    const late = Math.max(...JOINT_ROWS.map((j) => settled[j]));
+    const last = JOINT_ROWS.filter((j) => settled[j] === late && late > 0);
+    const names = last.map((j) => jointLabel(j));
+    this.setKey([
+      { label: "settled", colour: stage.theme.text, value: `${done} of ${JOINT_ROWS.length} joints` },
+      { label: "the last", colour: stage.theme.palette("heat")[2], value: names.length > 4 ? `${names.length} joints` : names.join(", ") || "none" },
+    ]);
+    this.describe(`${done} of ${JOINT_ROWS.length} joints have settled; the last: ${names.join(", ")}`);
+  }
+  drawCells(context) {
+    const { stage, spec } = this;
     const tall = (this.bottom - this.ceiling) / JOINT_ROWS.length;
     const w = this.cell;
     const rows = Array.from({ length: this.count }, (_, i) => this.row(spec.array, i));
     const settled = this.row(spec.settled, 0);
     const inks = stage.theme.palette("names");
     const ink = stage.theme.palette("heat")[2];
-    const at = stage.index(this.axis);
     JOINT_ROWS.forEach((j, r) => {
       const y = this.ceiling + r * tall;
       for (let i = 0; i < this.count; i++) {
@@ -340,19 +382,6 @@ class StripChart extends Chart {
       context.lineTo(x, y + tall);
     });
     context.stroke();
-    context.strokeStyle = stage.theme.palette("teal")[2];
-    context.lineWidth = 1.5;
-    context.strokeRect(this.left + at * w, this.ceiling - 1, Math.max(2, w - 1), this.bottom - this.ceiling + 1);
-    this.drawIndices((i) => (i === 0 ? this.left : i === this.count - 1 ? this.width - this.right : this.X(i)));
-    const done = JOINT_ROWS.filter((j) => settled[j] <= at).length;
-    const late = Math.max(...JOINT_ROWS.map((j) => settled[j]));
-    const last = JOINT_ROWS.filter((j) => settled[j] === late && late > 0);
-    const names = last.map((j) => jointLabel(j));
-    this.setKey([
-      { label: "settled", colour: stage.theme.text, value: `${done} of ${JOINT_ROWS.length} joints` },
-      { label: "the last", colour: ink, value: names.length > 4 ? `${names.length} joints` : names.join(", ") || "none" },
-    ]);
-    this.describe(`${done} of ${JOINT_ROWS.length} joints have settled; the last: ${names.join(", ")}`);
   }
   hover(e) {
     if (!this.context) return;

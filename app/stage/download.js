@@ -2,7 +2,8 @@
 // a page that plays by itself and the numbers, which the server packs.
 
 const WIDEST_ANIMATION = 1280; // pixels
-const ALL_FRAMES_MS = 60000; // how long a picture may take that the server is waiting for
+const ANSWER_MS = 300000; // a busy server takes a minute for an animation; who does not want to wait can cancel
+const ATTEMPTS = 3; // a browser that is short of memory gives no picture at first
 
 const DOWNLOADS = [
   ["png", "Picture (PNG)", "This view as it stands, with its legend and numbers"],
@@ -34,7 +35,15 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
-const blobOf = (canvas) => new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+/** A canvas as a PNG. Throws where the browser gives none. */
+async function blobOf(canvas) {
+  for (let i = 0; i < ATTEMPTS; i++) {
+    const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+    if (blob) return blob;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  throw new Error(`the browser could not keep a picture of ${canvas.width} by ${canvas.height} pixels`);
+}
 const base64Of = (blob) => new Promise((resolve, reject) => {
   const reader = new FileReader();
   reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
@@ -145,10 +154,11 @@ class DownloadMenu {
     const count = stage.count(axis);
     const ratio = Math.min(2, WIDEST_ANIMATION / (stage.grid.getBoundingClientRect().width + 2 * PICTURE_MARGIN));
     const pictures = [];
+    const canvas = document.createElement("canvas"); // one for all: fifty of them fill the memory before they are let go
     for (let i = 0; i < count && !this.cancelled; i++) {
       this.say(`Drawing ${i + 1} of ${count}`, i / count);
       await breathe();
-      const canvas = stage.at({ camera, [axis]: i }, ratio, () => pictureOf(stage, ratio, { extras: false, even: true }));
+      stage.at({ camera, [axis]: i }, ratio, () => pictureOf(stage, ratio, { extras: false, even: true, canvas }));
       pictures.push(await base64Of(await blobOf(canvas)));
     }
     return { pictures, interval_ms: stage.interval() / stage.memory.speed };
@@ -161,7 +171,7 @@ class DownloadMenu {
     const id = `${Date.now()}`;
     this.say(kind === "npz" ? "Packing the numbers" : kind === "html" ? "Packing the page" : "Putting the animation together", true);
     const answer = new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error("the server did not answer")), ALL_FRAMES_MS);
+      const timer = setTimeout(() => reject(new Error("the server did not answer")), ANSWER_MS);
       this.arrived = (file) => { if (file.id === id) { clearTimeout(timer); resolve(file); } };
     });
     stage.askFor("file", {

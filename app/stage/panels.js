@@ -48,9 +48,13 @@ class Panel {
     rich(this.caption, this.spec.caption || "");
     this.caption.hidden = !this.spec.caption;
   }
+  /** Width and height of the body, asked for once until the stage is resized: asking while drawing lays the page out again. */
   size() {
-    const box = this.body.getBoundingClientRect();
-    return [Math.max(40, Math.round(box.width)), Math.max(40, Math.round(box.height))];
+    if (!this.measured) {
+      const box = this.body.getBoundingClientRect();
+      this.measured = [Math.max(40, Math.round(box.width)), Math.max(40, Math.round(box.height))];
+    }
+    return this.measured;
   }
   drawReadouts() {
     const { stage } = this;
@@ -126,11 +130,34 @@ function paintScene(canvas, owner, layers, width, height, frame, step, furnish =
   const { bounds } = stage.header;
   const camera = owner.spec.zoom ? closer(stage.camera, owner.spec.zoom) : stage.camera;
   const projection = makeProjection(camera, bounds, stage.aspect, width, height);
-  furnish(context, projection, stage);
-  const visible = (layers || []).filter((l) => !stage.memory.hidden.has(l.label));
+  let visible = (layers || []).filter((l) => !stage.memory.hidden.has(l.label));
   const at = (layer) => stage.arrays[layer.array].at(frame, step);
-  for (const layer of visible.filter((l) => l.kind === "skeleton" && l.shadow !== false)) {
-    drawShadow(context, at(layer), projection, bounds.floor, stage.theme);
+  const shadow = (onto, layer) => {
+    if (layer.kind === "skeleton" && layer.shadow !== false) drawShadow(onto, at(layer), projection, bounds.floor, stage.theme);
+  };
+  const cloud = (onto, layer) => {
+    drawCloud(onto, projectPoses(at(layer), projection), stage.theme.palette(layer.palette), layer.opacity || 1);
+  };
+  const moves = (layer) => stage.arrays[layer.array]?.axes.includes("step");
+  const firstMoving = visible.findIndex((l) => l.kind !== "cloud" || moves(l));
+  if (firstMoving > 0 && visible.some(moves)) {
+    // Below what moves lies a cloud that does not: painted once, not at every step.
+    const [still, rest] = [visible.slice(0, firstMoving), visible.slice(firstMoving)];
+    const look = lookOf(stage, [width, height, frame, owner.ready, fitCanvas.ratio]);
+    if (owner.stillLook !== look) {
+      owner.stillLook = look;
+      owner.still ??= document.createElement("canvas");
+      const below = fitCanvas(owner.still, width, height);
+      furnish(below, projection, stage);
+      for (const layer of rest) if (!moves(layer)) shadow(below, layer);
+      for (const layer of still) cloud(below, layer);
+    }
+    context.drawImage(owner.still, 0, 0, width, height);
+    for (const layer of rest) if (moves(layer)) shadow(context, layer);
+    visible = rest;
+  } else {
+    furnish(context, projection, stage);
+    for (const layer of visible) shadow(context, layer);
   }
   const items = [], rings = [], above = [];
   const here = frame === stage.frame && step === stage.step; // ghosts and paths are those of the timeline's place
@@ -138,9 +165,9 @@ function paintScene(canvas, owner, layers, width, height, frame, step, furnish =
   for (const layer of visible) {
     const colours = stage.theme.palette(layer.palette);
     if (LAYER_KINDS[layer.kind]) { above.push(LAYER_KINDS[layer.kind](owner, context, layer, projection, colours)); continue; }
+    if (layer.kind === "cloud") { cloud(context, layer); continue; }
     const values = at(layer);
-    if (layer.kind === "cloud") drawCloud(context, projectPoses(values, projection), colours, layer.opacity || 1);
-    else if (layer.kind === "rings") rings.push([projectPoses(values, projection), stage.arrays[layer.by].at(frame, step), layer]);
+    if (layer.kind === "rings") rings.push([projectPoses(values, projection), stage.arrays[layer.by].at(frame, step), layer]);
     else {
       const screen = projectPoses(values, projection);
       if (here && stage.memory.ghosts) ghostItems(stage, layer, projection, colours, items);

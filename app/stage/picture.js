@@ -103,9 +103,9 @@ function placeLegend(legend, width) {
 
 /**
  * A canvas with the stage as it stands. ratio: its pixels for every pixel of the page. extras: with the charts and the
- * words under the panels. even: sides that two divides, as video wants them.
+ * words under the panels. even: sides that two divides, as video wants them. canvas: one to paint over.
  */
-function pictureOf(stage, ratio, { extras = true, even = false } = {}) {
+function pictureOf(stage, ratio, { extras = true, even = false, canvas = document.createElement("canvas") } = {}) {
   const grid = stage.grid.getBoundingClientRect();
   const charts = stage.chartRow.getBoundingClientRect();
   const withCharts = extras && charts.height > 0;
@@ -113,7 +113,6 @@ function pictureOf(stage, ratio, { extras = true, even = false } = {}) {
   const head = PICTURE_HEAD + legend.height + 8;
   const gap = 12;
   const length = (v) => (even ? 2 * Math.round((v * ratio) / 2) : Math.round(v * ratio));
-  const canvas = document.createElement("canvas");
   canvas.width = length(grid.width + 2 * PICTURE_MARGIN);
   canvas.height = length(head + grid.height + (withCharts ? gap + charts.height : 0) + 2 * PICTURE_MARGIN);
   const context = canvas.getContext("2d", { willReadFrequently: true });

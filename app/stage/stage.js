@@ -163,7 +163,7 @@ class Stage {
     // Either as many equal columns as the header says, of which a panel may span several, or one column a panel.
     const { columns, panels } = this.header;
     const { only } = this.memory;
-    this.panels.forEach((p) => (p.root.hidden = only != null && p.spec.id !== only));
+    this.panels.forEach((p) => { p.root.hidden = only != null && p.spec.id !== only; p.measured = null; });
     this.grid.dataset.panels = only == null ? panels.length : 1;
     this.grid.style.setProperty("--dps-columns", only != null ? "1fr"
       : columns ? `repeat(${columns}, minmax(0, 1fr))` : panels.map((p) => `${p.columns || 1}fr`).join(" "));
@@ -194,13 +194,14 @@ class Stage {
   }
   fail(error) {
     if (!this.message) this.message = element("p", "dps-error", this.root);
-    this.message.textContent = `The 3D view could not be drawn: ${error.message}`;
+    this.message.textContent = `The 3D view is not complete: ${error.message}`;
   }
   seen(entries) {
     this.visible = entries.some((e) => e.isIntersecting);
     if (this.visible && this.header) { this.turnScenes(null); this.mountAll(this.stale); this.stale = false; }
   }
   resized() {
+    for (const p of this.panels) p.measured = null;
     const width = Math.round(this.root.getBoundingClientRect().width);
     if (width < 20) return;
     this.root.dataset.narrow = width < 700;
@@ -346,7 +347,8 @@ class Stage {
       this.timelineShape = shape;
       this.shownPlaying = false;
       this.timeline.replaceChildren();
-      const bar = element("div", "dps-bar", this.timeline);
+      const line = element("div", "dps-line", this.timeline);
+      const bar = element("div", "dps-bar", line);
       const button = (name, title, action, cls = "dps-icon") => {
         const b = element("button", cls, bar);
         b.innerHTML = icon(name);
@@ -379,6 +381,7 @@ class Stage {
       }
       this.speed = element("select", "dps-select", bar);
       this.speed.setAttribute("aria-label", "Speed");
+      this.speed.title = "How fast it plays";
       for (const s of [0.25, 0.5, 1, 2, 4]) {
         const o = element("option", "", this.speed, `${s}×`);
         o.value = s;
@@ -391,7 +394,7 @@ class Stage {
       this.takeButton.addEventListener("click", () => this.askFor?.("frame", frames.get(this.header.source).at));
       this.rows = {};
       for (const axis of axes.frame ? ["step", "frame"] : ["step"]) {
-        const row = element("label", "dps-row", this.timeline);
+        const row = element("label", "dps-row", axis === "step" ? line : this.timeline);
         const name = element("span", "dps-row-name", row);
         const slot = element("span", "dps-slot", row);
         const slider = element("input", "dps-slider", slot);
@@ -410,6 +413,7 @@ class Stage {
     for (const [axis, row] of Object.entries(this.rows)) {
       row.slider.max = this.count(axis) - 1;
       row.slider.setAttribute("aria-label", axes[axis].label);
+      row.slider.title = `${axes[axis].label}: drag, or use the arrow keys`;
       row.name.textContent = axes[axis].label;
       const ends = axes[axis].ends || [];
       row.ends.hidden = !ends.length;

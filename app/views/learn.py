@@ -63,7 +63,8 @@ LESSONS = (
         "Why not any noise?",
         "Standard diffusion adds the same noise to every joint: it is Eq. 1 with $\\mu^G = 0$ and $\\Sigma = I$. "
         "The body dissolves, and what the picture did say is lost. GMM noise keeps it.",
-        r"\hat h_k = \sqrt{\alpha_k}\,h_0 + \sqrt{1-\alpha_k}\;\epsilon, \quad \epsilon \sim \mathcal N(0, I)",
+        r"\begin{aligned} \hat h_k &= \sqrt{\alpha_k}\,h_0 + \sqrt{1-\alpha_k}\;\epsilon \\"
+        r" \epsilon &\sim \mathcal N(0, I) \end{aligned}",
         "Play both from $k = 0$, and look at the impossible bones.",
         lessons.forward,
     ),

@@ -15,10 +15,9 @@ from app.stage import stage
 from app.state import SCHEDULES
 from app.views.common import Session, dialog_is_open, plan_neighbours, section
 
-EQ_FORWARD = (
-    r"\hat h_k = \mu^G + \sqrt{\alpha_k}\,(h_0 - \mu^G) + \sqrt{1-\alpha_k}\;\epsilon^G,"
-    r"\quad \epsilon^G \sim \mathcal N(0, \Sigma_m)"
-)
+# In two lines, which fit on a phone too.
+EQ_FORWARD = r"""\begin{aligned} \hat h_k &= \mu^G + \sqrt{\alpha_k}\,(h_0 - \mu^G) + \sqrt{1-\alpha_k}\;\epsilon^G \\
+    \epsilon^G &\sim \mathcal N(0, \Sigma_m) \end{aligned}"""
 EQ_REVERSE = {
     "previous": r"h_{k-1} = g\big(h_k,\; f_{ST},\; f_D^k\big)\qquad k = K, \dots, 1",
     "x_start": r"""\begin{aligned} \hat h_0 &= g\big(h_k,\; f_{ST},\; f_D^k\big) \\

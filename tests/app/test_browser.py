@@ -562,6 +562,23 @@ def test_curves_buttons_and_the_gallery_move_the_timeline_without_a_message(driv
     assert js(driver, "return window.__sent") == sent
 
 
+def test_scenes_are_painted_without_plotly_and_say_what_is_missing(driver: Any, address: str) -> None:
+    with new_tab(driver):
+        driver.execute_cdp_cmd("Network.enable", {})
+        driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*plotly.min.js*"]})
+        driver.get(f"{address}/?view=Forward&{SETTINGS}")
+        words = "return document.querySelector('.dps-error')?.textContent"
+        said = wait_for(lambda: driver.execute_script(words), 60, "what is missing")
+        assert "not complete" in said and "plotly" in said
+        first = painted(driver, stage="forward")
+        assert len(first) == 3 and min(first) > 0
+        press(driver, "\ue012", stage="forward")
+        assert painted(driver, stage="forward") != first, "a step"
+        js(driver, "$STAGE.querySelector('[data-view=Top]').click()", stage="forward")
+        assert painted(driver, stage="forward") != first, "another angle"
+        console_errors(driver)  # the script that was kept away is one
+
+
 def test_no_console_error(driver: Any) -> None:
     assert console_errors(driver) == []
     assert driver.find_elements("css selector", "[data-testid=stException]") == []

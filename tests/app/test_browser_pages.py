@@ -56,8 +56,7 @@ def test_a_joints_confidence_falls_without_the_server_and_another_joint_keeps_th
     assert text(driver, "uncertainty", ".dps-value") == "hidden"
     assert text(driver, "uncertainty", "[data-panel=cloud] .dps-readouts") != before
     ask(driver, "mixture", "stage.querySelectorAll('.dps-weight')[2].click()")
-    time.sleep(0.4)
-    assert text(driver, "mixture", ".dps-value").startswith("2 of ")
+    wait_for(lambda: text(driver, "mixture", ".dps-value").startswith("2 of "), 20, "the second component alone")
     assert driver.execute_script("return window.__sent") == sent, "the slider and the weights ask nobody"
 
     ask(driver, "uncertainty", "stage.querySelector('[data-view=Side]').click()")

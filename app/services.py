@@ -77,14 +77,10 @@ def spaced_frames(clip: PoseClip2D, settings: Settings, passes: int, fewest: int
     return np.unique(np.linspace(0, len(clip) - 1, count).round().astype(int))
 
 
-def models(setting: Setting = "frame") -> pipeline.Models:
-    """The trained networks: the bundled ones, or those in the folder that DIFFPOSE_CHECKPOINTS names."""
-    return _load_models(setting)
-
-
 @st.cache_resource(show_spinner=False)
-def _load_models(setting: Setting) -> pipeline.Models:
-    # Apart from its default: Streamlit would take a call without the argument for another one, and load twice.
+def models(setting: Setting) -> pipeline.Models:
+    """The trained networks: the bundled ones, or those in the folder that DIFFPOSE_CHECKPOINTS names."""
+    # No default: Streamlit takes a call without the argument for another one, and would load everything twice.
     loaded = pipeline.load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None, setting)
     # Streamlit collects garbage after every run, and holds back what it has to send meanwhile: a tenth of a second over
     # all that the libraries have loaded. What is there now stays, and need not be looked through again.

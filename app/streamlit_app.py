@@ -109,7 +109,7 @@ def main() -> None:
     view = pick_view()
     try:
         with st.spinner("Loading the networks"):
-            services.models()
+            services.models("frame")
     except InvalidInput as error:
         st.error(f"The weights can't be loaded. {error}", icon=":material/error:")
         return

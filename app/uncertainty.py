@@ -32,7 +32,7 @@ def joint_stage(
     """Packed data of a frame whose joint gets less and less sure."""
     levels = falling_confidence(float(_clip.confidence[frame, joint]), LEVELS)
     clip = less_sure(_clip.frames(np.full(LEVELS, frame)), joint, levels)
-    loaded = services.models()
+    loaded = services.models("frame")
     config = UncertaintyConfig(draws, components)
     ready = pipeline.prepare(clip, loaded, uncertainty=config)
     # The cloud is as wide as the detector says; the network is told no more than it has met in training.
@@ -49,7 +49,7 @@ def joint_stage(
 def _draws_twice(source: str, _clip: PoseClip2D, frame: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
     """Draws of one frame's H_K to fit mixtures to, as everywhere else, and as many new ones, (N, 51)."""
     config = UncertaintyConfig(draws, 1, 1)
-    fit, fresh = (pipeline.prepare(_clip, services.models(), [frame], config, seed).h_samples[0] for seed in (0, 1))
+    fit, fresh = (pipeline.prepare(_clip, services.models("frame"), [frame], config, seed).h_samples[0] for seed in (0, 1))
     return fit.reshape(draws, -1), fresh.reshape(draws, -1)
 
 
@@ -82,7 +82,7 @@ def mixture_stage(
     scores: tuple[tuple[float, float, float], ...] | None,
 ) -> bytes:
     """Packed data of the mixture fitted to one frame's H_K. scores: `mixture_score` of M = 1, 2, ..., or None."""
-    ready = pipeline.prepare(_clip, services.models(), [frame], UncertaintyConfig(draws, components))
+    ready = pipeline.prepare(_clip, services.models("frame"), [frame], UncertaintyConfig(draws, components))
     truth = _clip.pose3d_cam
     reference = ready.baseline[0] if truth is None else truth[frame]
     curve = None if scores is None else np.array(scores)

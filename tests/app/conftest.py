@@ -20,7 +20,7 @@ def trained_weights() -> None:
     """Skips where checkpoints/ has no trained weights."""
     services = pytest.importorskip("app.services")
     try:
-        services.models()
+        services.models("frame")
     except InvalidInput as error:
         pytest.skip(f"no trained weights in checkpoints/: {error}")
 

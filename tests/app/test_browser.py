@@ -365,7 +365,7 @@ def test_the_browser_mixes_the_states_that_python_computes(driver: Any) -> None:
     """Eq. 1 as data.js mixes it, against the core's forward process."""
     clip = load_clip(services.bundled_clips()[services.FIRST_CLIP])
     packed = services.forward_stage("mixed", clip, 30, Settings())
-    ready = pipeline.prepare(clip, services.models(), [30])
+    ready = pipeline.prepare(clip, services.models("frame"), [30])
     states = {name: pipeline.forward_traces(ready, 0, name) for name in ("supplement", "converging")}
     expected = {
         "standard": states["supplement"]["standard"],

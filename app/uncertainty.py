@@ -49,7 +49,9 @@ def joint_stage(
 def _draws_twice(source: str, _clip: PoseClip2D, frame: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
     """Draws of one frame's H_K to fit mixtures to, as everywhere else, and as many new ones, (N, 51)."""
     config = UncertaintyConfig(draws, 1, 1)
-    fit, fresh = (pipeline.prepare(_clip, services.models("frame"), [frame], config, seed).h_samples[0] for seed in (0, 1))
+    fit, fresh = (
+        pipeline.prepare(_clip, services.models("frame"), [frame], config, seed).h_samples[0] for seed in (0, 1)
+    )
     return fit.reshape(draws, -1), fresh.reshape(draws, -1)
 
 

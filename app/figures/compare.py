@@ -280,7 +280,7 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
                     "id": "truth",
                     "kind": "scene",
                     "title": "Truth",
-                    "caption": "Where the joints really are. " + _rings_words(both),
+                    "caption": _rings_words(both),
                     "layers": [{"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red"}],
                 }
             )

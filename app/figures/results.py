@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.figures.uncertainty import joint_label
 from app.reports import METRICS, CalibrationReport, Report
 from diffpose_core.config import PRESETS, DenoiserConfig
 from diffpose_core.io.published import PublishedTable
+from diffpose_core.skeleton import JOINT_NAMES
 
 #: Names of what was measured of a method beside its answer.
 _VARIANT = re.compile(r"(?P<base>.+)_(?P<kind>best|\d+_steps?|\d+_hypothes[ie]s)")
@@ -311,7 +313,10 @@ def expected_by_tenth(report: CalibrationReport) -> dict[str, Any]:
 def expected_by_joint(report: CalibrationReport) -> dict[str, Any]:
     """Expected and observed error of every joint, the worst first."""
     joints = report.content["expected_error"]["by_joint"]
-    rows = [{"label": name, "values": [row["expected_mm"], row["observed_mm"]]} for name, row in joints.items()]
+    rows = [
+        {"label": joint_label(JOINT_NAMES.index(name)), "values": [row["expected_mm"], row["observed_mm"]]}
+        for name, row in joints.items()
+    ]
     rows.sort(key=lambda row: -row["values"][1])
     return _two_errors("Expected and observed error by joint", "The hip is the origin and never errs.", rows, 7)
 

@@ -114,8 +114,8 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
                 "top": top,
                 "span": 6,
                 "help": SETTLED_HELP,
-                "note": f"Dark: far from where the joint ends. The line: from here on within {measures.SETTLED_MM:.0f} "
-                "mm of it.",
+                "note": "Strong colour: far from where the joint ends. The line: from here on within "
+                f"{measures.SETTLED_MM:.0f} mm of it.",
             }
         )
     return payload.pack()

@@ -15,14 +15,14 @@ from app.stage import stage
 from app.state import SCHEDULES
 from app.views.common import Session, dialog_is_open, plan_neighbours, section
 
-# In two lines, which fit on a phone too.
+# Equations of several lines fit on a phone too.
 EQ_FORWARD = r"""\begin{aligned} \hat h_k &= \mu^G + \sqrt{\alpha_k}\,(h_0 - \mu^G) + \sqrt{1-\alpha_k}\;\epsilon^G \\
     \epsilon^G &\sim \mathcal N(0, \Sigma_m) \end{aligned}"""
 EQ_REVERSE = {
     "previous": r"h_{k-1} = g\big(h_k,\; f_{ST},\; f_D^k\big)\qquad k = K, \dots, 1",
     "x_start": r"""\begin{aligned} \hat h_0 &= g\big(h_k,\; f_{ST},\; f_D^k\big) \\
-        h_{k-1} &= \mu^G + \sqrt{\alpha_{k-1}}\,(\hat h_0 - \mu^G) + \sqrt{1-\alpha_{k-1}}\;\hat\epsilon
-        \end{aligned}""",
+        h_{k-1} &= \mu^G + \sqrt{\alpha_{k-1}}\,(\hat h_0 - \mu^G) \\
+        &\quad + \sqrt{1-\alpha_{k-1}}\;\hat\epsilon \end{aligned}""",
     "noise": r"\hat\epsilon = g\big(h_k,\; f_{ST},\; f_D^k\big)\qquad h_{k-1} \text{ from Eq. 1}",
 }
 EQ_MEAN = r"\text{prediction} = \tfrac1N \textstyle\sum_{n=1}^{N} h_0^{(n)}"
@@ -165,7 +165,7 @@ def reverse(session: Session) -> None:
         "",
         "Reverse diffusion: from many poses to one",
         "Now backwards: the network $g$ takes uncertain poses and removes the noise step by step. Both sides "
-        "start from the same samples, use the same noise and know the same mixture. Only the right one also gets "
+        "start from the same samples, use the same noise and know the same mixture. Only the second also gets "
         "$f_{ST}$, what the context encoder made of the whole 2D pose.",
         EQ_REVERSE[services.predicts(session.settings)],
         "$f_D^k$ tells the network which step it is at; $\\hat\\epsilon$ is the noise that is left (DDIM). The slider "

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import services
 from app.state import Settings
+from diffpose_core import pipeline
 from diffpose_core.io.clips import load_clip
 
 
@@ -177,6 +178,16 @@ def test_missing_weights_are_told_in_words(app: AppTest, tmp_path: Path, monkeyp
     services.models.clear()
     assert not app.exception
     assert "weights can't be loaded" in app.error[0].value
+
+
+@pytest.mark.usefixtures("trained_weights")
+def test_networks_are_loaded_once(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    load, loaded = pipeline.load_models, []
+    monkeypatch.setattr(pipeline, "load_models", lambda *args: loaded.append(args[-1]) or load(*args))
+    services.models.clear()
+    app.run()
+    assert not app.exception
+    assert loaded == ["frame"]
 
 
 def test_clip_hash_sees_every_part_of_a_clip() -> None:

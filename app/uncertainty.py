@@ -35,8 +35,8 @@ def joint_stage(
     loaded = services.models("frame")
     config = UncertaintyConfig(draws, components)
     ready = pipeline.prepare(clip, loaded, uncertainty=config)
-    # The cloud is as wide as the detector says; the network is told no more than it has met in training.
-    shown = pipeline.prepare(clip, loaded, uncertainty=config, within_reach=False)
+    # The cloud is as wide as the detector says; the network is told of it relative to the other joints.
+    shown = pipeline.prepare(clip, loaded, uncertainty=config, levelled=False)
     _, network = loaded.pick(True, "gmm", settings.trained_on)
     trace = pipeline.reverse_trace(ready, network, settings.steps, settings.hypotheses, settings.eta, settings.seed)
     study = figures.JointStudy(

@@ -172,10 +172,8 @@ class Prepared:
         return self.view.to_view(torch.from_numpy(self.clip.pose3d_cam[self.frames].astype(np.float32)))
 
 
-def clip_view(clip: PoseClip2D, frames: np.ndarray, within_reach: bool = True) -> View:
-    """What the networks see of a clip's frames. within_reach: spreads only as far as they have met them
-    (`View.within_reach`).
-    """
+def clip_view(clip: PoseClip2D, frames: np.ndarray, levelled: bool = True) -> View:
+    """What the networks see of a clip's frames. levelled: with spreads brought to one level (`View.levelled`)."""
     mixture = clip_mixture(clip.frames(frames))
     intrinsics = None
     if clip.intrinsics is not None:
@@ -185,7 +183,7 @@ def clip_view(clip: PoseClip2D, frames: np.ndarray, within_reach: bool = True) -
     # In double precision, so that where in the image the person is does not show in the last digits either.
     weights, means, variances = (torch.from_numpy(np.ascontiguousarray(a, dtype=np.float64)) for a in arrays)
     view = normalise_view(weights, means, variances, intrinsics).float()
-    return view.within_reach() if within_reach else view
+    return view.levelled() if levelled else view
 
 
 def _frame_numbers(clip: PoseClip2D, frames: Sequence[int] | np.ndarray | None) -> np.ndarray:
@@ -204,12 +202,12 @@ def prepare(
     uncertainty: UncertaintyConfig | None = None,
     seed: int = 0,
     mixed_precision: bool | None = None,
-    within_reach: bool = True,
+    levelled: bool = True,
 ) -> Prepared:
     """Encode frames of a clip, draw from their H_K and fit their GMMs.
 
     frames: numbers of the frames, all by default. The result of a frame does not depend on the other ones asked for.
-    mixed_precision: see `Prepared`; None takes it where the processor is fast at it. within_reach: see `clip_view`;
+    mixed_precision: see `Prepared`; None takes it where the processor is fast at it. levelled: see `clip_view`;
     without, H_K is as wide as the detector says, and to be looked at rather than lifted from.
     Raises InvalidInput on frame numbers outside the clip.
     """
@@ -217,7 +215,7 @@ def prepare(
     every = max(1, round(clip.fps / VIDEO_FPS))
     windows = cut_windows(numbers, len(clip), models.encoder.receptive_field, every)
     read, place = np.unique(windows.frames, return_inverse=True)
-    around = clip_view(clip, read, within_reach)
+    around = clip_view(clip, read, levelled)
     context, reconciled = models.encoder.encode_frames(
         around, replace(windows, frames=place.reshape(windows.frames.shape))
     )

@@ -8,6 +8,7 @@ so that a run that was killed goes on as it would have, and several processes le
 from __future__ import annotations
 
 import copy
+import hashlib
 import logging
 import multiprocessing
 import warnings
@@ -40,6 +41,7 @@ from diffpose_core.datasets.conditions import (
     frames_of_sequence,
     merge_banks,
 )
+from diffpose_core.datasets.detector import TRAINING_DETECTOR
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.datasets.sampling import Batch, PoseSampler, seeded
 from diffpose_core.datasets.views import H36mViews, ViewSampler
@@ -63,6 +65,7 @@ from diffpose_core.models.windows import VIDEO_FPS
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import fit_depth_residual, metric_scale
 from diffpose_core.uncertainty.reconcile import centred_and_scaled
+from diffpose_core.uncertainty.view import MEAN_STD, WIDEST_STD
 
 _VALIDATION_SEED = 20_000
 _CALIBRATION_SEED = 30_000
@@ -464,7 +467,9 @@ def _sampler(
     if frames > 1 and (motions.fps != VIDEO_FPS).any():
         found = sorted(set(motions.fps.tolist()))
         raise InvalidInput(f"windows are trained at {VIDEO_FPS:g} frames a second, found motions at {found}")
-    return PoseSampler(motions, config.bone_variation if varied else 0.0, frames=frames)
+    if not varied:
+        return PoseSampler(motions, 0.0, frames=frames)
+    return PoseSampler(motions, config.bone_variation, detector=TRAINING_DETECTOR, frames=frames)
 
 
 def _names(data: TrainingData, validation: TrainingData) -> str:
@@ -563,7 +568,9 @@ def conditions(
     """
     encoder, _ = load_encoder(encoder_path)
     mark = fingerprint(encoder_tensors(encoder))[:12]
-    stem = f"bank-{data.stem}-{mark}-{size}x{draws}"
+    # Views of another detector or of other bodies are another bank.
+    recipe = repr((TRAINING_DETECTOR, config.bone_variation, UncertaintyConfig(), MEAN_STD, WIDEST_STD))
+    stem = f"bank-{data.stem}-{mark}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}-{size}x{draws}"
     path = directory / f"{stem}.safetensors"
     if path.is_file():
         return ConditionBank.load(path)

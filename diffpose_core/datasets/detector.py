@@ -12,11 +12,15 @@ The detector of the Mocap-17 benchmark. Each joint gets a mixture of Gaussians:
 
 Whatever is random follows a first-order autoregressive process in time, so that errors are correlated over frames and
 a single frame has the same distribution as any frame of a clip.
+
+For training, a share of the clips can be as other detectors give them: with confidences that say little in place of
+heatmaps, and with joints that nobody found. The benchmark has none of these.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,7 +79,9 @@ class DetectorConfig:
     second_mode_probability: share of hidden joints with a second mode. main_weight: range of the heavier mode's
     weight. swap_probability: share of wrist and ankle pairs that are exchanged. phantom_probability: share of pairs
     that carry a light mode at the other side without being exchanged. correlation_s: time constant of all errors,
-    seconds. depth_margin_m: a capsule hides a joint only if it is this much nearer to the camera.
+    seconds. depth_margin_m: a capsule hides a joint only if it is this much nearer to the camera. confidences_share:
+    share of the clips that have one mode a joint, with a spread like that of a confidence. gaps_share: share of those
+    that miss joints, which are guessed.
     """
 
     std_px: float = 3.45
@@ -91,6 +97,19 @@ class DetectorConfig:
     phantom_probability: float = 0.04
     correlation_s: float = 0.25
     depth_margin_m: float = 0.05
+    confidences_share: float = 0.0
+    gaps_share: float = 0.0
+
+
+#: What networks are trained on, so that they can be used with detectors other than the benchmark's too.
+TRAINING_DETECTOR = DetectorConfig(confidences_share=0.2, gaps_share=0.1)
+#: Spread of a guessed joint in units of the person's size, and how much smaller than it the guess's error is (both as
+#: `uncertainty.gaps` has them); share of the joints that are missing one by one.
+_GUESS_STD = (0.08, 0.6)
+_GUESS_ERROR = 0.75
+_LOST_SHARE = 0.08
+#: Joints that tend to be missing together, from the end of a limb to the trunk.
+_LIMBS = ((3, 2, 1), (6, 5, 4), (13, 12, 11), (16, 15, 14))
 
 
 @dataclass(frozen=True)
@@ -229,7 +248,80 @@ def detect(
     unused = (weights <= 0)[..., None]
     means_px = torch.where(unused, means_px[..., :1, :], means_px)
     variances = torch.where(unused[..., 0], variances[..., :1], variances)
+    if config.confidences_share > 0:
+        weights, means_px, variances = _confidences_alone(
+            weights, means_px, variances, config.confidences_share, correlated, generator
+        )
+    if config.gaps_share > 0:
+        weights, means_px, variances = _with_gaps(
+            weights, means_px, variances, config.gaps_share, correlated, generator
+        )
     return Detection(weights, means_px, variances[..., None].expand_as(means_px).contiguous(), hidden, swapped)
+
+
+def _one_mode(
+    which: Tensor, centre_px: Tensor, variance: Tensor, weights: Tensor, means_px: Tensor, variances: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mixtures in which some joints have a single mode. which: (B, F, J) bool. centre_px: (B, F, J, 2)."""
+    single = torch.zeros_like(weights)
+    single[..., 0] = 1.0
+    return (
+        torch.where(which[..., None], single, weights),
+        torch.where(which[..., None, None], centre_px[..., None, :], means_px),
+        torch.where(which[..., None], variance[..., None], variances),
+    )
+
+
+def _confidences_alone(
+    weights: Tensor,
+    means_px: Tensor,
+    variances: Tensor,
+    share: float,
+    correlated: Callable[..., Tensor],
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Some clips as a detector gives them that says of a joint where it is and how sure it is of it.
+
+    How sure it is has to do with the heatmap's spread, from not at all to wholly, one degree for each clip.
+    """
+    size, device = weights.shape[0], weights.device
+    chosen, follows, noise = torch.rand(3, size, 1, 1, generator=generator, device=device)
+    best = weights.argmax(-1, keepdim=True)
+    log_std = 0.5 * variances.gather(-1, best)[..., 0].log()
+    level = log_std.mean(-1, keepdim=True)
+    log_std = level + follows * (log_std - level) + 0.4 * noise * correlated(NUM_JOINTS)
+    main_px = means_px.gather(-2, best[..., None].expand(*best.shape, 2))[..., 0, :]
+    which = (chosen < share).expand(log_std.shape)
+    return _one_mode(which, main_px, (2.0 * log_std).exp(), weights, means_px, variances)
+
+
+def _with_gaps(
+    weights: Tensor,
+    means_px: Tensor,
+    variances: Tensor,
+    share: float,
+    correlated: Callable[..., Tensor],
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Some clips with joints that were not found: each has one wide mode at a guess. The hip is always found."""
+    size, device = weights.shape[0], weights.device
+    chosen, spread, limb, reach = torch.rand(4, size, generator=generator, device=device)
+    lost = torch.rand(size, NUM_JOINTS, generator=generator, device=device) < _LOST_SHARE
+    # Half of these clips miss a limb, from its end up to one of its joints.
+    for number, joints in enumerate(_LIMBS):
+        for place, joint in enumerate(joints):
+            lost[:, joint] |= ((limb * 2 * len(_LIMBS)).long() == number) & (reach * len(joints) >= place)
+    lost &= (chosen < share)[:, None]
+    lost[:, 0] = False
+    best = weights.argmax(-1)[..., None, None].expand(*weights.shape[:-1], 1, 2)
+    main_px = means_px.gather(-2, best)[..., 0, :]
+    person_px = (main_px - main_px.mean(2, keepdim=True)).square().sum(-1).mean(2).sqrt()
+    low, high = _GUESS_STD
+    std_px = (low + (high - low) * spread)[:, None] * person_px
+    guess_px = main_px + _GUESS_ERROR * std_px[..., None, None] * correlated(NUM_JOINTS, 2)
+    which = lost[:, None].expand(weights.shape[:-1])
+    variance = std_px.square()[..., None].expand(which.shape)
+    return _one_mode(which, guess_px, variance, weights, means_px, variances)
 
 
 def detect_motion(

@@ -77,7 +77,7 @@ def observe(
     cameras = intrinsics.repeat_interleave(joints_cam.shape[1], dim=0)
     raw = (detection.weights, detection.means_px, detection.variances_px2)
     weights, means_px, variances_px2 = (tensor.flatten(0, 1) for tensor in raw)
-    view = normalise_view(weights, means_px, variances_px2, cameras)
+    view = normalise_view(weights, means_px, variances_px2, cameras).levelled()
     return Batch(view, view.to_view(frames - frames[:, :1]), detection.hidden.flatten(0, 1))
 
 

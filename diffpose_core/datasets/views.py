@@ -96,7 +96,7 @@ class ViewSampler:
         mirrored_u = 2.0 * intrinsics[:, None, None, 2] - means[..., 0]
         means = torch.stack((torch.where(flip[..., None], mirrored_u, means[..., 0]), means[..., 1]), -1)
         pose = torch.cat((torch.where(flip[..., None], -pose[..., :1], pose[..., :1]), pose[..., 1:]), -1)
-        view = normalise_view(weights, means, variances, intrinsics)
+        view = normalise_view(weights, means, variances, intrinsics).levelled()
         return Batch(view, view.to_view(pose), hidden)
 
 

@@ -19,13 +19,15 @@ HEATMAP_MODES = 3
 HEATMAP_CHANNELS = 4 * HEATMAP_MODES
 
 
-#: Mean spread of a pose's joints that the denoisers know best, in units of the pose's own size, and the widest mode
-#: that they have seen. They take the level at its word: the simulated detector errs by the same length on everybody, so
-#: that it tells how large a person is. On validation views, with one mode of the same spread for each joint, the
-#: shipped one errs by 53, 48, 55 and 79 mm at 0.035, 0.045, 0.06 and 0.09 (its encoder by 48); a joint with a mode of
-#: 0.6 makes it 64 mm, three of them 200.
+#: Spread of a pose's joints that every view is brought to, geometric mean over the joints, in units of the pose's own
+#: size: the mean of what the simulated detector reports. How wide heatmaps are on the whole says nothing that can be
+#: relied on. Detectors differ in it, confidences don't have it at all, and the simulated one, which errs by the same
+#: length on everybody, would tell how large a person is: a network that was given it took it for scale.
 MEAN_STD = 0.046
-WIDEST_STD = 0.2
+#: The widest mode that networks are told of: the spread of a joint of which nothing is known.
+WIDEST_STD = 0.6
+#: Times the pose's median spread that a joint counts at most: three joints that nobody saw don't make the others sure.
+_MOST_TIMES_MEDIAN = 4.0
 
 
 @dataclass(frozen=True)
@@ -56,16 +58,15 @@ class View:
         """The same in single precision."""
         return View(*(getattr(self, name).float() for name in self.__dataclass_fields__))
 
-    def within_reach(self) -> View:
-        """The same with no mode wider than WIDEST_STD. Frames that had one are brought to a mean of MEAN_STD: a joint
-        of which little is known stays several times as wide as the others.
+    def levelled(self) -> View:
+        """The same with spreads whose geometric mean over the joints is MEAN_STD, none above WIDEST_STD: which joint is
+        surer than another stays, how wide they are on the whole goes.
         """
         best = self.weights.argmax(-1)[..., None, None].expand(-1, -1, 1, 2)
-        main = self.stds_norm.gather(2, best).mean((2, 3))
-        capped = self.stds_norm.clamp_max(WIDEST_STD)
-        level = MEAN_STD / main.clamp_max(WIDEST_STD).mean(1)
-        wide = (main > WIDEST_STD).any(1)[:, None, None, None]
-        return replace(self, stds_norm=torch.where(wide, capped * level[:, None, None, None], self.stds_norm))
+        main = self.stds_norm.gather(2, best).mean((2, 3)).clamp_min(1e-9)
+        main = main.minimum(_MOST_TIMES_MEDIAN * main.median(1, keepdim=True).values)
+        factor = MEAN_STD / main.log().mean(1).exp()
+        return replace(self, stds_norm=(self.stds_norm * factor[:, None, None, None]).clamp_max(WIDEST_STD))
 
     @property
     def joint_std_norm(self) -> Tensor:

@@ -35,18 +35,31 @@ def test_without_a_camera_place_and_size_in_the_image_do_not_show():
     assert torch.equal(view.rotation, torch.eye(3, dtype=torch.float64).expand(3, 3, 3))
 
 
-def test_spreads_that_no_network_has_met_are_brought_within_reach():
-    weights, means, variances = mixtures(batch=3, modes=1)
+def main_std(view):
+    best = view.weights.argmax(-1)[..., None, None].expand(-1, -1, 1, 2)
+    return view.stds_norm.gather(2, best)[:, :, 0].mean(-1)
+
+
+def test_how_wide_heatmaps_are_on_the_whole_does_not_show_and_how_they_differ_does():
+    weights, means, variances = mixtures()
+    view = normalise_view(weights, means, variances, None)
+    level, wider = view.levelled(), normalise_view(weights, means, 3.0 * variances, None).levelled()
+    assert_same_view(level, wider, atol=1e-9)
+    assert torch.allclose(main_std(level).log().mean(1).exp(), torch.full((3,), MEAN_STD, dtype=torch.float64))
+    ratio = level.stds_norm / view.stds_norm
+    assert torch.allclose(ratio, ratio[:, :1, :1, :1].expand_as(ratio)), "one factor for all of a pose"
+    assert torch.equal(level.pose_norm, view.pose_norm) and torch.equal(level.weights, view.weights)
+
+
+def test_joints_of_which_nothing_is_known_do_not_make_the_others_sure():
+    weights, means, variances = mixtures(batch=2, modes=1)
     size = normalise_view(weights, means, variances, None).size
     variances = (0.05 * size)[:, None, None, None].square().expand_as(variances).clone()
-    variances[1, 13], variances[2, [4, 5, 6]] = 0.15**2 * size[1] ** 2, 0.6**2 * size[2] ** 2
-    view = normalise_view(weights, means, variances, None)
-    near = view.within_reach()
-    assert torch.equal(near.stds_norm[:2], view.stds_norm[:2]), "frames without a very wide mode stay as they are"
-    spread = near.stds_norm[2, :, 0, 0]
-    assert torch.allclose(spread.mean(), torch.tensor(MEAN_STD, dtype=spread.dtype))
-    assert torch.allclose(spread[[4, 5, 6]] / spread[0], torch.tensor(WIDEST_STD / 0.05, dtype=spread.dtype))
-    assert torch.equal(near.pose_norm, view.pose_norm)
+    variances[1, [4, 5, 6]] = 4.0 * size[1] ** 2
+    level = normalise_view(weights, means, variances, None).levelled()
+    known, lost = main_std(level)[:, :4], main_std(level)[1, 4:7]
+    assert bool((known[1] > 0.7 * known[0]).all())
+    assert torch.equal(lost, torch.full_like(lost, WIDEST_STD))
 
 
 def test_the_hip_is_the_origin_and_the_size_is_one():

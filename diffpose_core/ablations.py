@@ -20,7 +20,7 @@ from diffpose_core.bootstrap import interval, resampled_means
 from diffpose_core.config import PRESETS, UncertaintyConfig
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.diffusion.schedule import make_schedule
-from diffpose_core.evaluation import DETECTOR_SEED, METRICS, Sums, chosen_clips, evaluation_clips
+from diffpose_core.evaluation import DETECTOR_SEED, INPUTS, METRICS, Input2D, Sums, chosen_clips, evaluation_clips
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint, load_denoiser, load_encoder
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.layers import root_relative
@@ -39,7 +39,7 @@ ENCODERS = ("graformer", "graformer_reconciled", "graformer_long")
 @dataclass(frozen=True)
 class Setting:
     """How poses are made. network: a preset's name, or one of ENCODERS. steps: DDIM steps. hypotheses: N. components:
-    M. samples: N_GMM. exact_2d: joints where they are instead of where the detector sees them.
+    M. samples: N_GMM. input_2d: what is known of the 2D poses, see `evaluation.INPUTS`.
     """
 
     network: str = "diffpose"
@@ -47,7 +47,7 @@ class Setting:
     hypotheses: int = 5
     components: int = 5
     samples: int = 1000
-    exact_2d: bool = False
+    input_2d: Input2D = "detected"
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,10 @@ def groups() -> tuple[Group, ...]:
         ("Graformer on reconciled 2D", Setting("graformer_reconciled")),
         ("Graformer, trained for the whole time", Setting("graformer_long")),
     )  # fmt: skip
-    exact = (("DiffPose", "diffpose"), ("no f_ST", "diffpose_no_context"), ("standard diffusion", "diffpose_standard"),
-             ("Graformer", "graformer"))  # fmt: skip
+    compared = (
+        ("DiffPose", "diffpose"), ("no f_ST", "diffpose_no_context"), ("standard diffusion", "diffpose_standard"),
+        ("Graformer", "graformer"),
+    )  # fmt: skip
     alphas = {k: float(make_schedule("converging", k).alphas_cumprod[-1]) for k in (10, 25, 50, 100)}
     return (
         Group(
@@ -123,11 +125,12 @@ def groups() -> tuple[Group, ...]:
             tuple(Cell(label, setting) for label, setting in baselines), "DiffPose",
         ),
         Group(
-            "input", "Detected against exact 2D",
-            "The networks were trained on detected 2D: exact places are news to them.",
-            tuple(Cell(f"{label}, {kind} 2D", Setting(network, exact_2d=kind == "exact"))
-                  for label, network in exact for kind in ("detected", "exact")),
-            "DiffPose, detected 2D",
+            "input", "What is known of the 2D poses",
+            "Heatmaps, exact places, confidences alone, and these with a tenth of the joints missing. The networks "
+            "were trained on heatmaps and some confidences and gaps, never on exact places.",
+            tuple(Cell(f"{label}, {kind}", Setting(network, input_2d=kind))
+                  for kind in INPUTS for label, network in compared),
+            "DiffPose, detected",
         ),
         Group(
             "steps", "DDIM steps", "Of K = 50.", _curve(_STEPS, lambda n: Setting(steps=n)), "5", "steps",
@@ -279,16 +282,16 @@ def _measure(
     progress: Callable[[int, int], None],
 ) -> _Measured:
     measured = _Measured()
-    inputs = sorted({setting.exact_2d for setting in asked})
+    inputs = sorted({setting.input_2d for setting in asked})
     for done, number in enumerate(numbers):
         of_clip: dict[tuple[Setting, Answer], Sums] = {}
-        for exact in inputs:
-            wanted = {setting: answers for setting, answers in asked.items() if setting.exact_2d == exact}
-            for clip in evaluation_clips(motions, number, exact_2d=exact):
+        for kind in inputs:
+            wanted = {setting: answers for setting, answers in asked.items() if setting.input_2d == kind}
+            for clip in evaluation_clips(motions, number, input_2d=kind):
                 frames = np.arange(0, len(clip), stride)
                 for key, sums in _measure_view(clip, frames, wanted, weights, seed, mixed_precision).items():
                     of_clip.setdefault(key, Sums.empty()).add(sums)
-                if exact == inputs[0]:
+                if kind == inputs[0]:
                     measured.views += len(frames)
         for key, sums in of_clip.items():
             measured.sums.setdefault(key, []).append(sums)
@@ -399,7 +402,7 @@ def ablate(
 
 #: Columns of `rows`.
 COLUMNS = (
-    "group", "label", "answer", "network", "steps", "hypotheses", "components", "samples", "exact_2d", "part",
+    "group", "label", "answer", "network", "steps", "hypotheses", "components", "samples", "input_2d", "part",
     *(f"{name}{suffix}" for name in _NAMES for suffix in ("", "_low", "_high")),
     *(f"{name.removesuffix('_mm')}_gain_percent{suffix}" for name in _NAMES for suffix in ("", "_low", "_high")),
     "reference", "data", "views", "clips", "stride", "command",

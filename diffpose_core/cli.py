@@ -106,17 +106,19 @@ def _benchmark(args: argparse.Namespace) -> Benchmark:
 
     if args.dataset != "h36m" and (args.detections or args.subjects):
         raise InvalidInput("--detections and --subjects belong to --dataset h36m")
+    if args.dataset != "mocap17" and args.input in ("confidences", "gaps"):
+        raise InvalidInput(f"--input {args.input} belongs to --dataset mocap17")
     if args.dataset == "h36m":
         from diffpose_core.datasets.h36m import DETECTED, EXACT, TEST_SUBJECTS, load_h36m
 
         subjects = tuple(args.subjects.split(",")) if args.subjects else TEST_SUBJECTS
-        return load_h36m(args.data, subjects, EXACT if args.exact_2d else args.detections or DETECTED)
+        return load_h36m(args.data, subjects, EXACT if args.input == "exact" else args.detections or DETECTED)
     if args.dataset == "3dhp":
         from diffpose_core.datasets.mpi_inf_3dhp import load_3dhp
 
         # Nobody publishes detections of it: the exact 2D poses are the protocol.
         return load_3dhp(args.data)
-    return Mocap17Benchmark.load(args.data, args.exact_2d)
+    return Mocap17Benchmark.load(args.data, args.input)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -501,7 +503,11 @@ def parser() -> argparse.ArgumentParser:
         "--data", required=True, help="motions in Mocap-17 layout (.npz), or a data set's folder (docs/datasets.md)"
     )
     evaluate.add_argument("--dataset", default="mocap17", choices=("mocap17", "h36m", "3dhp"), help="what the data is")
-    evaluate.add_argument("--exact-2d", action="store_true", help="the exact 2D poses instead of detected ones")
+    evaluate.add_argument(
+        "--input", default="detected", choices=("detected", "exact", "confidences", "gaps"),
+        help="what is known of the 2D poses: heatmaps, the exact places (h36m too), confidences alone, as in files of "
+        "other detectors, or these with a tenth of the joints missing (gaps)",
+    )  # fmt: skip
     evaluate.add_argument(
         "--detections", default=None, help="h36m: NAME in data_2d_h36m_NAME.npz; by default cpn_ft_h36m_dbb"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import platform
 import time
@@ -9,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from statistics import NormalDist
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -35,11 +37,14 @@ from diffpose_core.metrics import (
 from diffpose_core.models.layers import root_relative
 from diffpose_core.pipeline import BLOCK_FRAMES, ENCODERS, Models, prepare, reverse_steps, version
 from diffpose_core.structures import InvalidInput, PoseClip2D
+from diffpose_core.uncertainty.gaps import fill_gaps
 from diffpose_core.uncertainty.mixtures import exact_mixture
 
 #: The detector's seed of clip c and camera v is drawn from (DETECTOR_SEED, c, v): the same 2D for every method and
 #: machine.
 DETECTOR_SEED = 17
+#: The stream that decides which joints are missing.
+_GAPS = 1
 #: What is reported, with the factor from metres or shares to the unit in its name.
 METRICS: Mapping[str, float] = {
     "mpjpe_mm": 1000.0, "p_mpjpe_mm": 1000.0, "n_mpjpe_mm": 1000.0, "pck_percent": 100.0, "auc_percent": 100.0,
@@ -47,6 +52,17 @@ METRICS: Mapping[str, float] = {
 }  # fmt: skip
 #: How many of them, the first ones, each joint of each frame has for itself, and how many have gains.
 _BY_JOINT, _WITH_GAINS = 5, 2
+#: What is known of the 2D poses, in words: the detector's heatmaps, the exact places, or what files of other detectors
+#: say: a confidence for each joint, and that of the joints that were found.
+Input2D = Literal["detected", "exact", "confidences", "gaps"]
+INPUTS: Mapping[Input2D, str] = {
+    "detected": "detected 2D of the simulated detector",
+    "exact": "exact 2D",
+    "confidences": "detected 2D of the simulated detector, confidences in place of heatmaps",
+    "gaps": "detected 2D of the simulated detector, confidences in place of heatmaps, a tenth of the joints missing",
+}
+#: Share of the joints that are missing in "gaps", and how long they tend to be, seconds.
+_GAP_SHARE, _GAP_S = 0.1, 0.5
 #: Methods that the others' gains are measured against.
 _REFERENCES = (
     *(f"{encoder}{suffix}" for encoder in ENCODERS.values() for suffix in ("", "_reconciled")),
@@ -55,11 +71,12 @@ _REFERENCES = (
 
 
 def evaluation_clips(
-    motions: MotionSet, clip: int, detector: DetectorConfig | None = None, exact_2d: bool = False
+    motions: MotionSet, clip: int, detector: DetectorConfig | None = None, input_2d: Input2D = "detected"
 ) -> list[PoseClip2D]:
     """One motion clip as the benchmark's four cameras and its detector see it, whole, with the exact 3D.
 
-    exact_2d: every joint has one mode at its exact place; which ones are hidden is said all the same.
+    input_2d: what is known of it, see `INPUTS`; an exact joint has one mode at its place. Which ones are hidden is said
+    all the same.
     """
     joints_world = motions.clip_world(clip)
     fps = float(motions.fps[clip])
@@ -69,34 +86,51 @@ def evaluation_clips(
         generator = seeded("cpu", DETECTOR_SEED, clip, view)
         seen, detection = detect_motion(name, joints_world, camera, fps, generator, detector)
         provenance = {"action": str(motions.action[clip]), "swapped": int(detection.swapped.sum())}
-        if exact_2d:
+        if input_2d == "exact":
             exact_px = camera.project(camera.to_cam(joints_world.astype(np.float64)))
             seen = replace(seen, keypoints_px=exact_px, mixture=exact_mixture(exact_px))
             seen = replace(seen, confidence=np.ones_like(seen.confidence))
             provenance["swapped"] = 0
+        elif input_2d == "confidences":
+            seen = replace(seen, mixture=None)
+        elif input_2d == "gaps":
+            seen = _with_gaps(seen, seeded("cpu", DETECTOR_SEED, clip, view, _GAPS))
         clips.append(replace(seen, provenance=provenance))
     return clips
 
 
+def _with_gaps(clip: PoseClip2D, generator: torch.Generator) -> PoseClip2D:
+    """The clip as a file with missing joints brings it: every joint but the hip is gone for a while now and then."""
+    persistence = math.exp(-1.0 / (clip.fps * _GAP_S))
+    noise = torch.randn(clip.confidence.shape, generator=generator).numpy()
+    for frame in range(1, len(noise)):
+        noise[frame] = persistence * noise[frame - 1] + math.sqrt(1.0 - persistence**2) * noise[frame]
+    lost = noise < NormalDist().inv_cdf(_GAP_SHARE)
+    lost[:, 0] = False
+    confidence = np.where(lost, 0.0, clip.confidence)
+    keypoints_px, mixture = fill_gaps(clip.keypoints_px, confidence, clip.fps)
+    return replace(clip, keypoints_px=keypoints_px, confidence=confidence, mixture=mixture)
+
+
 @dataclass(frozen=True)
 class Mocap17Benchmark:
-    """Mocap-17 as a `Benchmark`. data: the file's name. motions: what it holds. exact_2d: as in `evaluation_clips`."""
+    """Mocap-17 as a `Benchmark`. data: the file's name. motions: what it holds. input_2d: as in `evaluation_clips`."""
 
     data: str
     motions: MotionSet
-    exact_2d: bool = False
+    input_2d: Input2D = "detected"
 
     @classmethod
-    def load(cls, path: str | Path, exact_2d: bool = False) -> Mocap17Benchmark:
+    def load(cls, path: str | Path, input_2d: Input2D = "detected") -> Mocap17Benchmark:
         """Raises InvalidInput if the file isn't in the layout."""
-        return cls(Path(path).name, load_mocap17(path), exact_2d)
+        return cls(Path(path).name, load_mocap17(path), input_2d)
 
     def __len__(self) -> int:
         return len(self.motions)
 
     def recording(self, number: int) -> Recording:
         """One clip, all frames of it, from the four cameras."""
-        views = evaluation_clips(self.motions, number, exact_2d=self.exact_2d)
+        views = evaluation_clips(self.motions, number, input_2d=self.input_2d)
         return Recording(str(self.motions.action[number]), tuple(views), np.arange(len(views[0])))
 
     @property
@@ -107,8 +141,8 @@ class Mocap17Benchmark:
             "dataset": "mocap17",
             "data": self.data,
             "views_per_clip": 4,
-            "input": "exact 2D" if self.exact_2d else "detected 2D of the simulated detector",
-            **({} if self.exact_2d else detected),
+            "input": INPUTS[self.input_2d],
+            **({} if self.input_2d == "exact" else detected),
         }
 
 

@@ -15,7 +15,7 @@ from diffpose_core.cli import parser
 from diffpose_core.config import PRESETS, to_dict
 from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.evaluation import evaluate
+from diffpose_core.evaluation import INPUTS, evaluate
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.structures import InvalidInput
@@ -86,11 +86,13 @@ def test_gains_are_over_the_reference_and_lie_in_their_intervals(report):
                         assert low - 1e-9 <= found["value"] <= high + 1e-9
 
 
-def test_exact_2d_is_another_input(report):
+def test_what_is_known_of_the_2d_poses_matters(report):
     found = cells(report, "input")
     for label in ("DiffPose", "Graformer"):
-        detected, exact = (found[f"{label}, {kind} 2D"]["errors"]["all"]["mpjpe_mm"] for kind in ("detected", "exact"))
-        assert detected != exact
+        errors = {kind: found[f"{label}, {kind}"]["errors"]["all"]["mpjpe_mm"]["value"] for kind in INPUTS}
+        assert errors["exact"] != errors["detected"] != errors["gaps"]
+        # Without its heatmaps a detector says the same of where joints are, which is all that the Graformer sees.
+        assert (errors["confidences"] == errors["detected"]) == (label == "Graformer")
 
 
 def test_what_is_missing_is_listed_with_commands_that_are_commands(report):

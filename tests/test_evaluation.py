@@ -17,6 +17,7 @@ from diffpose_core.datasets.h36m import ACTIONS, load_h36m
 from diffpose_core.datasets.mocap17 import load_mocap17, motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.evaluation import (
+    DETECTOR_SEED,
     METRICS,
     Mocap17Benchmark,
     Sums,
@@ -219,7 +220,7 @@ def test_exact_2d_is_one_mode_at_the_exact_place(data):
     motions = load_mocap17(data)
     world = motions.clip_world(1)
     detected = evaluation_clips(motions, 1)
-    exact = Mocap17Benchmark.load(data, exact_2d=True)
+    exact = Mocap17Benchmark.load(data, "exact")
     assert exact.about["input"] == "exact 2D" and "detector" not in exact.about
     views = exact.recording(1).views
     for clip, seen, camera in zip(views, detected, evaluation_cameras(world[:, 0]), strict=True):
@@ -229,6 +230,23 @@ def test_exact_2d_is_one_mode_at_the_exact_place(data):
         spread, usual = clip.mixture.std_px.mean(), np.sqrt(seen.mixture.variances_px2[:, :, 0])[~seen.hidden].mean()
         assert 0.5 < spread / usual < 1.5, "about what the networks know of a joint that is seen"
         assert np.array_equal(clip.hidden, seen.hidden) and np.array_equal(clip.pose3d_cam, seen.pose3d_cam)
+
+
+def test_files_of_other_detectors_have_confidences_and_gaps(data):
+    motions = load_mocap17(data)
+    detected = evaluation_clips(motions, 1)
+    alone, gaps = (Mocap17Benchmark.load(data, kind).recording(1).views for kind in ("confidences", "gaps"))
+    lost = []
+    for seen, sure, part in zip(detected, alone, gaps, strict=True):
+        assert sure.mixture is None and np.array_equal(sure.keypoints_px, seen.keypoints_px)
+        missing = part.confidence == 0
+        assert not missing[:, 0].any(), "the hip is always found"
+        assert np.allclose(part.keypoints_px[~missing], seen.keypoints_px[~missing], atol=1e-3)
+        assert part.mixture.std_px[missing].mean() > 1.5 * part.mixture.std_px[~missing].mean()
+        assert np.array_equal(part.pose3d_cam, seen.pose3d_cam)
+        lost.append(missing[:, 1:].mean())
+    assert 0.03 < np.mean(lost) < 0.25
+    assert Mocap17Benchmark.load(data, "gaps").about["detector_seed"] == DETECTOR_SEED
 
 
 def test_human36m_is_measured_in_the_supplements_columns(h36m_folder, tiny_models):
@@ -268,11 +286,12 @@ def test_human36m_from_the_command_line(h36m_folder, tiny_weights, tmp_path, cap
     out = tmp_path / "report.json"
     words = ["evaluate", "--dataset", "h36m", "--data", str(h36m_folder), "--weights", str(tiny_weights), "--quiet"]
     words += ["--stride", "6", "--steps", "1", "--hypotheses", "1", "--workers", "1", "--json", str(out)]
-    assert main([*words, "--exact-2d", "--subjects", "S11"]) == 0
+    assert main([*words, "--input", "exact", "--subjects", "S11"]) == 0
     written = json.loads(out.read_text())
     assert written["provenance"]["input"] == "exact 2D" and written["provenance"]["subjects"] == ["S11"]
     assert capsys.readouterr().out.strip() == results_table(written).strip()
     assert main(["evaluate", "--data", "x.npz", "--subjects", "S8"]) == 2
+    assert main(["evaluate", "--data", "x.npz", "--dataset", "3dhp", "--input", "gaps"]) == 2
     assert "belong to --dataset h36m" in capsys.readouterr().err
 
 

@@ -57,6 +57,10 @@ reproduce: setup ## measure again every figure that the README shows, from the s
 		--json $(RESULTS)/mocap17_test_frame.json
 	$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --setting video --stride 5 --consecutive 8 \
 		--mixed-precision --json $(RESULTS)/mocap17_test_video.json
+	for input in confidences gaps; do \
+		$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --stride 25 --input $$input \
+			--mixed-precision --json $(RESULTS)/mocap17_test_frame_$$input.json || exit 1; \
+	done
 	$(BIN)/diffpose calibrate --data $(DIFFPOSE_DATA)/mocap17_val.npz --test $(DIFFPOSE_DATA)/mocap17_test.npz \
 		--stride 15 --test-stride 25 --mixed-precision -o checkpoints/diffpose.calibration.json \
 		--json $(RESULTS)/calibration_test_frame.json

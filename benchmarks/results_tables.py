@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 REPORT = ROOT / "benchmarks" / "results" / "mocap17_test_frame.json"
 VIDEO = ROOT / "benchmarks" / "results" / "mocap17_test_video.json"
+#: Reports of the frame setting on what files of other detectors hold.
+OTHERS = [ROOT / "benchmarks" / "results" / f"mocap17_test_frame_{kind}.json" for kind in ("confidences", "gaps")]
 DETECTOR = ROOT / "benchmarks" / "results" / "detector_val.json"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -71,13 +73,33 @@ def gains(report: dict[str, Any], rows: Rows, own: str) -> list[str]:
     for title, _, name in rows:
         if name not in report["gains"]:
             continue
-        row = report["gains"][name][own]
-        cells = []
-        for metric in ("mpjpe", "p_mpjpe", "hidden_mpjpe"):
-            low, high = row[metric]["interval"]
-            cells.append(f"{-row[metric]['percent']:+.1f} % [{-high:+.1f}, {-low:+.1f}]")
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+        lines.append(f"| {title} | " + " | ".join(_gain_cells(report["gains"][name][own])) + " |")
     return lines
+
+
+def other_inputs(reports: list[dict[str, Any]]) -> list[str]:
+    """How DiffPose does beside its baseline on what files of other detectors hold."""
+    provenance = reports[0]["provenance"]
+    lines = [
+        f"Single frames of clips as other detectors' files bring them, every {provenance['stride']}th frame, "
+        f"{reports[0]['frames']:,} views:",
+        "",
+        "| what is known | Graformer, MPJPE | DiffPose, MPJPE | DiffPose's MPJPE | its P-MPJPE | hidden joints |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for report in reports:
+        methods, cells = report["methods"], _gain_cells(report["gains"]["graformer"]["diffpose"])
+        errors = [_number(methods[name]["mpjpe_mm"]) for name in ("graformer", "diffpose")]
+        lines.append(f"| {report['provenance']['input']} | " + " | ".join([*errors, *cells]) + " |")
+    return [*lines, ""]
+
+
+def _gain_cells(row: dict[str, Any]) -> list[str]:
+    cells = []
+    for metric in ("mpjpe", "p_mpjpe", "hidden_mpjpe"):
+        low, high = row[metric]["interval"]
+        cells.append(f"{-row[metric]['percent']:+.1f} % [{-high:+.1f}, {-low:+.1f}]")
+    return cells
 
 
 def by_action(report: dict[str, Any], rows: Rows) -> list[str]:
@@ -134,11 +156,15 @@ def _tables(report: dict[str, Any], rows: Rows, own: str) -> list[str]:
     ]
 
 
-def section(report: dict[str, Any], video: dict[str, Any] | None, statistics: dict[str, Any]) -> str:
+def section(
+    report: dict[str, Any], video: dict[str, Any] | None, others: list[dict[str, Any]], statistics: dict[str, Any]
+) -> str:
     """Everything that stands between the markers."""
     parts = [BEGIN, "**Single frames**", "", *_tables(report, ROWS, "diffpose")]
     if video is not None:
         parts += ["**Video**", "", *_tables(video, VIDEO_ROWS, "diffpose_video")]
+    if others:
+        parts += ["**Other detectors**", "", *other_inputs(others)]
     return "\n".join([*parts, detector_sentence(statistics), END])
 
 
@@ -146,8 +172,9 @@ def rewritten(readme: str) -> str:
     """The README with its results replaced by those of the stored reports."""
     report, statistics = (json.loads(path.read_text()) for path in (REPORT, DETECTOR))
     video = json.loads(VIDEO.read_text()) if VIDEO.is_file() else None
+    others = [json.loads(path.read_text()) for path in OTHERS if path.is_file()]
     head, rest = readme.split(BEGIN, 1)
-    return head + section(report, video, statistics) + rest.split(END, 1)[1]
+    return head + section(report, video, others, statistics) + rest.split(END, 1)[1]
 
 
 def main() -> int:

@@ -339,12 +339,12 @@ def expected_error(
 def _error_of_guesses(prepared: Prepared) -> np.ndarray:
     """Mean length of the error that the mixtures of guessed joints speak of, (F, J) metres; 0 where one was detected.
 
-    The network reads no spread as wide as a guess's (`View.within_reach`), and its hypotheses don't show it.
+    The network reads no spread as wide as a guess's (`View.levelled`), and its hypotheses don't show it.
     """
     guessed = prepared.clip.guessed[prepared.frames]
     if not guessed.any():
         return np.zeros(guessed.shape)
-    said = clip_view(prepared.clip, prepared.frames, within_reach=False).joint_std_norm
+    said = clip_view(prepared.clip, prepared.frames, levelled=False).joint_std_norm
     scale, _ = metric_scale(prepared.view, prepared.context.pose_view)
     # Of a normal distribution in the plane with this spread along each axis.
     return np.where(guessed, math.sqrt(math.pi / 2) * (said * scale[:, None]).numpy(), 0.0)

@@ -90,20 +90,13 @@ class SelfAttention(nn.Module):
     def attend(self, x: Tensor) -> Tensor:
         """What the heads found, side by side and before the last linear layer: (B, J, C) -> (B, J, C)."""
         qkv = self.qkv(x).unflatten(-1, (3 * self.num_heads, -1))
-        if x.is_cuda or torch.is_grad_enabled():
-            query, key, value = qkv.transpose(-3, -2).chunk(3, dim=-3)
-            if x.is_cuda:
-                return nn.functional.scaled_dot_product_attention(query, key, value).transpose(-3, -2).flatten(-2)
-            # The fused CPU kernel's backward is far slower than these two products on 17 joints.
-            scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
-            return (scores.softmax(-1).to(value.dtype) @ value).transpose(-3, -2).flatten(-2)
-        # Without gradients too the fused CPU kernel is slower on 17 joints than one copy of all heads, two batched
-        # products and a softmax along the outer axis (the scores lie transposed), which vectorises.
-        batch, joints, _, width = qkv.shape
-        query, key, value = qkv.movedim(-2, 0).reshape(3, -1, joints, width)
-        scores = torch.bmm(key, query.mT).float().mul_(width**-0.5)
-        found = torch.bmm(scores.softmax(-2).to(value.dtype).mT, value)
-        return found.view(self.num_heads, batch, joints, width).permute(1, 2, 0, 3).reshape(batch, joints, -1)
+        query, key, value = qkv.transpose(-3, -2).chunk(3, dim=-3)
+        if x.is_cuda or not torch.is_grad_enabled():
+            # It reads the heads where the projection wrote them, and writes them where the next layer wants them.
+            return nn.functional.scaled_dot_product_attention(query, key, value).transpose(-3, -2).flatten(-2)
+        # The fused CPU kernel's backward is far slower than these two products on 17 joints.
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+        return (scores.softmax(-1).to(value.dtype) @ value).transpose(-3, -2).flatten(-2)
 
 
 class GraphAttentionBlock(nn.Module):

@@ -10,7 +10,7 @@ from torch import nn
 
 from diffpose_core.config import DenoiserConfig, GraformerConfig
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, Given, gmm_features, in_bfloat16
+from diffpose_core.models.denoiser import _BLOCK_POSES, Denoiser, Given, gmm_features, in_bfloat16
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.layers import (
     ChebConv,
@@ -219,8 +219,9 @@ def test_one_step_number_serves_a_whole_batch():
 
 
 @pytest.mark.parametrize("form", DENOISERS)
-def test_inference_gives_what_training_would(form):
+def test_inference_gives_what_training_would(form, monkeypatch):
     """Without gradients other kernels run, in blocks, and the conditions are looked at once: the answers stay."""
+    monkeypatch.setitem(_BLOCK_POSES, torch.float32, 32)
     network = denoiser(**DENOISERS[form])
     x, _, given = inputs(70)
     steps = torch.arange(70) % 50 + 1
@@ -238,6 +239,7 @@ def test_bfloat16_moves_poses_by_little(form, fused, monkeypatch):
     if fused and not FusedLinear.available():
         pytest.skip("this torch or this processor has no fused bfloat16 layers")
     monkeypatch.setattr(FusedLinear, "available", lambda: fused)
+    monkeypatch.setitem(_BLOCK_POSES, torch.bfloat16, 32)
     network = denoiser(**DENOISERS[form])
     x, _, given = inputs(70)
     with torch.no_grad():

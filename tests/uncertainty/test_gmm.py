@@ -222,6 +222,19 @@ def test_more_steps_never_make_the_fast_fit_less_likely():
         assert (after > before - 1e-3).all()
 
 
+def test_overrelaxation_makes_the_first_steps_longer(monkeypatch):
+    samples = samples_like_H_K(2, 600, seed=2)
+
+    def likelihood(steps):
+        fit = fit_gmm_batch(samples, 5, seeded(), max_iter=steps, tol=0).to(dtype=torch.float64)
+        return float(fit.log_prob(samples.double()).mean())
+
+    three = likelihood(3)
+    monkeypatch.setattr("diffpose_core.uncertainty.gmm._OVERRELAXATION", 1.0)
+    plain_three, plain_end = likelihood(3), likelihood(60)
+    assert plain_three + 0.02 < three < plain_end
+
+
 def test_frames_dont_touch_each_other_and_seeds_repeat():
     samples = samples_like_H_K(11, 150, seed=2)
     whole = fit_gmm_batch(samples, 3, seeded(1), max_iter=3, tol=0)

@@ -106,7 +106,9 @@ def test_more_hypotheses_begin_with_the_same_ones_when_only_few_numbers_are_draw
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 @pytest.mark.parametrize("diffusion", ["gmm", "standard"])
 def test_a_frames_result_depends_on_no_other_frame(clip, tiny_models, eta, diffusion):
+    # In bfloat16 a difference in the last digit can become one in the third (docs/speed.md).
     settings = dict(models=tiny_models, eta=eta, diffusion=diffusion, uncertainty=FEW, rigid_bones=False)
+    settings["mixed_precision"] = False
     whole = lift(clip, **settings)
     for frame in (0, 4):
         alone = lift(clip, frames=[frame], **settings)

@@ -24,9 +24,6 @@ from diffpose_core.structures import InvalidInput
 #: Frames whose samples are worked on together.
 _BLOCK_FRAMES_CPU = 8
 _BLOCK_FRAMES_GPU = 512
-#: How far responsibilities move towards those of the E-step: 1 is EM. Between 1 and 2 it keeps EM's fixed points and
-#: its first steps lead further (Salakhutdinov and Roweis, "Adaptive overrelaxed bound optimization", 2003).
-_OVERRELAXATION = 2.0
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:
@@ -327,21 +324,24 @@ def fit_gmm_batch(
     max_iter: int = 10,
     tol: float = 1e-3,
     reg_covar: float = 1e-6,
-    init_iter: int = 2,
+    init_iter: int = 8,
     shared_seeds: bool = False,
+    overrelaxation: float = 1.0,
 ) -> PoseGMM:
     """Fits one mixture to every frame's samples at once: the fast path.
 
     k-means++ seeds and `init_iter` steps of EM with diagonal covariances (cheap; many of them find modes that lie far
-    apart in many joints, but lead away from where full covariances end if there are none) lead to `max_iter`
-    overrelaxed steps of EM with full ones; a block of frames stops earlier when the mean log-likelihood of none gains
-    more than tol nats a step.
+    apart in many joints, but lead away from where full covariances end if there are none) lead to `max_iter` steps of
+    EM with full ones; a block of frames stops earlier when the mean log-likelihood of none gains more than tol nats a
+    step.
 
     samples: (B, N, D), poses drawn from each frame's H_K, metres; float32 or float64, on any device. n_components: M.
     generator: draws the seeds (on its own device); None is a new one with seed 0, so that results repeat.
     reg_covar: square metres added to every variance. shared_seeds: the same random numbers seed every frame, so that a
-    frame's fit does not depend on which other frames are in the batch. Returns a PoseGMM with leading axis B, on the
-    samples' device.
+    frame's fit does not depend on which other frames are in the batch. overrelaxation: how far responsibilities move
+    towards those of the E-step; 1 is EM, up to 2 keeps its fixed points and makes the first steps longer (Salakhutdinov
+    and Roweis, "Adaptive overrelaxed bound optimization", 2003). Returns a PoseGMM with leading axis B, on the samples'
+    device.
     Raises InvalidInput on samples of a wrong shape or type or not finite, and on parameters out of range.
     Source: main paper, section 4.2; EM as in scikit-learn's GaussianMixture, against which it is tested.
     """
@@ -352,6 +352,8 @@ def fit_gmm_batch(
     _check_fit(_shape(samples), n_components, reg_covar, max_iter, tol)
     if init_iter < 1:
         raise InvalidInput(f"init_iter should be at least 1, but got {init_iter}")
+    if not 1.0 <= overrelaxation <= 2.0:
+        raise InvalidInput(f"overrelaxation should be from 1 to 2, but got {overrelaxation}")
     samples = samples.detach()
     # A sum is many times as fast as a look at every number, and not finite if one of them isn't.
     if not bool(torch.isfinite(samples.sum())) and not bool(torch.isfinite(samples).all()):
@@ -370,7 +372,7 @@ def fit_gmm_batch(
         moving = torch.zeros(1, dtype=torch.long, device=samples.device)
     with torch.no_grad():
         blocks = [
-            _fit_block(block, moving, seeds, max_iter, tol, reg_covar, init_iter)
+            _fit_block(block, moving, seeds, max_iter, tol, reg_covar, init_iter, overrelaxation)
             for block, seeds in zip(samples.split(size), race.split(size), strict=True)
         ]
         weights, means, covariances = (torch.cat(parts) for parts in zip(*blocks, strict=True))
@@ -403,7 +405,14 @@ def _seed_means(x: Tensor, race: Tensor) -> Tensor:
 
 
 def _fit_block(
-    samples: Tensor, moving: Tensor, race: Tensor, max_iter: int, tol: float, reg_covar: float, init_iter: int
+    samples: Tensor,
+    moving: Tensor,
+    race: Tensor,
+    max_iter: int,
+    tol: float,
+    reg_covar: float,
+    init_iter: int,
+    overrelaxation: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """EM on a block of frames: (B, N, 51), the D coordinates that move -> weights (B, M), means (B, M, D), covariances
     (B, M, D, D).
@@ -475,7 +484,8 @@ def _fit_block(
             torch.sum(work.square_(), 2, out=distances[part])
         offset = weights.log() - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         log_joint = distances.mul_(-0.5).add_(offset[..., None])  # (B, M, N)
-        resp = _overrelaxed(resp, torch.softmax(log_joint, 1))
+        after = torch.softmax(log_joint, 1)
+        resp = _without_traces(after if overrelaxation == 1.0 else _beyond(resp, after, overrelaxation))
         if tol > 0:
             score = torch.logsumexp(log_joint, dim=1).mean(1)
             if bool(((score - last_score) < tol).all()):
@@ -486,11 +496,10 @@ def _fit_block(
     return weights, means * std + centre, covariances
 
 
-def _overrelaxed(before: Tensor, after: Tensor) -> Tensor:
-    """Responsibilities (B, M, N) beyond those of the E-step by as much as they have changed, still summing to 1."""
-    moved = torch.lerp(before, after, _OVERRELAXATION)
-    resp = _without_traces(moved)
-    return resp.div_(resp.sum(1, keepdim=True))
+def _beyond(before: Tensor, after: Tensor, overrelaxation: float) -> Tensor:
+    """Responsibilities (B, M, N) beyond those of the E-step, still at least 0 and summing to 1."""
+    moved = torch.lerp(before, after, overrelaxation).clamp_(min=0.0)
+    return moved.div_(moved.sum(1, keepdim=True))
 
 
 def _without_traces(resp: Tensor) -> Tensor:

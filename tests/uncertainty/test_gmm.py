@@ -222,17 +222,14 @@ def test_more_steps_never_make_the_fast_fit_less_likely():
         assert (after > before - 1e-3).all()
 
 
-def test_overrelaxation_makes_the_first_steps_longer(monkeypatch):
+def test_overrelaxation_makes_the_first_steps_longer():
     samples = samples_like_H_K(2, 600, seed=2)
 
-    def likelihood(steps):
-        fit = fit_gmm_batch(samples, 5, seeded(), max_iter=steps, tol=0).to(dtype=torch.float64)
-        return float(fit.log_prob(samples.double()).mean())
+    def likelihood(steps, overrelaxation):
+        fit = fit_gmm_batch(samples, 5, seeded(), max_iter=steps, tol=0, init_iter=2, overrelaxation=overrelaxation)
+        return float(fit.to(dtype=torch.float64).log_prob(samples.double()).mean())
 
-    three = likelihood(3)
-    monkeypatch.setattr("diffpose_core.uncertainty.gmm._OVERRELAXATION", 1.0)
-    plain_three, plain_end = likelihood(3), likelihood(60)
-    assert plain_three + 0.02 < three < plain_end
+    assert likelihood(3, 1.0) + 0.02 < likelihood(3, 2.0) < likelihood(60, 1.0)
 
 
 def test_frames_dont_touch_each_other_and_seeds_repeat():
@@ -294,6 +291,7 @@ def test_samples_that_leave_components_empty_still_fit(dtype):
         (torch.zeros(1, 9, 3), {"reg_covar": -1.0}, r"reg_covar should be a number not below 0, but got -1\.0"),
         (torch.zeros(1, 9, 3), {"tol": -1.0}, r"tol should not be negative, but got -1\.0"),
         (torch.zeros(1, 9, 3), {"init_iter": 0}, "init_iter should be at least 1, but got 0"),
+        (torch.zeros(1, 9, 3), {"overrelaxation": 2.5}, "overrelaxation should be from 1 to 2, but got 2.5"),
     ],
 )
 def test_bad_samples_and_settings_are_told(samples, settings, message):

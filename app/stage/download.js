@@ -3,7 +3,6 @@
 
 const WIDEST_ANIMATION = 1280; // pixels
 const ANSWER_MS = 300000; // a busy server takes a minute for an animation; who does not want to wait can cancel
-const ATTEMPTS = 3; // a browser that is short of memory gives no picture at first
 
 const DOWNLOADS = [
   ["png", "Picture (PNG)", "This view as it stands, with its legend and numbers"],
@@ -35,21 +34,14 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
-/** A canvas as a PNG. Throws where the browser gives none. */
-async function blobOf(canvas) {
-  for (let i = 0; i < ATTEMPTS; i++) {
-    const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-    if (blob) return blob;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-  }
-  throw new Error(`the browser could not keep a picture of ${canvas.width} by ${canvas.height} pixels`);
+/** A canvas as a PNG in base64, made at once: toBlob waits until the page rests, which it hardly does where scenes are drawn
+ *  without a graphics card, a second or more for every picture. */
+function base64Of(canvas) {
+  const [type, content] = canvas.toDataURL("image/png").split(";base64,");
+  if (!type.endsWith("png") || !content) throw new Error(`the browser can't keep a picture of ${canvas.width} by ${canvas.height} pixels`);
+  return content;
 }
-const base64Of = (blob) => new Promise((resolve, reject) => {
-  const reader = new FileReader();
-  reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
-  reader.onerror = () => reject(reader.error);
-  reader.readAsDataURL(blob);
-});
+const blobOf = (canvas) => new Blob([Uint8Array.from(atob(base64Of(canvas)), (c) => c.charCodeAt(0))], { type: "image/png" });
 const breathe = () => new Promise((resolve) => setTimeout(resolve));
 
 /** The "Download" button and its menu. */
@@ -139,7 +131,7 @@ class DownloadMenu {
   async picture() {
     const ratio = Math.max(2, window.devicePixelRatio || 1);
     const canvas = this.stage.at({}, ratio, () => pictureOf(this.stage, ratio));
-    save(await blobOf(canvas), fileName(this.stage, "png"));
+    save(blobOf(canvas), fileName(this.stage, "png"));
     this.say("Picture saved");
   }
   async link() {
@@ -159,7 +151,7 @@ class DownloadMenu {
       this.say(`Drawing ${i + 1} of ${count}`, i / count);
       await breathe();
       stage.at({ camera, [axis]: i }, ratio, () => pictureOf(stage, ratio, { extras: false, even: true, canvas }));
-      pictures.push(await base64Of(await blobOf(canvas)));
+      pictures.push(base64Of(canvas));
     }
     return { pictures, interval_ms: stage.interval() / stage.memory.speed };
   }

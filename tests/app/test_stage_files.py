@@ -7,6 +7,7 @@ import io
 import json
 import re
 import struct
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,8 @@ def test_parcels() -> None:
         assert (header["stage"], header["id"]) == ("reverse", "7")
         assert data[4 + length :] == (b"abc" if isinstance(made, files.MadeFile) else b"")
         assert header.get("error") == (made if isinstance(made, str) else None)
+
+
+def test_the_server_takes_as_many_pictures_as_an_animation_may_have() -> None:
+    settings = tomllib.loads((files.HERE.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert settings["server"]["maxWidgetStateSize"] * 1e6 >= files.MOST_BYTES * 4 / 3, "base64 is a third longer"

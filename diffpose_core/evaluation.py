@@ -228,7 +228,7 @@ def predictions(
     The context encoder alone, "graformer" or "mixste"; "graformer_reconciled" or "mixste_reconciled", the same network
     on the 2D pose that it and the whole heatmaps agree on, which is what better 2D alone brings, without any diffusion;
     and every loaded denoiser by its preset's name.
-    `NAME_1_step` is the prediction of a single step (DDIM with one step ends at the h_0 predicted at k = K),
+    `NAME_1_step` is the prediction of DDIM with a single step, which ends at the h_0 predicted at k = K,
     `NAME_best` the hypothesis nearest to the truth, which needs the truth, `NAME_1_hypothesis` the first one.
     """
     prepared = prepare(clip, models, frames, seed=seed, mixed_precision=mixed_precision)
@@ -237,11 +237,12 @@ def predictions(
     encoder = models.encoder.name
     found = {encoder: prepared.context.pose_view, f"{encoder}_reconciled": prepared.reconciled.pose_view}
     for name, network in models.denoisers.items():
-        states = list(reverse_steps(prepared, network, steps, hypotheses, 0.0, seed))
+        *_, last = reverse_steps(prepared, network, steps, hypotheses, 0.0, seed)
         # A network that predicts noise or h_{k-1} leaves some noise at the hip.
-        final = root_relative(states[-1].sample)
+        final = root_relative(last.sample)
         found[name] = final.mean(1)
-        found[f"{name}_1_step"] = root_relative(states[0].pred_x_start.mean(1))
+        *_, one_step = reverse_steps(prepared, network, 1, hypotheses, 0.0, seed)
+        found[f"{name}_1_step"] = root_relative(one_step.sample.mean(1))
         found[f"{name}_1_hypothesis"] = final[:, 0]
         error = (final - truth[:, None]).norm(dim=-1).mean(-1)
         found[f"{name}_best"] = final[torch.arange(len(final)), error.argmin(1)]

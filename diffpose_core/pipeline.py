@@ -48,6 +48,10 @@ ENCODERS: Mapping[Setting, str] = {"frame": "graformer", "video": "mixste"}
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 #: Frames that are worked on at a time: bounds memory whatever a clip's length.
 BLOCK_FRAMES = 64
+#: In video, what a reverse process ends at is averaged over neighbouring frames: standard deviation of their weights,
+#: seconds, and how many frames to each side count. Chosen on validation clips.
+STEADY_S = 0.08
+_STEADY_FRAMES = 5
 #: Frames whose hips are placed at a time.
 _ROOT_FRAMES = 2048
 MAX_HYPOTHESES = 200
@@ -122,6 +126,24 @@ def _calibrations(folder: Path, encoder: ContextEncoder, denoisers: Mapping[str,
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """The frames around some frames of a video.
+
+    prepared: N of them, each once. rows: (F, 2 R + 1), where each frame's neighbours stand among them; at a clip's ends
+    its first or last frame is repeated. weights: (2 R + 1,), summing to 1.
+    """
+
+    prepared: Prepared
+    rows: Tensor
+    weights: Tensor
+
+    @property
+    def own(self) -> Tensor:
+        """Where the frames themselves stand, (F,)."""
+        return self.rows[:, self.rows.shape[1] // 2]
+
+
+@dataclass(frozen=True)
 class Prepared:
     """Frames of a clip with all that a reverse process starts from.
 
@@ -129,6 +151,7 @@ class Prepared:
     reconciled of the one that the heatmaps and the encoder agree on. gmm: fitted to H_K, leading axis F, view
     frame. samples_view: (F, N, J, 3), the draws of H_K that it was fitted to. seed: of every random number.
     mixed_precision: bfloat16 inside g, and nowhere else: the encoder, which reads coordinates, would lose 0.2 mm by it.
+    neighbours: in video, the frames around them, which their reverse processes end in agreement with.
     """
 
     clip: PoseClip2D
@@ -140,6 +163,7 @@ class Prepared:
     samples_view: Tensor
     seed: int
     mixed_precision: bool = False
+    neighbours: Neighbours | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -212,8 +236,45 @@ def prepare(
     Raises InvalidInput on frame numbers outside the clip.
     """
     numbers = _frame_numbers(clip, frames)
-    every = max(1, round(clip.fps / VIDEO_FPS))
-    windows = cut_windows(numbers, len(clip), models.encoder.receptive_field, every)
+    mixed = has_fast_bfloat16() if mixed_precision is None else mixed_precision
+    uncertainty = uncertainty or UncertaintyConfig()
+    if models.encoder.receptive_field == 1:
+        return _prepare_frames(clip, models, numbers, uncertainty, seed, mixed, levelled)
+    offsets = np.arange(-_STEADY_FRAMES, _STEADY_FRAMES + 1)
+    near = np.clip(numbers[:, None] + _windows_step(clip) * offsets, 0, len(clip) - 1)
+    all_of_them = np.unique(near)
+    around = _prepare_frames(clip, models, all_of_them, uncertainty, seed, mixed, levelled)
+    weights = torch.from_numpy(np.exp(-0.5 * np.square(offsets / (STEADY_S * VIDEO_FPS)))).float()
+    rows = torch.from_numpy(np.searchsorted(all_of_them, near))
+    neighbours = Neighbours(around, rows, weights / weights.sum())
+    own = neighbours.own
+    return replace(
+        around,
+        frames=numbers,
+        view=around.view[own],
+        context=around.context[own],
+        reconciled=around.reconciled[own],
+        gmm=around.gmm[own],
+        samples_view=around.samples_view[own],
+        neighbours=neighbours,
+    )
+
+
+def _windows_step(clip: PoseClip2D) -> int:
+    """Every how many of the clip's frames the windows of a video are read."""
+    return max(1, round(clip.fps / VIDEO_FPS))
+
+
+def _prepare_frames(
+    clip: PoseClip2D,
+    models: Models,
+    numbers: np.ndarray,
+    uncertainty: UncertaintyConfig,
+    seed: int,
+    mixed_precision: bool,
+    levelled: bool,
+) -> Prepared:
+    windows = cut_windows(numbers, len(clip), models.encoder.receptive_field, _windows_step(clip))
     read, place = np.unique(windows.frames, return_inverse=True)
     around = clip_view(clip, read, levelled)
     context, reconciled = models.encoder.encode_frames(
@@ -221,11 +282,8 @@ def prepare(
     )
     view = around[torch.from_numpy(np.searchsorted(read, numbers))]
     generator = seeded("cpu", seed, _FIT)
-    samples, gmm = models.encoder.indeterminate(
-        view, context, uncertainty or UncertaintyConfig(), generator, shared_noise=True
-    )
-    mixed = has_fast_bfloat16() if mixed_precision is None else mixed_precision
-    return Prepared(clip, numbers, view, context, reconciled, gmm, samples, seed, mixed)
+    samples, gmm = models.encoder.indeterminate(view, context, uncertainty, generator, shared_noise=True)
+    return Prepared(clip, numbers, view, context, reconciled, gmm, samples, seed, mixed_precision)
 
 
 def _check_hypotheses(count: int) -> None:
@@ -240,10 +298,13 @@ def reverse_steps(
 
     Starts from poses drawn from each frame's fitted GMM (standard diffusion: from N(0, I)); hypotheses differ in
     component and noise, drawn so that their mean is not at the mercy of chance (`PoseGMM.noise`, balanced). A network
-    without diffusion takes one step, and its hypotheses are all the same.
+    without diffusion takes one step, and its hypotheses are all the same. In video the last state is `steady`.
     Raises InvalidInput on counts or eta out of range.
     """
     _check_hypotheses(hypotheses)
+    if prepared.neighbours is not None:
+        states = reverse_steps(prepared.neighbours.prepared, network, steps, hypotheses, eta, seed)
+        return _of_the_middle(states, prepared.neighbours, network)
     config = network.config
     if config.diffusion == "none":
         return _regression(prepared, network, hypotheses)
@@ -292,6 +353,34 @@ def reverse_steps(
 
     schedule = make_schedule(config.schedule, config.num_steps)
     return reverse_process(denoise, start, schedule, steps, eta, mean, shared_noise, config.prediction_type)
+
+
+def _of_the_middle(states: Iterator[ReverseStep], neighbours: Neighbours, network: Denoiser) -> Iterator[ReverseStep]:
+    """The states of the frames whose neighbours these are, the last one in agreement with the neighbours'."""
+    own = neighbours.own
+    for state in states:
+        if state.k > 0 or not network.config.use_context:
+            yield ReverseStep(state.k, state.sample[own], state.pred_x_start[own])
+            continue
+        agreed = steady(root_relative(state.sample), neighbours, network)
+        yield ReverseStep(state.k, agreed, agreed)
+
+
+def steady(final: Tensor, neighbours: Neighbours, network: Denoiser) -> Tensor:
+    """Hypotheses that change from frame to frame no faster than the encoder's pose does, (F, H, J, 3).
+
+    final: (N, H, J, 3) of the neighbours, metres, root-relative, view frame. What a network with f_ST adds to the pose
+    that it starts from is averaged over the neighbours, with `STEADY_S`, in the camera's frame: g reads every frame's
+    heatmaps by themselves, and their errors would tremble through; the encoder has seen all frames.
+    """
+    around = neighbours.prepared
+    began = started_from(around, network).pose_view[:, None]
+    added = around.view.to_cam(final - began)
+    mean = torch.zeros_like(added[neighbours.own])
+    for weight, rows in zip(neighbours.weights, neighbours.rows.T, strict=True):
+        mean += weight * added[rows]
+    own = neighbours.own
+    return began[own] + around.view[own].to_view(mean)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter1d
 
 from diffpose_core import training
 from diffpose_core.cli import main
@@ -22,9 +23,10 @@ from diffpose_core.datasets.sampling import PoseSampler, seeded
 from diffpose_core.evaluation import evaluate
 from diffpose_core.io.checkpoints import load_encoder
 from diffpose_core.models.graformer import Graformer
+from diffpose_core.models.layers import root_relative
 from diffpose_core.models.mixste import MixSTE
 from diffpose_core.models.windows import cut_windows
-from diffpose_core.pipeline import lift, load_models, prepare
+from diffpose_core.pipeline import STEADY_S, lift, load_models, prepare, reverse_steps, started_from
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training import EncoderTask
 from tests.conftest import few_poses
@@ -104,6 +106,28 @@ def test_a_frames_result_depends_on_no_other_frame_that_is_asked_for(walking_cli
 def test_short_clips(walking_clip, tiny_video_models, count):
     result = lift(walking_clip.frames(slice(0, count)), models=tiny_video_models, uncertainty=FEW)
     assert result.pose3d.shape == (count, 17, 3) and np.isfinite(result.pose3d).all()
+
+
+def test_what_the_network_adds_is_averaged_over_neighbours(walking_clip, tiny_video_models):
+    clip, count = walking_clip.frames(slice(0, 30)), 30
+    prepared = prepare(clip, tiny_video_models, range(count), FEW)
+    alone = prepared.neighbours.prepared
+    assert alone.neighbours is None and np.array_equal(alone.frames, np.arange(count))
+    for name, network in tiny_video_models.denoisers.items():
+        states, single = (list(reverse_steps(p, network, 3, 2, 0.0, 0)) for p in (prepared, alone))
+        for state, raw in zip(states[:-1], single[:-1], strict=True):
+            assert torch.equal(state.sample, raw.sample), "on the way every frame goes by itself"
+        final, raw = (root_relative(s[-1].sample) for s in (states, single))
+        if not network.config.use_context:
+            assert torch.equal(final, raw), name
+            continue
+        began = alone.view.to_cam(started_from(alone, network).pose_view[:, None]).numpy()
+        added = alone.view.to_cam(raw).numpy() - began
+        sigma = STEADY_S * 30.0
+        averaged = began + gaussian_filter1d(added, sigma, axis=0, mode="nearest", truncate=5.0 / sigma)
+        assert np.abs(prepared.view.to_cam(final).numpy() - averaged).max() < 1e-5
+        steps = [np.linalg.norm(np.diff(x, axis=0), axis=-1).mean() for x in (averaged, began + added)]
+        assert steps[0] < steps[1]
 
 
 def test_a_clip_of_twice_the_rate_reads_every_other_frame(walking_clip, tiny_video_models):

@@ -194,17 +194,15 @@ def forward_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def reverse_stage(
-    source: str, _clip: PoseClip2D, frame: int, settings: Settings, whole: bool, stacked: bool = False
-) -> bytes:
-    """Packed data of the reverse view. whole: all frames, not the picked one alone. stacked: see `reverse.reverse`."""
+def reverse_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings, whole: bool) -> bytes:
+    """Packed data of the reverse view. whole: all frames, not the picked one alone."""
     traces = {}
     for name, context in (("context", True), ("no_context", False)):
         blocks = spaced(source, _clip, settings, context) if whole else None
         one = partial(lift, source, _clip, (frame,), settings, context)
         view, lifted = _joined(source, _clip, frame, blocks, one)
         traces[name] = lifted.trace
-    return reverse.reverse(view, traces, stacked)
+    return reverse.reverse(view, traces)
 
 
 @st.cache_data(max_entries=12, show_spinner=False)

@@ -24,11 +24,10 @@ SETTLED_HELP = (
 )
 
 
-def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace], stacked: bool = False) -> bytes:
-    """Reverse diffusion without and with f_ST, from the same start and the same noise.
+def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
+    """Reverse diffusion without beside with f_ST, from the same start and the same noise.
 
-    traces: "context" and "no_context", samples and pred_x_start (F', S + 1, H, 17, 3). stacked: with below without, as
-    in the supplement's Figure 3, instead of beside it.
+    traces: "context" and "no_context", samples and pred_x_start (F', S + 1, H, 17, 3).
     """
     payload = clip_stage(
         "reverse",
@@ -38,7 +37,6 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace], stacked: bool =
         step_ends=("H_K, uncertain", "H_0, the pose"),
         off=("Predicted h_0",),
         initial_step=len(traces["context"].k) * 2 // 5,
-        columns=1 if stacked else 0,
     )
     if view.truth_cam is not None:
         payload.pose("truth", view.truth_cam, "frame")

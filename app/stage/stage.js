@@ -67,10 +67,7 @@ class Stage {
     this.aspect = lo.map((v, i) => (hi[i] - v) / tall);
     if (!sameData) this.restorePosition();
     if (structure !== this.structure) this.buildPanels(structure);
-    else {
-      this.panels.forEach((p, i) => p.setSpec(header.panels[i]));
-      this.arrange();
-    }
+    else this.panels.forEach((p, i) => p.setSpec(header.panels[i]));
     this.buildLegend();
     this.buildTimeline();
     this.buildCharts();
@@ -168,7 +165,6 @@ class Stage {
     const { only } = this.memory;
     this.panels.forEach((p) => { p.root.hidden = only != null && p.spec.id !== only; p.measured = null; });
     this.grid.dataset.panels = only == null ? panels.length : 1;
-    this.grid.dataset.stacked = only == null && columns === 1;
     this.grid.style.setProperty("--dps-columns", only != null ? "1fr"
       : columns ? `repeat(${columns}, minmax(0, 1fr))` : panels.map((p) => `${p.columns || 1}fr`).join(" "));
     for (const b of this.scenes.children) b.setAttribute("aria-pressed", b.dataset.only === (only || ""));

@@ -29,7 +29,6 @@ EQ_MEAN = r"\text{prediction} = \tfrac1N \textstyle\sum_{n=1}^{N} h_0^{(n)}"
 
 
 LAYOUTS = ("Side by side", "Overlaid")
-ARRANGEMENTS = ("Side by side", "Above each other")
 NOISES = {"eq1": "One draw (Eq. 1)", "eq2": "New every step (Eq. 2)"}
 
 Option = TypeVar("Option", bound=str)
@@ -173,14 +172,11 @@ def reverse(session: Session) -> None:
         "runs from $k = 50$ down to 0.",
     )
     clip, source, settings = session.clip, session.source, session.settings.of_reverse()
-    stacked = _choice(
-        "Scenes", ARRANGEMENTS, "arrangement", "Above each other is how the supplement's Figure 3 has them."
-    )
     _stage_by_blocks(
         "reverse",
         session,
         [services.spaced(source, clip, settings, context) for context in (True, False)],
-        lambda frame, whole: services.reverse_stage(source, clip, frame, settings, whole, stacked == ARRANGEMENTS[1]),
+        lambda frame, whole: services.reverse_stage(source, clip, frame, settings, whole),
     )
 
 

@@ -262,33 +262,6 @@ def test_the_painted_figures_lie_where_plotly_projects(driver: Any) -> None:
     assert worst < 1.0, "pixels"
 
 
-def test_the_scenes_stand_beside_or_above_each_other(driver: Any) -> None:
-    def places() -> list[tuple[float, float]]:
-        found = js(
-            driver,
-            "return [...$STAGE.querySelectorAll('.dps-plot')].map(p => p.getBoundingClientRect()).map(r => [r.x, r.y])",
-        )
-        return [tuple(place) for place in found]
-
-    def arrange(label: str) -> None:
-        old = js(driver, "return $STAGE.dataset.hash")
-        buttons = driver.find_elements("css selector", ".st-key-arrangement button")
-        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", buttons[0])
-        next(button for button in buttons if button.text == label).click()
-        wait_for(lambda: js(driver, "return $STAGE.dataset.hash") != old, 30, "the other arrangement")
-        stage_ready(driver, "reverse", 30)
-
-    turned = cameras(driver)
-    (left, top), (right, level) = places()
-    assert left < right and top == level
-    arrange("Above each other")
-    (left, top), (right, below) = places()
-    assert left == right and top < below, "without f_ST above, with it below"
-    assert close(cameras(driver), turned) and together(cameras(driver))
-    arrange("Side by side")
-    assert close(cameras(driver), turned)
-
-
 def test_a_picture_shows_the_view_as_it_stands(driver: Any, downloads: Path) -> None:
     from PIL import Image
 

@@ -114,8 +114,6 @@ def test_reverse_numbers_are_those_of_the_poses(view: scenes.ClipFrames) -> None
     assert [c["id"] for c in header["charts"]] == ["error", "spread", "bones", "settle_no_context", "settle_context"]
     assert sum(c["span"] for c in header["charts"]) == 24, "two full rows of twelve columns"
     assert (arrays["context_way"][:, -1] == 0).all(), "at the end every joint is where it ends"
-    stacked, _ = unpack(reverse.reverse(view, traces, stacked=True))
-    assert (header["columns"], stacked["columns"]) == (0, 1)
 
 
 def gmm_around(pose: np.ndarray) -> PoseGMM:

@@ -36,7 +36,7 @@ def joint_stage(
     config = UncertaintyConfig(draws, components)
     ready = pipeline.prepare(clip, loaded, uncertainty=config)
     # The cloud is as wide as the detector says; the network is told of it relative to the other joints.
-    shown = pipeline.prepare(clip, loaded, uncertainty=config, levelled=False)
+    shown = pipeline.as_detected(ready, loaded, config)
     _, network = loaded.pick(True, "gmm", settings.trained_on)
     trace = pipeline.reverse_trace(ready, network, settings.steps, settings.hypotheses, settings.eta, settings.seed)
     study = figures.JointStudy(

@@ -20,7 +20,7 @@ from diffpose_core.bootstrap import interval, resampled_means
 from diffpose_core.camera import evaluation_cameras
 from diffpose_core.config import UncertaintyConfig, to_dict
 from diffpose_core.datasets.benchmark import Benchmark, Recording
-from diffpose_core.datasets.detector import DetectorConfig, detect_motion
+from diffpose_core.datasets.detector import DetectorConfig, autoregressive, detect_motion
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.datasets.sampling import seeded
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
@@ -101,10 +101,8 @@ def evaluation_clips(
 
 def _with_gaps(clip: PoseClip2D, generator: torch.Generator) -> PoseClip2D:
     """The clip as a file with missing joints brings it: every joint but the hip is gone for a while now and then."""
-    persistence = math.exp(-1.0 / (clip.fps * _GAP_S))
-    noise = torch.randn(clip.confidence.shape, generator=generator).numpy()
-    for frame in range(1, len(noise)):
-        noise[frame] = persistence * noise[frame - 1] + math.sqrt(1.0 - persistence**2) * noise[frame]
+    white = torch.randn(1, *clip.confidence.shape, generator=generator)
+    noise = autoregressive(white, math.exp(-1.0 / (clip.fps * _GAP_S)))[0].numpy()
     lost = noise < NormalDist().inv_cdf(_GAP_SHARE)
     lost[:, 0] = False
     confidence = np.where(lost, 0.0, clip.confidence)

@@ -226,24 +226,22 @@ def prepare(
     uncertainty: UncertaintyConfig | None = None,
     seed: int = 0,
     mixed_precision: bool | None = None,
-    levelled: bool = True,
 ) -> Prepared:
     """Encode frames of a clip, draw from their H_K and fit their GMMs.
 
     frames: numbers of the frames, all by default. The result of a frame does not depend on the other ones asked for.
-    mixed_precision: see `Prepared`; None takes it where the processor is fast at it. levelled: see `clip_view`;
-    without, H_K is as wide as the detector says, and to be looked at rather than lifted from.
+    mixed_precision: see `Prepared`; None takes it where the processor is fast at it.
     Raises InvalidInput on frame numbers outside the clip.
     """
     numbers = _frame_numbers(clip, frames)
     mixed = has_fast_bfloat16() if mixed_precision is None else mixed_precision
     uncertainty = uncertainty or UncertaintyConfig()
     if models.encoder.receptive_field == 1:
-        return _prepare_frames(clip, models, numbers, uncertainty, seed, mixed, levelled)
+        return _prepare_frames(clip, models, numbers, uncertainty, seed, mixed)
     offsets = np.arange(-_STEADY_FRAMES, _STEADY_FRAMES + 1)
     near = np.clip(numbers[:, None] + _windows_step(clip) * offsets, 0, len(clip) - 1)
     all_of_them = np.unique(near)
-    around = _prepare_frames(clip, models, all_of_them, uncertainty, seed, mixed, levelled)
+    around = _prepare_frames(clip, models, all_of_them, uncertainty, seed, mixed)
     weights = torch.from_numpy(np.exp(-0.5 * np.square(offsets / (STEADY_S * VIDEO_FPS)))).float()
     rows = torch.from_numpy(np.searchsorted(all_of_them, near))
     neighbours = Neighbours(around, rows, weights / weights.sum())
@@ -272,18 +270,32 @@ def _prepare_frames(
     uncertainty: UncertaintyConfig,
     seed: int,
     mixed_precision: bool,
-    levelled: bool,
 ) -> Prepared:
     windows = cut_windows(numbers, len(clip), models.encoder.receptive_field, _windows_step(clip))
     read, place = np.unique(windows.frames, return_inverse=True)
-    around = clip_view(clip, read, levelled)
+    around = clip_view(clip, read)
     context, reconciled = models.encoder.encode_frames(
         around, replace(windows, frames=place.reshape(windows.frames.shape))
     )
     view = around[torch.from_numpy(np.searchsorted(read, numbers))]
-    generator = seeded("cpu", seed, _FIT)
-    samples, gmm = models.encoder.indeterminate(view, context, uncertainty, generator, shared_noise=True)
+    samples, gmm = _draw_and_fit(models, view, context, uncertainty, seed)
     return Prepared(clip, numbers, view, context, reconciled, gmm, samples, seed, mixed_precision)
+
+
+def _draw_and_fit(
+    models: Models, view: View, context: Context, uncertainty: UncertaintyConfig, seed: int
+) -> tuple[Tensor, PoseGMM]:
+    return models.encoder.indeterminate(view, context, uncertainty, seeded("cpu", seed, _FIT), shared_noise=True)
+
+
+def as_detected(prepared: Prepared, models: Models, uncertainty: UncertaintyConfig | None = None) -> Prepared:
+    """Prepared frames with H_K as wide as the detector says: to be looked at rather than lifted from.
+
+    Networks are told of spreads at one level (`View.levelled`); where joints are does not change.
+    """
+    view = clip_view(prepared.clip, prepared.frames, levelled=False)
+    samples, gmm = _draw_and_fit(models, view, prepared.context, uncertainty or UncertaintyConfig(), prepared.seed)
+    return replace(prepared, view=view, gmm=gmm, samples_view=samples, neighbours=None)
 
 
 def _check_hypotheses(count: int) -> None:
@@ -373,13 +385,12 @@ def steady(final: Tensor, neighbours: Neighbours, network: Denoiser) -> Tensor:
     that it starts from is averaged over the neighbours, with `STEADY_S`, in the camera's frame: g reads every frame's
     heatmaps by themselves, and their errors would tremble through; the encoder has seen all frames.
     """
-    around = neighbours.prepared
+    around, own = neighbours.prepared, neighbours.own
     began = started_from(around, network).pose_view[:, None]
     added = around.view.to_cam(final - began)
-    mean = torch.zeros_like(added[neighbours.own])
+    mean = torch.zeros_like(added[own])
     for weight, rows in zip(neighbours.weights, neighbours.rows.T, strict=True):
         mean += weight * added[rows]
-    own = neighbours.own
     return began[own] + around.view[own].to_view(mean)
 
 

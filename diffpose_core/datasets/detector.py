@@ -30,6 +30,8 @@ from torch import Tensor
 from diffpose_core.camera import Camera, project
 from diffpose_core.skeleton import LIMB_ENDS, MIRROR, NUM_JOINTS
 from diffpose_core.structures import PoseClip2D, PoseMixture
+from diffpose_core.uncertainty.mixtures import LOST_STD
+from diffpose_core.uncertainty.view import of_main_mode
 
 NUM_MODES = 3
 
@@ -105,7 +107,7 @@ class DetectorConfig:
 TRAINING_DETECTOR = DetectorConfig(confidences_share=0.2, gaps_share=0.1)
 #: Spread of a guessed joint in units of the person's size, and how much smaller than it the guess's error is (both as
 #: `uncertainty.gaps` has them); share of the joints that are missing one by one.
-_GUESS_STD = (0.08, 0.6)
+_GUESS_STD = (0.08, LOST_STD)
 _GUESS_ERROR = 0.75
 _LOST_SHARE = 0.08
 #: Joints that tend to be missing together, from the end of a limb to the trunk.
@@ -158,6 +160,21 @@ def hidden_joints(joints_cam: Tensor, depth_margin_m: float = 0.05) -> tuple[Ten
     return hidden, nearer_end
 
 
+def autoregressive(noise: Tensor, persistence: float) -> Tensor:
+    """White noise as a first-order autoregressive process of the same variance. noise: (B, F, ...), made use of.
+
+    persistence: correlation of a frame with the next one.
+    """
+    if noise.shape[1] == 1:
+        return noise
+    # x_f = persistence x_{f-1} + innovation noise_f, starting at the process's own distribution.
+    noise[:, 1:] *= math.sqrt(1.0 - persistence**2)
+    from scipy.signal import lfilter  # takes longer to load than the rest of this package
+
+    filtered = lfilter([1.0], [1.0, -persistence], noise.cpu().numpy(), axis=1)
+    return torch.from_numpy(filtered.astype(np.float32)).to(noise.device)
+
+
 def detect(
     joints_cam: Tensor,
     intrinsics: Tensor,
@@ -177,14 +194,7 @@ def detect(
     def correlated(*shape: int) -> Tensor:
         """Unit-variance Gaussian noise (B, F, *shape), correlated over the frames."""
         noise = torch.randn(size, frames, *shape, generator=generator, device=device)
-        if frames == 1:
-            return noise
-        # x_f = persistence x_{f-1} + innovation noise_f, starting at the process's own distribution.
-        noise[:, 1:] *= math.sqrt(1.0 - persistence**2)
-        from scipy.signal import lfilter  # takes longer to load than the rest of this package
-
-        filtered = lfilter([1.0], [1.0, -persistence], noise.cpu().numpy(), axis=1)
-        return torch.from_numpy(filtered.astype(np.float32)).to(device)
+        return autoregressive(noise, persistence)
 
     def correlated_uniform(*shape: int) -> Tensor:
         return torch.special.ndtr(correlated(*shape))
@@ -248,63 +258,50 @@ def detect(
     unused = (weights <= 0)[..., None]
     means_px = torch.where(unused, means_px[..., :1, :], means_px)
     variances = torch.where(unused[..., 0], variances[..., :1], variances)
+    found = Detection(weights, means_px, variances[..., None].expand_as(means_px).contiguous(), hidden, swapped)
     if config.confidences_share > 0:
-        weights, means_px, variances = _confidences_alone(
-            weights, means_px, variances, config.confidences_share, correlated, generator
-        )
+        found = _confidences_alone(found, config.confidences_share, correlated, generator)
     if config.gaps_share > 0:
-        weights, means_px, variances = _with_gaps(
-            weights, means_px, variances, config.gaps_share, correlated, generator
-        )
-    return Detection(weights, means_px, variances[..., None].expand_as(means_px).contiguous(), hidden, swapped)
+        found = _with_gaps(found, config.gaps_share, correlated, generator)
+    return found
 
 
-def _one_mode(
-    which: Tensor, centre_px: Tensor, variance: Tensor, weights: Tensor, means_px: Tensor, variances: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Mixtures in which some joints have a single mode. which: (B, F, J) bool. centre_px: (B, F, J, 2)."""
-    single = torch.zeros_like(weights)
+def _one_mode(found: Detection, which: Tensor, centre_px: Tensor, variance_px2: Tensor) -> Detection:
+    """The same with a single mode for some joints. which: (B, F, J) bool. centre_px: (B, F, J, 2). variance_px2:
+    (B, F, J).
+    """
+    single = torch.zeros_like(found.weights)
     single[..., 0] = 1.0
-    return (
-        torch.where(which[..., None], single, weights),
-        torch.where(which[..., None, None], centre_px[..., None, :], means_px),
-        torch.where(which[..., None], variance[..., None], variances),
+    every = which[..., None, None]
+    return replace(
+        found,
+        weights=torch.where(which[..., None], single, found.weights),
+        means_px=torch.where(every, centre_px[..., None, :], found.means_px),
+        variances_px2=torch.where(every, variance_px2[..., None, None], found.variances_px2),
     )
 
 
 def _confidences_alone(
-    weights: Tensor,
-    means_px: Tensor,
-    variances: Tensor,
-    share: float,
-    correlated: Callable[..., Tensor],
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor, Tensor]:
+    found: Detection, share: float, correlated: Callable[..., Tensor], generator: torch.Generator
+) -> Detection:
     """Some clips as a detector gives them that says of a joint where it is and how sure it is of it.
 
     How sure it is has to do with the heatmap's spread, from not at all to wholly, one degree for each clip.
     """
-    size, device = weights.shape[0], weights.device
+    size, device = found.weights.shape[0], found.weights.device
     chosen, follows, noise = torch.rand(3, size, 1, 1, generator=generator, device=device)
-    best = weights.argmax(-1, keepdim=True)
-    log_std = 0.5 * variances.gather(-1, best)[..., 0].log()
+    log_std = 0.5 * of_main_mode(found.weights, found.variances_px2)[..., 0].log()
     level = log_std.mean(-1, keepdim=True)
     log_std = level + follows * (log_std - level) + 0.4 * noise * correlated(NUM_JOINTS)
-    main_px = means_px.gather(-2, best[..., None].expand(*best.shape, 2))[..., 0, :]
     which = (chosen < share).expand(log_std.shape)
-    return _one_mode(which, main_px, (2.0 * log_std).exp(), weights, means_px, variances)
+    return _one_mode(found, which, of_main_mode(found.weights, found.means_px), (2.0 * log_std).exp())
 
 
 def _with_gaps(
-    weights: Tensor,
-    means_px: Tensor,
-    variances: Tensor,
-    share: float,
-    correlated: Callable[..., Tensor],
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor, Tensor]:
+    found: Detection, share: float, correlated: Callable[..., Tensor], generator: torch.Generator
+) -> Detection:
     """Some clips with joints that were not found: each has one wide mode at a guess. The hip is always found."""
-    size, device = weights.shape[0], weights.device
+    size, device = found.weights.shape[0], found.weights.device
     chosen, spread, limb, reach = torch.rand(4, size, generator=generator, device=device)
     lost = torch.rand(size, NUM_JOINTS, generator=generator, device=device) < _LOST_SHARE
     # Half of these clips miss a limb, from its end up to one of its joints.
@@ -313,15 +310,13 @@ def _with_gaps(
             lost[:, joint] |= ((limb * 2 * len(_LIMBS)).long() == number) & (reach * len(joints) >= place)
     lost &= (chosen < share)[:, None]
     lost[:, 0] = False
-    best = weights.argmax(-1)[..., None, None].expand(*weights.shape[:-1], 1, 2)
-    main_px = means_px.gather(-2, best)[..., 0, :]
+    main_px = of_main_mode(found.weights, found.means_px)
     person_px = (main_px - main_px.mean(2, keepdim=True)).square().sum(-1).mean(2).sqrt()
     low, high = _GUESS_STD
     std_px = (low + (high - low) * spread)[:, None] * person_px
     guess_px = main_px + _GUESS_ERROR * std_px[..., None, None] * correlated(NUM_JOINTS, 2)
-    which = lost[:, None].expand(weights.shape[:-1])
-    variance = std_px.square()[..., None].expand(which.shape)
-    return _one_mode(which, guess_px, variance, weights, means_px, variances)
+    which = lost[:, None].expand(found.weights.shape[:-1])
+    return _one_mode(found, which, guess_px, std_px.square()[..., None].expand(which.shape))
 
 
 def detect_motion(

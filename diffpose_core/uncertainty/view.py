@@ -62,8 +62,7 @@ class View:
         """The same with spreads whose geometric mean over the joints is MEAN_STD, none above WIDEST_STD: which joint is
         surer than another stays, how wide they are on the whole goes.
         """
-        best = self.weights.argmax(-1)[..., None, None].expand(-1, -1, 1, 2)
-        main = self.stds_norm.gather(2, best).mean((2, 3)).clamp_min(1e-9)
+        main = of_main_mode(self.weights, self.stds_norm).mean(-1).clamp_min(1e-9)
         main = main.minimum(_MOST_TIMES_MEDIAN * main.median(1, keepdim=True).values)
         factor = MEAN_STD / main.log().mean(1).exp()
         return replace(self, stds_norm=(self.stds_norm * factor[:, None, None, None]).clamp_max(WIDEST_STD))
@@ -101,6 +100,12 @@ class View:
         return torch.einsum("bji,b...j->b...i", self.rotation, pose_view)
 
 
+def of_main_mode(weights: Tensor, values: Tensor) -> Tensor:
+    """The values of each joint's heaviest mode. weights: (..., K). values: (..., K, C). Returns (..., C)."""
+    best = weights.argmax(-1)[..., None, None].expand(*weights.shape[:-1], 1, values.shape[-1])
+    return values.gather(-2, best)[..., 0, :]
+
+
 def normalise_view(weights: Tensor, means_px: Tensor, variances_px2: Tensor, intrinsics: Tensor | None) -> View:
     """Normalise detected mixtures. weights: (B, J, K); means_px, variances_px2: (B, J, K, 2); intrinsics: (B, 4) or
     None.
@@ -108,7 +113,6 @@ def normalise_view(weights: Tensor, means_px: Tensor, variances_px2: Tensor, int
     A pose whose joints all fall on one point has no size of its own; a thousandth of a pixel is taken.
     """
     batch = means_px.shape[0]
-    best = weights.argmax(-1)[..., None, None].expand(-1, -1, 1, 2)
     if intrinsics is None:
         plane = means_px
         stds = variances_px2.sqrt()
@@ -117,14 +121,14 @@ def normalise_view(weights: Tensor, means_px: Tensor, variances_px2: Tensor, int
         focal, centre = intrinsics[:, None, None, :2], intrinsics[:, None, None, 2:]
         flat = (means_px - centre) / focal
         rays = torch.nn.functional.pad(flat, (0, 1), value=1.0)
-        root_ray = rays[:, 0].gather(1, best[:, 0, :, :1].expand(-1, 1, 3))[:, 0]
+        root_ray = of_main_mode(weights[:, 0], rays[:, 0])
         rotation = rotation_to_axis(root_ray)
         turned = torch.einsum("bij,bnkj->bnki", rotation, rays)
         # A ray at a right angle to the hip's can't be seen by the same camera: the clamp only guards against bad input.
         depth = turned[..., 2:].clamp_min(0.05)
         plane = turned[..., :2] / depth
         stds = variances_px2.sqrt() / focal / depth
-    pose = plane.gather(2, best)[:, :, 0]
+    pose = of_main_mode(weights, plane)
     root = pose[:, :1]
     spread = (pose - pose.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt()
     smallest = 1e-3 if intrinsics is None else 1e-6

@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from selenium.common.exceptions import StaleElementReferenceException
+
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = (
     "--headless=new",
@@ -67,12 +69,16 @@ def find_chromium() -> str | None:
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The condition's first true value. Raises TimeoutError that says what was waited for."""
+    """The condition's first true value. Raises TimeoutError that says what was waited for.
+
+    What the page draws anew while the condition looks at it counts as not there yet.
+    """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
+        with contextlib.suppress(StaleElementReferenceException):
+            value = condition()
+            if value:
+                return value
         time.sleep(0.1)
     raise TimeoutError(f"waited {seconds:.0f} s for {what}")
 

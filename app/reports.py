@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,16 +91,20 @@ def reports(folder: Path = RESULTS) -> tuple[list[Report], list[str]]:
     return found, problems
 
 
-def detector_statistics(folder: Path = RESULTS) -> dict[str, Any] | None:
-    """What `diffpose detector-stats` wrote, or None where it is not there."""
+def _objects(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and content of every file of a folder that holds a JSON object; others are left out."""
     for path in sorted(folder.glob("*.json")):
         try:
             content = json.loads(path.read_bytes())
         except ValueError:
             continue
-        if isinstance(content, dict) and "two_mode_share" in content:
-            return content
-    return None
+        if isinstance(content, dict):
+            yield path.stem, content
+
+
+def detector_statistics(folder: Path = RESULTS) -> dict[str, Any] | None:
+    """What `diffpose detector-stats` wrote, or None where it is not there."""
+    return next((content for _, content in _objects(folder) if "two_mode_share" in content), None)
 
 
 @dataclass(frozen=True)
@@ -121,15 +125,14 @@ class CalibrationReport:
 
 def calibration_reports(folder: Path = RESULTS) -> list[CalibrationReport]:
     """The reports of calibrations in a folder; files of another kind are left out."""
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            content = json.loads(path.read_bytes())
-        except ValueError:
-            continue
-        if isinstance(content, dict) and {"reliability", "expected_error", "regions"} <= set(content):
-            found.append(CalibrationReport(path.stem, content))
-    return found
+    wanted = {"reliability", "expected_error", "regions"}
+    return [CalibrationReport(name, content) for name, content in _objects(folder) if wanted <= content.keys()]
+
+
+def ablations(folder: Path = RESULTS) -> dict[str, Any] | None:
+    """What `python -m benchmarks.ablations` wrote (`diffpose_core.ablations.ablate`), or None where it is not there."""
+    wanted = {"groups", "missing", "provenance"}
+    return next((content for _, content in _objects(folder) if wanted <= content.keys()), None)
 
 
 def model_cards(folder: Path = CHECKPOINTS) -> dict[str, str]:

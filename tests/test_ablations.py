@@ -97,7 +97,14 @@ def test_what_is_known_of_the_2d_poses_matters(report):
 
 def test_what_is_missing_is_listed_with_commands_that_are_commands(report):
     missing = {entry["network"]: entry["commands"] for entry in report["missing"]}
-    assert {"diffpose_same_budget", "regression", "regression_deep", "regression_mixture", "graformer_long", "diffpose_k10"} <= set(missing)
+    assert {
+        "diffpose_same_budget",
+        "regression",
+        "regression_deep",
+        "regression_mixture",
+        "graformer_long",
+        "diffpose_k10",
+    } <= set(missing)
     for commands in missing.values():
         for line in commands:
             words = parser().parse_args(line.split()[1:])

@@ -339,3 +339,58 @@ def truth_among_hypotheses(report: CalibrationReport) -> dict[str, Any]:
         "rows": rows,
         "span": 5,
     }
+
+
+def ablation(group: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    """Errors of a group of the ablation suite: a row for each setting, or for each number where several ways are
+    compared over numbers.
+    """
+    cells = group["cells"]
+    names = list(dict.fromkeys(cell["series"] for cell in cells))
+    rows: list[dict[str, Any]]
+    if len(names) > 1:
+        looks = (("teal", "circle"), ("grey", "ring"), ("component1", "triangle"), ("component0", "diamond"))
+        series = [_series(name, *looks[i % len(looks)]) for i, name in enumerate(names)]
+        found = {(cell["series"], cell["x"]): cell["errors"]["all"][metric]["value"] for cell in cells}
+        numbers = sorted({cell["x"] for cell in cells})
+        rows = [{"label": f"{x}", "values": [found.get((name, x)) for name in names]} for x in numbers]
+    else:
+        series = [
+            _series("all joints", "teal", strong=True),
+            _series("hidden joints", "component1", "ring"),
+            _series("visible joints", "component0", "diamond"),
+        ]
+        rows = []
+        for cell in cells:
+            values = [cell["errors"][part][metric]["value"] for part in ("all", "hidden", "visible")]
+            strong = cell["label"] == group["reference"]
+            rows.append({"label": cell["label"], "values": values, "text": _text(values[0]), "strong": strong})
+    return {
+        "kind": "dots",
+        "title": f"{METRICS[metric]}: {group['title'][0].lower()}{group['title'][1:]}",
+        "unit": "mm",
+        "note": group["note"],
+        "series": series,
+        "rows": rows,
+        "joined": False,
+        "span": 7,
+    }
+
+
+def ablation_gains(group: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    """How much lower each setting's error is than the reference's, in percent; the tip has the interval."""
+    rows = []
+    for cell in group["cells"]:
+        if cell["label"] != group["reference"]:
+            gain = cell["gain_percent"]["all"][metric]
+            low, high = gain["interval"]
+            words = f"{gain['value']:+.1f} %, 95 % interval over clips {low:+.1f} to {high:+.1f}"
+            rows.append({"label": cell["label"], "value": gain["value"], "help": words})
+    return {
+        "kind": "gains",
+        "title": f"Error lower than that of {group['reference']}",
+        "unit": "%",
+        "note": "To the right: a lower error. To the left: a higher one.",
+        "rows": sorted(rows, key=lambda r: -r["value"]),
+        "span": 5,
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -95,6 +95,20 @@ def _pick_report(found: list[Report]) -> Report:
     return names[name]
 
 
+def _pick_metric(key: str) -> str:
+    metric = st.segmented_control(
+        "Error",
+        list(METRICS),
+        default="mpjpe_mm",
+        required=True,
+        format_func=METRICS.__getitem__,
+        key=key,
+        bind="query-params",
+        help="MPJPE: mean joint error as it is. P-MPJPE: after the best rotation, shift and scale to the truth.",
+    )
+    return metric or "mpjpe_mm"
+
+
 def _provenance(report: Report) -> None:
     p = report.provenance
     facts = [f"**Data** {p.get('data', 'not recorded')}"]
@@ -139,17 +153,8 @@ def _measured() -> None:
     report = _pick_report(found)
     methods = figures.measured_methods(report)
     left, right = st.columns([1, 1], vertical_alignment="bottom")
-    metric = left.segmented_control(
-        "Error",
-        list(METRICS),
-        default="mpjpe_mm",
-        required=True,
-        format_func=METRICS.__getitem__,
-        key="metric",
-        bind="query-params",
-        help="MPJPE: mean joint error as it is. P-MPJPE: after the best rotation, shift and scale to the truth.",
-    )
-    metric = metric or "mpjpe_mm"
+    with left:
+        metric = _pick_metric("metric")
     offered = figures.schedules(methods)
     if len(offered) > 1:
         schedule = right.segmented_control(
@@ -237,6 +242,38 @@ def _calibration() -> None:
         st.code(p["command"], language="bash", wrap_lines=True)
 
 
+def _ablations(content: dict[str, Any]) -> None:
+    p, groups = content["provenance"], {g["name"]: g for g in content["groups"] if g["cells"]}
+    _heading(
+        "measured",
+        "Measured here · Mocap-17",
+        "What each part brings",
+        "One setting is changed at a time, on the same views; all else stays: GMM diffusion with f_ST, five steps, "
+        "five hypotheses.",
+    )
+    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    name = left.selectbox(
+        "What is changed",
+        list(groups),
+        format_func=lambda n: groups[n]["title"],
+        key="ablation",
+        bind="query-params",
+        help="Every choice is a group of settings that differ in one thing.",
+    )
+    with right:
+        metric = _pick_metric("ablation_metric")
+    group = groups[name or next(iter(groups))]
+    board([figures.ablation(group, metric), figures.ablation_gains(group, metric)], key="ablations")
+    st.markdown(
+        f"**Data** {p['data']} · **Views** {content['views']:,} · **Clips** {content['clips']} · every "
+        f"{p['stride']}th frame"
+    )
+    st.code(p.get("command", ""), language="bash", wrap_lines=True)
+    if content["missing"]:
+        names = ", ".join(entry["network"] for entry in content["missing"])
+        st.caption(f"Not measured, because the weights were not at hand: {names}.")
+
+
 def _cards() -> None:
     st.subheader("Model cards", anchor=False)
     cards = reports.model_cards()
@@ -267,5 +304,9 @@ def results(session: Session) -> None:
     st.divider()
     if reports.calibration_reports():
         _calibration()
+        st.divider()
+    ablations = reports.ablations()
+    if ablations is not None:
+        _ablations(ablations)
         st.divider()
     _cards()

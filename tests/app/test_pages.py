@@ -62,8 +62,10 @@ def test_results_open_and_their_controls_work(app: AppTest):
         "What the paper reports",
         "What this project measured",
         "How far hypotheses can be trusted",
-        "Model cards",
+        "What each part brings",
     ]
+    app.selectbox(key="ablation").select("hypotheses").run()
+    assert not app.exception and not app.error
     tables = [d.value for d in app.dataframe]
     assert tables[0].loc["DiffPose", "Average"] == 39.2
     assert "graformer" in tables[1].index

@@ -185,6 +185,37 @@ def test_charts_of_a_calibration_hold_the_reports_numbers(calibration: reports.C
         assert f"{one['kind']}:" in kinds
 
 
+def cell(label: str, value: float, x: float | None = None, series: str = "") -> dict[str, Any]:
+    """One figure of the ablation suite: P-MPJPE is half of MPJPE, hidden joints err by 5 mm more."""
+
+    def both(v: float) -> dict[str, Any]:
+        return {m: {"value": v / n, "interval": [v / n - 1, v / n + 1]} for n, m in enumerate(reports.METRICS, 1)}
+
+    parts = {"all": value, "hidden": value + 5, "visible": value - 1}
+    gains = {part: both(100 * (1 - v / 40)) for part, v in parts.items()}
+    errors = {part: both(v) for part, v in parts.items()}
+    return {"label": label, "x": x, "series": series, "errors": errors, "gain_percent": gains}
+
+
+def test_charts_of_ablations_hold_the_reports_numbers(tmp_path: Path):
+    group = {"title": "Kinds", "note": "n", "axis": "", "reference": "a", "cells": [cell("a", 40.0), cell("b", 30.0)]}
+    chart = figures.ablation(group, "mpjpe_mm")
+    assert [r["label"] for r in chart["rows"]] == ["a", "b"] and chart["rows"][1]["values"] == [30, 35, 29]
+    (gain,) = figures.ablation_gains(group, "p_mpjpe_mm")["rows"]
+    assert gain["label"] == "b" and gain["value"] == 12.5 and "+11.5 to +13.5" in gain["help"]
+    cells = [cell(f"{n}, {name}", 50.0 - n, n, name) for name in ("mean", "best") for n in (1, 2)]
+    curve = {"title": "N", "note": "n", "axis": "hypotheses", "reference": "2, mean", "cells": cells}
+    chart = figures.ablation(curve, "mpjpe_mm")
+    assert [s["label"] for s in chart["series"]] == ["mean", "best"]
+    assert chart["rows"][0] == {"label": "1", "values": [49, 49]}
+    assert len(figures.ablation_gains(curve, "mpjpe_mm")["rows"]) == 3
+    assert reports.ablations(tmp_path) is None
+    content = {"groups": [group], "missing": [], "provenance": {}}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (tmp_path / "broken.json").write_text("{")
+    assert reports.ablations(tmp_path) == content
+
+
 def test_the_board_knows_every_kind_of_chart():
     code = (ROOT / "app" / "board" / "board.js").read_text(encoding="utf-8")
     table, _ = published_tables()

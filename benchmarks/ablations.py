@@ -1,7 +1,8 @@
 """The ablation suite in one command: `python -m benchmarks.ablations --data mocap17_val.npz --out FOLDER`.
 
 Measures every setting (`diffpose_core.ablations`) and writes report.html, which stands alone, ablations.csv and
-ablations.json. `--from FOLDER/ablations.json` draws the report again without measuring. Weights that are not shipped
+ablations.json. `--from FOLDER/ablations.json` draws the report again without measuring; of several, measured on the
+same views with `--only`, it makes one. Weights that are not shipped
 are looked for in the folders given with --also; the report says which are missing and which commands train them.
 """
 
@@ -170,6 +171,32 @@ def write(report: dict[str, Any], out: Path) -> None:
         table.writerows(rows(report))
 
 
+def joined(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """One report of the groups of several. Raises InvalidInput where views, settings or weights of theirs differ."""
+    first, *others = reports
+    report = {**first, "provenance": dict(first["provenance"])}
+    p = report["provenance"]
+    for other in others:
+        q = other["provenance"]
+        for name in ("data", "clips", "stride", "seed", "detector_seed", "mixed_precision", "encoder_sha256"):
+            if p[name] != q[name]:
+                raise InvalidInput(
+                    f"reports to join are of the same views and weights; {name}: {p[name]} and {q[name]}"
+                )
+        ours, theirs = p["weights_sha256"], q["weights_sha256"]
+        differ = [name for name in ours if theirs.get(name, ours[name]) != ours[name]]
+        if differ:
+            raise InvalidInput(
+                f"reports to join are of the same views and weights; other weights of {', '.join(differ)}"
+            )
+        order = [group.name for group in groups()]
+        report["groups"] = sorted([*report["groups"], *other["groups"]], key=lambda group: order.index(group["name"]))
+        report["missing"] = [*report["missing"], *(m for m in other["missing"] if m not in report["missing"])]
+        command = f"{p['command']}\n{q['command']}"
+        p |= {"weights_sha256": ours | theirs, "seconds": p["seconds"] + q["seconds"], "command": command}
+    return report
+
+
 def _command(argv: list[str]) -> str:
     """The command with files by their names: folders differ from machine to machine."""
     return shlex.join(["python", "-m", "benchmarks.ablations", *(Path(w).name if "/" in w else w for w in argv)])
@@ -180,7 +207,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="motions in Mocap-17 layout (.npz)")
-    parser.add_argument("--from", dest="measured", help="an ablations.json to draw again instead of measuring")
+    parser.add_argument("--from", dest="measured", nargs="+", help="ablations.json to draw again instead of measuring")
     parser.add_argument("--out", required=True, help="folder to write to")
     parser.add_argument("--weights", default=None, help="folder of checkpoints; by default the bundled ones")
     parser.add_argument("--also", nargs="*", default=[], help="folders of further weights, e.g. runs/tuned runs")
@@ -197,7 +224,7 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     try:
         if args.measured:
-            report = json.loads(Path(args.measured).read_text())
+            report = joined([json.loads(Path(path).read_text()) for path in args.measured])
         else:
             weights = find_weights(load_models(args.weights), args.also)
             clips = range(0, args.clips or len(load_mocap17(args.data)), max(args.clip_stride, 1))

@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,3 +208,24 @@ def test_the_command_writes_a_page_that_stands_alone_and_a_table(data, tiny_weig
     assert (tmp_path / "two" / "ablations.csv").read_text() == (tmp_path / "one" / "ablations.csv").read_text()
     assert command.main(["--data", str(tmp_path / "none.npz"), "--out", str(tmp_path / "three")]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_reports_of_the_same_views_are_joined(data, tiny_weights, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+
+    def measure(name, *words):
+        out = tmp_path / name
+        assert command.main(["--data", str(data), "--weights", str(tiny_weights), *words, "--out", str(out)]) == 0
+        return str(out / "ablations.json")
+
+    few = ("--clips", "1", "--stride", "59")
+    one, two = measure("one", "--only", "chain", *few), measure("two", "--only", "input", *few)
+    assert command.main(["--from", one, two, "--out", str(tmp_path / "both")]) == 0
+    both, *parts = (json.loads(Path(path).read_text()) for path in (tmp_path / "both" / "ablations.json", one, two))
+    assert [group["name"] for group in both["groups"]] == ["input", "chain"]
+    assert all(group in both["groups"] for part in parts for group in part["groups"])
+    assert both["missing"] == parts[0]["missing"] + parts[1]["missing"]
+    assert both["provenance"]["command"].splitlines() == [part["provenance"]["command"] for part in parts]
+    other = measure("other", "--only", "input", "--clips", "1", "--stride", "50")
+    assert command.main(["--from", one, other, "--out", str(tmp_path / "none")]) == 2
+    assert "stride: 59 and 50" in capsys.readouterr().err and not (tmp_path / "none").exists()

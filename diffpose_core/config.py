@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from diffpose_core.structures import InvalidInput
@@ -153,9 +153,6 @@ SHORT_VIDEO_TRAINING = TrainingConfig(
     decay_every_epochs=1,
     velocity_weight=1.0,
 )
-#: 53 CPU seconds an epoch: 64 epochs more are the 2,280 s of a bank of conditions and the 18 epochs of 63 to 72 s of a
-#: denoiser. The rate ends where that of the short training does.
-LONG_ENCODER_TRAINING = replace(SHORT_ENCODER_TRAINING, epochs=96, learning_rate_decay=0.9 ** (1 / 3))
 SHORT_DENOISER_TRAINING = TrainingConfig(
     samples_per_epoch=65536,
     epochs=13,
@@ -203,11 +200,6 @@ PRESETS: dict[str, Preset] = {
         MixSTEConfig(),
         SHORT_VIDEO_TRAINING,
         "context encoder of video, 27 frames, and the baseline that DiffPose is compared with there",
-    ),
-    "graformer_long": Preset(
-        GraformerConfig(),
-        LONG_ENCODER_TRAINING,
-        "the encoder trained for as long as encoder, bank of conditions and denoiser together: a baseline, no encoder",
     ),
     "diffpose": _denoiser("GMM diffusion with f_ST", **_RECONCILED),
     "diffpose_no_context": _denoiser("GMM diffusion without f_ST", **_NO_CONTEXT),

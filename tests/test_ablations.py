@@ -43,7 +43,7 @@ def cells(report, name):
 
 
 def test_every_group_names_its_reference_and_every_network_is_a_preset():
-    known = {*PRESETS, "graformer_reconciled"}
+    known = {*PRESETS, *ablations.ENCODERS}
     labels = [group.name for group in groups()]
     assert len(labels) == len(set(labels))
     for group in groups():
@@ -159,7 +159,7 @@ def test_weights_that_lie_beside_are_found(tmp_path, tiny_models, tiny_weights, 
     weights = find_weights(tiny_models, [tmp_path / "none", tmp_path])
     assert weights.has("regression") and weights.has("graformer_long") and not weights.has("regression_deep")
     found = cells(ablate(data, weights, only=("baselines",), **SETTINGS), "baselines")
-    same = [found[label]["errors"]["all"] for label in ("Graformer", "Graformer, trained for the whole time")]
+    same = [found[label]["errors"]["all"] for label in ("Graformer", "Graformer, trained twice as long")]
     assert same[0] == same[1]
     # An untrained head adds nothing to the pose that it starts from.
     untrained = found["regression, the size of g (A)"]["errors"]["all"]["mpjpe_mm"]["value"]

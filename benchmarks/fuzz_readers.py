@@ -61,14 +61,21 @@ def seeds(frames: int = 3) -> dict[str, bytes]:
         "alphapose halpe": write.alphapose([person("Halpe-26")]),
         "alphapose open": write.alphapose_by_image(person("COCO-18 (OpenPose)"), "open"),
         "alphapose cmu": write.alphapose_by_image(person("COCO-18 (OpenPose)"), "cmu"),
+        "coco annotations": write.coco(two),
         "mmpose": write.mmpose(two),
         "mmpose names": write.mmpose([person("COCO-17")], names=names["COCO-17"]),
         "mmpose bare": write.mmpose(two, "bare"),
         "openpose zip": write.zipped(write.openpose_frames([person("BODY_25 (OpenPose)")])),
+        "openpose zip beside others": write.zipped(
+            {
+                "out/a.txt": b"x",
+                **write.openpose_frames([person("BODY_25 (OpenPose)")], prefix="out/json/video"),
+            }
+        ),
         "openpose one": next(iter(write.openpose_frames([person("BODY_25 (OpenPose)")]).values())),
         **{
             f"mediapipe {form}": write.mediapipe(person("MediaPipe-33"), form)
-            for form in ("lists", "tasks", "wide", "numbered", "long")
+            for form in ("lists", "tasks", "messages", "wide", "numbered", "long")
         },
         "deeplabcut": write.deeplabcut({"": person("COCO-17")}, names["COCO-17"]),
         "deeplabcut people": write.deeplabcut({"a": two[0], "b": two[1]}, names["COCO-17"]),

@@ -63,6 +63,13 @@ def alphapose(people: list[np.ndarray], ids: bool = True, first: int = 0, name: 
     return json.dumps(rows).encode()
 
 
+def coco(people: list[np.ndarray], size: tuple[int, int] = (1280, 720)) -> bytes:
+    """COCO's annotations of images of that size. people: (F, J, 3) each."""
+    rows = json.loads(alphapose(people, ids=False, name="{}"))
+    images = [{"id": row["image_id"], "width": size[0], "height": size[1]} for row in rows]
+    return json.dumps({"images": images, "annotations": rows}).encode()
+
+
 def openpose_frames(people: list[np.ndarray], first: int = 0, prefix: str = "video") -> dict[str, bytes]:
     """OpenPose's files, one a frame. people: (F, J, 3) each; frames that are all NaN are left out."""
     files = {}
@@ -126,8 +133,9 @@ MEDIAPIPE_NAMES = tuple(name.upper() for name in LAYOUTS["MediaPipe-33"].names)
 def mediapipe(person: np.ndarray, form: str, size: tuple[int, int] = (1280, 720)) -> bytes:
     """MediaPipe's landmarks, normalised by the image size, as scripts write them.
 
-    form: "lists" (a list of 33 objects a frame), "tasks" (frames with people's landmarks), "wide" (a row a frame, named
-    joints), "numbered" (x0, y0, z0, v0 ...), "long" (a row a landmark).
+    form: "lists" (a list of 33 objects a frame), "tasks" (frames with people's landmarks), "messages" (as its own
+    messages become JSON), "wide" (a row a frame, named joints), "numbered" (x0, y0, z0, v0 ...), "long" (a row a
+    landmark).
     """
     scaled = person.copy()
     scaled[..., :2] /= size
@@ -139,6 +147,8 @@ def mediapipe(person: np.ndarray, form: str, size: tuple[int, int] = (1280, 720)
     if form == "tasks":
         frames = [{"frame": frame, "landmarks": [one]} for frame, one in enumerate(points)]
         return json.dumps({"fps": 25, "width": size[0], "height": size[1], "frames": frames}).encode()
+    if form == "messages":
+        return json.dumps([{"poseLandmarks": {"landmark": one}} for one in points]).encode()
     if form == "long":
         lines = ["frame,landmark,x,y,z,visibility"]
         lines += [

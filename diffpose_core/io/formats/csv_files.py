@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ _AXES = {
     "x": "x", "u": "x", "px": "x", "y": "y", "py": "y", "v": "v", "z": "z", "conf": "c", "confidence": "c", "c": "c",
     "p": "c", "score": "c", "likelihood": "c", "visibility": "c", "vis": "c", "prob": "c", "presence": "",
 }  # fmt: skip
+#: A unit behind a column's name: which one it is, the numbers tell.
+_UNIT = re.compile(r"\s*[(\[](px|pixels?|norm\.?|normali[sz]ed|s|sec|seconds)[)\]]$", re.IGNORECASE)
 _FRAME_WORDS = (
     "frame",
     "frameid",
@@ -64,7 +67,7 @@ def read_csv(text: str, name: str) -> PoseFile:
         return _read_deeplabcut(text, separator, head, name)
     if not head or len(head) < 2:
         raise InvalidInput(f"{name}: a table without rows of numbers")
-    columns = [cell.strip() for cell in head[0]]
+    columns = [_UNIT.sub("", cell.strip()) for cell in head[0]]
     if _all_numbers(columns):
         return _read_without_header(text, separator, head, name)
     words = [re.sub(r"[^a-z0-9]", "", column.lower()) for column in columns]
@@ -122,13 +125,15 @@ def _table(text: str, separator: str, columns: int, skip: int, name: str, wanted
     decimal = "," if separator == ";" and "." not in text[:100_000] else "."
     numeric = sorted(set(wanted) - set(words))
     try:
-        # One column more than there should be, to notice rows that are too long.
-        table = pd.read_csv(
-            io.BytesIO(text.encode()), sep=separator, header=None, names=range(columns + 1), index_col=False,
-            skiprows=skip, skip_blank_lines=True, na_values=list(_EMPTY),
-            keep_default_na=False, decimal=decimal, low_memory=False, dtype={column: str for column in words},
-            on_bad_lines="error", skipinitialspace=True,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            # One column more than there should be, to notice rows that are too long; pandas warns of longer ones.
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                io.BytesIO(text.encode()), sep=separator, header=None, names=range(columns + 1), index_col=False,
+                skiprows=skip, skip_blank_lines=True, na_values=list(_EMPTY),
+                keep_default_na=False, decimal=decimal, low_memory=False, dtype={column: str for column in words},
+                on_bad_lines="error", skipinitialspace=True,
+            )  # fmt: skip
     # The parser of pandas fails on damaged text in ways of its own.
     except Exception as error:
         raise InvalidInput(f"{name}: not readable as a table ({str(error).strip()[:160]})") from None

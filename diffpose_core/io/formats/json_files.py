@@ -40,6 +40,9 @@ def read_json(data: Any, name: str) -> PoseFile:
             return read_mmpose(data, name)
         if isinstance(inside, dict) and ("people" in inside or "bodies" in inside):
             return _read_alphapose_by_image(data, name)
+        for key in ("annotations", "results"):
+            if isinstance(data.get(key), list) and _is_alphapose(next(iter(data[key]), None)):
+                return read_alphapose(data[key], name, data.get("images"))
         for key in ("frames", "results"):
             if isinstance(data.get(key), list):
                 return _read_mediapipe(data[key], name, data)
@@ -50,13 +53,14 @@ def read_json(data: Any, name: str) -> PoseFile:
         first: Any = next((item for item in data if item), None)
         person: Any = first[0] if isinstance(first, list) else first
         if isinstance(person, dict):
-            if person is first and "image_id" in person and "keypoints" in person:
+            if person is first and _is_alphapose(person):
                 return read_alphapose(data, name)
             if person is first and "people" in person:
                 return read_openpose(((str(number), item) for number, item in enumerate(data)), name)
             if "instances" in person or "keypoint_scores" in person:
                 return read_mmpose(data, name)
-        if isinstance(first, list) or _landmarks(first) is not None or (isinstance(first, dict) and "x" in first):
+        landmarks = any(_landmarks(item) is not None for item in data)
+        if isinstance(first, list) or landmarks or (isinstance(first, dict) and "x" in first):
             return _read_mediapipe(data, name, {})
     raise InvalidInput(
         f"{name}: JSON with {_shape_of(data)}; expected AlphaPose (image_id, keypoints), MMPose (instances), OpenPose "
@@ -114,9 +118,19 @@ def pose_file(
     return PoseFile(name, kind, tuple(clips), guesses, confirm, unit, tuple(notes))
 
 
-def read_alphapose(data: Sequence[Any], name: str) -> PoseFile:
-    """AlphaPose's (and COCO's) results: a flat list of people with image_id and keypoints x, y, c."""
+def _is_alphapose(person: Any) -> bool:
+    return isinstance(person, dict) and "image_id" in person and "keypoints" in person
+
+
+def read_alphapose(data: Sequence[Any], name: str, images: Any = None) -> PoseFile:
+    """AlphaPose's (and COCO's) results: a flat list of people with image_id and keypoints x, y, c.
+
+    images: those of COCO's annotations, whose size is taken where all have the same.
+    """
     notes, found = Notes(), Detections()
+    listed = images if isinstance(images, list) else []
+    sizes = {size_and_fps(image)[0] for image in listed if isinstance(image, dict)}
+    size = sizes.pop() if len(sizes) == 1 else None
     rows = [row for row in data if isinstance(row, dict) and "image_id" in row and row.get("keypoints")]
     if len(rows) < len(data):
         notes.add(f"{len(data) - len(rows)} entries without image_id or keypoints are left out.")
@@ -128,7 +142,7 @@ def read_alphapose(data: Sequence[Any], name: str) -> PoseFile:
         values = numbers(row["keypoints"], 3, f"{name}: keypoints of image {str(row['image_id'])[:40]}")
         found.add(places[row["image_id"]], values, _identity(row.get("idx", row.get("track_id"))),
                   _score(row.get("score")))  # fmt: skip
-    clip = build_clip("", found, max(places.values(), default=-1) + 1, name, notes)
+    clip = build_clip("", found, max(places.values(), default=-1) + 1, name, notes, size)
     layouts = None
     if clip.tracks[0].keypoints.shape[1] == 17:
         guesses = layout_by_geometry([clip])
@@ -275,7 +289,7 @@ def _mmpose_names(meta: Any, joints: int) -> list[str] | None:
     )
 
 
-_LANDMARK_KEYS = ("pose_landmarks", "poseLandmarks", "landmarks", "keypoints", "pose")
+_LANDMARK_KEYS = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark", "keypoints", "pose")
 _SURE_KEYS = ("visibility", "confidence", "score", "likelihood", "presence", "c")
 
 
@@ -284,7 +298,9 @@ def _landmarks(item: Any) -> Any:
     if isinstance(item, dict):
         for key in _LANDMARK_KEYS:
             if isinstance(item.get(key), (list, dict)):
-                return item[key]
+                # MediaPipe's own messages, turned into JSON, have a list within.
+                inside = item[key].get("landmark") if isinstance(item[key], dict) else None
+                return inside if isinstance(inside, list) else item[key]
         if item and all(isinstance(value, dict) and {"x", "y"} <= set(value) for value in item.values()):
             return item
     return None

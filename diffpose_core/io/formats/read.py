@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,7 @@ def _read(content: bytes, name: str) -> PoseFile:
     if start in (b"{", b"["):
         data = parse_json(content, name)
         if isinstance(data, dict) and str(data.get("schema")).startswith("diffpose-"):
+            _check_flat(data, name)
             return own_clip(clip_from_json(data, name), name)
         return read_json(data, name)
     from diffpose_core.io.formats.csv_files import looks_like_csv, read_csv  # pandas takes half a second to load
@@ -107,18 +109,25 @@ def _read_zip(content: bytes, name: str) -> PoseFile:
         raise InvalidInput(f"{name}: an archive without files; expected {FORMATS}")
     if any(entry.endswith(".npy") for entry in entries):
         return _read_npz(content, name)
-    if len(entries) == 1:
-        inside = read_entry(archive, entries[0], name)
+    texts = entries if len(entries) == 1 else [entry for entry in entries if entry.lower().endswith(".json")]
+    if not texts:
+        raise InvalidInput(
+            f"{name}: an archive of {len(entries)} files, none of them .json (such as {entries[0][:60]!r}); expected "
+            "OpenPose's .json files, one a frame"
+        )
+    if len(texts) == 1:
+        inside = read_entry(archive, texts[0], name)
         if inside[:4] == b"PK\x03\x04" and not inside[30:60].count(b".npy"):
             raise InvalidInput(f"{name}: an archive in an archive; expected {FORMATS}")
-        return read_pose_file(inside, f"{name}: {entries[0][-80:]}")
-    texts = [entry for entry in entries if entry.lower().endswith(".json")]
-    if len(texts) < len(entries):
-        raise InvalidInput(
-            f"{name}: an archive of {len(entries)} files, {len(entries) - len(texts)} of them not .json (such as "
-            f"{next(e for e in entries if e not in texts)[:60]!r}); expected OpenPose's .json files, one a frame"
-        )
-    return _read_many(((entry, read_entry(archive, entry, name)) for entry in texts), name)
+        found = read_pose_file(inside, f"{name}: {texts[0][-80:]}")
+    else:
+        found = _read_many(((entry, read_entry(archive, entry, name)) for entry in texts), name)
+    read = set(texts)
+    others = [entry for entry in entries if entry not in read]
+    if not others:
+        return found
+    note = f"Files of the archive that are no .json are left out: {len(others)}, such as {others[0][:60]!r}."
+    return replace(found, notes=(*found.notes, note))
 
 
 def _is_clutter(entry: str) -> bool:
@@ -145,13 +154,18 @@ def _read_npz(content: bytes, name: str) -> PoseFile:
     keys = npz_keys(content, name)
     if "header" in keys and "keypoints_px" in keys:
         return own_clip(clip_from_npz(content, name), name)
-    if "pose3d" in keys and "provenance" in keys:
-        raise InvalidInput(f"{name}: a result of lifting, in 3D; expected 2D poses: {FORMATS}")
+    _check_flat(keys, name)
     if "positions_2d" in keys:
         return read_videopose3d(content, name)
     if {"boxes", "keypoints"} <= set(keys):
         return read_detectron(content, name)
     raise InvalidInput(f"{name}: an .npz with the arrays {', '.join(keys[:8])}; expected {FORMATS}")
+
+
+def _check_flat(keys: Container[str], name: str) -> None:
+    """Tell a result of this project, which is in 3D already."""
+    if "pose3d" in keys and "provenance" in keys:
+        raise InvalidInput(f"{name}: a result of lifting, in 3D; expected 2D poses: {FORMATS}")
 
 
 def own_clip(clip: PoseClip2D, name: str) -> PoseFile:

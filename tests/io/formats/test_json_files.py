@@ -288,7 +288,7 @@ def test_names_in_meta_info_decide_about_seventeen_joints():
 # MediaPipe
 
 
-@pytest.mark.parametrize("form", ["lists", "tasks"])
+@pytest.mark.parametrize("form", ["lists", "tasks", "messages"])
 def test_mediapipe_json(form):
     poses = read_pose_file(mediapipe(detected(POSES, "MediaPipe-33"), form), "landmarks.json")
     assert (poses.format, poses.coordinates) == ("MediaPipe Pose", "unit") and not poses.needs_confirmation

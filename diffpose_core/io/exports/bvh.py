@@ -146,7 +146,7 @@ def write_bvh(result: LiftResult) -> bytes:
         *_hierarchy(nodes),
         "MOTION",
         f"Frames: {len(result)}",
-        f"Frame Time: {1 / result.fps:.8f}",
+        f"Frame Time: {1 / result.fps:.12f}",
         *(row_format % tuple(row) for row in table),
     ]
     return ("\n".join(lines) + "\n").encode()

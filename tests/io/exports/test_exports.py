@@ -99,7 +99,7 @@ def read_bvh(content):
 def test_bvh_forward_kinematics_gives_the_pose(result):
     content, name = export_bytes(result, "bvh")
     names, parents, offsets, channels, ends, frame_time, places = read_bvh(content)
-    assert name == "walk_metres_y-up.bvh" and np.isclose(1 / frame_time, result.fps, rtol=1e-6)
+    assert name == "walk_metres_y-up.bvh" and np.isclose(1 / frame_time, result.fps, rtol=1e-9)
     found = places[:, [names.index(joint) for joint in FILE_JOINT_NAMES]]
     assert np.abs(found - in_y_up(positions_cam(result))).max() < 0.1 * MM
     assert len(set(names)) == len(names) and len(channels[0]) == 6 and {len(c) for c in channels[1:]} == {3}

@@ -47,7 +47,7 @@ class StagePayload:
     a new source starts the timeline afresh. clip: its name, for the names of downloads. steps: the diffusion steps k
     in the order of the process. frames, times_s: the clip's frames that the data holds and when they are, or None
     where there is only one frame, which shows_frame names. columns: equal columns of the grid, of which a panel takes
-    its "span"; 0: one a panel.
+    its "span"; 0: one a panel. stacked: scenes begin one above the other, and can stand side by side.
     """
 
     id: str
@@ -67,6 +67,7 @@ class StagePayload:
     shows_frame: int | None = None
     off: Sequence[str] = ()
     columns: int = 0
+    stacked: bool = False
     panels: list[dict[str, Any]] = field(default_factory=list)
     charts: list[dict[str, Any]] = field(default_factory=list)
     _arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = field(default_factory=dict)
@@ -135,6 +136,7 @@ class StagePayload:
             "shows_frame": self.shows_frame,
             "off": list(self.off),
             "columns": self.columns,
+            "stacked": self.stacked,
             "panels": self.panels,
             "charts": self.charts,
             "arrays": arrays,

@@ -25,7 +25,7 @@ SETTLED_HELP = (
 
 
 def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
-    """Reverse diffusion without beside with f_ST, from the same start and the same noise.
+    """Reverse diffusion without f_ST above and with it below, from the same start and the same noise.
 
     traces: "context" and "no_context", samples and pred_x_start (F', S + 1, H, 17, 3).
     """
@@ -37,6 +37,7 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
         step_ends=("H_K, uncertain", "H_0, the pose"),
         off=("Predicted h_0",),
         initial_step=len(traces["context"].k) * 2 // 5,
+        stacked=True,
     )
     if view.truth_cam is not None:
         payload.pose("truth", view.truth_cam, "frame")

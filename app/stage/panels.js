@@ -351,6 +351,18 @@ class ScenePanel extends Panel {
     const gl = this.plot.querySelector("canvas");
     if (gl) gl.setAttribute("aria-label", `${this.spec.title}: 3D scene, drag to turn`);
   }
+  /** Bring Plotly to the size of the body. The camera goes with it: Plotly alone goes back to where the hand let go of a
+   *  scene, though the scene has glided on since. */
+  async fit() {
+    if (!this.ready) return;
+    const [width, height] = this.size();
+    const { width: oldWidth, height: oldHeight } = this.plot._fullLayout;
+    if (width === oldWidth && height === oldHeight) return;
+    this.followed = this.stage.camera;
+    this.following = true;
+    await window.Plotly.relayout(this.plot, { width, height, "scene.camera": copyCamera(this.followed) });
+    this.following = false;
+  }
   async follow(camera) {
     if (!this.ready || camera === this.followed) return;
     if (this.pending) { this.next = camera; return; }

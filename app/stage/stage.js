@@ -24,7 +24,9 @@ class Stage {
     root.replaceChildren();
     this.top = element("div", "dps-top", root);
     this.legend = element("div", "dps-legend", this.top);
-    this.scenes = element("div", "dps-segment dps-scenes", this.top);
+    this.shown = element("div", "dps-shown", this.top);
+    this.scenes = element("div", "dps-segment dps-scenes", this.shown);
+    this.buildArrangement();
     this.views = element("div", "dps-views", this.top);
     this.buildViews();
     this.download = new DownloadMenu(this, this.views);
@@ -56,7 +58,7 @@ class Stage {
     this.root.dataset.hash = header.hash;
     this.root.setAttribute("aria-label", `${header.title}: arrow keys step, space plays, shift and arrow keys turn`);
     if (!memories.has(header.id)) {
-      memories.set(header.id, { hidden: new Set(header.off || []), speed: 1, loop: false, axis: "step", ghosts: false, joint: null, only: null });
+      memories.set(header.id, { hidden: new Set(header.off || []), speed: 1, loop: false, axis: "step", ghosts: false, joint: null, only: null, stacked: header.stacked });
       this.start(this.saved || linkedPlace(header.id));
     }
     this.memory = memories.get(header.id);
@@ -136,20 +138,39 @@ class Stage {
     for (const panel of this.panels) this.resizer.observe(panel.body); // the window's height counts as well
     this.buildScenes();
   }
-  /** Where all panels are scenes, such as with f_ST and without: all of them side by side, or one at the same place. */
+  /** How scenes that can stand above each other stand. */
+  buildArrangement() {
+    this.arrangement = element("div", "dps-segment dps-arrangement", this.shown);
+    this.arrangement.setAttribute("role", "group");
+    this.arrangement.setAttribute("aria-label", "Arrangement of the scenes");
+    for (const [name, title] of [["stacked", "Scenes above each other"], ["beside", "Scenes side by side"]]) {
+      const b = element("button", "", this.arrangement);
+      b.innerHTML = icon(name);
+      b.type = "button";
+      b.title = title;
+      b.dataset.arrangement = name;
+      b.setAttribute("aria-label", title);
+      b.addEventListener("click", () => {
+        this.memory.stacked = name === "stacked";
+        this.arrange();
+        this.mountAll(true);
+      });
+    }
+  }
+  /** Where all panels are scenes, such as with f_ST and without: all of them, or one at the same place. */
   buildScenes() {
     const { panels } = this.header;
-    this.scenes.hidden = panels.length < 2 || panels.some((p) => p.kind !== "scene");
+    this.shown.hidden = panels.length < 2 || panels.some((p) => p.kind !== "scene");
     this.scenes.replaceChildren();
     this.scenes.setAttribute("role", "group");
     this.scenes.setAttribute("aria-label", "Scenes shown");
-    const one = panels.some((p) => p.id === this.memory.only) && !this.scenes.hidden;
+    const one = panels.some((p) => p.id === this.memory.only) && !this.shown.hidden;
     if (!one) this.memory.only = null;
     for (const p of [{ id: null, title: panels.length > 2 ? "All" : "Both" }, ...panels]) {
       const b = element("button", "", this.scenes);
       b.type = "button";
       rich(b, p.title);
-      b.title = p.id ? `Only this scene: ${p.title}` : "All scenes side by side";
+      b.title = p.id ? `Only this scene: ${p.title}` : "All scenes";
       b.dataset.only = p.id || "";
       b.addEventListener("click", () => {
         this.memory.only = p.id;
@@ -163,11 +184,15 @@ class Stage {
     // Either as many equal columns as the header says, of which a panel may span several, or one column a panel.
     const { columns, panels } = this.header;
     const { only } = this.memory;
+    const stacked = only == null && this.memory.stacked;
     this.panels.forEach((p) => { p.root.hidden = only != null && p.spec.id !== only; p.measured = null; });
     this.grid.dataset.panels = only == null ? panels.length : 1;
-    this.grid.style.setProperty("--dps-columns", only != null ? "1fr"
+    this.grid.dataset.stacked = stacked;
+    this.grid.style.setProperty("--dps-columns", only != null || stacked ? "1fr"
       : columns ? `repeat(${columns}, minmax(0, 1fr))` : panels.map((p) => `${p.columns || 1}fr`).join(" "));
     for (const b of this.scenes.children) b.setAttribute("aria-pressed", b.dataset.only === (only || ""));
+    this.arrangement.hidden = !this.header.stacked || only != null;
+    for (const b of this.arrangement.children) b.setAttribute("aria-pressed", (b.dataset.arrangement === "stacked") === stacked);
   }
   async mountAll(refresh) {
     try {
@@ -207,15 +232,7 @@ class Stage {
     this.root.dataset.narrow = width < 700;
     clearTimeout(this.resizeTimer);
     this.resizeTimer = setTimeout(async () => {
-      for (const p of this.panels) {
-        if (!p.ready || !p.plot || p.root.hidden) continue;
-        const [w, h] = p.size();
-        const { width: oldWidth, height: oldHeight } = p.plot._fullLayout || {};
-        if (w === oldWidth && h === oldHeight) continue;
-        p.following = true;
-        await window.Plotly.relayout(p.plot, { width: w, height: h });
-        p.following = false;
-      }
+      for (const p of this.panels) if (!p.root.hidden) await p.fit?.();
       this.draw();
     }, 80);
   }

@@ -25,12 +25,15 @@ class Session:
 
 def section(number: str, title: str, words: str, equation: str | None = None, note: str | None = None) -> None:
     """A numbered heading, two sentences, and the equation beside them."""
-    st.subheader(f"{number} {title}".strip(), anchor=False)
+    heading = f"{number} {title}".strip()
     if equation is None:
+        st.subheader(heading, anchor=False)
         st.markdown(words)
         return
     left, right = st.columns([1.05, 1], gap="large", vertical_alignment="center")
-    left.markdown(words)
+    with left:
+        st.subheader(heading, anchor=False)
+        st.markdown(words)
     with right:
         st.latex(equation)
         if note:

@@ -160,11 +160,11 @@ def forward(session: Session) -> None:
 
 
 def reverse(session: Session) -> None:
-    """Reverse diffusion: without beside with f_ST."""
+    """Reverse diffusion: without f_ST above, with it below."""
     section(
         "",
         "Reverse diffusion: from many poses to one",
-        "Now backwards: the network $g$ takes uncertain poses and removes the noise step by step. Both sides "
+        "Now backwards: the network $g$ takes uncertain poses and removes the noise step by step. Both scenes "
         "start from the same samples, use the same noise and know the same mixture. Only the second also gets "
         "$f_{ST}$, what the context encoder made of the whole 2D pose.",
         EQ_REVERSE[services.predicts(session.settings)],

@@ -262,6 +262,55 @@ def test_the_painted_figures_lie_where_plotly_projects(driver: Any) -> None:
     assert worst < 1.0, "pixels"
 
 
+def test_no_layout_moves_a_camera(driver: Any) -> None:
+    """The hand has let go of a scene, which has glided on, and rests on it while the page is laid out anew."""
+
+    def places() -> list[tuple[float, float]]:
+        code = (
+            "return [...$STAGE.querySelectorAll('.dps-plot')].map(p => p.getBoundingClientRect()).map(r => [r.x, r.y])"
+        )
+        return [tuple(place) for place in js(driver, code)]
+
+    def arrange(name: str) -> None:
+        js(driver, "$STAGE.querySelector(`[data-arrangement=${arguments[0]}]`).click()", name)
+
+    def resize(width: int, height: int) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def colour(scheme: str) -> None:
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        wait_for(lambda: js(driver, "return $STAGE.dataset.theme") == scheme, 20, f"the {scheme} colours")
+
+    (left, top), (right, below) = places()
+    assert left == right and top < below, "without f_ST above, with it below"
+    sent = js(driver, "return window.__sent")
+    changes = (
+        lambda: arrange("beside"),
+        lambda: resize(1200, 800),
+        lambda: resize(640, 900),  # as narrow as a phone: above each other in any arrangement
+        lambda: resize(1440, 900),
+        lambda: colour("dark"),
+        lambda: colour("light"),
+        lambda: arrange("stacked"),
+    )
+    for number, change in enumerate(changes):
+        js(driver, "$STAGE.querySelector(\"[data-view='3/4']\").click()")
+        turn_first_scene(driver)
+        turned = cameras(driver)
+        assert together(turned)
+        change()
+        time.sleep(1.0)
+        np.testing.assert_allclose(cameras(driver), turned, atol=1e-6, err_msg=f"change {number}")
+        if number == 0:
+            (left, top), (right, level) = places()
+            assert left < right and top == level
+            assert js(driver, "return window.__sent") == sent, "the arrangement asks nobody"
+    turn_first_scene(driver)
+    assert not close(cameras(driver), turned) and together(cameras(driver)), "the linked scene still follows"
+
+
 def test_a_picture_shows_the_view_as_it_stands(driver: Any, downloads: Path) -> None:
     from PIL import Image
 

@@ -22,7 +22,7 @@ function linesOf(node) {
   return lines;
 }
 
-const seenThrough = (colour) => colour === "transparent" || /,\s*0\)$/.test(colour);
+const seenThrough = (colour) => colour === "transparent" || /^rgba\(.*,\s*0\)$/.test(colour);
 
 /** Background and border of an element. */
 function paintBox(context, style, box, origin) {

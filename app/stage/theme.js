@@ -13,7 +13,7 @@ const PALETTES = {
 // Up to ten things of one kind, such as a mixture's components: hues that stay apart for most eyes; what is drawn in them has
 // a number or a shape as well.
 const SEPARATE = {
-  light: ["#0072b2", "#c2410c", "#0b7a6b", "#a21caf", "#8a6d00", "#2b8ccf", "#be123c", "#4d7c0f", "#6d5bd0", "#5b6472"],
+  light: ["#0072b2", "#c2410c", "#0b7a6b", "#a21caf", "#8a6d00", "#0e7490", "#be123c", "#4d7c0f", "#6d5bd0", "#5b6472"],
   dark: ["#5cb8f0", "#ff9a5c", "#3fd3bb", "#e58cf2", "#e6c84a", "#9bd2ff", "#ff8098", "#a9d65c", "#b3a6ff", "#b5bdca"],
 };
 SEPARATE.light.forEach((light, i) => {

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import io
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from app import services
 from app.figures.payload import to_plot_axes
 from app.state import Settings
+from app.views.learn import LESSONS
 from benchmarks.browser import ROOT, browser, console_errors, stage_ready, wait_for
 from diffpose_core import pipeline
 from diffpose_core.io.clips import load_clip
@@ -547,6 +549,77 @@ def test_a_visit_of_all_views_keeps_the_camera(driver: Any, address: str, downlo
     path = download(driver, downloads, "html", "compare")
     assert path.name == f"{services.FIRST_CLIP}_compare.html"
     assert together([turned[0], *cameras(driver, "compare")]), "a download leaves the camera"
+
+
+#: Stage -> the address that shows it. What the reverse view can be taken away as is tested above, in more detail.
+STAGES = {
+    "overview": "view=Overview",
+    "uncertainty": "view=Uncertainty",
+    "mixture": "view=Uncertainty&components=5",
+    "forward": "view=Forward",
+    "compare": "view=Compare",
+    **{
+        f"learn-{lesson.id}": f"view=Learn&lesson={number}"
+        for number, lesson in enumerate(LESSONS, 1)
+        if lesson.picture is not None
+    },
+}
+#: Films are made of as many pictures as there are steps, which takes long where there are many.
+MOST_STEPS = 12
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_can_be_taken_away(driver: Any, address: str, downloads: Path, stage: str) -> None:
+    import av
+    from PIL import Image
+    from selenium.webdriver import Keys
+
+    with new_tab(driver):
+        driver.get(f"{address}/?{STAGES[stage]}&steps=2&{SETTINGS}")
+        stage_ready(driver, stage, 120)
+        steps = int(js(driver, "return $STAGE.querySelector('input[data-axis=step]').max", stage=stage)) + 1
+
+        picture = Image.open(download(driver, downloads, "png", stage)).convert("RGB")
+        width = js(driver, "return $STAGE.querySelector('.dps-grid').getBoundingClientRect().width", stage=stage)
+        assert picture.width == pytest.approx(2 * (width + 32), abs=2)
+        seen = {colour for _, colour in picture.getcolors(10_000_000) or []}
+        for ink in js(
+            driver,
+            "return [...$STAGE.querySelectorAll('.dps-weight-number, .dps-weight-track i')]"
+            ".filter(e => e.getBoundingClientRect().width > 4).map(e => getComputedStyle(e).backgroundColor)",
+            stage=stage,
+        ):
+            assert tuple(map(int, re.findall(r"\d+", ink))) in seen, f"{ink} is missing from the picture"
+
+        with np.load(download(driver, downloads, "npz", stage)) as file:
+            readme = str(file["readme"])
+            for name in set(file.files) - {"readme", "frame_numbers", "step_values"}:
+                assert f"{name}: (" in readme
+                assert np.isfinite(file[name]).all(), name
+            assert len(file["step_values"]) == steps
+
+        if steps <= MOST_STEPS:
+            js(driver, "$STAGE.querySelector('[data-axis=step]').click()", stage=stage)
+            with Image.open(download(driver, downloads, "gif", stage, 120)) as animation:
+                assert animation.n_frames == steps
+            with av.open(str(download(driver, downloads, "mp4", stage, 120))) as container:
+                frames = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+            assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 0.01, "it moves"
+
+        page = download(driver, downloads, "html", stage)
+        console_errors(driver)  # those of the app are looked for elsewhere
+        driver.execute_cdp_cmd("Network.enable", {})
+        off = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        driver.execute_cdp_cmd("Network.emulateNetworkConditions", off)
+        driver.get(page.as_uri())
+        stage_ready(driver, stage, 60)
+        assert js(driver, "return performance.getEntriesByType('resource').length") == 0, "it fetches nothing"
+        press(driver, Keys.HOME, stage=stage)
+        assert position(driver, "step", stage) == 0
+        press(driver, Keys.END, stage=stage)
+        assert position(driver, "step", stage) == steps - 1
+        assert driver.find_elements("css selector", ".dps-error") == []
+        assert console_errors(driver) == []
 
 
 def frame_words(driver: Any, stage: str) -> str:

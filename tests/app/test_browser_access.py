@@ -1,0 +1,100 @@
+"""What a newcomer, a keyboard and a phone need of every view, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.views.learn import LESSONS
+from benchmarks.browser import AT_REST, browser, console_errors, wait_for
+
+pytest.importorskip("selenium")
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+#: Address -> what is there once the view is drawn.
+STAGE, CHARTS, DOORS = ".dps[data-ready=true]", ".dpb-chart svg[role=img]", "[class*=st-key-open_] button"
+PAGES = {
+    **{f"view={view}": STAGE for view in ("Overview", "Uncertainty", "Forward", "Reverse", "Compare")},
+    "view=Results": CHARTS,
+    **{f"view=Learn&lesson={n}": STAGE if lesson.picture else DOORS for n, lesson in enumerate(LESSONS, 1)},
+}
+#: Roles of what a person works with.
+CONTROLS = {
+    *("button", "checkbox", "combobox", "img", "link", "listbox", "menuitem", "radio", "radiogroup", "searchbox"),
+    *("slider", "spinbutton", "switch", "tab", "textbox"),
+}
+WIDGETS = (
+    *("stButton", "stButtonGroup", "stCheckbox", "stDownloadButton", "stFileUploader", "stMultiSelect"),
+    *("stNumberInput", "stRadio", "stSelectbox", "stSlider", "stTextInput"),
+)
+#: A widget brings its help itself, or stands in a row with its name, which brings it; our own controls have a title.
+WITHOUT_HELP = """
+const tip = ":is([data-testid=stTooltipIcon], [data-testid=stTooltipHoverTarget])";
+const shown = (e) => e.checkVisibility() && e.getBoundingClientRect().width > 1;
+const widgets = [...document.querySelectorAll(arguments[0])].filter(shown).filter((w) => !w.querySelector(tip)
+  && !w.closest("[data-testid=stHorizontalBlock]")
+    ?.querySelector(`:scope > [data-testid=stElementContainer] [data-testid=stMarkdown] ${tip}`));
+const own = [...document.querySelectorAll(":is(.dps, .dpb) :is(button, input, select)")].filter(shown)
+  .filter((c) => !c.title && !c.querySelector("small"));
+return [...widgets, ...own].map((e) => e.closest("[class*=st-key-]")?.className + ": " + e.outerHTML.slice(0, 120));
+"""
+WITHOUT_FOCUS = """
+const look = (e) => {
+  const s = getComputedStyle(e);
+  return [s.outlineStyle, s.outlineWidth, s.outlineColor, s.boxShadow].join();
+};
+return [...document.querySelectorAll(":is(.dps, .dpb) :is(button, input, select), .dps")].filter((e) => {
+  if (!e.checkVisibility() || e.disabled) return false;
+  const before = look(e);
+  e.focus({ focusVisible: true, preventScroll: true });
+  const seen = document.activeElement === e && look(e) !== before;
+  e.blur();
+  return !seen;
+}).map((e) => e.outerHTML.slice(0, 120));
+"""
+TOO_WIDE = """
+const page = document.querySelector("[data-testid=stMain]");
+return Math.max(document.documentElement.scrollWidth, page.scrollWidth) - innerWidth;
+"""
+
+
+@pytest.fixture(scope="module")
+def driver(address: str) -> Iterator[Any]:
+    with browser() as opened:
+        yield opened
+
+
+def without_name(driver: Any) -> list[str]:
+    """Controls and pictures that a screen reader has no word for, by the browser's own rules."""
+    found = []
+    for node in driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]:
+        role = node.get("role", {}).get("value")
+        if node["ignored"] or role not in CONTROLS or node.get("name", {}).get("value", "").strip():
+            continue
+        element = driver.execute_cdp_cmd("DOM.describeNode", {"backendNodeId": node["backendDOMNodeId"]})["node"]
+        found.append(f"{role}: {element['localName']} {element.get('attributes')}")
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_view_can_be_understood_reached_and_held_in_a_hand(driver: Any, address: str, page: str) -> None:
+    def size(width: int, height: int) -> None:
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    size(1440, 900)
+    driver.get(f"{address}/?{page}&steps=1&hypotheses=2")
+    wait_for(lambda: driver.find_elements("css selector", PAGES[page]), 120, page)
+    wait_for(lambda: driver.execute_script(AT_REST), 120, f"all of {page}")
+    assert without_name(driver) == []
+    assert driver.execute_script(WITHOUT_HELP, ", ".join(f"[data-testid={name}]" for name in WIDGETS)) == []
+    assert driver.execute_script(WITHOUT_FOCUS) == []
+    size(390, 844)
+    wait_for(lambda: driver.execute_script(TOO_WIDE) <= 0, 20, f"{page} to be no wider than a phone")
+
+
+def test_no_console_error_and_no_exception(driver: Any) -> None:
+    assert console_errors(driver) == []
+    assert driver.find_elements("css selector", "[data-testid=stException]") == []

@@ -68,13 +68,13 @@ def forward(session: Session) -> bytes:
 
 def reverse(session: Session) -> bytes:
     """Reverse diffusion without and with f_ST."""
-    data = services.reverse_stage(session.source, session.clip, session.frame, session.settings.of_one_frame(), False)
+    data = services.reverse_stage(session.source, session.clip, session.frame, session.settings.of_one_frame())
     return figures.excerpt(data, "learn-reverse", ("no_context", "context"))
 
 
 def compare(session: Session) -> bytes:
     """The answer beside Graformer's."""
     data = services.compare_stage(
-        session.source, session.clip, session.frame, session.settings.of_one_frame(), False, False
+        session.source, session.clip, session.frame, session.settings.of_one_frame(), overlaid=False
     )
     return figures.excerpt(data, "learn-compare", ("baseline", "diffpose"))

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -155,6 +155,10 @@ def mixture_draws(ready: pipeline.Prepared) -> np.ndarray:
     return ready.view.to_cam(root_relative(drawn.unflatten(-1, (NUM_JOINTS, 3)))).numpy()
 
 
+#: Of one clip with the same settings, complete blocks hold the same.
+_COMPLETE: dict[Any, Callable[[Any], object]] = {Blocks: lambda blocks: blocks.complete}
+
+
 def _joined(
     source: str, clip: PoseClip2D, frame: int, blocks: Blocks | None, lift_one: Callable[[], Lifted]
 ) -> tuple[ClipFrames, Lifted]:
@@ -164,12 +168,11 @@ def _joined(
     return ClipFrames(clip, lifted.frames, lifted.baseline_cam, current, source, lifted.baseline), lifted
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=_COMPLETE)
 def overview_stage(
-    source: str, _clip: PoseClip2D, frame: int, settings: Settings, views: tuple[str, ...], whole: bool
+    source: str, _clip: PoseClip2D, frame: int, settings: Settings, views: tuple[str, ...], blocks: Blocks | None = None
 ) -> bytes:
-    """Packed data of the overview. views: names of the views that it may lead to. whole: all frames, not one."""
-    blocks = spaced(source, _clip, settings, True) if whole else None
+    """Packed data of the overview: the picked frame alone, or all of the blocks. views: those that it may lead to."""
     view, lifted = _joined(source, _clip, frame, blocks, lambda: lift(source, _clip, (frame,), settings, True))
     return overview.overview(view, lifted.trace, lifted.goal_cam, views)
 
@@ -193,33 +196,40 @@ def forward_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings
     return forward.forward(view, chosen, compared, ready.gmm_cam[0], mixture_draws(ready)[0])
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def reverse_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings, whole: bool) -> bytes:
-    """Packed data of the reverse view. whole: all frames, not the picked one alone."""
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=_COMPLETE)
+def reverse_stage(
+    source: str,
+    _clip: PoseClip2D,
+    frame: int,
+    settings: Settings,
+    with_context: Blocks | None = None,
+    without: Blocks | None = None,
+) -> bytes:
+    """Packed data of the reverse view: the picked frame alone, or all frames of the lifted blocks."""
     traces = {}
-    for name, context in (("context", True), ("no_context", False)):
-        blocks = spaced(source, _clip, settings, context) if whole else None
+    for name, context, blocks in (("context", True, with_context), ("no_context", False, without)):
         one = partial(lift, source, _clip, (frame,), settings, context)
         view, lifted = _joined(source, _clip, frame, blocks, one)
         traces[name] = lifted.trace
     return reverse.reverse(view, traces)
 
 
-@st.cache_data(max_entries=12, show_spinner=False)
-def compare_stage(source: str, _clip: PoseClip2D, frame: int, settings: Settings, overlaid: bool, whole: bool) -> bytes:
-    """Packed data of the comparison. whole: the whole clip, not the picked frame alone."""
-    blocks = whole_clip(source, _clip, settings) if whole else None
+@st.cache_data(max_entries=12, show_spinner=False, hash_funcs=_COMPLETE)
+def compare_stage(
+    source: str, _clip: PoseClip2D, frame: int, settings: Settings, overlaid: bool, blocks: Blocks | None = None
+) -> bytes:
+    """Packed data of the comparison: the picked frame alone, or the whole clip, which the blocks hold."""
     view, lifted = _joined(
         source, _clip, frame, blocks, lambda: lift(source, _clip, (frame,), settings, True).averaged()
     )
     both = Compared.of(view, lifted.trace, lifted.expected_error)
-    return compare.compare(view, both, settings.hypotheses, overlaid, whole)
+    return compare.compare(view, both, settings.hypotheses, overlaid, blocks is not None)
 
 
-@st.cache_data(max_entries=12, show_spinner=False)
-def joint_table(source: str, _clip: PoseClip2D, settings: Settings) -> pd.DataFrame | None:
+@st.cache_data(max_entries=12, show_spinner=False, hash_funcs=_COMPLETE)
+def joint_table(source: str, _clip: PoseClip2D, settings: Settings, blocks: Blocks) -> pd.DataFrame | None:
     """Mean error of every joint over the lifted clip, millimetres, by method; None where the truth is unknown."""
-    lifted = Lifted.merged(whole_clip(source, _clip, settings).parts)
+    lifted = Lifted.merged(blocks.parts)
     view = ClipFrames(_clip, lifted.frames, lifted.baseline_cam, 0, source, lifted.baseline)
     means = Compared.of(view, lifted.trace).joint_means_mm()
     if not means:

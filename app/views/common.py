@@ -9,6 +9,7 @@ from functools import partial
 import streamlit as st
 
 from app.ahead import Ahead
+from app.lifting import Blocks
 from app.state import Settings
 from diffpose_core.structures import PoseClip2D
 
@@ -63,6 +64,23 @@ def ahead() -> Ahead:
     """What is computed while this person looks at something."""
     found: Ahead = st.session_state.setdefault("ahead", Ahead())
     return found
+
+
+#: Where a person's work on clips is kept, and of how many views.
+_BLOCKS, _MOST_KEPT = "blocks", 4
+
+
+def kept(begin: Callable[..., Blocks], session: Session, settings: Settings, *more: object) -> Blocks:
+    """Work on the clip of a session, which goes on where it was left.
+
+    begin: what finds or begins it, by the clip's hash, the clip, the settings and what more there is. That holds some
+    pieces of work for all people together: without one's own list, the others' would push out what is half done.
+    """
+    mine: dict[object, Blocks] = st.session_state.setdefault(_BLOCKS, {})
+    key = (begin.__name__, session.source, settings, *more)
+    work = mine.pop(key, None) or begin(session.source, session.clip, settings, *more)
+    st.session_state[_BLOCKS] = {**dict(list(mine.items())[1 - _MOST_KEPT :]), key: work}
+    return work
 
 
 def plan_neighbours(session: Session, pack: Callable[[int], bytes]) -> None:

@@ -13,7 +13,7 @@ from app import services
 from app.lifting import Blocks
 from app.stage import stage
 from app.state import SCHEDULES
-from app.views.common import Session, dialog_is_open, plan_neighbours, section
+from app.views.common import Session, dialog_is_open, kept, plan_neighbours, section
 
 # Equations of several lines fit on a phone too.
 EQ_FORWARD = r"""\begin{aligned} \hat h_k &= \mu^G + \sqrt{\alpha_k}\,(h_0 - \mu^G) + \sqrt{1-\alpha_k}\;\epsilon^G \\
@@ -75,11 +75,12 @@ def _open_view(view: str, frame: int) -> None:
 def overview(session: Session, views: Sequence[str]) -> None:
     """The whole way as a strip; views: the names of those that its parts may lead to."""
     clip, source, settings = session.clip, session.source, session.settings.of_reverse()
+    lifted = kept(services.spaced, session, settings, True)
     _stage_by_blocks(
         "overview",
         session,
-        [services.spaced(source, clip, settings, True)],
-        lambda frame, whole: services.overview_stage(source, clip, frame, settings, tuple(views), whole),
+        [lifted],
+        lambda frame, blocks: services.overview_stage(source, clip, frame, settings, tuple(views), *blocks),
         on_open=_open_view,
     )
 
@@ -88,22 +89,22 @@ def _stage_by_blocks(
     key: str,
     session: Session,
     jobs: Sequence[Blocks],
-    pack: Callable[[int, bool], bytes],
+    pack: Callable[[int, Sequence[Blocks]], bytes],
     on_open: Callable[[str, int], None] | None = None,
 ) -> None:
     """A stage that shows the picked frame at once, and all frames when they are lifted.
 
-    pack: the stage's data, called with the picked frame and whether all frames are there. While a dialog is open the
-    other frames wait: the page behind it would keep it from answering.
+    pack: the stage's data, called with the picked frame and the jobs, or none of them as long as one is unfinished.
+    While a dialog is open the other frames wait: the page behind it would keep it from answering.
     """
     complete = all(job.complete for job in jobs)
     with st.spinner("Lifting this frame from 2D to 3D", show_time=True):
-        data = pack(session.frame, complete)
+        data = pack(session.frame, jobs if complete else ())
     stage(data, key, on_open=on_open)
     if dialog_is_open():
         return
     if complete:
-        plan_neighbours(session, lambda frame: pack(frame, True))
+        plan_neighbours(session, lambda frame: pack(frame, jobs))
         return
     total = sum(len(job.frames) for job in jobs)
     bar = st.progress(0.0)
@@ -175,8 +176,8 @@ def reverse(session: Session) -> None:
     _stage_by_blocks(
         "reverse",
         session,
-        [services.spaced(source, clip, settings, context) for context in (True, False)],
-        lambda frame, whole: services.reverse_stage(source, clip, frame, settings, whole),
+        [kept(services.spaced, session, settings, context) for context in (True, False)],
+        lambda frame, blocks: services.reverse_stage(source, clip, frame, settings, *blocks),
     )
 
 
@@ -203,15 +204,15 @@ def compare(session: Session) -> None:
         "Every method in a scene of its own, or all in one scene beside the 2D pose that they were made from.",
     )
     clip, source, settings = session.clip, session.source, session.settings.of_reverse()
-    lifted = services.whole_clip(source, clip, settings)
+    lifted = kept(services.whole_clip, session, settings)
     overlaid = layout == LAYOUTS[1]
     _stage_by_blocks(
         "compare",
         session,
         [lifted],
-        lambda frame, whole: services.compare_stage(source, clip, frame, settings, overlaid, whole),
+        lambda frame, blocks: services.compare_stage(source, clip, frame, settings, overlaid, *blocks),
     )
-    table = services.joint_table(source, clip, settings) if lifted.complete else None
+    table = services.joint_table(source, clip, settings, lifted) if lifted.complete else None
     if table is not None:
         with st.expander(f"Error of every joint, mean of {len(lifted.frames)} frames, as a table"):
             st.dataframe(table, hide_index=True, column_config=TABLE_COLUMNS)

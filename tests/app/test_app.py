@@ -14,6 +14,7 @@ pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest
 
 from app import services
+from app.lifting import Blocks
 from app.state import Settings
 from diffpose_core import pipeline
 from diffpose_core.io.clips import load_clip
@@ -85,6 +86,34 @@ def test_compare_lifts_the_whole_clip_and_shows_the_joints_in_a_table(
     table = app.dataframe[0].value
     assert len(table) == 17
     np.testing.assert_allclose(table["Gain"], table["Graformer"] - table["DiffPose"])
+
+
+@pytest.mark.usefixtures("trained_weights")
+@pytest.mark.parametrize("view", ["Overview", "Reverse", "Compare"])
+def test_a_clip_is_lifted_once_though_others_push_it_out_of_what_all_share(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, view: str
+) -> None:
+    """What is half done for one person counts for nothing among the work of many."""
+    asked = []
+    advance = Blocks.advance
+
+    def advance_among_many(blocks: Blocks) -> None:
+        asked.append(blocks.done)
+        assert len(asked) < 60, "the same frames are lifted again and again"
+        advance(blocks)
+        for shared in (services.spaced, services.whole_clip, services.lift):
+            shared.clear()
+
+    monkeypatch.setattr(Blocks, "advance", advance_among_many)
+    app.session_state["view"] = view
+    app.session_state["steps"] = 1
+    app.session_state["seed"] = 78  # nothing that another test has computed
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert len(asked) > 1
+    if view == "Compare":
+        assert len(app.dataframe) == 1, "the joints over the whole clip"
 
 
 @pytest.mark.usefixtures("trained_weights")

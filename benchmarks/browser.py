@@ -159,8 +159,16 @@ def browser(width: int = 1440, height: int = 900, dark: bool = False, downloads:
 #: A view shows one frame at once and lifts the others then.
 AT_REST = """
 const app = document.querySelector("[data-testid=stApp]");
-if (!app) return true; // a saved page has no server that could still be busy
-return app.dataset.testScriptState === "notRunning" && !document.querySelector("[data-testid=stProgress]");
+if (!app) return location.protocol === "file:"; // a saved page has no server that could still be busy
+return app.dataset.testScriptState === "notRunning" && app.dataset.testConnectionState === "CONNECTED"
+  && !document.querySelector("[data-testid=stProgress]");
+"""
+#: What a page that does not get there says of itself.
+STATE = """
+const app = document.querySelector("[data-testid=stApp]");
+const words = (selector) => [...document.querySelectorAll(selector)].map((e) => e.textContent.slice(0, 300));
+return JSON.stringify({ ...app?.dataset, stages: [...document.querySelectorAll(".dps")].map((s) => ({ ...s.dataset })),
+  said: words(":is([data-testid=stException], [data-testid=stAlert], [data-testid=stProgress], .dps-error)") });
 """
 
 

@@ -19,7 +19,7 @@ from app import services
 from app.figures.payload import to_plot_axes
 from app.state import Settings
 from app.views.learn import LESSONS
-from benchmarks.browser import ROOT, browser, console_errors, stage_ready, wait_for
+from benchmarks.browser import ROOT, STATE, browser, console_errors, stage_ready, wait_for
 from diffpose_core import pipeline
 from diffpose_core.io.clips import load_clip
 
@@ -649,7 +649,10 @@ def test_curves_buttons_and_the_gallery_move_the_timeline_without_a_message(driv
     driver.get(f"{address}/?view=Compare&steps=1&{SETTINGS}")
     stage_ready(driver, "compare", 120)
     # The charts over the clip come when all of it is lifted.
-    wait_for(lambda: driver.find_elements("css selector", "[data-chart=error] canvas"), 120, "the whole clip")
+    try:
+        wait_for(lambda: driver.find_elements("css selector", "[data-chart=error] canvas"), 120, "the whole clip")
+    except TimeoutError as error:
+        raise AssertionError(f"{error}; the page: {driver.execute_script(STATE)}") from None
     time.sleep(1.0)
     sent = js(driver, "return window.__sent")
 

@@ -2,14 +2,15 @@
 
 Every session is a tab of a headless Chromium. Each uploads another clip of 300 frames, lifts all of it, and downloads
 the result, which must be that clip's. The server's memory is read before, at its most, and after all tabs are closed.
+With --rounds that is done again, by other sessions with other clips, to see whether what stays grows.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import json
+import sys
 import tempfile
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.browser import browser, serve, stage_ready, wait_for
+from benchmarks.browser import browser, serve_process, stage_ready, wait_for
 from diffpose_core.io.clips import clip_from_npz, save_clip
 from diffpose_core.pipeline import clip_hash
 from diffpose_core.structures import PoseClip2D
@@ -39,18 +40,6 @@ def own_clip(number: int, frames: int) -> PoseClip2D:
     swing = 12 * np.sin(rng.uniform(2, 6, (17, 2)) * time_s + rng.uniform(0, 6, (17, 2)))
     poses = (standing + swing + (400 + 20 * number, 500)).astype(np.float32)
     return PoseClip2D(f"session-{number:02d}", poses, np.full(poses.shape[:2], 0.9, dtype=np.float32), 1000, 1000, 30.0)
-
-
-def process_of(port: str) -> int:
-    """Id of the server that listens on a port."""
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"streamlit" in words and port.encode() in words:
-            return int(entry.parent.name)
-    raise RuntimeError(f"no server on port {port}")
 
 
 def memory_mib(process: int) -> float:
@@ -100,63 +89,72 @@ def begin(driver: Any, url: str, file: Path, seconds: float) -> None:
     press(driver, "Lift the clip", seconds)
 
 
-def run(sessions: int, frames: int, seconds: float) -> dict[str, Any]:
-    """Lift in all sessions at once. Returns what was measured. Raises where a session gets another one's result."""
-    with tempfile.TemporaryDirectory() as folder, serve(seconds) as url, browser() as driver:
+def lift_in_all(driver: Any, url: str, clips: Path, downloads: Path, frames: int, seconds: float) -> float:
+    """Lift each of a folder's clips in a tab of its own, all at once, and close them. Returns the seconds it took.
+
+    Raises RuntimeError where a session gets another one's result.
+    """
+    files = sorted(clips.glob("*.npz"))
+    expected = {file.stem: clip_hash(clip_from_npz(file.read_bytes(), file.name)) for file in files}
+    assert len(set(expected.values())) == len(files)
+    start = time.monotonic()
+    first = driver.current_window_handle
+    tabs = {}
+    for file in files:
+        driver.switch_to.new_window("tab")
+        tabs[file.stem] = driver.current_window_handle
+        begin(driver, url, file, seconds)
+    results = set()
+    for name, tab in tabs.items():
+        driver.switch_to.window(tab)
+        press(driver, "JSON", seconds)
+        made = wait_for(lambda n=name: list(downloads.glob(f"{n}*.json")), seconds, f"the result of {name}")[0]
+        time.sleep(1)
+        results.add(hashlib.sha256(made.read_bytes()).hexdigest())
+        result = json.loads(made.read_text())
+        if result["provenance"]["clip_sha256"] != expected[name] or len(result["pose3d"]) != frames:
+            raise RuntimeError(f"{name} got the result of {result['provenance']['clip']}")
+        page = driver.execute_script("return document.body.innerText")
+        if any(other in page for other in expected if other != name):
+            raise RuntimeError(f"{name} sees another session's clip")
+    wall = time.monotonic() - start
+    if len(results) != len(files):
+        raise RuntimeError(f"{len(files)} sessions made {len(results)} different files")
+    for tab in tabs.values():
+        driver.switch_to.window(tab)
+        driver.close()
+    driver.switch_to.window(first)
+    driver.get("about:blank")
+    return wall
+
+
+def run(sessions: int, frames: int, seconds: float, rounds: int) -> dict[str, Any]:
+    """Lift in all sessions at once, in several rounds. Returns what was measured."""
+    found: dict[str, Any] = {"sessions": sessions, "frames": frames, "rounds": []}
+    with tempfile.TemporaryDirectory() as folder, serve_process(seconds) as (url, server), browser() as driver:
         downloads = Path(folder, "downloads")
         downloads.mkdir()
-        expected = {}
-        for number in range(sessions):
-            file = io.BytesIO()
-            save_clip(own_clip(number, frames), file)
-            path = Path(folder, f"session-{number:02d}.npz")
-            path.write_bytes(file.getvalue())
-            expected[path.stem] = clip_hash(clip_from_npz(file.getvalue(), path.name))
-        assert len(set(expected.values())) == sessions
         driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
-        server = process_of(url.rsplit(":", 1)[1])
         driver.get(url)
         stage_ready(driver, "overview", seconds)  # the networks are loaded: what follows is the sessions' own
         time.sleep(5)
-        before = memory_mib(server)
-        start = time.monotonic()
-        first = driver.current_window_handle
-        tabs = {}
-        with Peak(server) as peak:
-            for name in expected:
-                driver.switch_to.new_window("tab")
-                tabs[name] = driver.current_window_handle
-                begin(driver, url, Path(folder, f"{name}.npz"), seconds)
-            for name, tab in tabs.items():
-                driver.switch_to.window(tab)
-                press(driver, "JSON", seconds)
-                made = wait_for(lambda n=name: list(downloads.glob(f"{n}*.json")), seconds, f"the result of {name}")[0]
-                time.sleep(1)
-                result = json.loads(made.read_text())
-                if result["provenance"]["clip_sha256"] != expected[name] or len(result["pose3d"]) != frames:
-                    raise RuntimeError(f"{name} got the result of {result['provenance']['clip']}")
-                others = [other for other in expected if other != name]
-                page = driver.execute_script("return document.body.innerText")
-                if any(other in page for other in others):
-                    raise RuntimeError(f"{name} sees another session's clip")
-            wall = time.monotonic() - start
-        poses = {hashlib.sha256(p.read_bytes()).hexdigest() for p in downloads.glob("*.json")}
-        if len(poses) != sessions:
-            raise RuntimeError(f"{sessions} sessions made {len(poses)} different files")
-        for tab in tabs.values():
-            driver.switch_to.window(tab)
-            driver.close()
-        driver.switch_to.window(first)
-        driver.get("about:blank")
-        time.sleep(FORGOTTEN_AFTER_S)
-        driver.get(url)  # sessions that are too old are dropped when the next one begins
-        stage_ready(driver, "overview", seconds)
-        time.sleep(5)
-        after = memory_mib(server)
-        return {
-            "sessions": sessions, "frames": frames, "seconds": round(wall, 1), "memory_before_mib": round(before),
-            "memory_peak_mib": round(peak.most), "memory_after_mib": round(after),
-        }  # fmt: skip
+        found["memory_before_mib"] = round(memory_mib(server))
+        for number in range(rounds):
+            clips = Path(folder, f"round-{number}")
+            clips.mkdir()
+            for session in range(number * sessions, (number + 1) * sessions):
+                clip = own_clip(session, frames)
+                save_clip(clip, clips / f"{clip.name}.npz")
+            with Peak(server) as peak:
+                wall = lift_in_all(driver, url, clips, downloads, frames, seconds)
+            time.sleep(FORGOTTEN_AFTER_S)
+            driver.get(url)  # sessions that are too old are dropped when the next one begins
+            stage_ready(driver, "overview", seconds)
+            time.sleep(5)
+            measured = {"seconds": round(wall, 1), "peak_mib": round(peak.most), "after_mib": round(memory_mib(server))}
+            found["rounds"].append(measured)
+            print(json.dumps(measured), file=sys.stderr, flush=True)
+    return found
 
 
 def main() -> None:
@@ -165,8 +163,9 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--patience", type=float, default=300.0, help="seconds to wait for any one thing")
+    parser.add_argument("--rounds", type=int, default=1, help="how often, each time by new sessions with other clips")
     args = parser.parse_args()
-    print(json.dumps(run(args.sessions, args.frames, args.patience), indent=1))
+    print(json.dumps(run(args.sessions, args.frames, args.patience, args.rounds), indent=1))
 
 
 if __name__ == "__main__":

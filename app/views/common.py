@@ -11,6 +11,7 @@ import streamlit as st
 from app.ahead import Ahead
 from app.lifting import Blocks
 from app.state import Settings
+from app.uploads import Uploads
 from diffpose_core.structures import PoseClip2D
 
 
@@ -46,13 +47,19 @@ def hide_sidebar() -> None:
     st.html("<style>[data-testid=stSidebar], [data-testid=stExpandSidebarButton] { display: none !important; }</style>")
 
 
-#: Keys of the session state that are there while a dialog is open.
-PENDING, EXPORTING = "pending_upload", "exporting"
+#: Key of the session state that is there while the window of the download is wanted.
+EXPORTING = "exporting"
+
+
+def uploads() -> Uploads:
+    """What this person brought."""
+    found: Uploads = st.session_state.setdefault("uploads", Uploads())
+    return found
 
 
 def dialog_is_open() -> bool:
     """Whether a dialog waits for its person: what runs on the page behind it would keep it from answering."""
-    return PENDING in st.session_state or EXPORTING in st.session_state
+    return uploads().pending is not None or EXPORTING in st.session_state
 
 
 def picture(svg: str, words: str) -> None:

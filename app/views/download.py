@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import exporting
 from app.figures import pose_preview
-from app.views.common import EXPORTING, PENDING, Session, picture
+from app.views.common import EXPORTING, Session, picture, uploads
 from diffpose_core.io.exports import EXPORTS, export_bytes, file_name
 from diffpose_core.pipeline import STATURES_M, scaled_to_stature
 from diffpose_core.skeleton import stature
@@ -25,7 +25,7 @@ def control(session: Session) -> None:
         help="Lift the whole clip with these settings and save it for Python, Blender, OpenSim or a spreadsheet.",
     ):
         st.session_state[EXPORTING] = True
-    if EXPORTING in st.session_state and PENDING not in st.session_state:
+    if EXPORTING in st.session_state and uploads().pending is None:
         _dialog(session)
 
 

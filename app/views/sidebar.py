@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.state import SCHEDULES, SETTINGS, ScheduleName, Setting, Settings
 from app.views import download, upload
-from app.views.common import Session
+from app.views.common import Session, uploads
 from diffpose_core.structures import PoseClip2D
 
 #: Views that run no reverse process.
@@ -21,16 +21,23 @@ def _label(name: str) -> str:
     return name.replace("_", " ").replace("-", " ").capitalize()
 
 
+def _no_longer_lost() -> None:
+    """A clip was picked: the one that a link asked for is not waited for any more."""
+    uploads().lost = None
+
+
 def _pick_clip(services: Any) -> PoseClip2D | None:
     bundled = services.bundled_clips()
-    own = upload.own_clips()
-    if upload.OPEN in st.session_state:
-        st.session_state["clip"] = st.session_state.pop(upload.OPEN)
+    state = uploads()
+    own = state.own
+    if state.opened is not None:
+        st.session_state["clip"] = state.opened
+        state.opened = None
     clips = [*own, *(name for name in bundled if name not in own)]
     labels = {name: f"{name} (yours)" if name in own else _label(name) for name in clips}
     wanted = st.query_params.get("clip")
     if wanted is not None and wanted not in labels.values():
-        st.session_state[upload.LOST] = wanted
+        state.lost = wanted
     name = None
     if clips:
         name = st.selectbox(
@@ -40,7 +47,7 @@ def _pick_clip(services: Any) -> PoseClip2D | None:
             format_func=labels.__getitem__,
             key="clip",
             bind="query-params",
-            on_change=upload.no_longer_lost,
+            on_change=_no_longer_lost,
             help="A person moving, seen by one camera: detected 2D joints with their uncertainty; yours come first.",
         )
     upload.uploader()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.detecting import Detecting
 from app.figures import pose_preview
-from app.views.common import EXPORTING, PENDING, picture
+from app.uploads import MOST_OWN, Pending, PendingVideo, Uploads
+from app.views.common import EXPORTING, picture, uploads
 from diffpose_core.io.formats import (
     COORDINATES,
     FORMATS,
@@ -28,22 +31,9 @@ from diffpose_core.io.formats import (
 from diffpose_core.io.formats.convert import in_pixels
 from diffpose_core.io.formats.posefile import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
 from diffpose_core.io.rtmpose import HOW_TO_INSTALL, has_detector, has_weights
-from diffpose_core.io.video import VideoFacts, is_video, video_facts
+from diffpose_core.io.video import is_video, video_facts
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
-OWN = "own_clips"
-REFUSED = "upload_error"
-#: Which uploader this is: when a dialog is answered, a new, empty one takes its place. Not while a file is read or
-#: when a window is just closed: the next file may be on its way already.
-BOX = "upload_box"
-#: The files that were read, by Streamlit's names of them.
-READ = "uploads_read"
-#: The clip that the picker has to be set to before it is drawn.
-OPEN = "open_clip"
-#: A clip that a link names and that is not here: links hold names, not what people uploaded.
-LOST = "lost_clip"
-#: Own clips that a browser session keeps; the oldest goes first.
-MOST_OWN = 6
 #: People who are shown as pictures, the largest among them; further ones are in a list.
 MOST_THUMBNAILS = 6
 #: Frames of the person that the picture of the image shows.
@@ -60,136 +50,105 @@ STYLE = """
 """
 
 
-@dataclass(frozen=True)
-class OwnClip:
-    """A clip that the person brought. format: of its file. notes: what was assumed when it was read."""
-
-    clip: PoseClip2D
-    format: str
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A file that was read and waits to be confirmed. number: of the upload, so that no choice is left of the last."""
-
-    poses: PoseFile
-    number: int
-
-
-@dataclass
-class PendingVideo:
-    """A video whose people are not found yet. number: of the upload. work: the search, once it was asked for."""
-
-    name: str
-    content: bytes
-    number: int
-    facts: VideoFacts
-    work: Detecting | None = None
-
-
 def plain(text: str) -> str:
     """Text from a file as Markdown that shows it and does nothing else: no pictures, no formulas, no colours."""
     return re.sub(r"([\\`*_\[\]<>#!|~$:])", r"\\\1", text)
 
 
-def own_clips() -> dict[str, OwnClip]:
-    """The person's clips by their names in the picker, the newest first."""
-    found: dict[str, OwnClip] = st.session_state.setdefault(OWN, {})
-    return found
-
-
 def uploader() -> None:
     """The uploader, what became of the last file, and the dialog that asks what it is."""
-    files = st.file_uploader(
-        "Or your own 2D poses",
-        accept_multiple_files=True,
-        key=_box(),
-        help=f"What a 2D pose detector wrote, recognised by its content: {FORMATS}.",
-    )
-    unread = _unread(files)
+    state = uploads()
+    if len(state.boxes) > 1:
+        st.html(_unseen(list(state.boxes)[:-1]))
+    arrived = {number: [file for file in _box(number) if file.file_id not in state.read] for number in state.boxes}
     # One file after the other: what arrives while one is asked about waits in the uploader.
-    if unread and PENDING not in st.session_state:
+    if any(arrived.values()) and state.pending is None:
+        number, unread = next((number, files) for number, files in arrived.items() if files)
         names = unread[0].name if len(unread) == 1 else f"{len(unread)} files"
-        read = st.session_state[READ]
         with st.spinner(f"Reading {plain(names)}"):
-            number = len(read)
-            # With the reading, not after it: the spinner's end may be the end of this run.
-            read.update(file.file_id for file in unread)
-            _receive([(file.name, file.getvalue()) for file in unread], number)
+            st.session_state.pop(EXPORTING, None)  # only one window can be open: the new file's
+            _receive(state, [(file.name, file.getvalue()) for file in unread])
+            # Nothing between these two may end the run: the file would be lost, or read twice.
+            state.read.update(file.file_id for file in unread)
+            state.boxes[number] += len(unread)
+            _let_go(unread)
         st.rerun()
-    if LOST in st.session_state:
-        lost = plain(str(st.session_state[LOST])[:80])
+    if state.lost is not None:
+        lost = plain(state.lost[:80])
         st.info(f"The link is to the clip {lost}, which is not here. If it is a file of yours, upload it again.")
-    if REFUSED in st.session_state:
-        st.error(f"**This can't be used; nothing else has changed.** {plain(st.session_state[REFUSED])}")
-    if isinstance(st.session_state.get(PENDING), PendingVideo):
+    if state.refused is not None:
+        st.error(f"**This can't be used; nothing else has changed.** {plain(state.refused)}")
+    if isinstance(state.pending, PendingVideo):
         _detect()
-    elif PENDING in st.session_state:
+    elif state.pending is not None:
         _confirm()
 
 
-def _box() -> str:
-    return f"upload_{st.session_state.setdefault(BOX, 0)}"
+def _key(number: int) -> str:
+    return f"upload_{number}"
 
 
-def _unread(files: Sequence[UploadedFile]) -> list[UploadedFile]:
-    read: set[str] = st.session_state.setdefault(READ, set())
-    return [file for file in files if file.file_id not in read]
+def _box(number: int) -> list[UploadedFile]:
+    return st.file_uploader(
+        "Or your own 2D poses",
+        accept_multiple_files=True,
+        key=_key(number),
+        help=f"What a 2D pose detector wrote, recognised by its content: {FORMATS}.",
+    )
 
 
-def _receive(files: Sequence[tuple[str, bytes]], number: int) -> None:
+def _unseen(boxes: Sequence[int]) -> str:
+    """Style that hides uploaders, but for files that are on their way in them."""
+    travels = ":has([data-testid=stFileChipIconSpinner])"
+    every = ", ".join(f".st-key-{_key(number)}" for number in boxes)
+    return (
+        f"<style>:is({every}):not({travels}) {{ display: none; }} "
+        f":is({every}) [data-testid=stFileChip]:not({travels}) {{ display: none; }}</style>"
+    )
+
+
+def _let_go(files: Sequence[UploadedFile]) -> None:
+    """Files that were read need not lie on the server until the browser is closed, which is what Streamlit does."""
+    context = get_script_run_ctx()
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        for file in files:
+            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+
+
+def _receive(state: Uploads, files: Sequence[tuple[str, bytes]]) -> None:
     """Read what was uploaded. What can't be used changes nothing but the message."""
-    st.session_state.pop(REFUSED, None)
-    st.session_state.pop(EXPORTING, None)  # only one window can be open: the new file's
+    state.refused = None
     named: dict[str, bytes] = {}
     for name, content in files:
         # Two folders may hold files of one name.
         named[name if name not in named else f"{len(named)}/{name}"] = content
+    number = len(state.read)
     try:
         if is_video(files[0][1]):
-            _take_video(*files[0], number)
+            state.pending = _video(*files[0], number)
             return
         poses = read_pose_files(named)
         if poses.clips[0].original is not None:
-            _keep(poses.clips[0].original, poses.format, poses.notes)
+            state.keep(poses.clips[0].original, poses.format, poses.notes)
         else:
-            st.session_state[PENDING] = Pending(poses, number)
+            state.pending = Pending(poses, number)
     except InvalidInput as error:
-        st.session_state[REFUSED] = str(error)
+        state.refused = str(error)
     except Exception:  # a mistake of ours must not cost the person the clip that is open
         logging.getLogger(__name__).exception("a file could not be read")
-        st.session_state[REFUSED] = f"{next(iter(named))}: reading it failed; expected {FORMATS}"
+        state.refused = f"{next(iter(named))}: reading it failed; expected {FORMATS}"
 
 
-def _take_video(name: str, content: bytes, number: int) -> None:
+def _video(name: str, content: bytes, number: int) -> PendingVideo:
     facts = video_facts(content, name)
     if not has_detector():
         raise InvalidInput(f"{name}: a video; {HOW_TO_INSTALL}")
-    st.session_state[PENDING] = PendingVideo(name, content, number, facts)
-
-
-def _keep(clip: PoseClip2D, format: str, notes: tuple[str, ...]) -> None:
-    """Add a clip to the person's own and open it."""
-    clips = own_clips()
-    name, count = clip.name or "clip", 1
-    while name in clips:
-        count += 1
-        name = f"{clip.name} ({count})"
-    st.session_state[OWN] = dict([(name, OwnClip(clip, format, notes)), *clips.items()][:MOST_OWN])
-    st.session_state[OPEN] = name
-    st.session_state.pop(REFUSED, None)
-    no_longer_lost()
-
-
-def no_longer_lost() -> None:
-    """A clip was picked: the one that a link asked for is not waited for any more."""
-    st.session_state.pop(LOST, None)
+    return PendingVideo(name, content, number, facts)
 
 
 def about(name: str) -> None:
     """What is known of one of the person's clips, below the picker."""
-    own = own_clips()[name]
+    own = uploads().own[name]
     clip = own.clip
     st.success(
         f"Shown: {plain(name)}, {len(clip)} frames, {clip.width} x {clip.height} px, {clip.fps:g} frames a second"
@@ -208,7 +167,7 @@ def about(name: str) -> None:
 
 
 def _forget(name: str) -> None:
-    own_clips().pop(name, None)
+    uploads().own.pop(name, None)
 
 
 def guessed(clip: PoseClip2D, frame: int) -> None:
@@ -225,28 +184,19 @@ def guessed(clip: PoseClip2D, frame: int) -> None:
         )
 
 
-def _cancel() -> None:
-    pending = st.session_state.pop(PENDING, None)
-    if pending is not None:
-        for key in [k for k in st.session_state if str(k).startswith(f"up{pending.number}_")]:
-            del st.session_state[key]
-    if isinstance(pending, PendingVideo) and pending.work is not None:
-        pending.work.cancel()
+def _leave(state: Uploads | None = None) -> None:
+    state = uploads() if state is None else state
+    number = None if state.pending is None else state.pending.number
+    state.leave()
+    for key in [k for k in st.session_state if str(k).startswith(f"up{number}_")]:
+        del st.session_state[key]
 
 
-def _done() -> None:
-    """A button of the dialog was pressed: it goes when the page is drawn anew, which is when the new uploader comes."""
-    _cancel()
-    if not _unread(st.session_state.get(_box(), ())):
-        st.session_state[BOX] += 1
-    st.rerun()
-
-
-@st.dialog("Find the people in this video", width="medium", icon=":material/movie:", on_dismiss=_cancel)
+@st.dialog("Find the people in this video", width="medium", icon=":material/movie:", on_dismiss=_leave)
 def _detect() -> None:
-    video = st.session_state.get(PENDING)
+    video = uploads().pending
     if not isinstance(video, PendingVideo):
-        return
+        st.rerun()
     width, height = video.facts.size
     rate = f"{video.facts.fps:.4g} frames a second" if video.facts.fps else "a frame rate that it doesn't say"
     source = (
@@ -265,8 +215,7 @@ def _detect() -> None:
     elif work is not None:
         st.error(plain(str(work.error)))
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel", help="Forget this video; everything stays as it was."):
-            _done()
+        st.button("Cancel", help="Forget this video; everything stays as it was.", on_click=_leave)
         if work is None or work.error is not None:
             st.button(
                 "Find the people" if work is None else "Try again",
@@ -277,13 +226,13 @@ def _detect() -> None:
     if work is None or work.error is not None:
         return
     if work.wait(0.3) and work.result is not None:
-        st.session_state[PENDING] = Pending(work.result, video.number)
+        uploads().pending = Pending(work.result, video.number)
         st.rerun()
     _again()
 
 
 def _begin() -> None:
-    video = st.session_state.get(PENDING)
+    video = uploads().pending
     if isinstance(video, PendingVideo):
         video.work = Detecting(video.content, video.name)
 
@@ -296,11 +245,12 @@ def _again() -> None:
         st.rerun()
 
 
-@st.dialog("What your file shows", width="large", icon=":material/preview:", on_dismiss=_cancel)
+@st.dialog("What your file shows", width="large", icon=":material/preview:", on_dismiss=_leave)
 def _confirm() -> None:
-    pending: Pending | None = st.session_state.get(PENDING)
-    if pending is None:
-        return
+    state = uploads()
+    pending = state.pending
+    if not isinstance(pending, Pending):
+        st.rerun()
     st.html(STYLE)
     poses, key = pending.poses, f"up{pending.number}"
     pictures, controls = st.columns([1.5, 1], gap="large")
@@ -315,8 +265,7 @@ def _confirm() -> None:
     with pictures:
         _pictures(poses, clip, track, layout, size)
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel", help="Forget this file; everything stays as it was."):
-            _done()
+        st.button("Cancel", help="Forget this file; everything stays as it was.", on_click=_leave)
         used = st.button(
             "Use this clip",
             type="primary",
@@ -330,8 +279,9 @@ def _confirm() -> None:
         except InvalidInput as error:
             st.error(plain(str(error)))
             return
-        _keep(chosen.clip, poses.format, chosen.notes)
-        _done()
+        state.keep(chosen.clip, poses.format, chosen.notes)
+        _leave(state)
+        st.rerun()
 
 
 def _pick_clip(poses: PoseFile, key: str) -> FileClip:

@@ -17,10 +17,12 @@ import pytest
 pytest.importorskip("streamlit")
 
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
 from app import detecting, exporting, services
 from app.state import Settings
+from app.uploads import MOST_OWN, MOST_UNSEEN, OwnClip, Uploads
 from app.views import upload
 from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, videopose3d, walking
 from diffpose_core.io.clips import save_clip
@@ -53,7 +55,7 @@ def app(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest
 
 
 def send(app: AppTest, *files: tuple[str, bytes]) -> None:
-    app.sidebar.file_uploader[0].set_value([(name, content, "") for name, content in files]).run()
+    app.sidebar.file_uploader[-1].set_value([(name, content, "") for name, content in files]).run()
     assert not app.exception
 
 
@@ -66,8 +68,12 @@ def labels(app: AppTest) -> list[str]:
     return [button.label for button in app.button]
 
 
-def own(app: AppTest) -> dict[str, upload.OwnClip]:
-    return app.session_state[upload.OWN]
+def state(app: AppTest) -> Uploads:
+    return app.session_state["uploads"]
+
+
+def own(app: AppTest) -> dict[str, OwnClip]:
+    return state(app).own
 
 
 def newest(app: AppTest) -> PoseClip2D:
@@ -117,7 +123,7 @@ def test_cancel_leaves_everything_as_it_was(app: AppTest) -> None:
     assert app.selectbox(key="clip").value == before and not own(app)
     assert app.session_state["frame"] == 7
     assert "Use this clip" not in labels(app)
-    assert upload.PENDING not in app.session_state and "up0__person" not in app.session_state
+    assert state(app).pending is None and "up0__person" not in app.session_state
 
 
 def npz(**arrays: Any) -> bytes:
@@ -264,11 +270,11 @@ def test_a_link_to_a_clip_that_is_not_here_is_explained(app: AppTest) -> None:
 
 
 def test_only_so_many_own_clips_are_kept(app: AppTest, walking_clip: PoseClip2D) -> None:
-    for number in range(upload.MOST_OWN + 1):
+    for number in range(MOST_OWN + 1):
         file = io.BytesIO()
         save_clip(walking_clip.frames(slice(number, number + 1)), file)
         send(app, ("mine.npz", file.getvalue()))
-    assert len(own(app)) == upload.MOST_OWN and "walk" not in own(app)
+    assert len(own(app)) == MOST_OWN and "walk" not in own(app)
 
 
 def test_guessed_joints_are_shown_where_there_are_some(app: AppTest) -> None:
@@ -321,7 +327,34 @@ def test_a_file_that_comes_while_another_is_asked_about_waits_for_its_turn(app: 
     assert "second.json was recognised" in said(app).replace("*", ""), "not lost"
     press(app, "Use this clip")
     assert [len(own.clip) for own in own(app).values()] == [4, 8]
-    assert "Use this clip" not in labels(app) and not app.sidebar.file_uploader[0].value
+    assert "Use this clip" not in labels(app) and not app.sidebar.file_uploader[-1].value
+
+
+def test_unseen_uploaders_stay_until_they_hold_many_files() -> None:
+    state = Uploads()
+    for _ in range(3):
+        state.boxes[max(state.boxes)] += 1
+        state.leave()
+    assert state.boxes == {0: 1, 1: 1, 2: 1, 3: 0}
+    state.boxes[3] += MOST_UNSEEN
+    state.leave()
+    assert state.boxes == {3: MOST_UNSEEN, 4: 0}, "the last one's next file may be on its way"
+
+
+def test_files_that_were_read_are_not_kept_twice(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+
+    def let_go(manager: MemoryUploadedFileManager, session: str, file: str) -> None:
+        remove(manager, session, file)
+        left.append(len(manager.file_storage[session]))
+
+    remove = MemoryUploadedFileManager.remove_file
+    monkeypatch.setattr(MemoryUploadedFileManager, "remove_file", let_go)
+    frames = openpose_frames([detected(walking(3), "Halpe-26")])
+    send(app, *frames.items())
+    assert left == [2, 1, 0] and state(app).boxes == {0: 3}
+    press(app, "Use this clip")
+    assert len(newest(app)) == 3 and state(app).boxes == {0: 3, 1: 0}
 
 
 def test_a_new_file_takes_the_place_of_the_download_window(app: AppTest) -> None:
@@ -407,7 +440,7 @@ def test_a_video_that_is_cancelled_leaves_everything_as_it_was(app: AppTest, det
     send(app, ("walk.mp4", made_video()))
     press(app, "Cancel")
     assert {key: app.session_state[key] for key in kept} == kept and not own(app) and not detector
-    assert upload.PENDING not in app.session_state and "Find the people" not in labels(app)
+    assert state(app).pending is None and "Find the people" not in labels(app)
 
 
 def test_weights_that_cannot_be_had_are_told_and_can_be_tried_again(

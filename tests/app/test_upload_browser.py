@@ -23,6 +23,9 @@ pytest.importorskip("selenium")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 REFUSAL = "[data-testid=stSidebar] [role=alert]"
+#: Where a person puts a file: the uploader that is to be seen.
+BOX = """[...document.querySelectorAll("[data-testid=stFileUploader] input[type=file]")].filter(
+  (box) => box.closest("[data-testid=stFileUploader]").offsetParent).at(-1)"""
 STAGE = "document.querySelector(\".dps[data-stage='reverse']\")"
 
 
@@ -162,11 +165,9 @@ def send(driver: Any, folder: Path, named: dict[str, bytes]) -> None:
         (folder / name).write_bytes(content)
     # A person does not choose a file in the very moment in which a window closes.
     wait_for(lambda: driver.execute_script(AT_REST), 60, "the app at rest")
-    boxes = wait_for(lambda: all_of(driver, "[data-testid=stFileUploader] input[type=file]"), 30, "the uploader")
-    driver.execute_script(
-        "arguments[0].value = ''", boxes[0]
-    )  # the driver adds to what it chose before; a person doesn't
-    boxes[0].send_keys("\n".join(str(folder / name) for name in named))
+    box = wait_for(lambda: driver.execute_script(f"return {BOX}"), 30, "the uploader")
+    driver.execute_script("arguments[0].value = ''", box)  # the driver adds to what it chose before; a person doesn't
+    box.send_keys("\n".join(str(folder / name) for name in named))
 
 
 def state(driver: Any, name: str) -> Any:
@@ -319,35 +320,71 @@ def test_a_search_that_is_cancelled_loses_nothing(driver: Any, tmp_path: Path, p
         assert not all_of(driver, "[role=dialog]") and not all_of(driver, REFUSAL)
 
 
+#: Puts a file of that name and content into the uploader.
+CHOOSE = f"""
+const choose = (name, content) => {{
+  const file = new DataTransfer(), box = {BOX};
+  file.items.add(new File([content], name));
+  box.files = file.files;
+  box.dispatchEvent(new Event("change", {{ bubbles: true }}));
+}};
+"""
 #: Turns the seed up again and again, so that the page is drawn anew many times, and uploads a file meanwhile.
 WHILE_THE_PAGE_IS_DRAWN = """
-const [name, content, done] = arguments, file = new DataTransfer();
+const [name, content, done] = arguments;
 const up = document.querySelector(".st-key-seed [data-testid=stNumberInputStepUp]");
-file.items.add(new File([content], name));
 let clicks = 0;
 const timer = setInterval(() => {
   up.click();
   clicks += 1;
-  if (clicks === 12) {
-    const box = document.querySelector("[data-testid=stFileUploader] input[type=file]");
-    box.files = file.files;
-    box.dispatchEvent(new Event("change", { bubbles: true }));
-  }
+  if (clicks === 12) choose(name, content);
   if (clicks === 30) { clearInterval(timer); done(); }
 }, 12);
 """
+#: Presses a button of the dialog and uploads a file some milliseconds later.
+AS_THE_WINDOW_CLOSES = """
+const [name, content, label, wait, done] = arguments;
+[...document.querySelectorAll("[role=dialog] button")].find(
+  (button) => label === (button.getAttribute("aria-label") || button.innerText.trim())).click();
+setTimeout(() => { choose(name, content); done(); }, wait);
+"""
+
+
+def alphapose() -> str:
+    return files.alphapose([seen(3, "COCO-17")]).decode()
+
+
+def dialog_is_about(driver: Any, name: str) -> None:
+    wait_for(lambda: any(name in dialog.text for dialog in all_of(driver, "[role=dialog]")), 30, f"what {name} shows")
+
+
+def empty_boxes(driver: Any) -> list[bool]:
+    """Whether each uploader that is to be seen is empty."""
+    return [".json" not in box.text for box in all_of(driver, "[data-testid=stFileUploader]") if box.is_displayed()]
+
+
+def close(driver: Any) -> None:
+    all_of(driver, "[role=dialog] button[aria-label=Close]")[0].click()
+    dialog_closed(driver)
 
 
 def test_a_file_that_comes_while_the_page_is_drawn_anew_is_not_lost(driver: Any) -> None:
     for number in range(4):
         name = f"quick{number}.json"
-        driver.execute_async_script(WHILE_THE_PAGE_IS_DRAWN, name, files.alphapose([seen(3, "COCO-17")]).decode())
-        wait_for(
-            lambda n=name: any(n in dialog.text for dialog in all_of(driver, "[role=dialog]")), 30, f"what {name} shows"
-        )
-        # Not with "Cancel", which puts a new uploader in its place: nobody chooses a file in that very moment.
-        all_of(driver, "[role=dialog] button[aria-label=Close]")[0].click()
-        dialog_closed(driver)
+        driver.execute_async_script(CHOOSE + WHILE_THE_PAGE_IS_DRAWN, name, alphapose())
+        dialog_is_about(driver, name)
+        close(driver)
+
+
+@pytest.mark.parametrize("label", ["Cancel", "Use this clip", "Close"])
+def test_a_file_that_comes_while_a_window_closes_is_not_lost(driver: Any, tmp_path: Path, label: str) -> None:
+    for wait in (0, 5, 15, 40, 100, 250):
+        send(driver, tmp_path / "in", one(f"first{wait}.json", alphapose().encode()))
+        dialog_is_about(driver, f"first{wait}.json")
+        driver.execute_async_script(CHOOSE + AS_THE_WINDOW_CLOSES, f"next{wait}.json", alphapose(), label, wait)
+        dialog_is_about(driver, f"next{wait}.json")
+        close(driver)
+        wait_for(lambda: empty_boxes(driver) == [True], 30, "one uploader to be seen, without a file in it")
 
 
 def test_no_console_error(driver: Any) -> None:

@@ -26,6 +26,13 @@ def rgb(colour: str) -> tuple[float, float, float]:
     return red, green, blue
 
 
+def mixed(
+    colour: tuple[float, float, float], share: float, below: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    red, green, blue = (share * c + (1 - share) * b for c, b in zip(colour, below, strict=True))
+    return red, green, blue
+
+
 def luminance(colour: tuple[float, float, float]) -> float:
     linear = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -71,7 +78,8 @@ def texts(theme: str) -> Iterator[tuple[str, str, str, tuple[tuple[float, float,
     panels = re.findall(HEX, rule(stage, panel))
     assert len(panels) == 2, "from top to bottom"
     veil = re.findall(r"--soft: rgba\((\d+), (\d+), (\d+), ([.\d]+)\)", stage)[THEMES.index(theme)]
-    soft = (tuple(float(v) for v in veil[:3]), float(veil[3]))
+    red, green, blue, share = map(float, veil)
+    soft = (red, green, blue), share
     (muted,) = themed(stage, ".dps", theme, rf"--muted: ({HEX})")
     (of_board,) = themed(board, ".dpb", theme, rf"--muted: ({HEX})")
     for under in (page, *panels):
@@ -102,10 +110,7 @@ def texts(theme: str) -> Iterator[tuple[str, str, str, tuple[tuple[float, float,
 def test_words_stand_out(theme: str) -> None:
     faint = []
     for name, colour, under, veil in texts(theme):
-        below = rgb(under)
-        if veil is not None:
-            (r, g, b), share = veil
-            below = tuple(share * v + (1 - share) * u for v, u in zip((r, g, b), below, strict=True))  # type: ignore[assignment]
+        below = rgb(under) if veil is None else mixed(*veil, rgb(under))
         found = contrast(rgb(colour), below)
         if found < LEAST:
             faint.append(f"{name}: {colour} on {under} is {found:.2f} to 1")

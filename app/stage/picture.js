@@ -56,6 +56,21 @@ function paintBox(context, style, box, origin) {
   context.setLineDash([]);
 }
 
+/** The sign of a root, which is no text: browsers draw it around what is under it. */
+function paintRoot(context, node, box, colour, origin) {
+  const [left, right, top, bottom] = [box.left - origin.x, box.right - origin.x, box.top - origin.y + 1, box.bottom - origin.y];
+  const sign = node.firstElementChild.getBoundingClientRect().left - box.left;
+  context.strokeStyle = colour;
+  context.lineWidth = 1.2;
+  context.beginPath();
+  context.moveTo(left + 0.1 * sign, top + 0.6 * (bottom - top));
+  context.lineTo(left + 0.35 * sign, top + 0.55 * (bottom - top));
+  context.lineTo(left + 0.6 * sign, bottom - 1);
+  context.lineTo(left + 0.92 * sign, top);
+  context.lineTo(right, top);
+  context.stroke();
+}
+
 /** Paint an element and what is in it at the place that it has on the page, less the origin. */
 function paintElement(context, node, origin) {
   if (node.matches(NOT_IN_PICTURES)) return;
@@ -71,6 +86,7 @@ function paintElement(context, node, origin) {
       context.fill();
     }
   }
+  if (node.tagName === "msqrt") paintRoot(context, node, box, style.color, origin);
   if (node.tagName === "CANVAS") context.drawImage(node, box.left - origin.x, box.top - origin.y, box.width, box.height);
   for (const child of node.childNodes) {
     if (child.nodeType === Node.ELEMENT_NODE) paintElement(context, child, origin);

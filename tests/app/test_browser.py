@@ -595,6 +595,19 @@ def test_every_stage_can_be_taken_away(driver: Any, address: str, downloads: Pat
             at = round(2 * (16 + from_left)), round(picture.height - 2 * (16 + from_below))
             assert f"rgb{picture.getpixel(at)}" == ink
 
+        roots = js(
+            driver,
+            "const g = $STAGE.querySelector('.dps-grid').getBoundingClientRect();"
+            "return [...$STAGE.querySelectorAll('msqrt')].map(e => e.getBoundingClientRect())"
+            ".map(b => [b.left + b.width / 2 - g.left, g.bottom - b.top])",
+            stage=stage,
+        )
+        assert bool(roots) == (stage == "learn-equation")
+        for from_left, from_below in roots:
+            x, y = round(2 * (16 + from_left)), round(picture.height - 2 * (16 + from_below))
+            column = [sum(picture.getpixel((x, y + row))) for row in range(-8, 6)]
+            assert min(column) < max(column) - 100, "a line above what is under the root"
+
         with np.load(download(driver, downloads, "npz", stage)) as file:
             readme = str(file["readme"])
             for name in set(file.files) - {"readme", "frame_numbers", "step_values"}:

@@ -333,7 +333,7 @@ def reverse_steps(
     start = mean + gmm.noise(components, generator, shared=True, balanced=True).unflatten(-1, pose)
     variances = gmm.covariances.diagonal(dim1=-2, dim2=-1)
     component_std = variances.gather(1, components[..., None].expand(-1, -1, variances.shape[-1])).sqrt()
-    mixture_std = gmm.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+    mixture_std = gmm.variance.sqrt()
 
     def per_hypothesis(tensor: Tensor) -> Tensor:
         return tensor[:, None].expand(-1, hypotheses, *tensor.shape[1:]).flatten(0, 1)
@@ -398,8 +398,7 @@ def steady(final: Tensor, neighbours: Neighbours, network: Denoiser) -> Tensor:
 def _regression(prepared: Prepared, network: Denoiser, hypotheses: int) -> Iterator[ReverseStep]:
     """What a network without diffusion makes of prepared frames, as a process of one step."""
     context, gmm = started_from(prepared, network), prepared.gmm
-    mean, variance = gmm.mean, gmm.covariance.diagonal(dim1=-2, dim2=-1)
-    mean, std = (tensor.unflatten(-1, (NUM_JOINTS, 3)) for tensor in (mean, variance.sqrt()))
+    mean, std = (tensor.unflatten(-1, (NUM_JOINTS, 3)) for tensor in (gmm.mean, gmm.variance.sqrt()))
     heatmaps = prepared.view.heatmap_features()
     given = Given(context.features, context.pose_view, gmm_features(mean, std, mean, std), heatmaps)
     last = network.config.num_steps

@@ -99,7 +99,7 @@ def prepare_conditions(
         "component_std": variances.gather(1, chosen).sqrt().unflatten(-1, poses),
         "noise": gmm.noise(components, generator).unflatten(-1, poses),
         "mixture_mean": gmm.mean.unflatten(-1, poses),
-        "mixture_std": gmm.covariance.diagonal(dim1=-2, dim2=-1).sqrt().unflatten(-1, poses),
+        "mixture_std": gmm.variance.sqrt().unflatten(-1, poses),
         "encoder_pose": context.pose_view,
         "reconciled": reconciled.features,
         "reconciled_pose": reconciled.pose_view,

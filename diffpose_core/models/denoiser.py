@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from diffpose_core.config import DenoiserConfig
 from diffpose_core.diffusion.embedding import step_embedding
-from diffpose_core.models.layers import FusedLinear, GraphAttentionBlock, GraphConv, root_relative
+from diffpose_core.models.layers import FusedLinear, GraphAttentionBlock, GraphConv, mix_joints, root_relative
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.uncertainty.view import HEATMAP_CHANNELS
 
@@ -45,19 +45,24 @@ class Given:
 
 @dataclass(frozen=True)
 class Known:
-    """What g makes of `Given` alone (`Denoiser.know`).
+    """What g makes of its weights and of `Given` alone (`Denoiser.know`).
 
     base: (B, J, C), the input to the blocks but for the shares of h_k and k; (C,) if nothing is given. anchor: (B, J,
-    3) metres, or None. straight: (B, J, 3) metres, the anchor and what the linear layer adds to it, or None.
+    3) metres, or None. of_state: (3, C), what leads from h_k, relative to the anchor and mixed, to the input of the
+    blocks. out_mix: (J, J), how joints are mixed at the output. straight: (B, J, 3), the output but for what the blocks
+    add; (J, 3) if nothing is given.
     """
 
     base: Tensor
-    anchor: Tensor | None = None
-    straight: Tensor | None = None
+    anchor: Tensor | None
+    of_state: Tensor
+    out_mix: Tensor
+    straight: Tensor
 
     def __getitem__(self, rows: slice) -> Known:
-        anchor, straight = (None if t is None else t[rows] for t in (self.anchor, self.straight))
-        return Known(self.base[rows] if self.base.ndim > 1 else self.base, anchor, straight)
+        anchor = None if self.anchor is None else self.anchor[rows]
+        base, straight = (t[rows] if t.ndim == 3 else t for t in (self.base, self.straight))
+        return Known(base, anchor, self.of_state, self.out_mix, straight)
 
 
 class Denoiser(nn.Module):
@@ -115,13 +120,21 @@ class Denoiser(nn.Module):
             if base is None:
                 base = embed.bias.expand(*features.shape[:-1], -1)
             base = torch.cat((base, features.to(base.dtype)), dim=-1)
-        straight: Tensor | None = None
+        base = embed.bias if base is None else base
+        # What is linear from here on, and the same at every step: units, the bias, the move to the hip at the origin.
+        unit = 1.0 if anchor is None else UNIT_M
+        of_state = embed.weight[:, :3].mT / unit
+        of_state = nn.functional.pad(of_state, (0, config.channels - of_state.shape[1]))
+        out_mix, straight = unit * self.head.adjacency, (unit * self.head.linear.bias).expand(NUM_JOINTS, 3)
         if anchor is not None and self.skip is not None:
             # Sums over thousands of terms that nearly cancel: bfloat16 would spoil them.
             with torch.autocast(anchor.device.type, enabled=False):
-                straight = anchor + UNIT_M * self.skip(self.skip_inputs(given)).unflatten(-1, (NUM_JOINTS, 3))
-        base = embed.bias if base is None else base
-        return Known(base if self.inner_dtype == torch.float32 else base.to(self.inner_dtype), anchor, straight)
+                skipped = self.skip(self.skip_inputs(given)).unflatten(-1, (NUM_JOINTS, 3))
+            straight = anchor + UNIT_M * skipped + straight
+        if config.prediction_type != "noise":
+            out_mix, straight = out_mix - out_mix[:1], root_relative(straight)
+        base = base if self.inner_dtype == torch.float32 else base.to(self.inner_dtype)
+        return Known(base, anchor, of_state, out_mix, straight)
 
     def predict(self, x: Tensor, k: Tensor | int, known: Known) -> Tensor:
         """`forward` with what is known of its conditions already.
@@ -138,25 +151,21 @@ class Denoiser(nn.Module):
         return torch.cat(blocks)
 
     def _predict(self, x: Tensor, k: Tensor | int, known: Known) -> Tensor:
-        start = x if known.anchor is None else (x - known.anchor) / UNIT_M
-        mixed, base = self.embed.mix(start).flatten(0, 1), known.base
-        # The input GCN's share of h_k and the step's embedding in one product: a row of numbers for each joint.
-        weight = self.embed.linear.weight[:, :3].mT
-        weight = nn.functional.pad(weight, (0, self.config.channels - weight.shape[1]))
+        mixed = self.embed.mix(x if known.anchor is None else x - known.anchor).flatten(0, 1)
+        base, weight = known.base, known.of_state
         if isinstance(k, int) or k.ndim == 0:
+            # The input GCN's share of h_k and the step's embedding in one product: a row of numbers for each joint.
             mixed = nn.functional.pad(mixed, (0, 1), value=1.0)
-            weight = torch.cat((weight, _embedding(int(k), self.config.channels)[None].to(weight)))
+            weight = torch.cat((weight, _embedding(int(k), self.config.channels).to(weight)))
             base = base.expand(*x.shape[:2], -1)
         else:
             base = base + step_embedding(k.to(x.device), self.config.channels)[:, None].to(base.dtype)
         kind = base.dtype
-        hidden = torch.addmm(base.flatten(0, 1), mixed.to(kind), weight.to(kind)).unflatten(0, x.shape[:2])
+        hidden = torch.addmm(base.flatten(0, 1), mixed.to(kind), weight.to(kind)).view(*x.shape[:2], -1)
         for block in self.blocks:
             hidden = block(hidden)
-        output = self.head(self.norm(hidden).to(self.head.linear.weight.dtype)).float()
-        if known.straight is not None:
-            output = known.straight + UNIT_M * output
-        return output if self.config.prediction_type == "noise" else root_relative(output)
+        output = nn.functional.linear(self.norm(hidden).to(known.out_mix.dtype), self.head.linear.weight)
+        return known.straight + mix_joints(known.out_mix, output).float()
 
     def anchor_pose(self, given: Given) -> Tensor | None:
         """The pose that the output is added to, (B, J, 3) metres, or None."""
@@ -206,7 +215,7 @@ def gmm_features(component_mean: Tensor, component_std: Tensor, mixture_mean: Te
 
 @lru_cache(maxsize=256)
 def _embedding(k: int, channels: int) -> Tensor:
-    return step_embedding(k, channels)
+    return step_embedding(k, channels)[None]
 
 
 def has_fast_bfloat16(accelerator: str = "cpu") -> bool:
@@ -219,7 +228,13 @@ def has_fast_bfloat16(accelerator: str = "cpu") -> bool:
     return bool(torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_amx_tile_supported())
 
 
-_in_bfloat16: WeakKeyDictionary[Denoiser, tuple[tuple[int, ...], Denoiser]] = WeakKeyDictionary()
+#: Of a network: its modules that hold weights, a mark of these, and the copy.
+_in_bfloat16: WeakKeyDictionary[Denoiser, tuple[list[nn.Module], list[int], Denoiser]] = WeakKeyDictionary()
+
+
+def _mark(modules: list[nn.Module]) -> list[int]:
+    """Other numbers whenever a weight was replaced or written to."""
+    return [number for m in modules for p in m._parameters.values() if p is not None for number in (id(p), p._version)]
 
 
 def in_bfloat16(network: Denoiser) -> Denoiser:
@@ -228,9 +243,9 @@ def in_bfloat16(network: Denoiser) -> Denoiser:
     Made once, and again when the network's weights have changed: casting them at every call is what makes autocast
     slow on few poses.
     """
-    mark = tuple(number for p in network.parameters() for number in (id(p), p._version))
     made = _in_bfloat16.get(network)
-    if made is None or made[0] != mark:
+    if made is None or _mark(made[0]) != made[1]:
+        modules = [module for module in network.modules() if module._parameters]
         copied = copy.deepcopy(network).requires_grad_(False).eval()
         copied.inner_dtype = torch.bfloat16
         fused = next(network.parameters()).device.type == "cpu" and FusedLinear.available()
@@ -241,8 +256,8 @@ def in_bfloat16(network: Denoiser) -> Denoiser:
             for name, layer in list(module.named_children()):
                 if isinstance(layer, nn.Linear):
                     setattr(module, name, FusedLinear(layer) if fused else layer.to(torch.bfloat16))
-        made = _in_bfloat16[network] = (mark, copied)
-    return made[1]
+        made = _in_bfloat16[network] = (modules, _mark(modules), copied)
+    return made[2]
 
 
 def _required(value: Tensor | None, name: str) -> Tensor:

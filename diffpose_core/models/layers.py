@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,8 +53,14 @@ class ChebConv(nn.Module):
         return self.linear(torch.cat((x, *mixed.unbind(-3)), dim=-1))
 
 
+def mix_joints(matrix: Tensor, x: Tensor) -> Tensor:
+    """matrix x, with matrix (J, J), whatever its type, and x (B, J, C)."""
+    # matmul would copy x, joints last, wherever x has a gradient.
+    return torch.bmm(matrix.to(x.dtype).expand(len(x), -1, -1), x)
+
+
 class GraphConv(nn.Module):
-    """GCN layer with a learnable adjacency (LAM-GConv of Graformer), (..., J, in) -> (..., J, out): A x W + b.
+    """GCN layer with a learnable adjacency (LAM-GConv of Graformer), (B, J, in) -> (B, J, out): A x W + b.
 
     A starts as the skeleton's normalised adjacency and is free to grow weights between joints that no bone joins.
     """
@@ -69,8 +77,8 @@ class GraphConv(nn.Module):
         return self.mix(nn.functional.linear(x, self.linear.weight)) + self.linear.bias
 
     def mix(self, x: Tensor) -> Tensor:
-        """A x: the joints' values mixed, channels as they are, (..., J, C) -> (..., J, C)."""
-        return torch.matmul(self.adjacency.to(x.dtype), x)
+        """A x: the joints' values mixed, channels as they are, (B, J, C) -> (B, J, C)."""
+        return mix_joints(self.adjacency, x)
 
 
 class SelfAttention(nn.Module):
@@ -89,14 +97,28 @@ class SelfAttention(nn.Module):
 
     def attend(self, x: Tensor) -> Tensor:
         """What the heads found, side by side and before the last linear layer: (B, J, C) -> (B, J, C)."""
-        qkv = self.qkv(x).unflatten(-1, (3 * self.num_heads, -1))
-        query, key, value = qkv.transpose(-3, -2).chunk(3, dim=-3)
         if x.is_cuda or not torch.is_grad_enabled():
-            # It reads the heads where the projection wrote them, and writes them where the next layer wants them.
-            return nn.functional.scaled_dot_product_attention(query, key, value).transpose(-3, -2).flatten(-2)
-        # The fused CPU kernel's backward is far slower than these two products on 17 joints.
-        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
-        return (scores.softmax(-1).to(value.dtype) @ value).transpose(-3, -2).flatten(-2)
+            return _fused_attention(self.qkv(x), self.num_heads)
+        # The fused CPU kernel's backward is far slower than these two products on 17 joints. One copy brings the heads
+        # side by side; as views every product would copy them, forwards and backwards.
+        heads = torch.stack(_heads(self.qkv(x), self.num_heads))
+        query, key, value = heads.flatten(1, 2).unbind()
+        scores = torch.bmm(query, key.mT) * query.shape[-1] ** -0.5
+        # In bfloat16 the CPU's softmax takes ten times as long backwards.
+        weights = scores.to(torch.promote_types(scores.dtype, torch.float32)).softmax(-1)
+        found = torch.bmm(weights.to(value.dtype), value)
+        return found.view(heads.shape[1:]).transpose(-3, -2).flatten(-2)
+
+
+def _heads(qkv: Tensor, num_heads: int) -> tuple[Tensor, ...]:
+    """Queries, keys and values side by side, (B, J, 3 C) -> three (B, heads, J, C / heads), without copies."""
+    return qkv.view(*qkv.shape[:-1], 3 * num_heads, -1).transpose(-3, -2).chunk(3, dim=-3)
+
+
+def _fused_attention(qkv: Tensor, num_heads: int) -> Tensor:
+    # It reads the heads where the projection wrote them, and writes them where the next layer wants them.
+    query, key, value = _heads(qkv, num_heads)
+    return nn.functional.scaled_dot_product_attention(query, key, value).transpose(-3, -2).flatten(-2)
 
 
 class GraphAttentionBlock(nn.Module):
@@ -112,27 +134,80 @@ class GraphAttentionBlock(nn.Module):
         self.graph_in = GraphConv(channels, channels)
         self.graph_out = GraphConv(channels, channels)
         self.dropout = nn.Dropout(dropout)
+        self._inference: Callable[[Tensor], Tensor] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has weights of its own.
+        return {**self.__dict__, "_inference": None}
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled() or self.training:
-            x = x + self.dropout(self.attention(self.attention_norm(x)))
-            hidden = nn.functional.gelu(self.graph_in(self.graph_norm(x)))
+            x = x + self.dropout(self.attention(_normed(self.attention_norm, x)))
+            hidden = nn.functional.gelu(self.graph_in(_normed(self.graph_norm, x)))
             return x + self.dropout(self.graph_out(hidden))
-        x = _add_linear(x, self.attention.attend(self.attention_norm(x)), self.attention.out)
-        hidden = _gelu_linear(self.graph_in.mix(self.graph_norm(x)), self.graph_in.linear)
-        return _add_linear(x, self.graph_out.mix(hidden), self.graph_out.linear)
+        if self._inference is None:
+            self._inference = self._for_inference()
+        return self._inference(x)
+
+    def _for_inference(self) -> Callable[[Tensor], Tensor]:
+        """The block without gradients. Weights and operations are looked up here, once: with few poses a module's own
+        way to them takes as long as some of the operations.
+        """
+        heads = self.attention.num_heads
+        attention_norm, project, add_attended = (
+            _norm(self.attention_norm), _linear(self.attention.qkv), _linear_added(self.attention.out)
+        )  # fmt: skip
+        graph_norm, gelu_linear, add_mixed = (
+            _norm(self.graph_norm), _gelu_linear(self.graph_in.linear), _linear_added(self.graph_out.linear)
+        )  # fmt: skip
+        mix_in, mix_out = self.graph_in.adjacency, self.graph_out.adjacency
+
+        def infer(x: Tensor) -> Tensor:
+            x = add_attended(x, _fused_attention(project(attention_norm(x)), heads))
+            hidden = gelu_linear(mix_joints(mix_in, graph_norm(x)))
+            return add_mixed(x, mix_joints(mix_out, hidden))
+
+        return infer
 
 
-def _gelu_linear(x: Tensor, layer: nn.Linear | FusedLinear) -> Tensor:
-    return layer(x, gelu=True) if isinstance(layer, FusedLinear) else nn.functional.gelu(layer(x))
+def _normed(norm: nn.LayerNorm, x: Tensor) -> Tensor:
+    if x.dtype == norm.weight.dtype or x.is_cuda:
+        return norm(x)
+    # Autocast would copy x into float32 and the result back; inside, the kernel computes in float32 anyway.
+    with torch.autocast(x.device.type, enabled=False):
+        return norm(x)
 
 
-def _add_linear(x: Tensor, hidden: Tensor, layer: nn.Linear | FusedLinear) -> Tensor:
-    """x + layer(hidden), the sum made inside the product: (..., C) each. For inference: no gradient."""
+def _norm(norm: nn.LayerNorm) -> Callable[[Tensor], Tensor]:
+    shape, weight, bias, eps = norm.normalized_shape, norm.weight, norm.bias, norm.eps
+    return lambda x: torch.layer_norm(x, shape, weight, bias, eps)
+
+
+def _linear(layer: nn.Linear | FusedLinear) -> Callable[[Tensor], Tensor]:
     if isinstance(layer, FusedLinear):
-        return layer.add(x, hidden)
-    summed = torch.addmm(x.flatten(0, -2), hidden.flatten(0, -2), layer.weight.mT)
-    return summed.add_(layer.bias).view(x.shape)
+        return layer.forward
+    weight, bias = layer.weight, layer.bias
+    return lambda x: nn.functional.linear(x, weight, bias)
+
+
+def _gelu_linear(layer: nn.Linear | FusedLinear) -> Callable[[Tensor], Tensor]:
+    if isinstance(layer, FusedLinear):
+        return layer.gelu
+    linear = _linear(layer)
+    return lambda x: nn.functional.gelu(linear(x))
+
+
+def _linear_added(layer: nn.Linear | FusedLinear) -> Callable[[Tensor, Tensor], Tensor]:
+    """(x, hidden) -> x + layer(hidden), the sum made inside the product: (..., C) each. Without gradient."""
+    if isinstance(layer, FusedLinear):
+        return layer.add
+    weight, bias = layer.weight, layer.bias
+
+    def add(x: Tensor, hidden: Tensor) -> Tensor:
+        summed = torch.addmm(x.flatten(0, -2), hidden.flatten(0, -2), weight.mT)
+        return summed.add_(bias).view(x.shape)
+
+    return add
 
 
 class FusedLinear(nn.Module):
@@ -143,16 +218,15 @@ class FusedLinear(nn.Module):
     them is asked for by `available`.
     """
 
-    weight: Tensor
-    bias: Tensor
-    packed: Tensor
-
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         self.in_features, self.out_features = layer.in_features, layer.out_features
-        self.register_buffer("bias", layer.bias.detach().to(torch.bfloat16))
-        self.register_buffer("weight", layer.weight.detach().to(torch.bfloat16))
-        self.register_buffer("packed", torch.ops.mkldnn._reorder_linear_weight(self.weight))
+        # Plain attributes, and the operation looked up once: with few poses finding them takes as long as multiplying.
+        self.bias = layer.bias.detach().to(torch.bfloat16)
+        self.weight = layer.weight.detach().to(torch.bfloat16)
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight)
+        self._multiply = torch.ops.mkldnn._linear_pointwise.default
+        self._multiply_add = torch.ops.mkldnn._linear_pointwise.binary
 
     @staticmethod
     @lru_cache(maxsize=1)
@@ -165,20 +239,23 @@ class FusedLinear(nn.Module):
                 fused, plain = FusedLinear(layer), nn.functional.linear(x.float(), layer.weight, layer.bias)
                 pairs = (
                     (fused(x), plain),
-                    (fused(x, gelu=True), nn.functional.gelu(plain)),
+                    (fused.gelu(x), nn.functional.gelu(plain)),
                     (fused.add(x, x), 1 + plain),
                 )
                 return all(torch.allclose(found.float(), right, atol=0.1) for found, right in pairs)
         except (AttributeError, RuntimeError, TypeError):
             return False
 
-    def forward(self, x: Tensor, gelu: bool = False) -> Tensor:
-        kind = "gelu" if gelu else "none"
-        return torch.ops.mkldnn._linear_pointwise.default(x, self.packed, self.bias, kind, [], "none")
+    def forward(self, x: Tensor) -> Tensor:
+        return self._multiply(x, self.packed, self.bias, "none", [], "none")
+
+    def gelu(self, x: Tensor) -> Tensor:
+        """GELU of this layer of x."""
+        return self._multiply(x, self.packed, self.bias, "gelu", [], "none")
 
     def add(self, x: Tensor, hidden: Tensor) -> Tensor:
         """x + this layer of `hidden`, (..., C) each."""
-        return torch.ops.mkldnn._linear_pointwise.binary(hidden, x, self.packed, self.bias, "add")
+        return self._multiply_add(hidden, x, self.packed, self.bias, "add")
 
 
 def root_relative(pose: Tensor) -> Tensor:

@@ -213,6 +213,13 @@ class PoseGMM:
         within = (self.weights[..., None, None] * self.covariances).sum(-3)
         return within + (self.weights[..., None] * apart).mT @ apart
 
+    @property
+    def variance(self) -> Tensor:
+        """The mixture's variances, the diagonal of `covariance`, (..., D)."""
+        apart = self.means - self.mean[..., None, :]
+        own = self.covariances.diagonal(dim1=-2, dim2=-1)
+        return (self.weights[..., None] * (own + apart.square())).sum(-2)
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The parameters as numpy arrays, for a file: "weights", "means", "covariances"."""
         named = {"weights": self.weights, "means": self.means, "covariances": self.covariances}
@@ -442,17 +449,21 @@ def _fit_block(
     weights = x.new_full((len(x), m), 1.0 / m)
     means, variances = seeds / std, torch.ones_like(seeds)
     resp, sums = x.new_empty((len(x), m, n)), x.new_empty((len(x), m, 2 * d + 1))
+    # What a sample's row is multiplied by to give its log-probability under a component, up to a constant.
+    coefficients = x.new_empty((len(x), m, 2 * d + 1))
+    of_sample, offset, of_square = coefficients.split((d, 1, d), dim=-1)
     for _ in range(init_iter):
-        inverse = variances.reciprocal()
-        offset = weights.log() - 0.5 * (means.square() * inverse + variances.log()).sum(-1)
-        coefficients = torch.cat([means * inverse, offset[..., None], -0.5 * inverse], dim=-1)  # (B, M, 2D + 1)
+        torch.div(means, variances, out=of_sample)
+        torch.div(-0.5, variances, out=of_square)
+        norm = torch.addcmul(variances.log_(), means, of_sample).sum(-1)
+        torch.sub(weights.log_(), norm, alpha=0.5, out=offset[..., 0])
         for part in parts:
             torch.softmax(torch.bmm(coefficients[part], rows[part]), 1, out=resp[part])
             torch.bmm(_without_traces(resp[part]), rows[part].mT, out=sums[part])
         counts = sums[..., d]
         moments = sums / counts.clamp(min=1e-6)[..., None]
-        means, variances = moments[..., :d], moments[..., d + 1 :] - moments[..., :d].square()
-        variances = variances.clamp(min=0) + reg
+        means, variances = moments[..., :d], moments[..., d + 1 :]
+        variances = variances.addcmul(means, means, value=-1).clamp_(min=0).add_(reg)
         weights, means, variances = _revive(counts, weights, means, variances)
 
     eye = torch.eye(d, dtype=x.dtype, device=x.device)

@@ -7,6 +7,7 @@ the encoder's prediction and the spread that its errors had on the training set.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -44,6 +45,11 @@ class DepthResidual:
                 raise InvalidInput(f"depth residual: {name} must be finite and {shape}, found {tuple(tensor.shape)}")
         if bool((self.base_var < 0).any()) or bool((self.spread_gain < 0).any()):
             raise InvalidInput("depth residual: variances must not be negative")
+
+    @cached_property
+    def correlation_cholesky(self) -> Tensor:
+        """The lower Cholesky factor of the correlation, (J, J)."""
+        return torch.linalg.cholesky(self.correlation)
 
     def std(self, spread: Tensor) -> Tensor:
         """Standard deviation of each joint's depth error, metres. spread: (B, J), the 2D mixtures' spread in metres."""
@@ -115,7 +121,7 @@ def sample_indeterminate(
     batch, joints, _ = view.weights.shape
     scale, distance = metric_scale(view, pose_view)
     spread = view.joint_std_norm * scale[:, None]
-    correlated = torch.linalg.cholesky(depth.correlation.to(device, dtype))
+    correlated = depth.correlation_cholesky.to(device, dtype)
     drawn = 1 if shared_noise else batch
     noise = torch.randn(drawn, num_samples, joints, 3, generator=generator, device=device, dtype=dtype)
     uniform = torch.rand(drawn, num_samples, joints, generator=generator, device=device, dtype=dtype)

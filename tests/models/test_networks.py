@@ -251,6 +251,20 @@ def test_bfloat16_moves_poses_by_little(form, fused, monkeypatch):
     assert 0 < error < 0.02
 
 
+def test_inference_follows_the_weights_also_those_of_a_copy():
+    network, x = graformer(), randn(4, 17, 2)
+    with torch.no_grad():
+        before = network(x)
+        copied = copy.deepcopy(network)
+        for weight in copied.parameters():
+            weight.mul_(0.5)
+        changed = copied(x)
+        assert torch.equal(network(x), before) and not torch.allclose(changed, before)
+        network.load_state_dict(copied.state_dict())
+        assert torch.equal(network(x), changed)
+    assert torch.allclose(network(x), changed, atol=1e-5)
+
+
 def test_the_bfloat16_copy_is_made_once_and_follows_the_weights():
     network = denoiser()
     copied = in_bfloat16(network)

@@ -69,6 +69,7 @@ def test_draws_have_the_mixtures_mean_and_covariance(draw):
         x, components = gmm.sample(n, seeded(3))
         assert x.shape == (2, n, 4) and components.shape == (2, n) and components.dtype == torch.int64
         mean, cov = gmm.mean, gmm.covariance
+        torch.testing.assert_close(gmm.variance, cov.diagonal(dim1=-2, dim2=-1))
         shares = torch.stack([(components == m).double().mean(-1) for m in range(3)], dim=-1)
         # Six standard errors of a share of n draws; of a mean and a covariance further down.
         assert ((shares - gmm.weights).abs() < 6 * (gmm.weights * (1 - gmm.weights) / n).sqrt()).all()

@@ -1,8 +1,8 @@
-"""Put measured figures into the README: `python benchmarks/results_tables.py [--check]`.
+"""Put measured figures into README and docs/evidence.md: `python benchmarks/results_tables.py [--check]`.
 
-Reads the reports in benchmarks/results (`diffpose evaluate --json` and `diffpose detector-stats` wrote them) and
-rewrites the README between its markers. With --check nothing is written; the exit status says whether the README shows
-what the reports hold.
+Reads the reports in benchmarks/results (`diffpose evaluate --json`, `diffpose detector-stats` and
+`python -m benchmarks.ablations` wrote them) and rewrites both pages between their markers. With --check nothing is
+written; the exit status says whether they show what the reports hold.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ VIDEO = ROOT / "benchmarks" / "results" / "mocap17_test_video.json"
 #: Reports of the frame setting on what files of other detectors hold.
 OTHERS = [ROOT / "benchmarks" / "results" / f"mocap17_test_frame_{kind}.json" for kind in ("confidences", "gaps")]
 DETECTOR = ROOT / "benchmarks" / "results" / "detector_val.json"
+EVIDENCE = ROOT / "docs" / "evidence.md"
+ABLATIONS = ROOT / "benchmarks" / "results" / "ablations.json"
+#: Groups of the ablation suite that the page on evidence shows.
+SHOWN = ("baselines", "chain")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 #: Rows of the table: what it says, the schedule's column, and the report's method.
@@ -168,26 +172,65 @@ def section(
     return "\n".join([*parts, detector_sentence(statistics), END])
 
 
+def ablation_tables(report: dict[str, Any]) -> str:
+    """What the page on evidence shows of the ablation suite, from marker to marker."""
+    p, parts = report["provenance"], [BEGIN]
+    for group in (group for name in SHOWN for group in report["groups"] if group["name"] == name):
+        kinds = [(part, metric) for part in ("all", "hidden") for metric in ("mpjpe_mm", "p_mpjpe_mm")]
+        parts += [
+            f"**{group['title']}**",
+            "",
+            group["note"],
+            "",
+            "| | MPJPE | P-MPJPE | MPJPE, hidden joints | P-MPJPE, hidden joints | MPJPE against "
+            f"{group['reference']} |",
+            "| --- |" + " ---: |" * (len(kinds) + 1),
+        ]
+        for cell in group["cells"]:
+            gain = cell["gain_percent"]["all"]["mpjpe_mm"]
+            low, high = (-end for end in reversed(gain["interval"]))
+            against = f"{-gain['value']:+.1f} % [{low:+.1f}, {high:+.1f}]"
+            if cell["label"] == group["reference"]:
+                against = ""
+            values = [_number(cell["errors"][part][metric]["value"]) for part, metric in kinds]
+            parts.append(f"| {cell['label']} | " + " | ".join([*values, against]) + " |")
+        parts.append("")
+    seen = f"{report['views']:,} views (every {p['stride']}th frame of {report['clips']} clips, four cameras each)"
+    parts.append(f"Millimetres, on {p['data']}: {seen}. In brackets: 95 % bootstrap intervals over clips.")
+    return "\n".join([*parts, END])
+
+
+def _between(page: str, content: str) -> str:
+    head, rest = page.split(BEGIN, 1)
+    return head + content + rest.split(END, 1)[1]
+
+
 def rewritten(readme: str) -> str:
     """The README with its results replaced by those of the stored reports."""
     report, statistics = (json.loads(path.read_text()) for path in (REPORT, DETECTOR))
     video = json.loads(VIDEO.read_text()) if VIDEO.is_file() else None
     others = [json.loads(path.read_text()) for path in OTHERS if path.is_file()]
-    head, rest = readme.split(BEGIN, 1)
-    return head + section(report, video, others, statistics) + rest.split(END, 1)[1]
+    return _between(readme, section(report, video, others, statistics))
+
+
+def rewritten_evidence(page: str) -> str:
+    """The page on evidence with its tables replaced by those of the stored ablations."""
+    return _between(page, ablation_tables(json.loads(ABLATIONS.read_text())))
 
 
 def main() -> int:
-    """Rewrite or check the README."""
+    """Rewrite or check the pages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="change nothing; fail if the README differs")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if a page differs")
     args = parser.parse_args()
-    before = README.read_text()
-    after = rewritten(before)
-    if args.check:
-        return int(before != after)
-    README.write_text(after)
-    return 0
+    stale = 0
+    for path, rewrite in ((README, rewritten), (EVIDENCE, rewritten_evidence)):
+        before = path.read_text()
+        after = rewrite(before)
+        stale |= before != after
+        if not args.check:
+            path.write_text(after)
+    return int(args.check and stale)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,17 @@ def tables():
     return module
 
 
-def test_the_readmes_figures_are_those_of_the_stored_report(tables):
+def test_the_figures_of_readme_and_evidence_are_those_of_the_stored_reports(tables):
     assert tables.rewritten(README) == README
+    evidence = tables.EVIDENCE.read_text()
+    assert tables.rewritten_evidence(evidence) == evidence
+
+
+def test_the_ablations_were_made_with_the_shipped_weights(tables, shipped_models):
+    provenance = json.loads(tables.ABLATIONS.read_text())["provenance"]
+    assert provenance["encoder_sha256"] == fingerprint(encoder_tensors(shipped_models.encoder))
+    for name, network in shipped_models.denoisers.items():
+        assert provenance["weights_sha256"][name] == fingerprint(dict(network.state_dict())), name
 
 
 @pytest.mark.parametrize(("report", "models"), [("REPORT", "shipped_models"), ("VIDEO", "shipped_video_models")])

@@ -320,13 +320,15 @@ def test_a_search_that_is_cancelled_loses_nothing(driver: Any, tmp_path: Path, p
         assert not all_of(driver, "[role=dialog]") and not all_of(driver, REFUSAL)
 
 
-#: Puts a file of that name and content into the uploader.
+#: Puts a file of that name and content into the uploader, as soon as there is one to be seen.
 CHOOSE = f"""
-const choose = (name, content) => {{
+const choose = (name, content, then = () => {{}}) => {{
   const file = new DataTransfer(), box = {BOX};
+  if (!box) {{ setTimeout(() => choose(name, content, then), 5); return; }}
   file.items.add(new File([content], name));
   box.files = file.files;
   box.dispatchEvent(new Event("change", {{ bubbles: true }}));
+  then();
 }};
 """
 #: Turns the seed up again and again, so that the page is drawn anew many times, and uploads a file meanwhile.
@@ -346,7 +348,7 @@ AS_THE_WINDOW_CLOSES = """
 const [name, content, label, wait, done] = arguments;
 [...document.querySelectorAll("[role=dialog] button")].find(
   (button) => label === (button.getAttribute("aria-label") || button.innerText.trim())).click();
-setTimeout(() => { choose(name, content); done(); }, wait);
+setTimeout(() => choose(name, content, done), wait);
 """
 
 

@@ -124,7 +124,8 @@ def test_place_and_size_in_the_image_do_not_matter(tiny_models):
         found[3:6, [9, 13], :2] = 0
         clip = to_clip(read_pose_file(alphapose([found]), "a.json"), Choice(image_size=(2000, 2000))).clip
         assert clip.guessed.sum() == 6
-        return lift(clip, models=tiny_models, steps=2, hypotheses=2).pose3d
+        # In float32: untrained networks throw joints metres far, and bfloat16's rounding with them.
+        return lift(clip, models=tiny_models, steps=2, hypotheses=2, mixed_precision=False).pose3d
 
     straight = lifted(lambda p: p)
     for change in (lambda p: p + np.array([400, 0]), lambda p: 2 * p, lambda p: p / 4 + 100):

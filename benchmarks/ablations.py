@@ -2,8 +2,8 @@
 
 Measures every setting (`diffpose_core.ablations`) and writes report.html, which stands alone, ablations.csv and
 ablations.json. `--from FOLDER/ablations.json` draws the report again without measuring; of several, measured on the
-same views with `--only`, it makes one. Weights that are not shipped
-are looked for in the folders given with --also; the report says which are missing and which commands train them.
+same views with `--only`, it makes one. Weights that are not shipped are looked for in the folders given with --also;
+the report says which are missing and which commands train them.
 """
 
 from __future__ import annotations
@@ -178,17 +178,12 @@ def joined(reports: list[dict[str, Any]]) -> dict[str, Any]:
     p = report["provenance"]
     for other in others:
         q = other["provenance"]
-        for name in ("data", "clips", "stride", "seed", "detector_seed", "mixed_precision", "encoder_sha256"):
-            if p[name] != q[name]:
-                raise InvalidInput(
-                    f"reports to join are of the same views and weights; {name}: {p[name]} and {q[name]}"
-                )
+        settings = ("data", "clips", "stride", "seed", "detector_seed", "mixed_precision", "encoder_sha256")
+        differ = [f"{name}: {p[name]} and {q[name]}" for name in settings if p[name] != q[name]]
         ours, theirs = p["weights_sha256"], q["weights_sha256"]
-        differ = [name for name in ours if theirs.get(name, ours[name]) != ours[name]]
+        differ += [f"weights of {name}" for name in ours if theirs.get(name, ours[name]) != ours[name]]
         if differ:
-            raise InvalidInput(
-                f"reports to join are of the same views and weights; other weights of {', '.join(differ)}"
-            )
+            raise InvalidInput(f"reports to join are of the same views and weights; these differ: {', '.join(differ)}")
         order = [group.name for group in groups()]
         report["groups"] = sorted([*report["groups"], *other["groups"]], key=lambda group: order.index(group["name"]))
         report["missing"] = [*report["missing"], *(m for m in other["missing"] if m not in report["missing"])]

@@ -101,9 +101,14 @@ def other_inputs(reports: list[dict[str, Any]]) -> list[str]:
 def _gain_cells(row: dict[str, Any]) -> list[str]:
     cells = []
     for metric in ("mpjpe", "p_mpjpe", "hidden_mpjpe"):
-        low, high = row[metric]["interval"]
-        cells.append(f"{-row[metric]['percent']:+.1f} % [{-high:+.1f}, {-low:+.1f}]")
+        cells.append(_change(row[metric]["percent"], row[metric]["interval"]))
     return cells
+
+
+def _change(gain: float, interval: list[float]) -> str:
+    """A gain and its interval, percent, as the change of the error."""
+    low, high = interval
+    return f"{-gain:+.1f} % [{-high:+.1f}, {-low:+.1f}]"
 
 
 def by_action(report: dict[str, Any], rows: Rows) -> list[str]:
@@ -128,15 +133,19 @@ def detector_sentence(statistics: dict[str, Any]) -> str:
     )
 
 
-def _conditions(report: dict[str, Any]) -> str:
-    p = report["provenance"]
+def _seen(p: dict[str, Any], views: int) -> str:
+    """On what it was measured, from its provenance."""
     row = p.get("consecutive", 1)
     frames = f"every {p['stride']}th frame" if row == 1 else f"{row} of every {p['stride'] * row} frames"
+    return f"Millimetres, on {p['data']}: {views:,} views ({frames} of {p['clips']} clips, four cameras each)"
+
+
+def _conditions(report: dict[str, Any]) -> str:
+    p = report["provenance"]
     context = "one frame at a time" if p["setting"] == "frame" else "context of 27 frames"
     return (
-        f"Millimetres, on {p['data']}: {report['frames']:,} views ({frames} of {p['clips']} clips, four cameras each), "
-        f"detected 2D of the simulated detector, {p['steps']} DDIM steps, {p['hypotheses']} hypotheses, {context}"
-        f"{', diffusion networks in bfloat16' if p['mixed_precision'] else ''}."
+        f"{_seen(p, report['frames'])}, detected 2D of the simulated detector, {p['steps']} DDIM steps, "
+        f"{p['hypotheses']} hypotheses, {context}{', diffusion networks in bfloat16' if p['mixed_precision'] else ''}."
     )
 
 
@@ -174,9 +183,9 @@ def section(
 
 def ablation_tables(report: dict[str, Any]) -> str:
     """What the page on evidence shows of the ablation suite, from marker to marker."""
-    p, parts = report["provenance"], [BEGIN]
-    for group in (group for name in SHOWN for group in report["groups"] if group["name"] == name):
-        kinds = [(part, metric) for part in ("all", "hidden") for metric in ("mpjpe_mm", "p_mpjpe_mm")]
+    parts, groups = [BEGIN], {group["name"]: group for group in report["groups"]}
+    kinds = [(part, metric) for part in ("all", "hidden") for metric in ("mpjpe_mm", "p_mpjpe_mm")]
+    for group in (groups[name] for name in SHOWN if name in groups):
         parts += [
             f"**{group['title']}**",
             "",
@@ -188,15 +197,13 @@ def ablation_tables(report: dict[str, Any]) -> str:
         ]
         for cell in group["cells"]:
             gain = cell["gain_percent"]["all"]["mpjpe_mm"]
-            low, high = (-end for end in reversed(gain["interval"]))
-            against = f"{-gain['value']:+.1f} % [{low:+.1f}, {high:+.1f}]"
-            if cell["label"] == group["reference"]:
-                against = ""
+            is_reference = cell["label"] == group["reference"]
+            against = "" if is_reference else _change(gain["value"], gain["interval"])
             values = [_number(cell["errors"][part][metric]["value"]) for part, metric in kinds]
             parts.append(f"| {cell['label']} | " + " | ".join([*values, against]) + " |")
         parts.append("")
-    seen = f"{report['views']:,} views (every {p['stride']}th frame of {report['clips']} clips, four cameras each)"
-    parts.append(f"Millimetres, on {p['data']}: {seen}. In brackets: 95 % bootstrap intervals over clips.")
+    seen = _seen(report["provenance"], report["views"])
+    parts.append(f"{seen}. In brackets: 95 % bootstrap intervals over clips.")
     return "\n".join([*parts, END])
 
 

@@ -99,6 +99,12 @@ def _series(label: str, colour: str, shape: str = "circle", **more: Any) -> dict
     return {"label": label, "colour": colour, "shape": shape, **more}
 
 
+def _gains(title: str, unit: str, note: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Bars to both sides of zero, the largest gain first. rows: label, value, help."""
+    ordered = sorted(rows, key=lambda row: -row["value"])
+    return {"kind": "gains", "title": title, "unit": unit, "note": note, "rows": ordered, "span": 5}
+
+
 def published_by_action(table: PublishedTable) -> dict[str, Any]:
     """P-MPJPE of every method at every action, the printed average last."""
     own = table.methods[-1]
@@ -152,14 +158,8 @@ def published_gains(table: PublishedTable) -> dict[str, Any]:
         gain = best.values[i] - own.values[i]
         help_ = f"{own.name} {own.values[i]:.1f}, {best.name} {best.values[i]:.1f} mm"
         rows.append({"label": action, "value": round(gain, 4), "help": help_})
-    return {
-        "kind": "gains",
-        "title": "DiffPose's gain over the best other method",
-        "unit": "mm",
-        "note": "To the right: DiffPose is better. To the left: another method is.",
-        "rows": sorted(rows, key=lambda r: -r["value"]),
-        "span": 5,
-    }
+    note = "To the right: DiffPose is better. To the left: another method is."
+    return _gains("DiffPose's gain over the best other method", "mm", note, rows)
 
 
 def _of(report: Report, name: str, metric: str, part: str | None = None) -> float | None:
@@ -252,14 +252,8 @@ def measured_gains(report: Report, method: Method, reference: Method, metric: st
         if a is not None and b is not None:
             words = f"{method.label} {a:.1f}, {reference.label} {b:.1f} mm"
             rows.append({"label": action.replace("-", " "), "value": b - a, "help": words})
-    return {
-        "kind": "gains",
-        "title": f"{method.label}: gain over {reference.label}",
-        "unit": "mm",
-        "note": "To the right: better. To the left: worse.",
-        "rows": sorted(rows, key=lambda r: -r["value"]),
-        "span": 5,
-    }
+    title = f"{method.label}: gain over {reference.label}"
+    return _gains(title, "mm", "To the right: better. To the left: worse.", rows)
 
 
 def reliability(report: CalibrationReport) -> dict[str, Any]:
@@ -386,11 +380,5 @@ def ablation_gains(group: Mapping[str, Any], metric: str) -> dict[str, Any]:
             low, high = gain["interval"]
             words = f"{gain['value']:+.1f} %, 95 % interval over clips {low:+.1f} to {high:+.1f}"
             rows.append({"label": cell["label"], "value": gain["value"], "help": words})
-    return {
-        "kind": "gains",
-        "title": f"Error lower than that of {group['reference']}",
-        "unit": "%",
-        "note": "To the right: a lower error. To the left: a higher one.",
-        "rows": sorted(rows, key=lambda r: -r["value"]),
-        "span": 5,
-    }
+    note = "To the right: a lower error. To the left: a higher one."
+    return _gains(f"Error lower than that of {group['reference']}", "%", note, rows)

@@ -253,3 +253,14 @@ const ICONS = {
   download: '<path d="M9 3h2v7.2l2.8-2.8 1.4 1.4L10 14 4.8 8.8l1.4-1.4L9 10.2zM4 15.5h12v1.8H4z"/>',
 };
 const icon = (name) => `<svg viewBox="0 0 20 20" width="18" height="18" fill="currentColor" aria-hidden="true">${ICONS[name]}</svg>`;
+
+/** A button that shows an icon and is named by its title. */
+function iconButton(parent, name, title, action, className = "dps-icon") {
+  const button = element("button", className, parent);
+  button.innerHTML = icon(name);
+  button.type = "button";
+  button.title = title;
+  button.setAttribute("aria-label", title);
+  button.addEventListener("click", action);
+  return button;
+}

@@ -144,17 +144,12 @@ class Stage {
     this.arrangement.setAttribute("role", "group");
     this.arrangement.setAttribute("aria-label", "Arrangement of the scenes");
     for (const [name, title] of [["stacked", "Scenes above each other"], ["beside", "Scenes side by side"]]) {
-      const b = element("button", "", this.arrangement);
-      b.innerHTML = icon(name);
-      b.type = "button";
-      b.title = title;
-      b.dataset.arrangement = name;
-      b.setAttribute("aria-label", title);
-      b.addEventListener("click", () => {
+      const b = iconButton(this.arrangement, name, title, () => {
         this.memory.stacked = name === "stacked";
         this.arrange();
         this.mountAll(true);
-      });
+      }, "");
+      b.dataset.arrangement = name;
     }
   }
   /** Where all panels are scenes, such as with f_ST and without: all of them, or one at the same place. */
@@ -271,12 +266,7 @@ class Stage {
       return b;
     });
     for (const [text, factor, title] of [["plus", 1 / 1.18, "Closer"], ["minus", 1.18, "Further away"]]) {
-      const b = element("button", "dps-icon", this.views);
-      b.innerHTML = icon(text);
-      b.type = "button";
-      b.title = title;
-      b.setAttribute("aria-label", title);
-      b.addEventListener("click", () => this.setCamera(orbit(this.camera, 0, 0, factor), null, shared.view));
+      iconButton(this.views, text, title, () => this.setCamera(orbit(this.camera, 0, 0, factor), null, shared.view));
     }
   }
   distance() {
@@ -366,15 +356,7 @@ class Stage {
       this.timeline.replaceChildren();
       const line = element("div", "dps-line", this.timeline);
       const bar = element("div", "dps-bar", line);
-      const button = (name, title, action, cls = "dps-icon") => {
-        const b = element("button", cls, bar);
-        b.innerHTML = icon(name);
-        b.type = "button";
-        b.title = title;
-        b.setAttribute("aria-label", title);
-        b.addEventListener("click", action);
-        return b;
-      };
+      const button = (...of) => iconButton(bar, ...of);
       button("first", "To the start (Home)", () => this.jump(0), "dps-icon dps-wide");
       button("back", "One step back (left arrow)", () => this.nudge(-1));
       this.playButton = button("play", "Play (space)", () => this.toggle(), "dps-play");

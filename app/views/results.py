@@ -10,7 +10,7 @@ import streamlit as st
 from app import reports
 from app.board import board
 from app.figures import results as figures
-from app.reports import METRICS, Report
+from app.reports import METRICS, CalibrationReport, Report
 from app.state import SCHEDULES
 from app.views.common import Session, hide_sidebar
 from diffpose_core.io.published import PublishedTable, published_tables
@@ -209,8 +209,7 @@ def _measured_frame(report: Report) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").round(2)
 
 
-def _calibration() -> None:
-    report = reports.calibration_reports()[0]
+def _calibration(report: CalibrationReport) -> None:
     expected, regions, p = report.content["expected_error"], report.content["regions"], report.provenance
     _heading(
         "measured",
@@ -302,8 +301,9 @@ def results(session: Session) -> None:
     st.divider()
     _measured()
     st.divider()
-    if reports.calibration_reports():
-        _calibration()
+    calibrations = reports.calibration_reports()
+    if calibrations:
+        _calibration(calibrations[0])
         st.divider()
     ablations = reports.ablations()
     if ablations is not None:

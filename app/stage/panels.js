@@ -146,13 +146,13 @@ function paintScene(canvas, owner, layers, width, height, frame, step, furnish =
     const look = lookOf(stage, [width, height, frame, owner.ready, fitCanvas.ratio]);
     if (owner.stillLook !== look) {
       owner.stillLook = look;
-      owner.still ??= document.createElement("canvas");
-      const below = fitCanvas(owner.still, width, height);
+      owner.stillCanvas ??= document.createElement("canvas");
+      const below = fitCanvas(owner.stillCanvas, width, height);
       furnish(below, projection, stage);
       for (const layer of rest) if (!moves(layer)) shadow(below, layer);
       for (const layer of still) cloud(below, layer);
     }
-    context.drawImage(owner.still, 0, 0, width, height);
+    context.drawImage(owner.stillCanvas, 0, 0, width, height);
     for (const layer of rest) if (moves(layer)) shadow(context, layer);
     visible = rest;
   } else {
@@ -282,7 +282,7 @@ class ScenePanel extends Panel {
   }
   /** Plotly lets a turned scene glide on after the hand has let go, and tells nobody: follow it until it rests. */
   settle() {
-    this.still = 0;
+    this.calm = 0;
     if (this.settling) return;
     this.settling = true;
     const look = () => {
@@ -291,8 +291,8 @@ class ScenePanel extends Panel {
       const e = camera.eye, old = this.stage.camera.eye;
       const moved = Math.abs(e.x - old.x) + Math.abs(e.y - old.y) + Math.abs(e.z - old.z) > 1e-5;
       if (moved) this.lead(camera);
-      this.still = moved ? 0 : this.still + 1;
-      if (this.still > 12) { this.settling = false; return; }
+      this.calm = moved ? 0 : this.calm + 1;
+      if (this.calm > 12) { this.settling = false; return; }
       requestAnimationFrame(look);
     };
     requestAnimationFrame(look);

@@ -44,6 +44,18 @@ def address(trained_weights: None) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(autouse=True)
+def no_error_in_the_browser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test does in a real browser, nothing of it ends in an error on its console or on the page."""
+    yield
+    if "driver" in request.fixturenames:
+        from benchmarks.browser import console_errors
+
+        driver = request.getfixturevalue("driver")
+        assert console_errors(driver) == []
+        assert driver.find_elements("css selector", "[data-testid=stException]") == []
+
+
 @pytest.fixture
 def clip_file() -> Callable[..., bytes]:
     """Makes a clip file of some frames of the first bundled clip; blind: with nothing but the detected 2D pose."""

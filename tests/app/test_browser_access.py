@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.views.learn import LESSONS
-from benchmarks.browser import AT_REST, browser, console_errors, wait_for
+from benchmarks.browser import AT_REST, browser, wait_for
 
 pytest.importorskip("selenium")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -93,8 +93,3 @@ def test_a_view_can_be_understood_reached_and_held_in_a_hand(driver: Any, addres
     assert driver.execute_script(WITHOUT_FOCUS) == []
     size(390, 844)
     wait_for(lambda: driver.execute_script(TOO_WIDE) <= 0, 20, f"{page} to be no wider than a phone")
-
-
-def test_no_console_error_and_no_exception(driver: Any) -> None:
-    assert console_errors(driver) == []
-    assert driver.find_elements("css selector", "[data-testid=stException]") == []

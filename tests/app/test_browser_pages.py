@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.browser import browser, console_errors, stage_ready, wait_for
+from benchmarks.browser import browser, stage_ready, wait_for
 
 pytest.importorskip("selenium")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -116,8 +116,3 @@ def test_the_charts_of_results_are_drawn_and_methods_can_be_hidden(driver: Any, 
     assert driver.execute_script(marks) == before - 16, "one mark an action and one for the average"
     driver.execute_script("document.querySelector('.dpb-key button').click()")
     assert driver.execute_script(marks) == before
-
-
-def test_no_console_error_and_no_exception(driver: Any):
-    assert console_errors(driver) == []
-    assert driver.find_elements("css selector", "[data-testid=stException]") == []

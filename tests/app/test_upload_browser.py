@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import pose_files as files
-from benchmarks.browser import AT_REST, browser, console_errors, missing_browser, serve, stage_ready, wait_for
+from benchmarks.browser import AT_REST, browser, missing_browser, serve, stage_ready, wait_for
 from diffpose_core.io.clips import clip_to_json, save_clip
 from diffpose_core.io.formats.layouts import LAYOUTS
 from diffpose_core.structures import PoseClip2D
@@ -387,8 +387,3 @@ def test_a_file_that_comes_while_a_window_closes_is_not_lost(driver: Any, tmp_pa
         dialog_is_about(driver, f"next{wait}.json")
         close(driver)
         wait_for(lambda: empty_boxes(driver) == [True], 30, "one uploader to be seen, without a file in it")
-
-
-def test_no_console_error(driver: Any) -> None:
-    assert console_errors(driver) == []
-    assert all_of(driver, "[data-testid=stException]") == []

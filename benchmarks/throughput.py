@@ -234,10 +234,10 @@ def mixtures(clip: PoseClip2D, models: Models, seconds: float, seeds: int) -> di
         return fit_gmm_batch(poses, config.num_components, generator, iterations, tol, config.reg_covar, **how)
 
     ways: dict[str, Callable[[Tensor, int], Any]] = {
-        f"batched, {config.fit_iterations} iterations": lambda x, s: batched(x, s, config.fit_iterations, 0.0),
-        "short start, overrelaxed": lambda x, s: batched(
-            x, s, config.fit_iterations, 0.0, init_iter=2, overrelaxation=2.0
+        f"batched, {config.fit_iterations} steps, overrelaxed": lambda x, s: batched(
+            x, s, config.fit_iterations, 0.0, overrelaxation=config.overrelaxation
         ),
+        f"batched, {config.fit_iterations} plain steps": lambda x, s: batched(x, s, config.fit_iterations, 0.0),
         "batched, to the end": lambda x, s: batched(x, s, 100, 1e-3),
     }
     taken = {name: 1e3 * least(lambda way=way: way(samples, 0), seconds) / len(samples) for name, way in ways.items()}

@@ -119,5 +119,6 @@ class ContextEncoder:
             tol=0.0 if shared_noise else 1e-3,
             reg_covar=config.reg_covar,
             shared_seeds=shared_noise,
+            overrelaxation=config.overrelaxation,
         )
         return samples, gmm

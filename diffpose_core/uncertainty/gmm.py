@@ -337,18 +337,17 @@ def fit_gmm_batch(
 ) -> PoseGMM:
     """Fits one mixture to every frame's samples at once: the fast path.
 
-    k-means++ seeds and `init_iter` steps of EM with diagonal covariances (cheap; many of them find modes that lie far
-    apart in many joints, but lead away from where full covariances end if there are none) lead to `max_iter` steps of
-    EM with full ones; a block of frames stops earlier when the mean log-likelihood of none gains more than tol nats a
-    step.
+    k-means++ seeds and `init_iter` steps of k-means (cheap, and what finds modes that lie far apart) lead to `max_iter`
+    steps of EM with full covariances; a block of frames stops earlier when the mean log-likelihood of none gains more
+    than tol nats a step.
 
     samples: (B, N, D), poses drawn from each frame's H_K, metres; float32 or float64, on any device. n_components: M.
     generator: draws the seeds (on its own device); None is a new one with seed 0, so that results repeat.
     reg_covar: square metres added to every variance. shared_seeds: the same random numbers seed every frame, so that a
     frame's fit does not depend on which other frames are in the batch. overrelaxation: how far responsibilities move
-    towards those of the E-step; 1 is EM, up to 2 keeps its fixed points and makes the first steps longer (Salakhutdinov
-    and Roweis, "Adaptive overrelaxed bound optimization", 2003). Returns a PoseGMM with leading axis B, on the samples'
-    device.
+    towards those of the E-step. 1 is EM; more makes steps longer (Salakhutdinov and Roweis, "Adaptive overrelaxed bound
+    optimization", 2003), and above 2 is for a handful of steps only, since it need not come to rest. Returns a PoseGMM
+    with leading axis B, on the samples' device.
     Raises InvalidInput on samples of a wrong shape or type or not finite, and on parameters out of range.
     Source: main paper, section 4.2; EM as in scikit-learn's GaussianMixture, against which it is tested.
     """
@@ -359,8 +358,8 @@ def fit_gmm_batch(
     _check_fit(_shape(samples), n_components, reg_covar, max_iter, tol)
     if init_iter < 1:
         raise InvalidInput(f"init_iter should be at least 1, but got {init_iter}")
-    if not 1.0 <= overrelaxation <= 2.0:
-        raise InvalidInput(f"overrelaxation should be from 1 to 2, but got {overrelaxation}")
+    if not 1.0 <= overrelaxation <= 10.0:
+        raise InvalidInput(f"overrelaxation should be from 1 to 10, but got {overrelaxation}")
     samples = samples.detach()
     # A sum is many times as fast as a look at every number, and not finite if one of them isn't.
     if not bool(torch.isfinite(samples.sum())) and not bool(torch.isfinite(samples).all()):
@@ -411,6 +410,21 @@ def _seed_means(x: Tensor, race: Tensor) -> Tensor:
     return torch.stack(chosen, dim=1)
 
 
+def _k_means(x: Tensor, race: Tensor, steps: int) -> Tensor:
+    """Which of M clusters every sample belongs to, after k-means++ seeds and so many steps of Lloyd's algorithm.
+
+    x: (B, D, N), centred. race: see `_seed_means`. Returns responsibilities of 0 and 1, (B, M, N).
+    """
+    means, resp = _seed_means(x, race), x.new_empty(0)
+    for step in range(steps):
+        if step > 0:
+            counts = resp.sum(-1, keepdim=True)
+            means = torch.where(counts > 0, torch.bmm(resp, x.mT) / counts.clamp(min=1), means)
+        nearness = torch.baddbmm(means.square().sum(-1, keepdim=True), means, x, beta=-0.5)
+        resp = torch.zeros_like(nearness).scatter_(1, nearness.argmax(1, keepdim=True), 1.0)
+    return resp
+
+
 def _fit_block(
     samples: Tensor,
     moving: Tensor,
@@ -431,59 +445,34 @@ def _fit_block(
     n, d, m = x.shape[-1], x.shape[1], race.shape[1]
     centre = x.mean(-1, keepdim=True)
     x = x - centre
-    seeds = _seed_means(x, race)
+    resp = _k_means(x, race, init_iter)
     # Centred and with every coordinate of variance 1, sums of squares in float32 lose nothing that matters.
     std = x.square().mean(-1, keepdim=True).add_(reg_covar).sqrt_()  # (B, D, 1)
     std = torch.where(std > 0, std, torch.ones_like(std))
-    # Samples, 1, and squares below each other: a row of 1 lets products add an offset and count.
-    rows = x.new_ones((len(x), 2 * d + 1, n))
-    torch.div(x, std, out=rows[:, :d])
-    torch.square(rows[:, :d], out=rows[:, d + 1 :])
-    x, x_and_1 = rows[:, :d], rows[:, : d + 1]
+    # Samples above a row of 1, which lets products add an offset and count.
+    x_and_1 = x.new_ones((len(x), d + 1, n))
+    x = torch.div(x, std, out=x_and_1[:, :d])
     centre, std = centre.mT, std.mT  # (B, 1, D)
     reg = reg_covar / std.square()  # reg_covar in the scaled coordinates
     # On a CPU the large products take one frame at a time, a megabyte: it is used while it is in the cache.
     parts = [slice(b, b + 1) for b in range(len(x))] if x.device.type == "cpu" else [slice(0, len(x))]
 
-    # Start: diagonal covariances. The first responsibilities are those of equal spheres around the seeds.
-    weights = x.new_full((len(x), m), 1.0 / m)
-    means, variances = seeds / std, torch.ones_like(seeds)
-    resp, sums = x.new_empty((len(x), m, n)), x.new_empty((len(x), m, 2 * d + 1))
-    # What a sample's row is multiplied by to give its log-probability under a component, up to a constant.
-    coefficients = x.new_empty((len(x), m, 2 * d + 1))
-    of_sample, offset, of_square = coefficients.split((d, 1, d), dim=-1)
-    for _ in range(init_iter):
-        torch.div(means, variances, out=of_sample)
-        torch.div(-0.5, variances, out=of_square)
-        norm = torch.addcmul(variances.log_(), means, of_sample).sum(-1)
-        torch.sub(weights.log_(), norm, alpha=0.5, out=offset[..., 0])
-        for part in parts:
-            torch.softmax(torch.bmm(coefficients[part], rows[part]), 1, out=resp[part])
-            torch.bmm(_without_traces(resp[part]), rows[part].mT, out=sums[part])
-        counts = sums[..., d]
-        moments = sums / counts.clamp(min=1e-6)[..., None]
-        means, variances = moments[..., :d], moments[..., d + 1 :]
-        variances = variances.addcmul(means, means, value=-1).clamp_(min=0).add_(reg)
-        weights, means, variances = _revive(counts, weights, means, variances)
-
     eye = torch.eye(d, dtype=x.dtype, device=x.device)
     last_score = x.new_full((len(x),), -torch.inf)
-    covariances = torch.diag_embed(variances)
     work, second = x.new_empty((parts[0].stop, m, d, n)), x.new_empty((len(x), m * d, d))
-    first, distances = sums[..., : d + 1], torch.empty_like(resp)
+    distances = torch.empty_like(resp)
     for iteration in range(max_iter):
         # M-step, with all components' weighted samples in one product: (MD, N) @ (N, D).
         for part in parts:
             torch.mul(resp[part, :, None], x[part, None], out=work)
             torch.bmm(work.flatten(1, 2), x[part].mT, out=second[part])
-        if iteration > 0:
-            first = torch.bmm(resp, x_and_1.mT)
+        first = torch.bmm(resp, x_and_1.mT)
         counts = first[..., d]
         safe = counts.clamp(min=1e-6)[..., None]
         means = first[..., :d] / safe
         covariances = second.view(-1, m, d, d) / safe[..., None] - means[..., :, None] * means[..., None, :]
         covariances.diagonal(dim1=-2, dim2=-1).add_(reg)
-        weights, means, covariances = _revive(counts, weights, means, covariances)
+        weights, means, covariances = _revive(counts, means, covariances)
         factor, covariances = _cholesky(covariances, eye)
         if iteration == max_iter - 1:
             break
@@ -519,22 +508,18 @@ def _without_traces(resp: Tensor) -> Tensor:
     return torch.nn.functional.threshold(resp, 1e-12, 0.0, inplace=True)
 
 
-def _revive(counts: Tensor, weights: Tensor, means: Tensor, spreads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _revive(counts: Tensor, means: Tensor, covariances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """New weights; a component that (nearly) no sample is left to starts again as a broad one around the mean of all.
 
-    In scaled coordinates that is mean 0 and variance 1. counts, weights: (B, M). means: (B, M, D). spreads: variances
-    (B, M, D) or covariances (B, M, D, D).
+    In scaled coordinates that is mean 0 and variance 1. counts: (B, M). means: (B, M, D). covariances: (B, M, D, D).
     """
     empty = counts < 1.0
     if bool(empty.any()):
         means = means.masked_fill(empty[..., None], 0.0)
-        if spreads.ndim == means.ndim:
-            spreads = spreads.masked_fill(empty[..., None], 1.0)
-        else:
-            eye = torch.eye(spreads.shape[-1], dtype=spreads.dtype, device=spreads.device)
-            spreads = torch.where(empty[..., None, None], eye, spreads)
+        eye = torch.eye(covariances.shape[-1], dtype=covariances.dtype, device=covariances.device)
+        covariances = torch.where(empty[..., None, None], eye, covariances)
         counts = counts.clamp(min=1.0)
-    return counts / counts.sum(-1, keepdim=True), means, spreads
+    return counts / counts.sum(-1, keepdim=True), means, covariances
 
 
 def _cholesky(covariances: Tensor, eye: Tensor) -> tuple[Tensor, Tensor]:

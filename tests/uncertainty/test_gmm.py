@@ -9,8 +9,16 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 
+from diffpose_core.config import UncertaintyConfig
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, fit_gmm, fit_gmm_batch, standard_normal
+
+#: What lifting and training ask for.
+FIT = {
+    "max_iter": UncertaintyConfig().fit_iterations,
+    "overrelaxation": UncertaintyConfig().overrelaxation,
+    "tol": 0.0,
+}
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -199,19 +207,16 @@ def test_the_fast_fit_finds_what_was_drawn():
     assert (fit.log_prob(samples).mean(-1) > truth.log_prob(samples).mean(-1) - 1e-3).all()
 
 
-def test_the_fast_fit_is_as_likely_as_the_reference():
-    samples = samples_like_H_K(2, 600)
-    gaps = {}
-    for max_iter in (2, 20):
-        fit = fit_gmm_batch(samples, 5, seeded(), max_iter=max_iter)
-        # Float64: the density of the root, whose std is that of reg_covar, needs it.
-        found = fit.to(dtype=torch.float64).log_prob(samples.double()).mean(-1)
-        for b in range(2):
-            reference = float(fit_gmm(samples[b].double(), 5).log_prob(samples[b].double()).mean())
-            gaps[max_iter, b] = (float(found[b]) - reference) / abs(reference)
-    # EM ends in one of many near-equal optima: scikit-learn's own seeds differ by half a percent.
-    assert min(gaps.values()) > -0.015, gaps
-    assert np.mean([gaps[20, b] for b in range(2)]) > -0.01, gaps
+@pytest.mark.parametrize("settings", [FIT, {"max_iter": 20, "tol": 1e-3}], ids=["lifting", "to the end"])
+def test_the_fast_fit_is_as_likely_as_the_reference(settings):
+    samples = samples_like_H_K(8, 1000)
+    fits = [fit_gmm_batch(samples, 5, seeded(seed), **settings).to(dtype=torch.float64) for seed in range(3)]
+    # Float64: the density of the root, whose std is that of reg_covar, needs it.
+    found = torch.stack([fit.log_prob(samples.double()).mean(-1) for fit in fits]).mean(0)
+    reference = [float(fit_gmm(frame.double(), 5).log_prob(frame.double()).mean()) for frame in samples]
+    gaps = [float(ours) / theirs - 1 for ours, theirs in zip(found, reference, strict=True)]
+    # EM ends in one of many near-equal optima: scikit-learn's own seeds differ by half a percent in a frame.
+    assert np.mean(gaps) > -1e-3 and min(gaps) > -0.01, gaps
 
 
 def test_more_steps_never_make_the_fast_fit_less_likely():
@@ -227,10 +232,12 @@ def test_overrelaxation_makes_the_first_steps_longer():
     samples = samples_like_H_K(2, 600, seed=2)
 
     def likelihood(steps, overrelaxation):
-        fit = fit_gmm_batch(samples, 5, seeded(), max_iter=steps, tol=0, init_iter=2, overrelaxation=overrelaxation)
+        fit = fit_gmm_batch(samples, 5, seeded(), max_iter=steps, tol=0, overrelaxation=overrelaxation)
         return float(fit.to(dtype=torch.float64).log_prob(samples.double()).mean())
 
-    assert likelihood(3, 1.0) + 0.02 < likelihood(3, 2.0) < likelihood(60, 1.0)
+    rows = [likelihood(3, overrelaxation) for overrelaxation in (1.0, 2.0, 5.0)]
+    assert rows == sorted(rows) and rows[2] > rows[0] + 0.02
+    assert likelihood(60, 2.0) == pytest.approx(likelihood(60, 1.0), abs=0.05), "up to 2 it comes to rest where EM does"
 
 
 def test_frames_dont_touch_each_other_and_seeds_repeat():
@@ -292,7 +299,7 @@ def test_samples_that_leave_components_empty_still_fit(dtype):
         (torch.zeros(1, 9, 3), {"reg_covar": -1.0}, r"reg_covar should be a number not below 0, but got -1\.0"),
         (torch.zeros(1, 9, 3), {"tol": -1.0}, r"tol should not be negative, but got -1\.0"),
         (torch.zeros(1, 9, 3), {"init_iter": 0}, "init_iter should be at least 1, but got 0"),
-        (torch.zeros(1, 9, 3), {"overrelaxation": 2.5}, "overrelaxation should be from 1 to 2, but got 2.5"),
+        (torch.zeros(1, 9, 3), {"overrelaxation": 0.5}, "overrelaxation should be from 1 to 10, but got 0.5"),
     ],
 )
 def test_bad_samples_and_settings_are_told(samples, settings, message):
@@ -346,4 +353,5 @@ def test_samples_that_change_by_little_keep_their_seeds():
         for s in (samples, samples * stretch)
     )
     change = (first - again).abs().amax((1, 2))
-    assert change.median() < 1e-3 and (change > 0.02).sum() <= 1
+    # Another seed moves a mean by far more than a sample that changes sides.
+    assert change.median() < 1e-3 and (change > 0.1).sum() <= 1

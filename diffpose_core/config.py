@@ -19,7 +19,7 @@ ConfigT = TypeVar("ConfigT")
 @dataclass(frozen=True)
 class GraformerConfig:
     """channels: width, and the width of f_ST. num_blocks: GCN-attention blocks. cheb_order: order of both end
-    convolutions.
+    convolutions. joint_embedding: whether every joint has a learnt vector of its own that is added before the blocks.
     """
 
     channels: int = 128
@@ -27,13 +27,14 @@ class GraformerConfig:
     num_heads: int = 4
     cheb_order: int = 2
     dropout: float = 0.0
+    joint_embedding: bool = False
 
 
 @dataclass(frozen=True)
 class MixSTEConfig:
     """receptive_field: frames of a window, an odd number; the paper's are 27, 81 and 243. channels: width, and the
     width of f_ST. num_blocks: pairs of a spatial and a temporal block. cheb_order: order of both end convolutions.
-    mlp_ratio: how much wider the temporal blocks' perceptrons are inside.
+    mlp_ratio: how much wider the temporal blocks' perceptrons are inside. joint_embedding: as the Graformer's.
     Raises InvalidInput where a window has no middle frame.
     """
 
@@ -44,6 +45,7 @@ class MixSTEConfig:
     cheb_order: int = 2
     mlp_ratio: int = 2
     dropout: float = 0.0
+    joint_embedding: bool = False
 
     def __post_init__(self) -> None:
         if self.receptive_field < 3 or self.receptive_field % 2 == 0:
@@ -103,11 +105,13 @@ class TrainingConfig:
     samples_per_epoch: an epoch is this many poses (of a video encoder: windows), since views are drawn without end.
     epochs: how many. batch_size.
     learning_rate, learning_rate_decay, decay_every_epochs: Adam's rate and its decay; the paper's are 1e-4, 0.9 and
-    10. ema_decay: of the moving average of the weights, which is what is kept. last_step_share: the share of a
-    denoiser's training that is spent at k = K, where inference starts, beside what falls there by chance; the rest is
-    drawn evenly from 1 to K, and 0 is the paper's way. own_state_share: the share of a denoiser's batches whose h_k
-    are made from its own prediction at K instead of the truth, as they are at inference; 0 is the paper's way, and
-    only a network that predicts x_start can have more. bone_variation: share of bodies whose bones are varied.
+    10. muon_factor: Muon's rate (Jordan et al., 2024) for the matrices inside the blocks, as a multiple of
+    learning_rate; 0 leaves them to Adam, which is the paper's way. ema_decay: of the moving average of the weights,
+    which is what is kept. last_step_share: the share of a denoiser's training that is spent at k = K, where inference
+    starts, beside what falls there by chance; the rest is drawn evenly from 1 to K, and 0 is the paper's way.
+    own_state_share: the share of a denoiser's batches whose h_k are made from its own prediction at K instead of the
+    truth, as they are at inference; 0 is the paper's way, and only a network that predicts x_start can have more.
+    bone_variation: share of bodies whose bones are varied.
     velocity_weight: of the joints' velocity errors, metres a frame, beside the pose errors of a video encoder.
     """
 
@@ -117,6 +121,7 @@ class TrainingConfig:
     learning_rate: float = 1e-4
     learning_rate_decay: float = 0.9
     decay_every_epochs: int = 10
+    muon_factor: float = 0.0
     warmup_steps: int = 200
     weight_decay: float = 0.0
     gradient_clip: float = 1.0
@@ -130,18 +135,27 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class UncertaintyConfig:
-    """H_K and its GMM. num_samples: N_GMM. num_components: M. fit_iterations: full-covariance EM iterations."""
+    """H_K and its GMM. num_samples: N_GMM. num_components: M. fit_iterations: full-covariance EM iterations.
+    overrelaxation: how much longer than EM's their steps are, see `fit_gmm_batch`.
+    """
 
     num_samples: int = 1000
     num_components: int = 5
     fit_iterations: int = 3
+    overrelaxation: float = 5.0
     reg_covar: float = 1e-6
 
 
-#: What two processor cores can do in ten to twenty minutes a network. The rates start above the paper's 1e-4 and
+#: What two processor cores can do in ten to thirty minutes a network. The rates start above the paper's 1e-4 and
 #: decay every epoch, because there are far fewer steps to take.
 SHORT_ENCODER_TRAINING = TrainingConfig(
-    samples_per_epoch=65536, epochs=32, batch_size=256, learning_rate=1e-3, decay_every_epochs=1
+    samples_per_epoch=65536,
+    epochs=64,
+    batch_size=256,
+    learning_rate=1e-3,
+    learning_rate_decay=0.93,
+    decay_every_epochs=1,
+    muon_factor=10.0,
 )
 #: The same for a video encoder, in windows, from a trained Graformer: an hour of one core.
 SHORT_VIDEO_TRAINING = TrainingConfig(
@@ -192,12 +206,12 @@ _REGRESSION: dict[str, Any] = {"diffusion": "none", "conditioning": "none"}
 
 PRESETS: dict[str, Preset] = {
     "graformer": Preset(
-        GraformerConfig(),
+        GraformerConfig(joint_embedding=True),
         SHORT_ENCODER_TRAINING,
         "context encoder of one frame, and the baseline that DiffPose is compared with",
     ),
     "mixste": Preset(
-        MixSTEConfig(),
+        MixSTEConfig(joint_embedding=True),
         SHORT_VIDEO_TRAINING,
         "context encoder of video, 27 frames, and the baseline that DiffPose is compared with there",
     ),

@@ -23,7 +23,7 @@ import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from diffpose_core.config import (
@@ -78,6 +78,36 @@ def mean_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
     """The loss, and MPJPE: mean over everything of the joints' Euclidean distance, (..., J, 3), metres."""
     # The hip is exact on both sides; a plain norm would have no gradient there.
     return (predicted - target).square().sum(-1).clamp_min(1e-12).sqrt().mean()
+
+
+def inner_matrices(module: nn.Module) -> list[nn.Parameter]:
+    """Weights of the linear layers inside a network's blocks: those that lead from features to features."""
+    return [
+        layer.weight
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear) and ("blocks." in name or "temporal." in name)
+    ]
+
+
+class MuonAndAdam(torch.optim.Optimizer):
+    """torch's Muon for some parameters and its Adam for the others, as the one optimiser that a run has.
+
+    matrices: (out, in) each. rate: Muon's; its steps are made as long as Adam's would be (`match_rms_adamw`).
+    adam: of all other parameters.
+    """
+
+    def __init__(self, matrices: list[nn.Parameter], rate: float, adam: torch.optim.Optimizer) -> None:
+        muon = torch.optim.Muon(matrices, lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+        self._parts = (muon, adam)
+        super().__init__([*muon.param_groups, *adam.param_groups], {})
+
+    def step(self, closure: Any = None) -> Any:
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        for part, group in zip(self._parts, self.param_groups, strict=True):
+            # Loading a state puts other groups and another state in the old ones' place.
+            part.param_groups, part.state = [group], self.state
+            part.step()
+        return loss
 
 
 class _Stream(IterableDataset[Any]):
@@ -153,7 +183,11 @@ class _Task(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         c = self.config
-        optimizer = torch.optim.Adam(self.parameters(), lr=c.learning_rate, weight_decay=c.weight_decay)
+        matrices = inner_matrices(self) if c.muon_factor else []
+        others = [p for p in self.parameters() if all(p is not matrix for matrix in matrices)]
+        optimizer: torch.optim.Optimizer = torch.optim.Adam(others, lr=c.learning_rate, weight_decay=c.weight_decay)
+        if matrices:
+            optimizer = MuonAndAdam(matrices, c.muon_factor * c.learning_rate, optimizer)
         steps_per_epoch = max(1, c.samples_per_epoch // c.batch_size)
 
         def factor(step: int) -> float:

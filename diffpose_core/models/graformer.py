@@ -2,14 +2,18 @@
 
 After Zhao et al., "GraFormer: Graph-oriented transformer for 3D pose estimation" (CVPR 2022): Chebyshev graph
 convolutions at both ends, blocks of self-attention and of graph convolutions with a learnable adjacency between them.
+With `joint_embedding` every joint has a learnt vector of its own besides, as in transformers on poses (MixSTE's spatial
+position embedding).
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from diffpose_core.config import GraformerConfig
 from diffpose_core.models.layers import ChebConv, GraphAttentionBlock, root_relative
+from diffpose_core.skeleton import NUM_JOINTS
 
 
 class Graformer(nn.Module):
@@ -22,15 +26,22 @@ class Graformer(nn.Module):
         super().__init__()
         self.config = config
         self.embed = ChebConv(2, config.channels, config.cheb_order)
+        # Convolutions and attention treat all joints alike: this is what tells them apart.
+        self.joints = nn.Parameter(0.2 * torch.randn(NUM_JOINTS, config.channels)) if config.joint_embedding else None
         self.blocks = nn.ModuleList(
             GraphAttentionBlock(config.channels, config.num_heads, config.dropout) for _ in range(config.num_blocks)
         )
         self.norm = nn.LayerNorm(config.channels)
         self.head = ChebConv(config.channels, 3, config.cheb_order)
 
+    def embedded(self, pose_norm: Tensor) -> Tensor:
+        """What the blocks begin with: pose_norm (B, J, 2) -> (B, J, C)."""
+        x: Tensor = self.embed(pose_norm)
+        return x if self.joints is None else x + self.joints.to(x.dtype)
+
     def features(self, pose_norm: Tensor) -> Tensor:
         """f_ST: pose_norm (B, J, 2) in normalised image units -> (B, J, C)."""
-        x = self.embed(pose_norm)
+        x = self.embedded(pose_norm)
         for block in self.blocks:
             x = block(x)
         return self.norm(x)

@@ -50,7 +50,14 @@ class MixSTE(nn.Module):
         super().__init__()
         self.config = config
         self.spatial = Graformer(
-            GraformerConfig(config.channels, config.num_blocks, config.num_heads, config.cheb_order, config.dropout)
+            GraformerConfig(
+                config.channels,
+                config.num_blocks,
+                config.num_heads,
+                config.cheb_order,
+                config.dropout,
+                config.joint_embedding,
+            )
         )
         self.temporal = nn.ModuleList(
             TemporalBlock(config.channels, config.num_heads, config.mlp_ratio, config.dropout)
@@ -72,7 +79,7 @@ class MixSTE(nn.Module):
         if len(pose_norm) % frames:
             raise ValueError(f"windows of {frames} frames are expected, found {len(pose_norm)} frames")
         windows = len(pose_norm) // frames
-        x = self.spatial.embed(pose_norm)
+        x = self.spatial.embedded(pose_norm)
         for spatial, temporal in zip(self.spatial.blocks, self.temporal, strict=True):
             x = spatial(x)
             # (windows x T, J, C) -> (windows x J, T, C) and back.

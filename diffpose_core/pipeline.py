@@ -219,6 +219,7 @@ def _frame_numbers(clip: PoseClip2D, frames: Sequence[int] | np.ndarray | None) 
     return numbers
 
 
+@torch.inference_mode()
 def prepare(
     clip: PoseClip2D,
     models: Models,
@@ -288,6 +289,7 @@ def _draw_and_fit(
     return models.encoder.indeterminate(view, context, uncertainty, seeded("cpu", seed, _FIT), shared_noise=True)
 
 
+@torch.inference_mode()
 def as_detected(prepared: Prepared, models: Models, uncertainty: UncertaintyConfig | None = None) -> Prepared:
     """Prepared frames with H_K as wide as the detector says: to be looked at rather than lifted from.
 
@@ -317,10 +319,16 @@ def reverse_steps(
     if prepared.neighbours is not None:
         states = reverse_steps(prepared.neighbours.prepared, network, steps, hypotheses, eta, seed)
         return _of_the_middle(states, prepared.neighbours, network)
-    config = network.config
-    if config.diffusion == "none":
+    if network.config.diffusion == "none":
         return _regression(prepared, network, hypotheses)
-    count = len(prepared)
+    return _diffusion(prepared, network, steps, hypotheses, eta, seed)
+
+
+@torch.inference_mode()
+def _diffusion(
+    prepared: Prepared, network: Denoiser, steps: int, hypotheses: int, eta: float, seed: int
+) -> Iterator[ReverseStep]:
+    config, count = network.config, len(prepared)
     generator = seeded("cpu", seed, _START)
     if config.diffusion == "gmm":
         gmm = prepared.gmm
@@ -352,10 +360,8 @@ def reverse_steps(
     )
 
     g = in_bfloat16(network) if prepared.mixed_precision else network
-    with torch.no_grad():
-        known = g.know(given)
+    known = g.know(given)
 
-    @torch.no_grad()
     def denoise(sample: Tensor, k: int) -> Tensor:
         return g.predict(sample.flatten(0, 1), k, known).unflatten(0, (count, hypotheses))
 
@@ -364,7 +370,7 @@ def reverse_steps(
         return gmm.noise(components, generator, shared=True).reshape(like.shape)
 
     schedule = make_schedule(config.schedule, config.num_steps)
-    return reverse_process(denoise, start, schedule, steps, eta, mean, shared_noise, config.prediction_type)
+    yield from reverse_process(denoise, start, schedule, steps, eta, mean, shared_noise, config.prediction_type)
 
 
 def _of_the_middle(states: Iterator[ReverseStep], neighbours: Neighbours, network: Denoiser) -> Iterator[ReverseStep]:
@@ -394,7 +400,7 @@ def steady(final: Tensor, neighbours: Neighbours, network: Denoiser) -> Tensor:
     return began[own] + around.view[own].to_view(mean)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def _regression(prepared: Prepared, network: Denoiser, hypotheses: int) -> Iterator[ReverseStep]:
     """What a network without diffusion makes of prepared frames, as a process of one step."""
     context, gmm = started_from(prepared, network), prepared.gmm

@@ -13,8 +13,11 @@ from diffpose_core.camera import look_at_camera, project
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.datasets.sampling import seeded
-from diffpose_core.diffusion.forward import forward_chain
+from diffpose_core.diffusion import forward
+from diffpose_core.diffusion.forward import forward_chain, q_sample
+from diffpose_core.diffusion.reverse import to_x_start
 from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.models import denoiser
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.pipeline import (
     BLOCK_FRAMES,
@@ -540,3 +543,14 @@ def test_a_regression_network_takes_one_step_without_noise(tiny_models, walking_
     assert torch.equal(first.sample[:, 0], started_from(ready, network).pose_view)
     (_, again) = reverse_steps(ready, network, 1, 1, 0.0, 7)
     assert torch.allclose(again.sample[:, 0], last.sample[:, 0])
+
+
+def test_what_lifting_keeps_for_the_next_time_serves_training_too(clip, tiny_models):
+    """Lifting computes in inference mode, whose tensors no gradient may pass; what is kept between calls is none."""
+    for kept in (make_schedule, forward._table, denoiser._embedding):
+        kept.cache_clear()
+    lift(clip, models=tiny_models, steps=2)
+    x = torch.zeros(1, 17, 3, requires_grad=True)
+    noisy = q_sample(x, 50, make_schedule("converging", 50), torch.ones_like(x), torch.zeros_like(x))
+    to_x_start(noisy, "noise", noisy, 50, make_schedule("converging", 50), torch.zeros_like(x)).sum().backward()
+    assert bool(x.grad.isfinite().all())

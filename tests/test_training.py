@@ -32,7 +32,14 @@ from tests.conftest import few_poses
 ENCODER = GraformerConfig(channels=16, num_blocks=1, num_heads=2)
 DENOISER = DenoiserConfig(channels=32, context_channels=16, num_blocks=1, num_heads=2)
 BRIEF = TrainingConfig(
-    samples_per_epoch=64, epochs=2, batch_size=32, learning_rate=1e-3, warmup_steps=2, ema_decay=0.9, seed=3
+    samples_per_epoch=64,
+    epochs=2,
+    batch_size=32,
+    learning_rate=1e-3,
+    muon_factor=5.0,
+    warmup_steps=2,
+    ema_decay=0.9,
+    seed=3,
 )
 
 pytestmark = [
@@ -287,6 +294,33 @@ def test_the_rate_warms_up_and_decays(data):
         scheduler.step()
     # Two steps an epoch, halved every two epochs.
     assert rates == pytest.approx([0.25, 0.5, 0.75, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25])
+
+
+def test_matrices_inside_the_blocks_are_muons_and_all_else_adams(data):
+    rate = 1e-2
+    config = TrainingConfig(learning_rate=rate, muon_factor=3.0, warmup_steps=0)
+    ours, theirs = EncoderTask(ENCODER, config), EncoderTask(ENCODER, config)
+    theirs.load_state_dict(ours.state_dict())
+    optimizer = ours.configure_optimizers()["optimizer"]
+    named = dict(theirs.named_parameters())
+    matrices = {name for name in named if "blocks" in name and name.endswith("weight") and named[name].ndim == 2}
+    assert len(matrices) == 4 * ENCODER.num_blocks
+    adam = torch.optim.Adam([named[name] for name in named if name not in matrices], lr=rate)
+    muon = torch.optim.Muon(
+        [named[name] for name in matrices], lr=3 * rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
+    )
+    for step in range(4):
+        if step == 2:  # goes on as it was from what a checkpoint holds
+            state = optimizer.state_dict()
+            optimizer = ours.configure_optimizers()["optimizer"]
+            optimizer.load_state_dict(state)
+        for task in (ours, theirs):
+            task.zero_grad()
+            task.network(torch.linspace(-1, 1, 68).view(2, 17, 2)).square().sum().backward()
+        for one in (optimizer, adam, muon):
+            one.step()
+    for name, parameter in ours.named_parameters():
+        torch.testing.assert_close(parameter, named[name])
 
 
 def test_shortened_changes_only_what_is_given():

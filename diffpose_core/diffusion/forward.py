@@ -36,6 +36,7 @@ def standard_noise(generator: torch.Generator) -> NoiseSource:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # what is kept serves training too
 def _table(schedule: Schedule, device: torch.device) -> Tensor:
     return torch.from_numpy(np.array(schedule.alphas_cumprod)).to(device)
 

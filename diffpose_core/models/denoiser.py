@@ -214,6 +214,7 @@ def gmm_features(component_mean: Tensor, component_std: Tensor, mixture_mean: Te
 
 
 @lru_cache(maxsize=256)
+@torch.inference_mode(False)  # what is kept serves training too
 def _embedding(k: int, channels: int) -> Tensor:
     return step_embedding(k, channels)[None]
 
@@ -237,6 +238,7 @@ def _mark(modules: list[nn.Module]) -> list[int]:
     return [number for m in modules for p in m._parameters.values() if p is not None for number in (id(p), p._version)]
 
 
+@torch.inference_mode(False)
 def in_bfloat16(network: Denoiser) -> Denoiser:
     """A copy for inference whose blocks compute in bfloat16; what reads or writes coordinates stays in float32.
 

@@ -421,8 +421,9 @@ def _k_means(x: Tensor, race: Tensor, steps: int) -> Tensor:
             counts = resp.sum(-1, keepdim=True)
             means = torch.where(counts > 0, torch.bmm(resp, x.mT) / counts.clamp(min=1), means)
         nearness = torch.baddbmm(means.square().sum(-1, keepdim=True), means, x, beta=-0.5)
-        resp = torch.zeros_like(nearness).scatter_(1, nearness.argmax(1, keepdim=True), 1.0)
-    return resp
+        # Far faster on a CPU than argmax. Samples between two equal means belong to both.
+        resp = (nearness == nearness.amax(1, keepdim=True)).to(x.dtype)
+    return resp / resp.sum(1, keepdim=True)
 
 
 def _fit_block(

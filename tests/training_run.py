@@ -12,14 +12,7 @@ from diffpose_core.training import EncoderTask, RunOptions, encoder_batch, run_t
 
 NETWORK = GraformerConfig(channels=16, num_blocks=1, num_heads=2)
 CONFIG = TrainingConfig(
-    samples_per_epoch=512,
-    epochs=12,
-    batch_size=32,
-    learning_rate=1e-3,
-    muon_factor=5.0,
-    warmup_steps=2,
-    ema_decay=0.9,
-    seed=3,
+    samples_per_epoch=512, epochs=12, batch_size=32, learning_rate=1e-3, warmup_steps=2, ema_decay=0.9, seed=3
 )
 
 

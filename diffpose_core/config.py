@@ -150,7 +150,7 @@ class UncertaintyConfig:
 #: decay every epoch, because there are far fewer steps to take.
 SHORT_ENCODER_TRAINING = TrainingConfig(
     samples_per_epoch=65536,
-    epochs=64,
+    epochs=44,
     batch_size=256,
     learning_rate=1e-3,
     learning_rate_decay=0.93,
@@ -169,11 +169,12 @@ SHORT_VIDEO_TRAINING = TrainingConfig(
 )
 SHORT_DENOISER_TRAINING = TrainingConfig(
     samples_per_epoch=65536,
-    epochs=13,
+    epochs=12,
     batch_size=256,
-    learning_rate=5e-4,
-    learning_rate_decay=0.78,
+    learning_rate=1e-3,
+    learning_rate_decay=0.74,
     decay_every_epochs=1,
+    muon_factor=5.0,
     ema_decay=0.998,
     last_step_share=0.5,
 )

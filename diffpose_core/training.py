@@ -12,7 +12,7 @@ import hashlib
 import logging
 import multiprocessing
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,7 +58,7 @@ from diffpose_core.io.checkpoints import (
     save_checkpoint,
 )
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import UNIT_M, Denoiser, Given, gmm_features, has_fast_bfloat16
+from diffpose_core.models.denoiser import Denoiser, Given, gmm_features, has_fast_bfloat16
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
 from diffpose_core.models.windows import VIDEO_FPS
@@ -70,8 +70,6 @@ from diffpose_core.uncertainty.view import MEAN_STD, WIDEST_STD
 _VALIDATION_SEED = 20_000
 _CALIBRATION_SEED = 30_000
 _BANK_SEED = 40_000
-#: Views that a denoiser's linear layer is fitted to.
-_SKIP_VIEWS = 131_072
 
 
 def mean_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
@@ -298,33 +296,6 @@ class DenoiserTask(_Task):
             error = (self.predict(batch, steps)[2] - batch["x_start"]).norm(dim=-1)
             self._log_epoch(f"val_mpjpe_k{k}_m", error.mean(), error.numel())
             self._log_epoch(f"val_hidden_k{k}_m", error[batch["hidden"]].mean(), int(batch["hidden"].sum()))
-
-
-@torch.no_grad()
-def fit_skip(network: Denoiser, batches: Iterable[dict[str, Tensor]], ridge: float = 1e-3) -> None:
-    """Fit a denoiser's linear layer to the truth by least squares, so that training starts from the best linear guess.
-
-    batches: training batches, read once. ridge: of the mean of the normal equations' diagonal. Does nothing to a
-    network without an anchor.
-    """
-    if network.skip is None:
-        return
-    products, targets = torch.zeros(0), torch.zeros(0)
-    for batch in batches:
-        given = DenoiserTask.given(batch)
-        anchor = network.anchor_pose(given)
-        assert anchor is not None
-        rows = torch.nn.functional.pad(network.skip_inputs(given), (0, 1), value=1.0)
-        wanted = (batch["x_start"] - anchor).flatten(-2) / UNIT_M
-        if not len(products):
-            products = torch.zeros(rows.shape[1], rows.shape[1], dtype=torch.float64)
-            targets = torch.zeros(rows.shape[1], wanted.shape[1], dtype=torch.float64)
-        products += rows.T @ rows
-        targets += rows.T @ wanted
-    products.diagonal().add_(ridge * products.diagonal().mean())
-    solution = torch.linalg.solve(products, targets).float().T
-    network.skip.weight.copy_(solution[:, :-1])
-    network.skip.bias.copy_(solution[:, -1])
 
 
 class BankDraw:
@@ -664,8 +635,6 @@ def train_denoiser(
         if start.config != network:
             raise InvalidInput(f"{start_from}: its network is not the preset's, found {start.config}")
         task.network.load_state_dict(start.state_dict())
-    elif not (options.directory / "last.ckpt").is_file():
-        fit_skip(task.network, draw.in_order(_SKIP_VIEWS, 4096))
     task.attach(draw, list(BankDraw(held_out, network).in_order(4096, 1024)))
     metrics = run_task(task, config, options)
     error = (held_out.encoder_pose.float() - held_out.x_start.float()).norm(dim=-1)

@@ -71,8 +71,8 @@ class Denoiser(nn.Module):
     Input GCN to 128 channels, concatenated with f_ST (128) to 256, f_D^k (256) added, three GCN-attention blocks,
     output GCN to 3. Without context the input GCN makes all 256 channels itself, so that the network keeps its size.
     With an anchor g refines a pose that is known already, the encoder's or the mean of the GMM: lengths go in relative
-    to it, the output GCN starts at 0, and a linear layer over all joints (`skip`) leads from what g is given straight
-    to its output. That layer can be fitted by least squares before training starts (`training.fit_skip`).
+    to it, and a linear layer over all joints (`skip`), which starts at 0, leads from what g is given straight to its
+    output.
     """
 
     def __init__(self, config: DenoiserConfig) -> None:
@@ -92,9 +92,8 @@ class Denoiser(nn.Module):
         if config.anchor != "none":
             width = CONDITION_CHANNELS[config.conditioning] + (config.context_channels if config.use_context else 0)
             self.skip = nn.Linear(NUM_JOINTS * width, NUM_JOINTS * 3)
-            for layer in (self.head.linear, self.skip):
-                nn.init.zeros_(layer.weight)
-                nn.init.zeros_(layer.bias)
+            nn.init.zeros_(self.skip.weight)
+            nn.init.zeros_(self.skip.bias)
 
     def forward(self, x: Tensor, k: Tensor | int, given: Given) -> Tensor:
         """One prediction a noisy pose.

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from diffpose_core.bootstrap import interval, resampled_means
-from diffpose_core.config import PRESETS, UncertaintyConfig
+from diffpose_core.config import PRESETS, SHORT_DENOISER_TRAINING, SHORT_ENCODER_TRAINING, UncertaintyConfig
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.evaluation import DETECTOR_SEED, INPUTS, METRICS, Input2D, Sums, chosen_clips, evaluation_clips
@@ -65,8 +65,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Group:
-    """Cells that are compared with each other. reference: the label of the one that gains are measured against; where
-    its weights are not at hand, the first whose are takes its place.
+    """Cells that are compared with each other. reference: the label of the one that gains are measured against, whose
+    weights are among the shipped ones.
     """
 
     name: str
@@ -85,8 +85,9 @@ _ANSWERS: Mapping[Answer, str] = {
     "by joint": "weighted by reprojection, joint by joint",
 }
 _DEFAULT = Setting()
-#: What networks of this suite are compared with that were not trained for as long as the shipped ones.
-_SAME_BUDGET, _EQUAL = Setting("diffpose_same_budget"), "DiffPose"
+#: How all denoisers and regressions are trained: the preset's epochs, then a few at a low rate.
+_EPOCHS, _MORE_EPOCHS = SHORT_DENOISER_TRAINING.epochs, 3
+_ENCODER_EPOCHS = SHORT_ENCODER_TRAINING.epochs
 _FORMS = {"": "GMM diffusion, f_ST", "_no_context": "GMM diffusion, no f_ST", "_standard": "standard diffusion, f_ST"}
 
 
@@ -102,8 +103,7 @@ def groups() -> tuple[Group, ...]:
         for form, title in _FORMS.items()
     )
     baselines = (
-        (_EQUAL, _SAME_BUDGET), (f"{_EQUAL}, one step", replace(_SAME_BUDGET, steps=1)),
-        ("DiffPose, as shipped", _DEFAULT),
+        ("DiffPose", _DEFAULT), ("DiffPose, one step", replace(_DEFAULT, steps=1)),
         ("regression with the mixtures", Setting("regression_mixture")),
         ("regression, the size of g (A)", Setting("regression")),
         ("regression, as deep as five steps (B)", Setting("regression_deep")),
@@ -119,17 +119,17 @@ def groups() -> tuple[Group, ...]:
     return (
         Group(
             "diffusion", "Kind of diffusion, f_ST and schedule",
-            "Every network was trained for its own row: the same 13 epochs, and where the schedule converges 10 more "
-            "on its own states.",
+            f"Every network was trained for its own row: the same {_EPOCHS} epochs, and where the schedule converges "
+            f"{_MORE_EPOCHS} more on its own states.",
             (*schedules, Cell("the paper's form, supplement", Setting("diffpose_paper"))),
             f"{_FORMS['']}, converging",
         ),
         Group(
             "baselines", "What diffusion brings beside more information and more training",
-            "DiffPose and the regressions were trained anew for 13 epochs on the same views; the shipped DiffPose had "
-            "23. Graformer had 32 epochs, and 64 in the last row: the time of its training and of a new DiffPose's "
-            "together. The mixtures reach DiffPose and the regression with the mixtures.",
-            tuple(Cell(label, setting) for label, setting in baselines), _EQUAL,
+            f"DiffPose and the regressions were trained for {_EPOCHS} and {_MORE_EPOCHS} epochs on the same views, "
+            f"Graformer for {_ENCODER_EPOCHS} and in the last row for {2 * _ENCODER_EPOCHS}. The mixtures reach "
+            "DiffPose and the regression with the mixtures.",
+            tuple(Cell(label, setting) for label, setting in baselines), "DiffPose",
         ),
         Group(
             "input", "What is known of the 2D poses",
@@ -159,9 +159,10 @@ def groups() -> tuple[Group, ...]:
         ),
         Group(
             "chain", "Length K of the diffusion chain",
-            "Each trained anew for 13 epochs, five DDIM steps. The betas stay, so that a short chain ends early: "
+            f"Each trained for {_EPOCHS} and {_MORE_EPOCHS} epochs, five DDIM steps. The betas stay, so that a short "
+            "chain ends early: "
             "alpha_K is " + ", ".join(f"{alpha:.2g} at {k}" for k, alpha in alphas.items()) + ".",
-            tuple(Cell(str(k), _SAME_BUDGET if k == 50 else Setting(f"diffpose_k{k}"), x=k) for k in alphas), "50", "K",
+            tuple(Cell(str(k), _DEFAULT if k == 50 else Setting(f"diffpose_k{k}"), x=k) for k in alphas), "50", "K",
         ),
     )  # fmt: skip
 
@@ -172,16 +173,16 @@ def training_commands(network: str) -> list[str]:
     train = f"diffpose train {network} {data}"
     if network == "graformer_long":
         return [
-            f"diffpose train graformer {data} --start-from checkpoints/graformer.safetensors --epochs 32 "
+            f"diffpose train graformer {data} --start-from checkpoints/graformer.safetensors "
             "--learning-rate 3e-4 --out runs/graformer_long.safetensors"
         ]
     preset = PRESETS[network]
     if preset.network != replace(preset.network, schedule="converging"):  # type: ignore[arg-type]
         return [train]
     own = "" if preset.network.diffusion == "none" else " --own-states 0.75"  # type: ignore[union-attr]
-    again = f"{train} --start-from runs/{network}.safetensors --epochs 3 --learning-rate 2e-4{own}"
+    again = f"{train} --start-from runs/{network}.safetensors --epochs {_MORE_EPOCHS} --learning-rate 2e-4{own}"
     return [
-        f"{train} --bank-size 131072 --epochs 10",
+        f"{train} --bank-size 131072",
         f"{again} --bank-size 131072 --out runs/tuned/{network}.safetensors",
     ]
 
@@ -386,11 +387,12 @@ def ablate(
 
     def figures(group: Group) -> dict[str, Any]:
         at_hand = [cell for cell in group.cells if weights.has(cell.setting.network)]
-        reference = min(at_hand, key=lambda cell: cell.label != group.reference, default=None)
+        reference = next(cell for cell in at_hand if cell.label == group.reference)
         return {
             "name": group.name, "title": group.title, "note": group.note, "axis": group.axis,
-            "reference": reference.label if reference else group.reference,
-            "cells": [row(cell, reference) for cell in at_hand] if reference else [],
+            "reference": reference.label,
+            # A reference without anything that is compared with it says nothing.
+            "cells": [row(cell, reference) for cell in at_hand] if len(at_hand) > 1 else [],
         }  # fmt: skip
 
     models = weights.models

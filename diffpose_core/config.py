@@ -231,10 +231,6 @@ PRESETS: dict[str, Preset] = {
     "diffpose_video": _denoiser("GMM diffusion with MixSTE's f_ST", "mixste", **_RECONCILED),
     "diffpose_video_no_context": _denoiser("GMM diffusion without f_ST, H_K from MixSTE", "mixste", **_NO_CONTEXT),
     "diffpose_video_standard": _denoiser("standard diffusion with MixSTE's f_ST", "mixste", **_STANDARD),
-    "diffpose_same_budget": _denoiser(
-        "as diffpose, trained anew for as long as the regression networks and the chains of other lengths",
-        **_RECONCILED,
-    ),
     "regression": _denoiser("a network like g as one regression step, the paper's baseline A", **_REGRESSION),
     "regression_deep": _denoiser(
         "a regression network as deep as five steps of g together, the paper's baseline B",

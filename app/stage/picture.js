@@ -122,7 +122,7 @@ function placeLegend(legend, width) {
  * words under the panels. even: sides that two divides, as video wants them. canvas: one to paint over.
  */
 function pictureOf(stage, ratio, { extras = true, even = false, canvas = document.createElement("canvas") } = {}) {
-  const grid = stage.grid.getBoundingClientRect();
+  const grid = (extras ? stage.work : stage.grid).getBoundingClientRect();
   const charts = stage.chartRow.getBoundingClientRect();
   const withCharts = extras && charts.height > 0;
   const legend = placeLegend(stage.legend, grid.width);
@@ -169,6 +169,7 @@ function pictureOf(stage, ratio, { extras = true, even = false, canvas = documen
     for (const child of panel.root.children) if (extras || child !== panel.caption) paintElement(context, child, origin);
     context.restore();
   }
+  if (extras && !stage.side.hidden) paintElement(context, stage.side, origin);
   // On the page the timeline stands between the panels and the charts.
   if (withCharts) paintElement(context, stage.chartRow, { x: origin.x, y: charts.top - PICTURE_MARGIN - head - grid.height - gap });
   return canvas;

@@ -5,6 +5,7 @@ const stages = new WeakMap();
 const live = new Set();
 const frames = new Map(); // clip -> the frame that the person went to last, in whichever stage
 const shared = { camera: presetCamera("3/4"), view: "3/4" }; // one angle for all scenes of all stages
+const CURVES_BESIDE = 900; // pixels that a stage is wide at least, for curves to stand beside its scenes
 let hovered = null;
 
 /** Resolves when what has been drawn is on the screen. */
@@ -30,7 +31,9 @@ class Stage {
     this.views = element("div", "dps-views", this.top);
     this.buildViews();
     this.download = new DownloadMenu(this, this.views);
-    this.grid = element("div", "dps-grid", root);
+    this.work = element("div", "dps-work", root);
+    this.grid = element("div", "dps-grid", this.work);
+    this.side = element("div", "dps-charts dps-side", this.work);
     this.timeline = element("div", "dps-timeline", root);
     this.chartRow = element("div", "dps-charts", root);
     root.addEventListener("keydown", (e) => this.key(e));
@@ -188,6 +191,16 @@ class Stage {
     for (const b of this.scenes.children) b.setAttribute("aria-pressed", b.dataset.only === (only || ""));
     this.arrangement.hidden = !this.header.stacked || only != null;
     for (const b of this.arrangement.children) b.setAttribute("aria-pressed", (b.dataset.arrangement === "stacked") === stacked);
+    this.placeCharts();
+  }
+  /** Scenes above each other leave room beside them: there the curves stand, if the window is wide enough. */
+  placeCharts() {
+    const beside = this.grid.dataset.stacked === "true" && this.width >= CURVES_BESIDE;
+    this.root.dataset.curves = beside ? "beside" : "below";
+    this.side.hidden = !beside;
+    const host = (chart) => (beside && chart.spec.kind === "line" ? this.side : this.chartRow);
+    if (this.charts.every((chart) => chart.root.parentNode === host(chart))) return;
+    for (const chart of this.charts) host(chart).append(chart.root); // in their order
   }
   async mountAll(refresh) {
     try {
@@ -224,7 +237,9 @@ class Stage {
     for (const p of this.panels) p.measured = null;
     const width = Math.round(this.root.getBoundingClientRect().width);
     if (width < 20) return;
+    this.width = width;
     this.root.dataset.narrow = width < 700;
+    this.placeCharts();
     clearTimeout(this.resizeTimer);
     this.resizeTimer = setTimeout(async () => {
       for (const p of this.panels) if (!p.root.hidden) await p.fit?.();
@@ -542,7 +557,9 @@ class Stage {
     const specs = this.header.charts || [];
     this.chartRow.hidden = !specs.length;
     this.chartRow.replaceChildren();
+    this.side.replaceChildren();
     this.charts = specs.map((s) => new CHART_KINDS[s.kind](this, s, this.chartRow));
+    this.placeCharts();
   }
   schedule() {
     if (this.scheduled) return;

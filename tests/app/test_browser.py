@@ -322,7 +322,7 @@ def test_a_picture_shows_the_view_as_it_stands(driver: Any, downloads: Path) -> 
     picture = Image.open(path)
     width, height, scene = js(
         driver,
-        "const g = $STAGE.querySelector('.dps-grid').getBoundingClientRect(), b = $STAGE.querySelector('.dps-body')"
+        "const g = $STAGE.querySelector('.dps-work').getBoundingClientRect(), b = $STAGE.querySelector('.dps-body')"
         ".getBoundingClientRect(); return [g.width, g.height, [b.left - g.left, b.width, b.height]]",
     )
     assert picture.width == pytest.approx(2 * (width + 32), abs=2)
@@ -331,6 +331,33 @@ def test_a_picture_shows_the_view_as_it_stands(driver: Any, downloads: Path) -> 
     middle = picture.convert("RGB").crop((int(2 * (left + 16)), 300, int(2 * (left + 16 + wide)), 900))
     assert len(middle.getcolors(1_000_000) or []) > 200, "a figure, in many shades"
     assert close(cameras(driver), camera)
+
+
+def test_curves_stand_beside_scenes_above_each_other_where_there_is_room(driver: Any) -> None:
+    def where(name: str) -> list[str]:
+        inside = f"return [...$STAGE.querySelectorAll('.{name} .dps-chart')].map(e => e.dataset.chart)"
+        return js(driver, inside)
+
+    def boxes() -> list[list[float]]:
+        found = "return ['grid', 'side'].map(n => $STAGE.querySelector(`.dps-${n}`).getBoundingClientRect())"
+        return js(driver, f"{found}.map(b => [b.left, b.top, b.right, b.bottom])")
+
+    def choose(arrangement: str) -> None:
+        js(driver, f"$STAGE.querySelector('[data-arrangement={arrangement}]').click()")
+        drawn(driver)
+
+    curves, others = ["error", "spread", "bones"], ["settle_no_context", "settle_context"]
+    assert (where("dps-side"), where("dps-charts:not(.dps-side)")) == (curves, others)
+    grid, side = boxes()
+    assert side[0] > grid[2] and side[1::2] == pytest.approx(grid[1::2], abs=1), "beside the scenes, as high as they"
+    choose("beside")
+    assert (where("dps-side"), where("dps-charts:not(.dps-side)")) == ([], curves + others)
+    choose("stacked")
+    assert where("dps-side") == curves
+    for chart in curves:
+        ink = "const c = $STAGE.querySelector(`[data-chart=${arguments[0]}] canvas`);"
+        ink += "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)"
+        assert js(driver, ink, chart), "drawn"
 
 
 def test_animations_have_a_picture_for_every_step(driver: Any, downloads: Path) -> None:

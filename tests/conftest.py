@@ -45,7 +45,7 @@ def data_dir() -> Path:
 
 
 #: Networks small enough for a test, by the names of their presets.
-TINY_ENCODER = {"channels": 16, "num_blocks": 1, "num_heads": 2}
+TINY_ENCODER = {"channels": 16, "num_blocks": 1, "num_heads": 2, "joint_embedding": True}
 TINY_DENOISER = {"channels": 32, "context_channels": 16, "num_blocks": 1, "num_heads": 2}
 
 

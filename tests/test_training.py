@@ -26,7 +26,7 @@ from diffpose_core.training import (
 )
 from tests.conftest import few_poses
 
-ENCODER = GraformerConfig(channels=16, num_blocks=1, num_heads=2)
+ENCODER = GraformerConfig(channels=16, num_blocks=1, num_heads=2, joint_embedding=True)
 DENOISER = DenoiserConfig(channels=32, context_channels=16, num_blocks=1, num_heads=2)
 BRIEF = TrainingConfig(
     samples_per_epoch=64,

@@ -32,7 +32,7 @@ from diffpose_core.training import EncoderTask
 from tests.conftest import few_poses
 
 FEW = UncertaintyConfig(num_samples=200)
-SMALL = {"channels": 16, "num_blocks": 1, "num_heads": 2}
+SMALL = {"channels": 16, "num_blocks": 1, "num_heads": 2, "joint_embedding": True}
 
 
 def test_at_first_it_is_the_graformer_that_it_starts_from():

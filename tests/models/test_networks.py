@@ -21,7 +21,7 @@ from diffpose_core.models.layers import (
     normalised_adjacency,
     root_relative,
 )
-from diffpose_core.skeleton import BONES, adjacency
+from diffpose_core.skeleton import BONES, JOINT_NAMES, adjacency
 from diffpose_core.uncertainty.indeterminate import DepthResidual
 from diffpose_core.uncertainty.view import normalise_view
 
@@ -191,6 +191,16 @@ def test_nothing_that_goes_in_is_modified(changes):
     kept_x = x.clone()
     graformer()(x)
     assert torch.equal(x, kept_x)
+
+
+def test_a_joint_embedding_tells_joints_apart_that_stand_alike():
+    # Of a new network the graph alone says where a joint is, and left is as right there.
+    left, right = (JOINT_NAMES.index(f"{side}Foot") for side in "LR")
+    for embedding in (False, True):
+        torch.manual_seed(0)
+        network = Graformer(GraformerConfig(channels=16, num_blocks=1, num_heads=2, joint_embedding=embedding))
+        features = network.features(torch.zeros(1, 17, 2))[0]
+        assert torch.allclose(features[left], features[right], atol=1e-5) != embedding
 
 
 def test_what_a_denoiser_is_told_matters():

@@ -185,7 +185,7 @@ def ablation_tables(report: dict[str, Any]) -> str:
     """What the page on evidence shows of the ablation suite, from marker to marker."""
     parts, groups = [BEGIN], {group["name"]: group for group in report["groups"]}
     kinds = [(part, metric) for part in ("all", "hidden") for metric in ("mpjpe_mm", "p_mpjpe_mm")]
-    for group in (groups[name] for name in SHOWN if name in groups):
+    for group in (groups[name] for name in SHOWN if groups.get(name, {}).get("cells")):
         parts += [
             f"**{group['title']}**",
             "",

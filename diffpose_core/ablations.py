@@ -126,9 +126,9 @@ def groups() -> tuple[Group, ...]:
         ),
         Group(
             "baselines", "What diffusion brings beside more information and more training",
-            f"DiffPose and the regressions were trained for {_EPOCHS} and {_MORE_EPOCHS} epochs on the same views, "
-            f"Graformer for {_ENCODER_EPOCHS} and in the last row for {2 * _ENCODER_EPOCHS}. The mixtures reach "
-            "DiffPose and the regression with the mixtures.",
+            f"Denoisers and regressions are trained for {_EPOCHS} and {_MORE_EPOCHS} epochs on the same views, the "
+            f"Graformer for {_ENCODER_EPOCHS}, or for twice that where its row says so. Of heatmaps and mixtures know "
+            "DiffPose, the regression with the mixtures and what reads reconciled 2D.",
             tuple(Cell(label, setting) for label, setting in baselines), "DiffPose",
         ),
         Group(

@@ -42,7 +42,8 @@ from diffpose_core.uncertainty.indeterminate import sample_indeterminate
 from diffpose_core.uncertainty.reconcile import centred_and_scaled
 
 ROOT = Path(__file__).resolve().parent.parent
-CLIP = ROOT / "assets" / "clips" / "walk-from-the-side.npz"
+CLIPS = ROOT / "assets" / "clips"
+CLIP = CLIPS / "walk-from-the-side.npz"
 BEGIN, END = "<!-- speed:begin -->", "<!-- speed:end -->"
 #: The paper's setting.
 STEPS, HYPOTHESES = 5, 5
@@ -222,12 +223,18 @@ def breakdown(run: Callable[[], object], repeats: int = 10) -> dict[str, float]:
 
 
 def mixtures(clip: PoseClip2D, models: Models, seconds: float, seeds: int) -> dict[str, Any]:
-    """The batched fit against scikit-learn's on the same samples: time a pose, and mean log-likelihood over seeds, of
-    the samples and of new draws of the same H_K.
+    """The batched fit against scikit-learn's on the same samples: time a pose, and mean log-likelihood over seeds and
+    four frames of every bundled clip, of the samples and of new draws of the same H_K.
     """
     config = UncertaintyConfig()
-    samples, new = (prepare(clip, models, list(range(64)), seed=s).samples_view.flatten(-2) for s in (0, 1))
-    few, unseen = (poses[:: len(poses) // 8].double() for poses in (samples, new))
+    samples = prepare(clip, models, list(range(64))).samples_view.flatten(-2)
+    bundled = [load_clip(path) for path in sorted(CLIPS.glob("*.npz"))]
+
+    def draws(seed: int) -> Tensor:
+        of_clips = (prepare(c, models, np.linspace(0, len(c) - 1, 4).astype(int), seed=seed) for c in bundled)
+        return torch.cat([ready.samples_view for ready in of_clips]).flatten(-2).double()
+
+    few, unseen = draws(0), draws(1)
 
     def batched(poses: Tensor, seed: int, iterations: int, tol: float, **how: float) -> Any:
         generator = seeded("cpu", seed)

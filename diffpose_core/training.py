@@ -78,7 +78,7 @@ def mean_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
     return (predicted - target).square().sum(-1).clamp_min(1e-12).sqrt().mean()
 
 
-def inner_matrices(module: nn.Module) -> list[nn.Parameter]:
+def inner_matrices(module: nn.Module) -> list[Tensor]:
     """Weights of the linear layers inside a network's blocks: those that lead from features to features."""
     return [
         layer.weight
@@ -94,7 +94,7 @@ class MuonAndAdam(torch.optim.Optimizer):
     adam: of all other parameters.
     """
 
-    def __init__(self, matrices: list[nn.Parameter], rate: float, adam: torch.optim.Optimizer) -> None:
+    def __init__(self, matrices: list[Tensor], rate: float, adam: torch.optim.Optimizer) -> None:
         muon = torch.optim.Muon(matrices, lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
         self._parts = (muon, adam)
         super().__init__([*muon.param_groups, *adam.param_groups], {})

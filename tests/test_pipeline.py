@@ -265,7 +265,7 @@ def test_bfloat16_costs_fractions_of_a_millimetre_and_is_told(walking_clip, ship
     assert [r.provenance["settings"]["mixed_precision"] for r in (exact, rounded)] == [False, True]
     assert np.array_equal(exact.baseline, rounded.baseline)
     # Products of another size round in another order: a frame's neighbours change less than bfloat16 itself.
-    for other, mean_m, most_m in ((rounded, 5e-4, 4e-3), (windowed, 5e-4, 4e-3)):
+    for other, mean_m, most_m in ((rounded, 8e-4, 6e-3), (windowed, 8e-4, 6e-3)):
         apart = np.linalg.norm(other.hypotheses - exact.hypotheses, axis=-1)
         assert 0 < apart.mean() < mean_m and apart.max() < most_m
     assert np.linalg.norm(windowed.pose3d - rounded.pose3d, axis=-1).mean() < 1e-4

@@ -160,8 +160,7 @@ def groups() -> tuple[Group, ...]:
         Group(
             "chain", "Length K of the diffusion chain",
             f"Each trained for {_EPOCHS} and {_MORE_EPOCHS} epochs, five DDIM steps. The betas stay, so that a short "
-            "chain ends early: "
-            "alpha_K is " + ", ".join(f"{alpha:.2g} at {k}" for k, alpha in alphas.items()) + ".",
+            "chain ends early: alpha_K is " + ", ".join(f"{alpha:.2g} at {k}" for k, alpha in alphas.items()) + ".",
             tuple(Cell(str(k), _DEFAULT if k == 50 else Setting(f"diffpose_k{k}"), x=k) for k in alphas), "50", "K",
         ),
     )  # fmt: skip

@@ -60,7 +60,8 @@ from diffpose_core.io.checkpoints import (
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser, Given, gmm_features, has_fast_bfloat16
 from diffpose_core.models.graformer import Graformer
-from diffpose_core.models.mixste import MixSTE
+from diffpose_core.models.layers import GraphAttentionBlock
+from diffpose_core.models.mixste import MixSTE, TemporalBlock
 from diffpose_core.models.windows import VIDEO_FPS
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import fit_depth_residual, metric_scale
@@ -80,11 +81,8 @@ def mean_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
 
 def inner_matrices(module: nn.Module) -> list[Tensor]:
     """Weights of the linear layers inside a network's blocks: those that lead from features to features."""
-    return [
-        layer.weight
-        for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear) and ("blocks." in name or "temporal." in name)
-    ]
+    blocks = (block for block in module.modules() if isinstance(block, (GraphAttentionBlock, TemporalBlock)))
+    return [layer.weight for block in blocks for layer in block.modules() if isinstance(layer, nn.Linear)]
 
 
 class MuonAndAdam(torch.optim.Optimizer):
@@ -182,7 +180,8 @@ class _Task(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         c = self.config
         matrices = inner_matrices(self) if c.muon_factor else []
-        others = [p for p in self.parameters() if all(p is not matrix for matrix in matrices)]
+        of_muon = {id(matrix) for matrix in matrices}
+        others = [p for p in self.parameters() if id(p) not in of_muon]
         optimizer: torch.optim.Optimizer = torch.optim.Adam(others, lr=c.learning_rate, weight_decay=c.weight_decay)
         if matrices:
             optimizer = MuonAndAdam(matrices, c.muon_factor * c.learning_rate, optimizer)

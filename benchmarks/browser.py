@@ -163,13 +163,6 @@ if (!app) return location.protocol === "file:"; // a saved page has no server th
 return app.dataset.testScriptState === "notRunning" && app.dataset.testConnectionState === "CONNECTED"
   && !document.querySelector("[data-testid=stProgress]");
 """
-#: What a page that does not get there says of itself.
-STATE = """
-const app = document.querySelector("[data-testid=stApp]");
-const words = (selector) => [...document.querySelectorAll(selector)].map((e) => e.textContent.slice(0, 300));
-return JSON.stringify({ ...app?.dataset, stages: [...document.querySelectorAll(".dps")].map((s) => ({ ...s.dataset })),
-  said: words(":is([data-testid=stException], [data-testid=stAlert], [data-testid=stProgress], .dps-error)") });
-"""
 
 
 def stage_ready(driver: Any, stage: str, seconds: float = 60.0) -> Any:

@@ -7,6 +7,8 @@ style rules likewise.
 from __future__ import annotations
 
 import shutil
+import struct
+import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -111,6 +113,19 @@ def _make(request: Mapping[str, Any], packed: bytes) -> bytes:
     return files.parcel(unpack(packed)[0]["id"], str(request.get("id")), made)
 
 
+def stamped(packed: bytes, key: str) -> bytes:
+    """Packed data and, behind it, when it was first shown in its place (float64, seconds since 1970).
+
+    While its script is still being loaded, the browser may hand a component two runs' data in either order: the stage
+    has to know which came later. The same data keeps its time, so that it isn't sent again.
+    """
+    shown: dict[str, tuple[int, float]] = st.session_state.setdefault("stage_times", {})
+    mark = hash(packed)
+    if shown.get(key, (None, 0.0))[0] != mark:
+        shown[key] = mark, time.time()
+    return packed + struct.pack("<d", shown[key][1])
+
+
 def stage(
     packed: bytes,
     key: str,
@@ -150,7 +165,7 @@ def stage(
     with st.container(gap=None):
         _component()(
             key=key,
-            data=packed,
+            data=stamped(packed, key),
             on_frame_change=asked,
             on_open_change=opened,
             on_pick_change=picked,

@@ -612,6 +612,12 @@ if (!window.__diffposeKeys) {
   });
 }
 
+/** When Python first showed this data in its place, which stands behind it; a saved page's data has no server's time. */
+function shownAt({ data, setTriggerValue }) {
+  if (!setTriggerValue) return 0;
+  return new DataView(data.buffer, data.byteOffset + data.byteLength - 8).getFloat64(0, true);
+}
+
 export default function mountStage(component) {
   window.__diffposeHovered = () => hovered;
   const root = component.parentElement.querySelector(".dps");
@@ -624,7 +630,11 @@ export default function mountStage(component) {
   stage.askFor = component.setTriggerValue; // none in a page that plays without a server
   stage.saved = component.start;
   try {
-    if (component.data && component.data.byteLength) stage.update(component.data);
+    // Two runs' data may arrive in either order while this script is being loaded: the later one stays.
+    if (component.data && component.data.byteLength && !(shownAt(component) < stage.shownAt)) {
+      stage.shownAt = shownAt(component);
+      stage.update(component.data);
+    }
   } catch (error) {
     stage.fail(error);
   }

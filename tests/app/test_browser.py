@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from app import services
-from app.figures.payload import to_plot_axes
+from app.figures.payload import to_plot_axes, unpack
 from app.state import Settings
 from app.views.learn import LESSONS
-from benchmarks.browser import ROOT, STATE, browser, console_errors, stage_ready, wait_for
+from benchmarks.browser import ROOT, browser, console_errors, stage_ready, wait_for
 from diffpose_core import pipeline
 from diffpose_core.io.clips import load_clip
 
@@ -695,19 +695,10 @@ def test_a_part_of_the_overview_leads_to_its_view_at_the_frame_that_it_shows(dri
 def test_curves_buttons_and_the_gallery_move_the_timeline_without_a_message(driver: Any, address: str) -> None:
     from selenium.webdriver import ActionChains
 
-    def whole_clip() -> bool:
-        driver.get(f"{address}/?view=Compare&steps=1&{SETTINGS}")
-        stage_ready(driver, "compare", 120)
-        # The charts over the clip come when all of it is lifted.
-        try:
-            wait_for(lambda: driver.find_elements("css selector", "[data-chart=error] canvas"), 60, "the whole clip")
-        except TimeoutError as error:
-            print(f"{error}; the page: {driver.execute_script(STATE)}")
-            return False
-        return True
-
-    # Known and rare: Python has it all, but the page keeps the first frame until it is loaded again.
-    assert whole_clip() or whole_clip()
+    driver.get(f"{address}/?view=Compare&steps=1&{SETTINGS}")
+    stage_ready(driver, "compare", 120)
+    # The charts over the clip come when all of it is lifted.
+    wait_for(lambda: driver.find_elements("css selector", "[data-chart=error] canvas"), 60, "the whole clip")
     time.sleep(1.0)
     sent = js(driver, "return window.__sent")
 
@@ -740,6 +731,43 @@ def test_curves_buttons_and_the_gallery_move_the_timeline_without_a_message(driv
         places.add(position(driver, "frame", "compare"))
     assert len(places) == tiles, "every picture leads to a frame of its own"
     assert js(driver, "return window.__sent") == sent
+
+
+#: Runs before the page: remembers the address of every script that Streamlit makes of a component's code.
+KEEP_SCRIPTS = """
+window.__scripts = [];
+const address = URL.createObjectURL;
+URL.createObjectURL = (blob) => {
+  const url = address.call(URL, blob);
+  if (blob.type === "text/javascript") window.__scripts.push(url);
+  return url;
+};
+"""
+#: Calls the stage's script as Streamlit does, with other data.
+CALL_STAGE = """
+const [packed, stamp, done] = arguments, stage = document.querySelector(".dps");
+const data = new Uint8Array([...atob(packed)].map((c) => c.charCodeAt(0)).concat(new Array(8).fill(0)));
+new DataView(data.buffer).setFloat64(data.length - 8, stamp, true);
+(async () => {
+  const texts = await Promise.all(window.__scripts.map(async (url) => [url, await (await fetch(url)).text()]));
+  const { default: mount } = await import(texts.find(([, text]) => text.includes("class Stage"))[0]);
+  mount({ data, parentElement: stage.parentElement, setTriggerValue: () => {} });
+})().then(() => done(stage.dataset.hash), (error) => done(String(error)));
+"""
+
+
+def test_a_stage_keeps_the_later_data_whichever_arrives_last(driver: Any, address: str) -> None:
+    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP])
+    packed = services.forward_stage("late", clip, 3, Settings())
+    other = unpack(packed)[0]["hash"]
+    with new_tab(driver):
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": KEEP_SCRIPTS})
+        driver.get(f"{address}/?view=Forward&{SETTINGS}")
+        shown = stage_ready(driver, "forward", 60).get_attribute("data-hash")
+        assert shown != other
+        late = base64.b64encode(packed).decode()
+        assert driver.execute_async_script(CALL_STAGE, late, time.time() - 3600) == shown
+        assert driver.execute_async_script(CALL_STAGE, late, time.time() + 3600) == other
 
 
 def test_scenes_are_painted_without_plotly_and_say_what_is_missing(driver: Any, address: str) -> None:

@@ -106,7 +106,8 @@ class TrainingConfig:
     epochs: how many. batch_size.
     learning_rate, learning_rate_decay, decay_every_epochs: Adam's rate and its decay; the paper's are 1e-4, 0.9 and
     10. muon_factor: Muon's rate (Jordan et al., 2024) for the matrices inside the blocks, as a multiple of
-    learning_rate; 0 leaves them to Adam, which is the paper's way. ema_decay: of the moving average of the weights,
+    learning_rate; 0 leaves them to Adam, which is the paper's way. muon_blocks: whose matrices: "all", or "temporal",
+    which leaves the spatial half of a video encoder to Adam, where it starts as a trained one. ema_decay: of the moving average of the weights,
     which is what is kept. last_step_share: the share of a denoiser's training that is spent at k = K, where inference
     starts, beside what falls there by chance; the rest is drawn evenly from 1 to K, and 0 is the paper's way.
     own_state_share: the share of a denoiser's batches whose h_k are made from its own prediction at K instead of the
@@ -122,6 +123,7 @@ class TrainingConfig:
     learning_rate_decay: float = 0.9
     decay_every_epochs: int = 10
     muon_factor: float = 0.0
+    muon_blocks: Literal["all", "temporal"] = "all"
     warmup_steps: int = 200
     weight_decay: float = 0.0
     gradient_clip: float = 1.0
@@ -165,6 +167,8 @@ SHORT_VIDEO_TRAINING = TrainingConfig(
     learning_rate=5e-4,
     learning_rate_decay=0.84,
     decay_every_epochs=1,
+    muon_factor=50.0,
+    muon_blocks="temporal",
     velocity_weight=1.0,
 )
 SHORT_DENOISER_TRAINING = TrainingConfig(

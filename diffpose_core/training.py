@@ -79,9 +79,10 @@ def mean_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
     return (predicted - target).square().sum(-1).clamp_min(1e-12).sqrt().mean()
 
 
-def inner_matrices(module: nn.Module) -> list[Tensor]:
+def inner_matrices(module: nn.Module, temporal_only: bool = False) -> list[Tensor]:
     """Weights of the linear layers inside a network's blocks: those that lead from features to features."""
-    blocks = (block for block in module.modules() if isinstance(block, (GraphAttentionBlock, TemporalBlock)))
+    kinds = (TemporalBlock,) if temporal_only else (GraphAttentionBlock, TemporalBlock)
+    blocks = (block for block in module.modules() if isinstance(block, kinds))
     return [layer.weight for block in blocks for layer in block.modules() if isinstance(layer, nn.Linear)]
 
 
@@ -179,7 +180,7 @@ class _Task(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         c = self.config
-        matrices = inner_matrices(self) if c.muon_factor else []
+        matrices = inner_matrices(self, c.muon_blocks == "temporal") if c.muon_factor else []
         of_muon = {id(matrix) for matrix in matrices}
         others = [p for p in self.parameters() if id(p) not in of_muon]
         optimizer: torch.optim.Optimizer = torch.optim.Adam(others, lr=c.learning_rate, weight_decay=c.weight_decay)

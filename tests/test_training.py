@@ -5,7 +5,7 @@ import torch
 
 from diffpose_core import training
 from diffpose_core.cli import main
-from diffpose_core.config import PRESETS, DenoiserConfig, GraformerConfig, TrainingConfig, to_dict
+from diffpose_core.config import PRESETS, DenoiserConfig, GraformerConfig, MixSTEConfig, TrainingConfig, to_dict
 from diffpose_core.datasets.conditions import ConditionBank, build_bank
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.datasets.sampling import PoseSampler, seeded
@@ -318,6 +318,15 @@ def test_matrices_inside_the_blocks_are_muons_and_all_else_adams(data):
             one.step()
     for name, parameter in ours.named_parameters():
         torch.testing.assert_close(parameter, named[name])
+
+
+def test_a_spatial_half_can_be_left_to_adam():
+    network = MixSTEConfig(channels=16, num_blocks=1, num_heads=2, receptive_field=3)
+    task = EncoderTask(network, TrainingConfig(muon_factor=3.0, muon_blocks="temporal"))
+    muons, adams = task.configure_optimizers()["optimizer"].param_groups
+    temporal = {id(p) for p in task.network.temporal.parameters() if p.ndim == 2}
+    assert {id(p) for p in muons["params"]} == temporal
+    assert {id(p) for p in adams["params"]} == {id(p) for p in task.parameters()} - temporal
 
 
 def test_shortened_changes_only_what_is_given():

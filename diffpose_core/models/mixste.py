@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from diffpose_core.config import GraformerConfig, MixSTEConfig
+from diffpose_core.diffusion.embedding import step_embedding
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.layers import SelfAttention
 
@@ -63,7 +64,9 @@ class MixSTE(nn.Module):
             TemporalBlock(config.channels, config.num_heads, config.mlp_ratio, config.dropout)
             for _ in range(config.num_blocks)
         )
-        self.frame_embedding = nn.Parameter(0.02 * torch.randn(config.receptive_field, config.channels))
+        # Waves as long as 6 to 600 frames: from small random numbers it would take long to learn which frames are near.
+        frames = torch.arange(config.receptive_field)
+        self.frame_embedding = nn.Parameter(step_embedding(frames, config.channels, base=100.0))
 
     @property
     def receptive_field(self) -> int:

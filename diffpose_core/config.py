@@ -162,7 +162,7 @@ SHORT_ENCODER_TRAINING = TrainingConfig(
 #: The same for a video encoder, in windows, from a trained Graformer: an hour of one core.
 SHORT_VIDEO_TRAINING = TrainingConfig(
     samples_per_epoch=4096,
-    epochs=20,
+    epochs=18,
     batch_size=16,
     learning_rate=5e-4,
     learning_rate_decay=0.84,

@@ -104,12 +104,12 @@ class TrainingConfig:
 
     samples_per_epoch: an epoch is this many poses (of a video encoder: windows), since views are drawn without end.
     epochs: how many. batch_size.
-    learning_rate, learning_rate_decay, decay_every_epochs: Adam's rate and its decay; the paper's are 1e-4, 0.9 and
-    10. muon_factor: Muon's rate (Jordan et al., 2024) for the matrices inside the blocks, as a multiple of
-    learning_rate; 0 leaves them to Adam, which is the paper's way. muon_blocks: whose matrices: "all", or "temporal",
-    which leaves the spatial half of a video encoder to Adam, where it starts as a trained one. ema_decay: of the moving average of the weights,
-    which is what is kept. last_step_share: the share of a denoiser's training that is spent at k = K, where inference
-    starts, beside what falls there by chance; the rest is drawn evenly from 1 to K, and 0 is the paper's way.
+    learning_rate, learning_rate_decay, decay_every_epochs: Adam's rate and its decay; the paper's are 1e-4, 0.9 and 10.
+    muon_factor: Muon's rate (Jordan et al., 2024) for the matrices inside the blocks, as a multiple of learning_rate; 0
+    leaves them to Adam, which is the paper's way. muon_blocks: whose matrices: "all", or "temporal", which leaves the
+    spatial half of a video encoder to Adam, where it starts as a trained one. ema_decay: of the moving average of the
+    weights, which is what is kept. last_step_share: the share of a denoiser's training that is spent at k = K, where
+    inference starts, beside what falls there by chance; the rest is drawn evenly from 1 to K, and 0 is the paper's way.
     own_state_share: the share of a denoiser's batches whose h_k are made from its own prediction at K instead of the
     truth, as they are at inference; 0 is the paper's way, and only a network that predicts x_start can have more.
     bone_variation: share of bodies whose bones are varied.

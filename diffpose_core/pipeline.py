@@ -306,10 +306,11 @@ def _check_hypotheses(count: int) -> None:
 
 
 def reverse_steps(
-    prepared: Prepared, network: Denoiser, steps: int, hypotheses: int, eta: float, seed: int
+    prepared: Prepared, network: Denoiser, steps: int | Sequence[int], hypotheses: int, eta: float, seed: int
 ) -> Iterator[ReverseStep]:
     """The reverse process of every prepared frame, state by state, in the view frame: samples (F, H, J, 3).
 
+    steps: how many, evenly spread, or all k that are visited, from K down to 0.
     Starts from poses drawn from each frame's fitted GMM (standard diffusion: from N(0, I)); hypotheses differ in
     component and noise, drawn so that their mean is not at the mercy of chance (`PoseGMM.noise`, balanced). A network
     without diffusion takes one step, and its hypotheses are all the same. In video the last state is `steady`.
@@ -326,7 +327,7 @@ def reverse_steps(
 
 @torch.inference_mode()
 def _diffusion(
-    prepared: Prepared, network: Denoiser, steps: int, hypotheses: int, eta: float, seed: int
+    prepared: Prepared, network: Denoiser, steps: int | Sequence[int], hypotheses: int, eta: float, seed: int
 ) -> Iterator[ReverseStep]:
     config, count = network.config, len(prepared)
     generator = seeded("cpu", seed, _START)

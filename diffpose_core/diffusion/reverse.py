@@ -6,7 +6,7 @@ with mu^G = 0 it is DDIM as published (Song et al., 2021).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple, get_args
 
@@ -172,7 +172,7 @@ def reverse_process(
     denoise: Denoiser,
     x_K: Tensor,
     schedule: Schedule,
-    num_steps: int,
+    num_steps: int | Sequence[int],
     eta: float = 0.0,
     component_mean: ComponentMean = 0.0,
     noise_source: NoiseSource | None = None,
@@ -180,11 +180,11 @@ def reverse_process(
 ) -> Iterator[ReverseStep]:
     """The reverse process from h_K to h_0, one state at a time.
 
-    denoise: called with (h_k, k) once for every state but the last, so num_steps times. x_K: h_K, (..., J, 3), one
-    draw of H_K per hypothesis. num_steps: 1 ... K, evenly spread. eta: 0 for a deterministic path. component_mean:
-    mu^G of the component that each x_K was drawn from. noise_source: draws of N(0, Sigma_m), needed where eta > 0.
-    Yields num_steps + 1 states, from k = K to k = 0, each with the h_0 predicted at it. Gradients are left as the
-    caller set them. Raises InvalidInput, at the first state, on values out of range.
+    denoise: called with (h_k, k) once for every state but the last. x_K: h_K, (..., J, 3), one draw of H_K per
+    hypothesis. num_steps: 1 ... K, evenly spread, or all k that are visited, from K down to 0. eta: 0 for a
+    deterministic path. component_mean: mu^G of the component that each x_K was drawn from. noise_source: draws of N(0,
+    Sigma_m), needed where eta > 0. Yields num_steps + 1 states, from k = K to k = 0, each with the h_0 predicted at it.
+    Gradients are left as the caller set them. Raises InvalidInput, at the first state, on values out of range.
     Source: main paper, section 4 (inference); DDIM, Eq. 12.
     """
     _check_type(prediction_type)
@@ -192,7 +192,9 @@ def reverse_process(
         raise InvalidInput(f"eta must lie between 0 and 1, found {eta}")
     if eta > 0 and noise_source is None:
         raise InvalidInput(f"eta of {eta} adds noise to every step: a noise source must be given, found None")
-    steps = ddim_steps(schedule.num_steps, num_steps)
+    steps = ddim_steps(schedule.num_steps, num_steps) if isinstance(num_steps, int) else tuple(num_steps)
+    if len(steps) < 2 or (steps[0], steps[-1]) != (schedule.num_steps, 0):
+        raise InvalidInput(f"the steps must run from {schedule.num_steps} down to 0, found {steps}")
     sample = x_K
     for k, k_prev in pairwise(steps):
         prediction = denoise(sample, k)

@@ -169,6 +169,21 @@ def test_the_network_is_called_once_a_step_and_gradients_pass():
     assert start.grad is not None and bool((start.grad > 0).all())
 
 
+def test_the_steps_may_be_given():
+    schedule = make_schedule("supplement")
+    start = torch.ones(1, 17, 3)
+    states = list(reverse_process(lambda h, k: 0.9 * h, start, schedule, (50, 7, 0)))
+    assert [state.k for state in states] == [50, 7, 0]
+    evenly = list(reverse_process(lambda h, k: 0.9 * h, start, schedule, 5))
+    given = list(reverse_process(lambda h, k: 0.9 * h, start, schedule, ddim_steps(50, 5)))
+    assert torch.equal(evenly[-1].sample, given[-1].sample)
+    for steps in ((), (0,), (49, 7, 0), (50, 7)):
+        with pytest.raises(InvalidInput, match="must run from 50 down to 0"):
+            next(reverse_process(lambda h, k: h, start, schedule, steps))
+    with pytest.raises(InvalidInput, match="k_prev < k"):
+        list(reverse_process(lambda h, k: h, start, schedule, (50, 7, 9, 0)))
+
+
 def test_bad_settings_are_told():
     schedule, x = make_schedule("supplement"), torch.zeros(2, 17, 3)
     with pytest.raises(InvalidInput, match=r"eta must lie between 0 and 1, found 1\.5"):

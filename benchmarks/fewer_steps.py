@@ -1,16 +1,16 @@
 """Fewer steps for the same error: where DDIM's steps lie, and how hypotheses become one pose, on validation views.
 
-`python -m benchmarks.fewer_steps --data mocap17_val.npz` runs the shipped DiffPose and prints a table. What is fitted
-(a correction of the mean, weights of the hypotheses) is fitted to every other clip; all rows are measured on the
-others, with 95 % bootstrap intervals over clips. `--json FILE` stores the figures, `--docs PAGE` puts the table between
-the page's markers.
+`python -m benchmarks.fewer_steps --data mocap17_val.npz --fit mocap17_train.npz` runs the shipped DiffPose and prints a
+table, with 95 % bootstrap intervals over clips. What is fitted (a correction of the mean, weights of the hypotheses) is
+fitted to clips of the training split, which the networks have learnt from, with their bodies as they are. `--json FILE`
+stores the figures, `--docs PAGE` puts the table between the page's markers.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def gather(benchmark: Mocap17Benchmark, models: Models, clip_stride: int, stride
             parts.append(
                 (torch.full((len(truth),), number), truth, prepared.reconciled.pose_view, means, ends[REFERENCE])
             )
-        print(f"clip {number} of {len(benchmark)}", flush=True)
+        print(f"{benchmark.data}: clip {number} of {len(benchmark)}", flush=True)
     clip, truth, reconciled = (torch.cat([part[i] for part in parts]) for i in range(3))  # type: ignore[misc]
     means = {words: torch.cat([part[3][words] for part in parts]) for words in PLACEMENTS}
     return Views(clip, truth, reconciled, means, torch.cat([part[4] for part in parts]))
@@ -88,58 +88,62 @@ def geometric_median(hypotheses: Tensor, rounds: int = 30) -> Tensor:
     return found
 
 
-def _fitted(module: nn.Module, answer: Callable[[], Tensor], truth: Tensor, rows: Tensor, rounds: int) -> Tensor:
+class CorrectedMean(nn.Module):
+    """The mean moved along the way from the encoder's pose and towards one step's answer, by two factors a joint."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factors = nn.Parameter(torch.zeros(NUM_JOINTS, 1, 2))
+
+    def forward(self, views: Views) -> Tensor:
+        mean = views.means[REFERENCE]
+        ways = torch.stack((mean - views.reconciled, views.means["1 step"] - mean), dim=-1)
+        return mean + (ways * self.factors).sum(-1)
+
+
+class LearnedWeights(nn.Module):
+    """The hypotheses' mean with a weight for each of their joints, from a network that sees one of them, its distance
+    from their mean and what g made of the encoder's pose.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        last = nn.Linear(128, NUM_JOINTS)
+        nn.init.zeros_(last.weight)  # begins as the plain mean
+        self.network = nn.Sequential(nn.Linear(6 * NUM_JOINTS, 128), nn.GELU(), last)
+
+    def forward(self, views: Views) -> Tensor:
+        found = views.hypotheses
+        seen = torch.cat((found - found.mean(1, keepdim=True), found - views.reconciled[:, None]), dim=-1).flatten(2)
+        return (self.network(seen / 0.1).softmax(1)[..., None] * found).sum(1)
+
+
+def fitted(module: CorrectedMean | LearnedWeights, views: Views, rounds: int = 300) -> CorrectedMean | LearnedWeights:
+    """The module with its numbers fitted to the truth of these views."""
     optimizer = torch.optim.Adam(module.parameters(), 3e-3)
     for _ in range(rounds):
-        loss = (answer() - truth)[rows].norm(dim=-1).mean()
+        loss = (module(views) - views.truth).norm(dim=-1).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return answer().detach()
+    return module.requires_grad_(False)
 
 
-def corrected_mean(views: Views, rows: Tensor) -> Tensor:
-    """The mean moved along the way from the encoder's pose and towards one step's answer, by two factors a joint that
-    are fitted to `rows`.
-    """
-    mean = views.means[REFERENCE]
-    ways = torch.stack((mean - views.reconciled, views.means["1 step"] - mean), dim=-1)
-    factors = nn.Linear(2, NUM_JOINTS, bias=False)
-    nn.init.zeros_(factors.weight)
-    return _fitted(factors, lambda: mean + (ways * factors.weight[:, None]).sum(-1), views.truth, rows, 400)
-
-
-def learned_weights(views: Views, rows: Tensor) -> Tensor:
-    """The hypotheses' mean with a weight for each of their joints, from a network that sees all of them, fitted to
-    `rows`.
-    """
+def report(views: Views, to_fit: Views) -> list[dict[str, Any]]:
+    """MPJPE of every way on `views`, millimetres, and its change against the reference, percent."""
     torch.manual_seed(0)
-    mean = views.hypotheses.mean(1, keepdim=True)
-    seen = torch.cat((views.hypotheses - mean, views.hypotheses - views.reconciled[:, None]), dim=-1).flatten(2) / 0.1
-    last = nn.Linear(128, NUM_JOINTS)
-    nn.init.zeros_(last.weight)  # begins as the plain mean
-    network = nn.Sequential(nn.Linear(seen.shape[-1], 128), nn.GELU(), last)
-    return _fitted(
-        network, lambda: (network(seen).softmax(1)[..., None] * views.hypotheses).sum(1), views.truth, rows, 300
-    )
-
-
-def report(views: Views) -> list[dict[str, Any]]:
-    """MPJPE of every way, millimetres, and its change against the reference, percent, on the clips not fitted to."""
-    clips = views.clip.unique()
-    fitted = torch.isin(views.clip, clips[::2])
     answers = {
         **views.means,
         "5 steps, geometric median": geometric_median(views.hypotheses),
-        "5 steps, corrected mean (fitted)": corrected_mean(views, fitted),
-        "5 steps, learned weights (fitted)": learned_weights(views, fitted),
+        "5 steps, corrected mean (fitted)": fitted(CorrectedMean(), to_fit)(views),
+        "5 steps, learned weights (fitted)": fitted(LearnedWeights(), to_fit)(views),
     }
-    held_out = clips[1::2]
-    counts = np.array([int((views.clip == clip).sum()) for clip in held_out])
+    clips = views.clip.unique()
+    counts = np.array([int((views.clip == clip).sum()) for clip in clips])
     resampled: dict[str, np.ndarray] = {}
     for words, answer in answers.items():
         error = 1000.0 * (answer - views.truth).norm(dim=-1).mean(-1)
-        sums = np.array([float(error[views.clip == clip].sum()) for clip in held_out])
+        sums = np.array([float(error[views.clip == clip].sum()) for clip in clips])
         resampled[words] = resampled_means(sums, counts)
     reference = resampled[REFERENCE]
     return [
@@ -167,17 +171,21 @@ def main() -> None:
     """Measure, print and store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--fit", type=Path, required=True, help="the training split")
     parser.add_argument("--clip-stride", type=int, default=1)
+    parser.add_argument("--fit-clip-stride", type=int, default=8)
     parser.add_argument("--stride", type=int, default=60)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--docs", type=Path)
     args = parser.parse_args()
-    views = gather(Mocap17Benchmark.load(args.data), load_models(), args.clip_stride, args.stride)
-    rows = report(views)
-    measured = int((~torch.isin(views.clip, views.clip.unique()[::2])).sum())
+    models = load_models()
+    views = gather(Mocap17Benchmark.load(args.data), models, args.clip_stride, args.stride)
+    to_fit = gather(Mocap17Benchmark.load(args.fit), models, args.fit_clip_stride, args.stride)
+    rows = report(views, to_fit)
     said = (
-        f"Millimetres, {args.data.name}: {measured} views of {len(views.clip.unique()[1::2])} clips, {HYPOTHESES} "
-        f"hypotheses; as many clips again for what is fitted. In brackets: 95 % bootstrap intervals over clips."
+        f"Millimetres, {args.data.name}: {len(views.clip):,} views of {len(views.clip.unique())} clips, {HYPOTHESES} "
+        f"hypotheses. What is fitted: on {len(to_fit.clip):,} views of {args.fit.name}. In brackets: 95 % bootstrap "
+        "intervals over clips."
     )
     print(table(rows, said))
     if args.json:

@@ -47,9 +47,9 @@ PLACEMENTS: dict[str, int | tuple[int, ...]] = {
 class Views:
     """V views in the view frame, metres, root-relative.
 
-    clip: (V,) which one they are of. truth: (V, J, 3). encoder, reconciled: (V, J, 3), the encoder's pose of the detected
-    2D pose and of the reconciled one, where g starts. means: of a row of PLACEMENTS, (V, J, 3), the mean of its
-    hypotheses. hypotheses: (V, H, J, 3), those of the reference.
+    clip: (V,) which one they are of. truth: (V, J, 3). encoder, reconciled: (V, J, 3), the encoder's pose of the
+    detected 2D pose and of the reconciled one, where g starts. means: of a row of PLACEMENTS, (V, J, 3), the mean of
+    its hypotheses. hypotheses: (V, H, J, 3), those of the reference.
     """
 
     clip: Tensor

@@ -159,7 +159,7 @@ SHORT_ENCODER_TRAINING = TrainingConfig(
     decay_every_epochs=1,
     muon_factor=10.0,
 )
-#: The same for a video encoder, in windows, from a trained Graformer: an hour of one core.
+#: The same for a video encoder, in windows, from a trained Graformer: three quarters of an hour of one core.
 SHORT_VIDEO_TRAINING = TrainingConfig(
     samples_per_epoch=4096,
     epochs=18,

@@ -120,10 +120,11 @@ def stamped(packed: bytes, key: str) -> bytes:
     has to know which came later. The same data keeps its time, so that it isn't sent again.
     """
     shown: dict[str, tuple[int, float]] = st.session_state.setdefault("stage_times", {})
-    mark = hash(packed)
-    if shown.get(key, (None, 0.0))[0] != mark:
-        shown[key] = mark, time.time()
-    return packed + struct.pack("<d", shown[key][1])
+    last, when = shown.get(key, (None, 0.0))
+    if last != hash(packed):
+        when = max(time.time(), when + 1e-6)  # later also where the clock was set back
+        shown[key] = hash(packed), when
+    return packed + struct.pack("<d", when)
 
 
 def stage(

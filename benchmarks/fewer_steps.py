@@ -4,15 +4,15 @@
 table, with 95 % bootstrap intervals over clips. What is fitted (weights of the hypotheses, corrections) is fitted to
 clips of the training split, which the networks have learnt from, with their bodies as they are. Both splits have the
 same few bodies, so that a gain may be no more than knowing these: two rows correct the encoder's pose and the
-hypotheses' mean by a network that sees nothing but that pose. `--json FILE`
-stores the figures, `--docs PAGE` puts the table between the page's markers.
+hypotheses' mean by a network that sees nothing but that pose. `--json FILE` stores the figures;
+`python benchmarks/results_tables.py` puts them into docs/speed.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.results_tables import fewer_steps_table
 from diffpose_core.bootstrap import interval, resampled_means
 from diffpose_core.evaluation import Mocap17Benchmark
 from diffpose_core.models.layers import root_relative
@@ -28,7 +29,6 @@ from diffpose_core.pipeline import Models, load_models, prepare, reverse_steps
 from diffpose_core.skeleton import NUM_JOINTS
 
 HYPOTHESES = 5
-BEGIN, END = "<!-- fewer-steps:begin -->", "<!-- fewer-steps:end -->"
 #: What rows are compared with: the setting that everything else here has by default.
 REFERENCE = "5 steps, evenly, mean"
 #: A row's words and its steps: how many, evenly spread, or all k that are visited.
@@ -154,13 +154,11 @@ def report(views: Views, to_fit: Views) -> list[dict[str, Any]]:
         "Graformer": views.encoder,
         "Graformer, corrected (fitted)": fitted(Corrected(lambda v: v.encoder), to_fit)(views),
     }
-    clips = views.clip.unique()
-    counts = np.array([int((views.clip == clip).sum()) for clip in clips])
+    _, clip, counts = views.clip.unique(return_inverse=True, return_counts=True)
     resampled: dict[str, np.ndarray] = {}
     for words, answer in answers.items():
         error = 1000.0 * (answer - views.truth).norm(dim=-1).mean(-1)
-        sums = np.array([float(error[views.clip == clip].sum()) for clip in clips])
-        resampled[words] = resampled_means(sums, counts)
+        resampled[words] = resampled_means(np.bincount(clip, weights=error), counts.numpy())
     reference = resampled[REFERENCE]
     return [
         {
@@ -173,16 +171,6 @@ def report(views: Views, to_fit: Views) -> list[dict[str, Any]]:
     ]
 
 
-def table(rows: Sequence[dict[str, Any]], said: str) -> str:
-    """The rows as Markdown, with a sentence on what they were measured on."""
-    lines = ["| way | MPJPE | against five steps |", "| --- | ---: | ---: |"]
-    for row in rows:
-        low, high = row["interval"]
-        change = "" if row["way"] == REFERENCE else f"{row['change_percent']:+.1f} % [{low:+.1f}, {high:+.1f}]"
-        lines.append(f"| {row['way']} | {row['mpjpe_mm']:.2f} | {change} |")
-    return "\n".join([*lines, "", said])
-
-
 def main() -> None:
     """Measure, print and store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -192,23 +180,20 @@ def main() -> None:
     parser.add_argument("--fit-clip-stride", type=int, default=8)
     parser.add_argument("--stride", type=int, default=60)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--docs", type=Path)
     args = parser.parse_args()
     models = load_models()
     views = gather(Mocap17Benchmark.load(args.data), models, args.clip_stride, args.stride)
     to_fit = gather(Mocap17Benchmark.load(args.fit), models, args.fit_clip_stride, args.stride)
-    rows = report(views, to_fit)
-    said = (
-        f"Millimetres, {args.data.name}: {len(views.clip):,} views of {len(views.clip.unique())} clips, {HYPOTHESES} "
-        f"hypotheses. What is fitted: on {len(to_fit.clip):,} views of {args.fit.name}. In brackets: 95 % bootstrap "
-        "intervals over clips."
-    )
-    print(table(rows, said))
+    found = {
+        "rows": report(views, to_fit),
+        "reference": REFERENCE,
+        "said": f"Millimetres, {args.data.name}: {len(views.clip):,} views of {len(views.clip.unique())} clips, "
+        f"{HYPOTHESES} hypotheses. What is fitted: on {len(to_fit.clip):,} views of {args.fit.name}. In brackets: 95 % "
+        "bootstrap intervals over clips.",
+    }
+    print(fewer_steps_table(found))
     if args.json:
-        args.json.write_text(json.dumps({"rows": rows, "said": said}, indent=1) + "\n")
-    if args.docs:
-        head, rest = args.docs.read_text().split(BEGIN, 1)
-        args.docs.write_text(f"{head}{BEGIN}\n{table(rows, said)}\n{END}{rest.split(END, 1)[1]}")
+        args.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

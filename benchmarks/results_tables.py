@@ -1,8 +1,9 @@
-"""Put measured figures into README and docs/evidence.md: `python benchmarks/results_tables.py [--check]`.
+"""Put measured figures into README and docs: `python benchmarks/results_tables.py [--check]`.
 
-Reads the reports in benchmarks/results (`diffpose evaluate --json`, `diffpose detector-stats` and
-`python -m benchmarks.ablations` wrote them) and rewrites both pages between their markers. With --check nothing is
-written; the exit status says whether they show what the reports hold.
+Reads the reports in benchmarks/results, which `diffpose evaluate --json`, `diffpose detector-stats`,
+`python -m benchmarks.ablations` and `python -m benchmarks.fewer_steps` wrote, and rewrites README, docs/evidence.md and
+docs/speed.md between their markers. With --check nothing is written; the exit status says whether they show what the
+reports hold.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ OTHERS = [ROOT / "benchmarks" / "results" / f"mocap17_test_frame_{kind}.json" fo
 DETECTOR = ROOT / "benchmarks" / "results" / "detector_val.json"
 EVIDENCE = ROOT / "docs" / "evidence.md"
 ABLATIONS = ROOT / "benchmarks" / "results" / "ablations.json"
+SPEED = ROOT / "docs" / "speed.md"
+FEWER_STEPS = ROOT / "benchmarks" / "results" / "fewer_steps_val.json"
 #: Groups of the ablation suite that the page on evidence shows.
 SHOWN = ("baselines", "chain")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -207,6 +210,16 @@ def ablation_tables(report: dict[str, Any]) -> str:
     return "\n".join([*parts, END])
 
 
+def fewer_steps_table(report: dict[str, Any]) -> str:
+    """What `benchmarks.fewer_steps` measured, with a sentence on what it was measured on."""
+    lines = ["| way | MPJPE | against five steps |", "| --- | ---: | ---: |"]
+    for row in report["rows"]:
+        change = _change(-row["change_percent"], [-end for end in reversed(row["interval"])])
+        shown = "" if row["way"] == report["reference"] else change
+        lines.append(f"| {row['way']} | {row['mpjpe_mm']:.2f} | {shown} |")
+    return "\n".join([*lines, "", report["said"]])
+
+
 def _between(page: str, content: str) -> str:
     head, rest = page.split(BEGIN, 1)
     return head + content + rest.split(END, 1)[1]
@@ -225,13 +238,18 @@ def rewritten_evidence(page: str) -> str:
     return _between(page, ablation_tables(json.loads(ABLATIONS.read_text())))
 
 
+def rewritten_speed(page: str) -> str:
+    """The page on speed with its table of fewer steps replaced by that of the stored report."""
+    return _between(page, "\n".join([BEGIN, fewer_steps_table(json.loads(FEWER_STEPS.read_text())), END]))
+
+
 def main() -> int:
     """Rewrite or check the pages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a page differs")
     args = parser.parse_args()
     stale = 0
-    for path, rewrite in ((README, rewritten), (EVIDENCE, rewritten_evidence)):
+    for path, rewrite in ((README, rewritten), (EVIDENCE, rewritten_evidence), (SPEED, rewritten_speed)):
         before = path.read_text()
         after = rewrite(before)
         stale |= before != after

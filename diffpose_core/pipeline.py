@@ -310,10 +310,10 @@ def reverse_steps(
 ) -> Iterator[ReverseStep]:
     """The reverse process of every prepared frame, state by state, in the view frame: samples (F, H, J, 3).
 
-    steps: how many, evenly spread, or all k that are visited, from K down to 0.
     Starts from poses drawn from each frame's fitted GMM (standard diffusion: from N(0, I)); hypotheses differ in
     component and noise, drawn so that their mean is not at the mercy of chance (`PoseGMM.noise`, balanced). A network
     without diffusion takes one step, and its hypotheses are all the same. In video the last state is `steady`.
+    steps: how many, evenly spread, or all k that are visited, from K down to 0.
     Raises InvalidInput on counts or eta out of range.
     """
     _check_hypotheses(hypotheses)

@@ -11,8 +11,8 @@ from benchmarks.fewer_steps import (
     fitted,
     geometric_median,
     report,
-    table,
 )
+from benchmarks.results_tables import fewer_steps_table
 
 
 def made_up(seed: int, count: int = 200) -> Views:
@@ -46,5 +46,6 @@ def test_the_report_compares_with_five_steps():
     assert rows[REFERENCE]["change_percent"] == 0.0 and rows[REFERENCE]["mpjpe_mm"] > 79.9
     low, high = rows["5 steps, learned weights (fitted)"]["interval"]
     assert low <= high < -50.0
-    lines = table(list(rows.values()), "said").splitlines()
+    found = {"rows": list(rows.values()), "reference": REFERENCE, "said": "said"}
+    lines = fewer_steps_table(found).splitlines()
     assert len(lines) == 2 + len(rows) + 2 and lines[-1] == "said"

@@ -19,6 +19,7 @@ class Stage {
     this.panels = [];
     this.charts = [];
     this.visible = false;
+    this.shownAt = 0;
     live.add(this);
     root.tabIndex = 0;
     root.setAttribute("role", "group");
@@ -631,8 +632,9 @@ export default function mountStage(component) {
   stage.saved = component.start;
   try {
     // Two runs' data may arrive in either order while this script is being loaded: the later one stays.
-    if (component.data && component.data.byteLength && !(shownAt(component) < stage.shownAt)) {
-      stage.shownAt = shownAt(component);
+    const at = component.data && component.data.byteLength ? shownAt(component) : -1;
+    if (at >= stage.shownAt) {
+      stage.shownAt = at;
       stage.update(component.data);
     }
   } catch (error) {

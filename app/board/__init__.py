@@ -9,6 +9,8 @@ from typing import Any
 
 import streamlit as st
 
+from app.arrival import first_shown
+
 HERE = Path(__file__).parent
 #: Colours and small helpers are the stage's own.
 SCRIPTS = (HERE.parent / "stage" / "theme.js", HERE.parent / "stage" / "painter.js", HERE / "board.js")
@@ -27,4 +29,4 @@ def _component() -> Any:
 
 def board(charts: Sequence[dict[str, Any]], key: str) -> None:
     """Show charts (app.figures.results) in a grid of twelve columns; what is switched off stays off by its name."""
-    _component()(key=key, data={"charts": list(charts)})
+    _component()(key=key, data={"charts": list(charts), "shown": first_shown(repr(charts), key)})

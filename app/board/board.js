@@ -222,6 +222,7 @@ class Board {
   constructor(root) {
     this.root = root;
     this.charts = [];
+    this.shownAt = 0;
     this.resizer = new ResizeObserver(() => {
       const width = Math.round(root.clientWidth);
       if (width === this.width || width < 60) return;
@@ -261,7 +262,11 @@ export default function (component) {
   if (!root) return undefined;
   if (!boards.has(root)) boards.set(root, new Board(root));
   const board = boards.get(root);
-  if (component.data?.charts) board.update(component.data.charts);
+  // Two runs' data may arrive in either order while this script is being loaded: the later one stays.
+  if (component.data?.shown >= board.shownAt) {
+    board.shownAt = component.data.shown;
+    board.update(component.data.charts);
+  }
   return () => setTimeout(() => {
     if (!root.isConnected) { board.destroy(); boards.delete(root); }
   }, 0);

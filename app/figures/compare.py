@@ -20,6 +20,7 @@ EXPECTED_HELP = (
 )
 RINGS = 3  # joints that are circled
 LEAST_DIFFERENCE_MM = 15.0  # nearer than that, two skeletons are drawn on top of each other
+_RINGS_WORDS = f"Circles: joints where the two differ most, by {LEAST_DIFFERENCE_MM:.0f} mm or more"
 APART_S = 0.4  # between two frames of the gallery
 SHOWN_MOMENTS = 3
 
@@ -178,9 +179,9 @@ def _rings(array: str) -> dict[str, Any]:
 
 def _rings_words(both: Compared) -> str:
     if both.truth_cam is None:
-        return "Circles: the joints where the two differ most."
+        return f"{_RINGS_WORDS}."
     nearer = f"solid teal: DiffPose is nearer to the truth, dashed violet: {both.baseline}."
-    return f"Circles: where the two differ most; {nearer}"
+    return f"{_RINGS_WORDS}; {nearer}"
 
 
 def _overlaid(both: Compared, rings: bool = True) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import struct
-import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.arrival import first_shown
 from app.figures.payload import unpack
 from app.stage import files
 from diffpose_core.structures import InvalidInput
@@ -113,20 +113,6 @@ def _make(request: Mapping[str, Any], packed: bytes) -> bytes:
     return files.parcel(unpack(packed)[0]["id"], str(request.get("id")), made)
 
 
-def stamped(packed: bytes, key: str) -> bytes:
-    """Packed data and, behind it, when it was first shown in its place (float64, seconds since 1970).
-
-    While its script is still being loaded, the browser may hand a component two runs' data in either order: the stage
-    has to know which came later. The same data keeps its time, so that it isn't sent again.
-    """
-    shown: dict[str, tuple[int, float]] = st.session_state.setdefault("stage_times", {})
-    last, when = shown.get(key, (None, 0.0))
-    if last != hash(packed):
-        when = max(time.time(), when + 1e-6)  # later also where the clock was set back
-        shown[key] = hash(packed), when
-    return packed + struct.pack("<d", when)
-
-
 def stage(
     packed: bytes,
     key: str,
@@ -166,7 +152,7 @@ def stage(
     with st.container(gap=None):
         _component()(
             key=key,
-            data=stamped(packed, key),
+            data=packed + struct.pack("<d", first_shown(packed, key)),
             on_frame_change=asked,
             on_open_change=opened,
             on_pick_change=picked,

@@ -743,16 +743,28 @@ URL.createObjectURL = (blob) => {
   return url;
 };
 """
+#: Finds a component's script among them by what stands in it.
+FIND_SCRIPT = """
+const script = async (words) => {
+  const texts = await Promise.all(window.__scripts.map(async (url) => [url, await (await fetch(url)).text()]));
+  return (await import(texts.find(([, text]) => text.includes(words))[0])).default;
+};
+"""
 #: Calls the stage's script as Streamlit does, with other data.
 CALL_STAGE = """
 const [packed, stamp, done] = arguments, stage = document.querySelector(".dps");
 const data = new Uint8Array([...atob(packed)].map((c) => c.charCodeAt(0)).concat(new Array(8).fill(0)));
 new DataView(data.buffer).setFloat64(data.length - 8, stamp, true);
 (async () => {
-  const texts = await Promise.all(window.__scripts.map(async (url) => [url, await (await fetch(url)).text()]));
-  const { default: mount } = await import(texts.find(([, text]) => text.includes("class Stage"))[0]);
+  const mount = await script("class Stage");
   mount({ data, parentElement: stage.parentElement, setTriggerValue: () => {} });
 })().then(() => done(stage.dataset.hash), (error) => done(String(error)));
+"""
+#: The same for the first board of charts, with no charts.
+CALL_BOARD = """
+const [shown, done] = arguments, board = document.querySelector(".dpb");
+(async () => (await script("class Board"))({ data: { charts: [], shown }, parentElement: board.parentElement }))()
+  .then(() => done(board.querySelectorAll(".dpb-chart").length), (error) => done(String(error)));
 """
 
 
@@ -766,8 +778,18 @@ def test_a_stage_keeps_the_later_data_whichever_arrives_last(driver: Any, addres
         shown = stage_ready(driver, "forward", 60).get_attribute("data-hash")
         assert shown != other
         late = base64.b64encode(packed).decode()
-        assert driver.execute_async_script(CALL_STAGE, late, time.time() - 3600) == shown
-        assert driver.execute_async_script(CALL_STAGE, late, time.time() + 3600) == other
+        assert driver.execute_async_script(FIND_SCRIPT + CALL_STAGE, late, time.time() - 3600) == shown
+        assert driver.execute_async_script(FIND_SCRIPT + CALL_STAGE, late, time.time() + 3600) == other
+
+
+def test_a_board_keeps_the_later_charts(driver: Any, address: str) -> None:
+    with new_tab(driver):
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": KEEP_SCRIPTS})
+        driver.get(f"{address}/?view=Results")
+        charts = "return document.querySelector('.dpb')?.querySelectorAll('.dpb-chart').length"
+        shown = wait_for(lambda: driver.execute_script(charts), 60, "the charts")
+        assert driver.execute_async_script(FIND_SCRIPT + CALL_BOARD, time.time() - 3600) == shown
+        assert driver.execute_async_script(FIND_SCRIPT + CALL_BOARD, time.time() + 3600) == 0
 
 
 def test_scenes_are_painted_without_plotly_and_say_what_is_missing(driver: Any, address: str) -> None:

@@ -17,7 +17,6 @@ import plotly as plotly_module
 import pytest
 from PIL import Image
 
-from app import stage as stage_module
 from app.figures.payload import Bounds, StagePayload
 from app.stage import files
 from diffpose_core.structures import InvalidInput
@@ -171,19 +170,3 @@ def test_parcels() -> None:
 def test_the_server_takes_as_many_pictures_as_an_animation_may_have() -> None:
     settings = tomllib.loads((files.HERE.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
     assert settings["server"]["maxWidgetStateSize"] * 1e6 >= files.MOST_BYTES * 4 / 3, "base64 is a third longer"
-
-
-def test_the_same_data_keeps_its_time_and_other_data_is_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_module.st, "session_state", {})
-    clock = iter([10.0, 11.0, 5.0, 13.0])
-    monkeypatch.setattr(stage_module.time, "time", lambda: next(clock))
-    partial, whole = b"partial", b"the whole clip"
-
-    def shown(data: bytes, key: str) -> float:
-        sent = stage_module.stamped(data, key)
-        assert sent[:-8] == data
-        return float(struct.unpack("<d", sent[-8:])[0])
-
-    assert [shown(d, "compare") for d in (partial, partial, whole, whole)] == [10.0, 10.0, 11.0, 11.0]
-    assert shown(partial, "compare") > 11.0, "though the clock was set back"
-    assert shown(partial, "reverse") == 13.0

@@ -1,9 +1,9 @@
 """Put measured figures into README and docs: `python benchmarks/results_tables.py [--check]`.
 
 Reads the reports in benchmarks/results, which `diffpose evaluate --json`, `diffpose detector-stats`,
-`python -m benchmarks.ablations` and `python -m benchmarks.fewer_steps` wrote, and rewrites README, docs/evidence.md and
-docs/speed.md between their markers. With --check nothing is written; the exit status says whether they show what the
-reports hold.
+`python -m benchmarks.ablations`, `python -m benchmarks.better_2d` and `python -m benchmarks.fewer_steps` wrote, and
+rewrites README, docs/evidence.md and docs/speed.md between their markers. With --check nothing is written; the exit
+status says whether they show what the reports hold.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ DETECTOR = ROOT / "benchmarks" / "results" / "detector_val.json"
 EVIDENCE = ROOT / "docs" / "evidence.md"
 ABLATIONS = ROOT / "benchmarks" / "results" / "ablations.json"
 SPEED = ROOT / "docs" / "speed.md"
+BETTER_2D = ROOT / "benchmarks" / "results" / "better_2d_test.json"
 FEWER_STEPS = ROOT / "benchmarks" / "results" / "fewer_steps_val.json"
 #: Groups of the ablation suite that the page on evidence shows.
 SHOWN = ("baselines", "chain")
@@ -184,8 +185,8 @@ def section(
     return "\n".join([*parts, detector_sentence(statistics), END])
 
 
-def ablation_tables(report: dict[str, Any]) -> str:
-    """What the page on evidence shows of the ablation suite, from marker to marker."""
+def ablation_tables(report: dict[str, Any], better_2d: dict[str, Any]) -> str:
+    """What the page on evidence shows of the ablation suite and of better 2D poses, from marker to marker."""
     parts, groups = [BEGIN], {group["name"]: group for group in report["groups"]}
     kinds = [(part, metric) for part in ("all", "hidden") for metric in ("mpjpe_mm", "p_mpjpe_mm")]
     for group in (groups[name] for name in SHOWN if groups.get(name, {}).get("cells")):
@@ -207,6 +208,7 @@ def ablation_tables(report: dict[str, Any]) -> str:
         parts.append("")
     seen = _seen(report["provenance"], report["views"])
     parts.append(f"{seen}. In brackets: 95 % bootstrap intervals over clips.")
+    parts += ["", "**What better 2D poses would bring**", "", better_2d_table(better_2d)]
     return "\n".join([*parts, END])
 
 
@@ -217,6 +219,25 @@ def fewer_steps_table(report: dict[str, Any]) -> str:
         change = _change(-row["change_percent"], [-end for end in reversed(row["interval"])])
         shown = "" if row["way"] == report["reference"] else change
         lines.append(f"| {row['way']} | {row['mpjpe_mm']:.2f} | {shown} |")
+    return "\n".join([*lines, "", report["said"]])
+
+
+def better_2d_table(report: dict[str, Any]) -> str:
+    """What `benchmarks.better_2d` measured, with a sentence on what it was measured on."""
+    heads = [
+        f"{title}{kind}" for title in report["encoders"] for kind in ("", ", hidden joints", ", against detected 2D")
+    ]
+    lines = ["| MPJPE | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(heads)]
+    for rows in zip(*report["encoders"].values(), strict=True):
+        cells = []
+        for row in rows:
+            change = _change(-row["change_percent"], [-end for end in reversed(row["interval"])])
+            cells += [
+                _number(row["mpjpe_mm"]),
+                _number(row["hidden_mpjpe_mm"]),
+                change if row["change_percent"] else "",
+            ]
+        lines.append(f"| {rows[0]['known']} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", report["said"]])
 
 
@@ -234,8 +255,8 @@ def rewritten(readme: str) -> str:
 
 
 def rewritten_evidence(page: str) -> str:
-    """The page on evidence with its tables replaced by those of the stored ablations."""
-    return _between(page, ablation_tables(json.loads(ABLATIONS.read_text())))
+    """The page on evidence with its tables replaced by those of the stored reports."""
+    return _between(page, ablation_tables(*(json.loads(path.read_text()) for path in (ABLATIONS, BETTER_2D))))
 
 
 def rewritten_speed(page: str) -> str:

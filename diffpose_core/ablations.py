@@ -20,7 +20,7 @@ from diffpose_core.bootstrap import interval, resampled_means
 from diffpose_core.config import PRESETS, SHORT_DENOISER_TRAINING, SHORT_ENCODER_TRAINING, UncertaintyConfig
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.diffusion.schedule import make_schedule
-from diffpose_core.evaluation import DETECTOR_SEED, INPUTS, METRICS, Input2D, Sums, chosen_clips, evaluation_clips
+from diffpose_core.evaluation import DETECTOR_SEED, METRICS, Input2D, Sums, chosen_clips, evaluation_clips
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint, load_denoiser, load_encoder
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.layers import root_relative
@@ -88,6 +88,8 @@ _DEFAULT = Setting()
 #: How all denoisers and regressions are trained: the preset's epochs, then a few at a low rate.
 _EPOCHS, _MORE_EPOCHS = SHORT_DENOISER_TRAINING.epochs, 3
 _ENCODER_EPOCHS = SHORT_ENCODER_TRAINING.epochs
+#: What may be known of 2D poses outside a laboratory, and exact places.
+_INPUTS: tuple[Input2D, ...] = ("detected", "exact", "confidences", "gaps")
 _FORMS = {"": "GMM diffusion, f_ST", "_no_context": "GMM diffusion, no f_ST", "_standard": "standard diffusion, f_ST"}
 
 
@@ -136,7 +138,7 @@ def groups() -> tuple[Group, ...]:
             "Heatmaps, exact places, confidences alone, and these with a tenth of the joints missing. The networks "
             "were trained on heatmaps and some confidences and gaps, never on exact places.",
             tuple(Cell(f"{label}, {kind}", Setting(network, input_2d=kind))
-                  for kind in INPUTS for label, network in compared),
+                  for kind in _INPUTS for label, network in compared),
             "DiffPose, detected",
         ),
         Group(

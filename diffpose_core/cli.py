@@ -504,9 +504,11 @@ def parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--dataset", default="mocap17", choices=("mocap17", "h36m", "3dhp"), help="what the data is")
     evaluate.add_argument(
-        "--input", default="detected", choices=("detected", "exact", "confidences", "gaps"),
+        "--input", default="detected",
+        choices=("detected", "exact", "confidences", "gaps", "right-modes", "hidden-exact"),
         help="what is known of the 2D poses: heatmaps, the exact places (h36m too), confidences alone, as in files of "
-        "other detectors, or these with a tenth of the joints missing (gaps)",
+        "other detectors, these with a tenth of the joints missing (gaps), or heatmaps mended by the truth: the right "
+        "mode of each, or hidden joints at their exact places",
     )  # fmt: skip
     evaluate.add_argument(
         "--detections", default=None, help="h36m: NAME in data_2d_h36m_NAME.npz; by default cpn_ft_h36m_dbb"

@@ -239,7 +239,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "diffpose_video_no_context": _denoiser("GMM diffusion without f_ST, H_K from MixSTE", "mixste", **_NO_CONTEXT),
     "diffpose_video_standard": replace(
-        _denoiser("standard diffusion with MixSTE's f_ST", "mixste", **_STANDARD), training=SHORT_VIDEO_DENOISER_TRAINING
+        _denoiser("standard diffusion with MixSTE's f_ST", "mixste", **_STANDARD),
+        training=SHORT_VIDEO_DENOISER_TRAINING,
     ),
     "regression": _denoiser("a network like g as one regression step, the paper's baseline A", **_REGRESSION),
     "regression_deep": _denoiser(

@@ -36,7 +36,7 @@ from diffpose_core.metrics import (
 )
 from diffpose_core.models.layers import root_relative
 from diffpose_core.pipeline import BLOCK_FRAMES, ENCODERS, Models, prepare, reverse_steps, version
-from diffpose_core.structures import InvalidInput, PoseClip2D
+from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gaps import fill_gaps
 from diffpose_core.uncertainty.mixtures import exact_mixture
 
@@ -52,14 +52,17 @@ METRICS: Mapping[str, float] = {
 }  # fmt: skip
 #: How many of them, the first ones, each joint of each frame has for itself, and how many have gains.
 _BY_JOINT, _WITH_GAINS = 5, 2
-#: What is known of the 2D poses, in words: the detector's heatmaps, the exact places, or what files of other detectors
-#: say: a confidence for each joint, and that of the joints that were found.
-Input2D = Literal["detected", "exact", "confidences", "gaps"]
+#: What is known of the 2D poses, in words: the detector's heatmaps, the exact places, what files of other detectors
+#: say (a confidence for each joint, and that of the joints that were found), or heatmaps that somebody who knows the
+#: truth has mended: what better knowledge of the picture could bring at most.
+Input2D = Literal["detected", "exact", "confidences", "gaps", "right-modes", "hidden-exact"]
 INPUTS: Mapping[Input2D, str] = {
     "detected": "detected 2D of the simulated detector",
     "exact": "exact 2D",
     "confidences": "detected 2D of the simulated detector, confidences in place of heatmaps",
     "gaps": "detected 2D of the simulated detector, confidences in place of heatmaps, a tenth of the joints missing",
+    "right-modes": "detected 2D of the simulated detector, of each heatmap the mode nearest to the truth",
+    "hidden-exact": "detected 2D of the simulated detector, exact where a joint is hidden",
 }
 #: Share of the joints that are missing in "gaps", and how long they tend to be, seconds.
 _GAP_SHARE, _GAP_S = 0.1, 0.5
@@ -86,8 +89,8 @@ def evaluation_clips(
         generator = seeded("cpu", DETECTOR_SEED, clip, view)
         seen, detection = detect_motion(name, joints_world, camera, fps, generator, detector)
         provenance = {"action": str(motions.action[clip]), "swapped": int(detection.swapped.sum())}
+        exact_px = camera.project(camera.to_cam(joints_world.astype(np.float64)))
         if input_2d == "exact":
-            exact_px = camera.project(camera.to_cam(joints_world.astype(np.float64)))
             seen = replace(seen, keypoints_px=exact_px, mixture=exact_mixture(exact_px))
             seen = replace(seen, confidence=np.ones_like(seen.confidence))
             provenance["swapped"] = 0
@@ -95,8 +98,27 @@ def evaluation_clips(
             seen = replace(seen, mixture=None)
         elif input_2d == "gaps":
             seen = _with_gaps(seen, seeded("cpu", DETECTOR_SEED, clip, view, _GAPS))
+        elif input_2d in ("right-modes", "hidden-exact"):
+            seen = _mended(seen, exact_px, input_2d == "hidden-exact")
         clips.append(replace(seen, provenance=provenance))
     return clips
+
+
+def _mended(clip: PoseClip2D, exact_px: np.ndarray, hidden_exact: bool) -> PoseClip2D:
+    """The clip as somebody who knows the truth, (F, J, 2) px, would mend it: of each joint's modes only the nearest to
+    the truth; or, `hidden_exact`, hidden joints moved to the truth and all others as they were.
+    """
+    mixture, hidden = clip.mixture, clip.hidden
+    assert mixture is not None and hidden is not None
+    away = np.linalg.norm(mixture.means_px - exact_px[:, :, None], axis=-1)
+    nearest = np.where(mixture.weights > 0, away, np.inf).argmin(-1)
+    weights = np.eye(mixture.weights.shape[-1], dtype=mixture.weights.dtype)[nearest]
+    means_px = mixture.means_px
+    if hidden_exact:
+        weights = np.where(hidden[..., None], weights, mixture.weights)
+        means_px = np.where(hidden[..., None, None], exact_px[:, :, None], means_px).astype(means_px.dtype)
+    mended = PoseMixture(weights, means_px, mixture.variances_px2)
+    return replace(clip, keypoints_px=mended.argmax_px, mixture=mended)
 
 
 def _with_gaps(clip: PoseClip2D, generator: torch.Generator) -> PoseClip2D:

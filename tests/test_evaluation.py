@@ -232,6 +232,29 @@ def test_exact_2d_is_one_mode_at_the_exact_place(data):
         assert np.array_equal(clip.hidden, seen.hidden) and np.array_equal(clip.pose3d_cam, seen.pose3d_cam)
 
 
+def test_mended_heatmaps_have_the_right_mode_or_exact_hidden_joints(data):
+    motions = load_mocap17(data)
+    world = motions.clip_world(1)
+    detected = evaluation_clips(motions, 1)
+    right, exact = (Mocap17Benchmark.load(data, kind).recording(1).views for kind in ("right-modes", "hidden-exact"))
+    changed = 0
+    for seen, mode, part, camera in zip(detected, right, exact, evaluation_cameras(world[:, 0]), strict=True):
+        px = camera.project(camera.to_cam(world.astype(np.float64)))
+        before, after = (np.linalg.norm(clip.keypoints_px - px, axis=-1) for clip in (seen, mode))
+        assert (after <= before + 1e-3).all()
+        several = (seen.mixture.weights > 0).sum(-1) > 1
+        assert np.allclose(mode.keypoints_px[~several], seen.keypoints_px[~several])
+        changed += int((after < before - 1.0).sum())
+        modes = np.linalg.norm(mode.keypoints_px[:, :, None] - seen.mixture.means_px, axis=-1)
+        assert (modes.min(-1) < 1e-3).all(), "a place that the heatmap itself names"
+        assert np.allclose(part.keypoints_px[seen.hidden], px[seen.hidden], atol=1e-2)
+        assert np.allclose(part.keypoints_px[~seen.hidden], seen.keypoints_px[~seen.hidden])
+        assert np.array_equal(part.mixture.weights[~seen.hidden], seen.mixture.weights[~seen.hidden])
+        for clip in (mode, part):
+            assert np.array_equal(clip.pose3d_cam, seen.pose3d_cam) and np.array_equal(clip.hidden, seen.hidden)
+    assert changed > 0
+
+
 def test_files_of_other_detectors_have_confidences_and_gaps(data):
     motions = load_mocap17(data)
     detected = evaluation_clips(motions, 1)

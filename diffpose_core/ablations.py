@@ -24,7 +24,7 @@ from diffpose_core.evaluation import DETECTOR_SEED, METRICS, Input2D, Sums, chos
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint, load_denoiser, load_encoder
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.layers import root_relative
-from diffpose_core.pipeline import BLOCK_FRAMES, Models, Prepared, prepare, reverse_steps, version
+from diffpose_core.pipeline import Models, Prepared, prepare, reverse_steps, version
 from diffpose_core.structures import InvalidInput, PoseClip2D
 from diffpose_core.uncertainty.aggregate import weighted_by_reprojection
 
@@ -235,7 +235,7 @@ def _answers(
         if pose is None:
             assert weights.long_encoder is not None
             pose = weights.long_encoder.encode(view)
-        return {"mean": view.to_cam(pose.pose_view).numpy()}
+        return {"mean": view.to_cam(pose.pose_view).cpu().numpy()}
     network = weights.models.denoisers[setting.network]
     steps = min(setting.steps, network.config.num_steps)
     *_, last = reverse_steps(prepared, network, steps, setting.hypotheses, 0.0, seed)
@@ -249,7 +249,7 @@ def _answers(
             pose_view = final[torch.arange(len(final)), nearest]
         else:
             pose_view = weighted_by_reprojection(view, final, by_joint=answer == "by joint")
-        found[answer] = view.to_cam(pose_view).numpy()
+        found[answer] = view.to_cam(pose_view).cpu().numpy()
     return found
 
 
@@ -261,8 +261,8 @@ def _measure_view(
     for setting in asked:
         by_mixture.setdefault((setting.components, setting.samples), []).append(setting)
     parts: dict[tuple[Setting, Answer], list[np.ndarray]] = {}
-    for begin in range(0, len(frames), BLOCK_FRAMES):
-        block = frames[begin : begin + BLOCK_FRAMES]
+    for begin in range(0, len(frames), weights.models.block_frames):
+        block = frames[begin : begin + weights.models.block_frames]
         for (components, samples), settings in by_mixture.items():
             uncertainty = UncertaintyConfig(num_samples=samples, num_components=components)
             prepared = prepare(clip, weights.models, block, uncertainty, seed, mixed_precision)

@@ -23,7 +23,6 @@ from diffpose_core.evaluation import DETECTOR_SEED, chosen_clips, evaluation_cli
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
 from diffpose_core.models.layers import root_relative
 from diffpose_core.pipeline import (
-    BLOCK_FRAMES,
     ENCODERS,
     Models,
     mixture_std_m,
@@ -128,8 +127,8 @@ def look(
     for done, number in enumerate(chosen):
         for clip in evaluation_clips(motions, number):
             numbers = np.arange(0, len(clip), settings.stride)
-            for begin in range(0, len(numbers), BLOCK_FRAMES):
-                block = numbers[begin : begin + BLOCK_FRAMES]
+            for begin in range(0, len(numbers), models.block_frames):
+                block = numbers[begin : begin + models.block_frames]
                 ready = prepare(clip, models, block, seed=settings.seed, mixed_precision=settings.mixed_precision)
                 steps = reverse_steps(ready, denoiser, settings.steps, settings.hypotheses, 0.0, settings.seed)
                 *_, last = steps
@@ -140,7 +139,7 @@ def look(
                     mixture_std_m(ready),
                     ready.truth_view,
                 )
-                parts.append((*(t.numpy() for t in tensors), clip.hidden[block], np.full(len(block), number)))
+                parts.append((*(t.cpu().numpy() for t in tensors), clip.hidden[block], np.full(len(block), number)))
         progress(done + 1, len(chosen))
     return Seen(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 

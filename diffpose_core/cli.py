@@ -128,8 +128,9 @@ def _evaluate(args: argparse.Namespace) -> None:
 
     _check_folder(args.json)
     clips = None if args.clips is None else range(args.clips)
+    models = load_models(args.weights, args.setting).to(args.device)
     report = evaluate(
-        _benchmark(args), load_models(args.weights, args.setting), args.stride, args.steps, args.hypotheses, args.seed,
+        _benchmark(args), models, args.stride, args.steps, args.hypotheses, args.seed,
         clips, args.mixed_precision, args.workers, _progress("clips", args.quiet), args.consecutive,
     )  # fmt: skip
     report["provenance"] |= _made_by(args)
@@ -161,7 +162,7 @@ def _calibrate(args: argparse.Namespace) -> None:
 
     for path in (args.out, args.json):
         _check_folder(path)
-    models = load_models(args.weights, args.setting)
+    models = load_models(args.weights, args.setting).to(args.device)
     network = args.network or models.pick()[0]
     settings = Settings(args.stride, args.steps, args.hypotheses, args.seed,
                         None if args.clips is None else range(args.clips), args.mixed_precision)  # fmt: skip
@@ -278,7 +279,9 @@ def _lift_folder(args: argparse.Namespace) -> int:
     from diffpose_core.corpus import REPORT_CSV, CorpusConfig, Row, lift_folder
 
     formats = tuple((args.format or "npz").split(","))
-    config = CorpusConfig(formats, _choice(args), _lift_settings(args), args.weights, args.setting, args.height)
+    config = CorpusConfig(
+        formats, _choice(args), _lift_settings(args), args.weights, args.setting, args.height, args.device
+    )
     show = _progress("files", args.quiet)
 
     def progress(row: Row, done: int, total: int) -> None:
@@ -311,7 +314,7 @@ def _lift(args: argparse.Namespace) -> int:
     if not Path(args.out).absolute().parent.is_dir():
         raise InvalidInput(f"{args.out}: there is no such folder to write to")
     clip = _clip_of(args)
-    models = load_models(args.weights, args.setting)
+    models = load_models(args.weights, args.setting).to(args.device)
     result = lift(clip, models=models, progress=_progress("frames", args.quiet), **_lift_settings(args))
     scaled = ""
     if args.height is not None:
@@ -587,6 +590,7 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--hypotheses", type=int, default=hypotheses, help="poses drawn from H_K")
         sub.add_argument("--seed", type=int, default=0, help="decides every random number")
         sub.add_argument("--weights", default=None, help="folder of checkpoints; by default the bundled ones")
+        sub.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="what computes: processor or GPU")
 
     stats = command("detector-stats", _detector_stats, "Measure the simulated detector on a file in Mocap-17 layout.")
     stats.add_argument("--data", required=True, help="motions in Mocap-17 layout (.npz)")

@@ -48,6 +48,7 @@ class CorpusConfig:
     file are lifted. settings: keyword arguments of `pipeline.lift` (steps, hypotheses, seed, context, schedule, eta,
     rigid_bones). weights: folder of checkpoints, None for the bundled ones. setting: frame or video.
     stature_m: height of the person in every clip, see `pipeline.scaled_to_stature`; None leaves it as predicted.
+    device: torch's, which every worker computes on.
     Raises InvalidInput on no format or an unknown one, and on a height that no person has.
     """
 
@@ -57,6 +58,7 @@ class CorpusConfig:
     weights: str | None = None
     setting: Setting = "frame"
     stature_m: float | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if not self.formats:
@@ -116,7 +118,8 @@ class _Worker:
     def start(cls, setup: _Setup) -> _Worker:
         # Processes share the cores; threads inside them would get in each other's way.
         torch.set_num_threads(1)
-        return cls(setup, load_models(setup.config.weights, setup.config.setting))
+        config = setup.config
+        return cls(setup, load_models(config.weights, config.setting).to(config.device))
 
     def run(self, task: _Task) -> Row:
         """Lift a file; whatever is wrong with it becomes a failed row."""
@@ -371,7 +374,7 @@ def lift_folder(
         raise InvalidInput(f"at least one job is needed, found {jobs}")
     if not folder.is_dir():
         raise InvalidInput(f"{folder}: there is no such folder")
-    models = load_models(config.weights, config.setting)
+    models = load_models(config.weights, config.setting).to(config.device)
     context, schedule = config.settings.get("context", True), config.settings.get("schedule", "converging")
     network = models.pick(context, config.settings.get("diffusion", "gmm"), schedule)[1]
     description = {

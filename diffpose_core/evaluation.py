@@ -35,7 +35,7 @@ from diffpose_core.metrics import (
     velocity_errors,
 )
 from diffpose_core.models.layers import root_relative
-from diffpose_core.pipeline import BLOCK_FRAMES, ENCODERS, Models, prepare, reverse_steps, version
+from diffpose_core.pipeline import ENCODERS, Models, prepare, reverse_steps, version
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gaps import fill_gaps
 from diffpose_core.uncertainty.mixtures import exact_mixture
@@ -266,7 +266,7 @@ def predictions(
         found[f"{name}_1_hypothesis"] = final[:, 0]
         error = (final - truth[:, None]).norm(dim=-1).mean(-1)
         found[f"{name}_best"] = final[torch.arange(len(final)), error.argmin(1)]
-    return {name: prepared.view.to_cam(pose).numpy() for name, pose in found.items()}
+    return {name: prepared.view.to_cam(pose).cpu().numpy() for name, pose in found.items()}
 
 
 def chosen_clips(benchmark: Benchmark | MotionSet, clips: range | None) -> range:
@@ -294,8 +294,8 @@ _SumsOf = dict[tuple[str, str], Sums]
 def _clip_predictions(clip: PoseClip2D, frames: np.ndarray, models: Models, settings: _Settings) -> Predictions:
     """Every method's poses of a clip's frames, block by block so that memory stays bounded."""
     found: dict[str, list[np.ndarray]] = {}
-    for begin in range(0, len(frames), BLOCK_FRAMES):
-        block = frames[begin : begin + BLOCK_FRAMES]
+    for begin in range(0, len(frames), models.block_frames):
+        block = frames[begin : begin + models.block_frames]
         s = settings
         of_block = predictions(clip, models, block, s.steps, s.hypotheses, s.seed, s.mixed_precision)
         for name, predicted in of_block.items():
@@ -379,10 +379,10 @@ def _gains(of_clips: Mapping[int, Mapping[str, Sums]]) -> dict[str, dict[str, di
 _worker: tuple[Benchmark, Models, _Settings] | None = None
 
 
-def _start_worker(benchmark: Benchmark, models: Models, settings: _Settings) -> None:
+def _start_worker(benchmark: Benchmark, models: Models, device: torch.device, settings: _Settings) -> None:
     global _worker
     torch.set_num_threads(1)
-    _worker = (benchmark, models, settings)
+    _worker = (benchmark, models if device.type == "cpu" else models.to(device), settings)
 
 
 def _worker_clip(number: int) -> tuple[int, _SumsOf, int]:
@@ -456,7 +456,8 @@ def evaluate(
     else:
         # Processes of one thread each: small products gain little from sharing one among threads.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, _start_worker, (benchmark, models, settings)) as pool:
+        given = (benchmark, models if models.device.type == "cpu" else models.to("cpu"), models.device, settings)
+        with ProcessPoolExecutor(workers, context, _start_worker, given) as pool:
             measured = (done.result() for done in as_completed([pool.submit(_worker_clip, n) for n in chosen]))
             gathered = _gather(measured, len(chosen), progress)
     return {
@@ -474,6 +475,7 @@ def evaluate(
             "hypotheses": hypotheses,
             "seed": seed,
             "mixed_precision": mixed_precision,
+            "device": models.device.type,
             "total": "mean over all frames and views; hidden and visible leave out the hip",
             "encoder_sha256": fingerprint(encoder_tensors(models.encoder)),
             "weights_sha256": {name: fingerprint(dict(net.state_dict())) for name, net in models.denoisers.items()},

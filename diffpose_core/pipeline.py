@@ -7,6 +7,7 @@ z forward); inside, work is done in the view frame (see `uncertainty.view`).
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections import deque
@@ -48,6 +49,7 @@ ENCODERS: Mapping[Setting, str] = {"frame": "graformer", "video": "mixste"}
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 #: Frames that are worked on at a time: bounds memory whatever a clip's length.
 BLOCK_FRAMES = 64
+_BLOCK_FRAMES_GPU = 512
 #: In video, what a reverse process ends at is averaged over neighbouring frames: standard deviation of their weights,
 #: seconds, and how many frames to each side count. Chosen on validation clips.
 STEADY_S = 0.08
@@ -75,6 +77,31 @@ class Models:
     denoisers: Mapping[str, Denoiser]
     records: Mapping[str, Record]
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and where clips are worked on."""
+        return self.encoder.device
+
+    @property
+    def block_frames(self) -> int:
+        """How many frames are worked on at a time."""
+        return BLOCK_FRAMES if self.device.type == "cpu" else _BLOCK_FRAMES_GPU
+
+    def to(self, device: torch.device | str) -> Models:
+        """The same weights on another device, such as "cuda"; these stay where they are.
+
+        Random numbers are drawn on the CPU, so that a seed means the same poses, but for rounding, wherever they are
+        computed. Raises InvalidInput for a device that torch doesn't have here.
+        """
+        if torch.device(device) == self.device:
+            return self
+        try:
+            torch.empty(0, device=device)
+        except (AssertionError, RuntimeError) as error:
+            raise InvalidInput(f"torch can't compute on {str(device)!r} here: {str(error).splitlines()[0]}") from error
+        denoisers = {name: copy.deepcopy(network).to(device) for name, network in self.denoisers.items()}
+        return replace(self, encoder=self.encoder.to(device), denoisers=denoisers)
 
     def pick(
         self, context: bool = True, diffusion: Literal["gmm", "standard"] = "gmm", schedule: ScheduleName = "converging"
@@ -171,17 +198,17 @@ class Prepared:
     @property
     def baseline(self) -> np.ndarray:
         """The context encoder alone, (F, J, 3) metres, root-relative, camera frame."""
-        return self.view.to_cam(self.context.pose_view).numpy()
+        return self.view.to_cam(self.context.pose_view).cpu().numpy()
 
     @property
     def h_samples(self) -> np.ndarray:
         """Draws of H_K, (F, N, J, 3) metres, root-relative, camera frame."""
-        return self.view.to_cam(self.samples_view).numpy()
+        return self.view.to_cam(self.samples_view).cpu().numpy()
 
     @property
     def gmm_cam(self) -> PoseGMM:
         """The fitted GMM in the camera's frame."""
-        turn = torch.kron(torch.eye(NUM_JOINTS), torch.eye(3)).expand(len(self), -1, -1).clone()
+        turn = torch.eye(3 * NUM_JOINTS, device=self.view.rotation.device).expand(len(self), -1, -1).clone()
         for joint in range(NUM_JOINTS):
             turn[:, 3 * joint : 3 * joint + 3, 3 * joint : 3 * joint + 3] = self.view.rotation.mT
         covariances = turn[:, None] @ self.gmm.covariances @ turn[:, None].mT
@@ -193,7 +220,8 @@ class Prepared:
         """The exact pose in the view frame, (F, J, 3), where the clip has it."""
         if self.clip.pose3d_cam is None:
             return None
-        return self.view.to_view(torch.from_numpy(self.clip.pose3d_cam[self.frames].astype(np.float32)))
+        exact_cam = torch.from_numpy(self.clip.pose3d_cam[self.frames].astype(np.float32))
+        return self.view.to_view(exact_cam.to(self.view.rotation.device))
 
 
 def clip_view(clip: PoseClip2D, frames: np.ndarray, levelled: bool = True) -> View:
@@ -235,7 +263,7 @@ def prepare(
     Raises InvalidInput on frame numbers outside the clip.
     """
     numbers = _frame_numbers(clip, frames)
-    mixed = has_fast_bfloat16() if mixed_precision is None else mixed_precision
+    mixed = has_fast_bfloat16(models.device.type) if mixed_precision is None else mixed_precision
     uncertainty = uncertainty or UncertaintyConfig()
     if models.encoder.receptive_field == 1:
         return _prepare_frames(clip, models, numbers, uncertainty, seed, mixed)
@@ -245,7 +273,7 @@ def prepare(
     around = _prepare_frames(clip, models, all_of_them, uncertainty, seed, mixed)
     weights = torch.from_numpy(np.exp(-0.5 * np.square(offsets / (STEADY_S * VIDEO_FPS)))).float()
     rows = torch.from_numpy(np.searchsorted(all_of_them, near))
-    neighbours = Neighbours(around, rows, weights / weights.sum())
+    neighbours = Neighbours(around, rows.to(models.device), (weights / weights.sum()).to(models.device))
     own = neighbours.own
     return replace(
         around,
@@ -274,7 +302,7 @@ def _prepare_frames(
 ) -> Prepared:
     windows = cut_windows(numbers, len(clip), models.encoder.receptive_field, _windows_step(clip))
     read, place = np.unique(windows.frames, return_inverse=True)
-    around = clip_view(clip, read)
+    around = clip_view(clip, read).to(models.device)
     context, reconciled = models.encoder.encode_frames(
         around, replace(windows, frames=place.reshape(windows.frames.shape))
     )
@@ -295,7 +323,7 @@ def as_detected(prepared: Prepared, models: Models, uncertainty: UncertaintyConf
 
     Networks are told of spreads at one level (`View.levelled`); where joints are does not change.
     """
-    view = clip_view(prepared.clip, prepared.frames, levelled=False)
+    view = clip_view(prepared.clip, prepared.frames, levelled=False).to(models.device)
     samples, gmm = _draw_and_fit(models, view, prepared.context, uncertainty or UncertaintyConfig(), prepared.seed)
     return replace(prepared, view=view, gmm=gmm, samples_view=samples, neighbours=None)
 
@@ -334,7 +362,7 @@ def _diffusion(
     if config.diffusion == "gmm":
         gmm = prepared.gmm
     else:
-        single = standard_normal(3 * NUM_JOINTS)
+        single = standard_normal(3 * NUM_JOINTS, device=prepared.view.rotation.device)
         gmm = PoseGMM(*(t.expand(count, *t.shape).clone() for t in (single.weights, single.means, single.covariances)))
     pose = (NUM_JOINTS, 3)
     components = gmm.draw_components(hypotheses, generator, shared=True, balanced=True)
@@ -409,8 +437,8 @@ def _regression(prepared: Prepared, network: Denoiser, hypotheses: int) -> Itera
     heatmaps = prepared.view.heatmap_features()
     given = Given(context.features, context.pose_view, gmm_features(mean, std, mean, std), heatmaps)
     last = network.config.num_steps
-    with torch.autocast("cpu", torch.bfloat16, enabled=prepared.mixed_precision):
-        pose = network(context.pose_view, torch.tensor(last), given)
+    with torch.autocast(context.pose_view.device.type, torch.bfloat16, enabled=prepared.mixed_precision):
+        pose = network(context.pose_view, last, given)
     start, found = (tensor[:, None].expand(-1, hypotheses, -1, -1) for tensor in (context.pose_view, pose))
     yield ReverseStep(last, start, found)
     yield ReverseStep(0, found, found)
@@ -436,9 +464,10 @@ def expected_error(
     error of such joints on the motions that the calibration was measured on, with the simulated detector; where a joint
     was guessed, with the error on top that the guess may have. Raises InvalidInput on a single hypothesis.
     """
-    hypotheses = prepared.view.to_view(torch.from_numpy(hypotheses_cam)).numpy()
-    started = started_from(prepared, network).pose_view.numpy()
-    known = known_of(hypotheses, started, mixture_std_m(prepared).numpy(), calibration.usual_view)
+    started = started_from(prepared, network).pose_view
+    hypotheses = prepared.view.to_view(torch.from_numpy(hypotheses_cam).to(started.device))
+    spread = mixture_std_m(prepared)
+    known = known_of(hypotheses.cpu().numpy(), started.cpu().numpy(), spread.cpu().numpy(), calibration.usual_view)
     return np.hypot(calibration.expected_error(known), _error_of_guesses(prepared)).astype(np.float32)
 
 
@@ -451,7 +480,7 @@ def _error_of_guesses(prepared: Prepared) -> np.ndarray:
     if not guessed.any():
         return np.zeros(guessed.shape)
     said = clip_view(prepared.clip, prepared.frames, levelled=False).joint_std_norm
-    scale, _ = metric_scale(prepared.view, prepared.context.pose_view)
+    scale = metric_scale(prepared.view, prepared.context.pose_view)[0].cpu()
     # Of a normal distribution in the plane with this spread along each axis.
     return np.where(guessed, math.sqrt(math.pi / 2) * (said * scale[:, None]).numpy(), 0.0)
 
@@ -466,8 +495,8 @@ def reverse_trace(
     # The hip of a noisy state carries noise of its own; a pose is shown with its hip at the origin.
     return DiffusionTrace(
         np.array([state.k for state in states]),
-        prepared.view.to_cam(root_relative(samples)).numpy(),
-        prepared.view.to_cam(root_relative(predicted)).numpy(),
+        prepared.view.to_cam(root_relative(samples)).cpu().numpy(),
+        prepared.view.to_cam(root_relative(predicted)).cpu().numpy(),
     )
 
 
@@ -516,7 +545,7 @@ def _forward_sources(
         raise InvalidInput(f"samples must lie between 1 and {MAX_FORWARD_SAMPLES}, found {samples}")
     truth = prepared.truth_view
     start = (prepared.context.pose_view if truth is None else truth)[index]
-    single = standard_normal(3 * NUM_JOINTS)
+    single = standard_normal(3 * NUM_JOINTS, device=start.device)
     mixtures = {
         "standard": PoseGMM(single.weights[None], single.means[None], single.covariances[None]),
         "gmm": prepared.gmm[index : index + 1],
@@ -538,7 +567,7 @@ def forward_parts(prepared: Prepared, index: int = 0, samples: int = 200, seed: 
     for label, x_start, mean, noise_source in _forward_sources(prepared, index, samples, seed):
         # Turning and moving the hip are linear: it makes no difference whether they come before the mixing or after it.
         in_view = torch.stack([x_start, mean, noise_source(x_start)], dim=1)
-        start, means, noise = prepared.view[index : index + 1].to_cam(root_relative(in_view))[0].numpy()
+        start, means, noise = prepared.view[index : index + 1].to_cam(root_relative(in_view))[0].cpu().numpy()
         parts[label] = ForwardParts(start[0], means, noise)
     return parts
 
@@ -564,7 +593,7 @@ def forward_traces(
     for label, x_start, mean, noise_source in _forward_sources(prepared, index, samples, seed):
         chain = forward_chain(x_start, noise_schedule, noise_source, mean, stepwise)
         in_cam = prepared.view[index : index + 1].to_cam(root_relative(chain).transpose(0, 1))
-        traces[label] = DiffusionTrace(np.arange(noise_schedule.num_steps + 1), in_cam.numpy())
+        traces[label] = DiffusionTrace(np.arange(noise_schedule.num_steps + 1), in_cam.cpu().numpy())
     return traces
 
 
@@ -629,7 +658,7 @@ def lift(
     uncertainty: UncertaintyConfig | None = None,
     frames: Sequence[int] | np.ndarray | None = None,
     keep_hypotheses: bool = True,
-    window: int = BLOCK_FRAMES,
+    window: int | None = None,
     mixed_precision: bool | None = None,
     progress: Callable[[int, int], bool | None] | None = None,
 ) -> LiftResult:
@@ -652,10 +681,11 @@ def lift(
     loaded = models or load_models()
     name, network = loaded.pick(context, diffusion, schedule)
     uncertainty = uncertainty or UncertaintyConfig()
-    mixed = has_fast_bfloat16() if mixed_precision is None else mixed_precision
+    mixed = has_fast_bfloat16(loaded.device.type) if mixed_precision is None else mixed_precision
     numbers = _frame_numbers(clip, frames)
     count, pose_shape = len(numbers), (NUM_JOINTS, 3)
     _check_hypotheses(hypotheses)
+    window = loaded.block_frames if window is None else window
     if window < 1:
         raise InvalidInput(f"a window needs at least one frame, found {window}")
     if keep_hypotheses:
@@ -678,7 +708,7 @@ def lift(
         else:
             # Only the last state is kept: a queue of length one drains the generator.
             (last,) = deque(reverse_steps(prepared, network, steps, hypotheses, eta, seed), maxlen=1)
-            final = prepared.view.to_cam(root_relative(last.sample))
+            final = prepared.view.to_cam(root_relative(last.sample)).cpu()
         if keep_hypotheses:
             kept[rows] = final.numpy()
         pose[rows] = final.mean(1).numpy()
@@ -708,7 +738,7 @@ def lift(
         "settings": {
             "steps": steps, "hypotheses": hypotheses, "seed": seed, "context": context, "diffusion": diffusion,
             "schedule": schedule, "eta": eta, "rigid_bones": rigid_bones, "mixed_precision": mixed,
-            "uncertainty": to_dict(uncertainty),
+            "device": loaded.device.type, "uncertainty": to_dict(uncertainty),
         },
         "frame_of_reference": "metres, root-relative, camera frame: x right, y down, z forward",
         "joint_order": "Human3.6M-17",

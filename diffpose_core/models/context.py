@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -58,6 +59,15 @@ class ContextEncoder:
     def receptive_field(self) -> int:
         """Frames of a window; 1 for an encoder of single frames."""
         return self.network.receptive_field
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights are, and where its views have to be."""
+        return next(self.network.parameters()).device
+
+    def to(self, device: torch.device | str) -> ContextEncoder:
+        """A copy on another device."""
+        return ContextEncoder(copy.deepcopy(self.network).to(device), self.depth.to(device))
 
     def encode_frames(self, view: View, windows: Windows, clips: int = 1) -> tuple[Context, Context]:
         """f_ST and the pose of the wanted frames, of the detected and of the reconciled 2D pose.

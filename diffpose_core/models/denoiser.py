@@ -141,7 +141,7 @@ class Denoiser(nn.Module):
         Without gradients on a CPU, poses are worked on a block at a time.
         """
         size = _BLOCK_POSES[self.inner_dtype]
-        if torch.is_grad_enabled() or x.is_cuda or len(x) <= size:
+        if torch.is_grad_enabled() or x.device.type != "cpu" or len(x) <= size:
             return self._predict(x, k, known)
         blocks = []
         for begin in range(0, len(x), size):

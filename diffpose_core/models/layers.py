@@ -97,7 +97,7 @@ class SelfAttention(nn.Module):
 
     def attend(self, x: Tensor) -> Tensor:
         """What the heads found, side by side and before the last linear layer: (B, J, C) -> (B, J, C)."""
-        if x.is_cuda or not torch.is_grad_enabled():
+        if x.device.type != "cpu" or not torch.is_grad_enabled():
             return _fused_attention(self.qkv(x), self.num_heads)
         # The fused CPU kernel's backward is far slower than these two products on 17 joints. One copy brings the heads
         # side by side; as views every product would copy them, forwards and backwards.
@@ -171,7 +171,7 @@ class GraphAttentionBlock(nn.Module):
 
 
 def _normed(norm: nn.LayerNorm, x: Tensor) -> Tensor:
-    if x.dtype == norm.weight.dtype or x.is_cuda:
+    if x.dtype == norm.weight.dtype or x.device.type != "cpu":
         return norm(x)
     # Autocast would copy x into float32 and the result back; inside, the kernel computes in float32 anyway.
     with torch.autocast(x.device.type, enabled=False):

@@ -46,6 +46,10 @@ class DepthResidual:
         if bool((self.base_var < 0).any()) or bool((self.spread_gain < 0).any()):
             raise InvalidInput("depth residual: variances must not be negative")
 
+    def to(self, device: torch.device | str) -> DepthResidual:
+        """The same on another device."""
+        return DepthResidual(self.correlation.to(device), self.base_var.to(device), self.spread_gain.to(device))
+
     @cached_property
     def correlation_cholesky(self) -> Tensor:
         """The lower Cholesky factor of the correlation, (J, J)."""
@@ -113,9 +117,9 @@ def sample_indeterminate(
     """Draw poses from H_K of every frame.
 
     view: B frames. pose_view: (B, J, 3), the encoder's poses, metres, root-relative, view frame. num_samples: N_GMM.
-    generator: on the view's device. shared_noise: the same random numbers for every frame, so that a frame's draws
-    depend on no other frame and change smoothly over a clip. Returns (B, N, J, 3) metres, root-relative (the hip is
-    exactly 0), view frame.
+    generator: on the view's device, or on the CPU, which gives the same draws for every device. shared_noise: the same
+    random numbers for every frame, so that a frame's draws depend on no other frame and change smoothly over a clip.
+    Returns (B, N, J, 3) metres, root-relative (the hip is exactly 0), view frame.
     """
     device, dtype = pose_view.device, pose_view.dtype
     batch, joints, _ = view.weights.shape
@@ -123,8 +127,9 @@ def sample_indeterminate(
     spread = view.joint_std_norm * scale[:, None]
     correlated = depth.correlation_cholesky.to(device, dtype)
     drawn = 1 if shared_noise else batch
-    noise = torch.randn(drawn, num_samples, joints, 3, generator=generator, device=device, dtype=dtype)
-    uniform = torch.rand(drawn, num_samples, joints, generator=generator, device=device, dtype=dtype)
+    source = generator.device
+    noise = torch.randn(drawn, num_samples, joints, 3, generator=generator, device=source, dtype=dtype).to(device)
+    uniform = torch.rand(drawn, num_samples, joints, generator=generator, device=source, dtype=dtype).to(device)
     # Draws run along the last axis from here on, (B, J, 2 or 3, N): all that follows then streams through memory.
     noise, uniform = noise.permute(0, 2, 3, 1).contiguous(), uniform.mT.contiguous()
     z = correlated @ noise[:, :, 2] * depth.std(spread)[..., None] + pose_view[..., 2:]

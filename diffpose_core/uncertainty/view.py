@@ -58,6 +58,10 @@ class View:
         """The same in single precision."""
         return View(*(getattr(self, name).float() for name in self.__dataclass_fields__))
 
+    def to(self, device: torch.device | str) -> View:
+        """The same on another device."""
+        return View(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
     def levelled(self) -> View:
         """The same with spreads whose geometric mean over the joints is MEAN_STD, none above WIDEST_STD: which joint is
         surer than another stays, how wide they are on the whole goes.

@@ -3,7 +3,8 @@
 Checks that the fast paths answer as the plain ones do. Times the stages of `lift`, the networks against a large matrix
 product, the batched GMM fit against scikit-learn's, a training step against layers as the released code writes them,
 and how time and memory grow. Every time is the least of several, so that what else the machine does matters little.
-With --json and --docs it writes its report, and the table and the plot of docs/speed.md.
+With --json and --docs it writes its report, and the table and the plot of docs/speed.md. With `--device cuda` the same
+is measured on a GPU, and what the supplement's training would take there and on the paper's card.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from diffpose_core.config import UncertaintyConfig
+from diffpose_core.config import PAPER_TRAINING, UncertaintyConfig
 from diffpose_core.datasets.sampling import seeded
 from diffpose_core.io.clips import load_clip, save_clip
 from diffpose_core.models.denoiser import Denoiser, Given, Known, has_fast_bfloat16, in_bfloat16
 from diffpose_core.models.layers import root_relative
 from diffpose_core.pipeline import Models, Prepared, lift, load_models, prepare, reverse_steps, reverse_traces
 from diffpose_core.skeleton import NUM_JOINTS, adjacency
-from diffpose_core.structures import PoseClip2D
+from diffpose_core.structures import InvalidInput, PoseClip2D
 from diffpose_core.training import mean_joint_distance
 from diffpose_core.uncertainty.gmm import fit_gmm, fit_gmm_batch
 from diffpose_core.uncertainty.indeterminate import sample_indeterminate
@@ -63,24 +64,55 @@ KINDS = {
 
 #: Wall time, or with --cpu-time the processor's.
 CLOCKS = [time.perf_counter]
+#: Where it is measured, by --device.
+DEVICES = [torch.device("cpu")]
+#: Dense rates of cards in float32 and, with sums in float32, in bfloat16, TFLOP/s: NVIDIA's data sheets, whitepapers.
+PEAKS = {
+    "RTX 3090": (35.6, 71.0),
+    "RTX 4090": (82.6, 165.2),
+    "A100": (19.5, 312.0),
+    "H100": (66.9, 989.4),
+    "H200": (66.9, 989.4),
+}
+#: The card of the paper.
+PAPERS_CARD = "RTX 3090"
+_PRECISIONS = ("float32", "bfloat16")
 
 
 def least(run: Callable[[], object], seconds: float) -> float:
     """The shortest time of a call, of all that fit into `seconds` and at least three, after one not counted."""
     run()
+    wait()
     clock = CLOCKS[-1]
     best, end, count = float("inf"), time.perf_counter() + seconds, 0
     while count < 3 or time.perf_counter() < end:
         begin = clock()
         run()
+        wait()
         best, count = min(best, clock() - begin), count + 1
     return best
 
 
+def wait() -> None:
+    """Until a GPU has done what it was told."""
+    if DEVICES[-1].type == "cuda":
+        torch.cuda.synchronize()
+
+
 def matmul_rate(dtype: torch.dtype, seconds: float) -> float:
-    """Operations a second of a product of two 2048 x 2048 matrices."""
-    a, b = (torch.randn(2048, 2048).to(dtype) for _ in range(2))
-    return 2 * 2048**3 / least(lambda: a @ b, seconds)
+    """Operations a second of a product of two square matrices: of 2048 rows, or as many as keep a GPU busy."""
+    size = 8192 if DEVICES[-1].type == "cuda" else 2048
+    a, b = (torch.randn(size, size, device=DEVICES[-1]).to(dtype) for _ in range(2))
+    return 2 * size**3 / least(lambda: a @ b, seconds)
+
+
+def peak_flops(precision: str, card: str | None = None) -> float | None:
+    """A card's own rate, operations a second, by default that of the GPU in use; None where it is not known."""
+    if card is None and DEVICES[-1].type != "cuda":
+        return None
+    name = card or torch.cuda.get_device_name()
+    found = next((rates for known, rates in PEAKS.items() if known in name), None)
+    return None if found is None else 1e12 * found[_PRECISIONS.index(precision)]
 
 
 def multiply_adds(network: nn.Module) -> int:
@@ -165,7 +197,7 @@ def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dic
         "reverse, float32": least(lambda: reverse(ready), seconds),
         "reverse, bfloat16": least(lambda: reverse(replace(ready, mixed_precision=True)), seconds),
     }
-    usual = found["reverse, bfloat16" if has_fast_bfloat16() else "reverse, float32"]
+    usual = found["reverse, bfloat16" if has_fast_bfloat16(DEVICES[-1].type) else "reverse, float32"]
     found["end to end"] = found["prepare, all of the above"] + usual
     found["without the fit"] = found["end to end"] - found["draw H_K and fit"]
     return found
@@ -173,15 +205,19 @@ def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dic
 
 def random_given(network: Denoiser, poses: int) -> tuple[Tensor, Given]:
     """A noisy pose and conditions of the right shapes: speed does not depend on their values."""
-    pose = root_relative(0.3 * torch.randn(poses, NUM_JOINTS, 3))
-    gmm, heatmaps = 0.1 * torch.rand(poses, NUM_JOINTS, 12), torch.randn(poses, NUM_JOINTS, 12)
-    features = torch.randn(poses, NUM_JOINTS, network.config.context_channels)
+    device = DEVICES[-1]
+    pose = root_relative(0.3 * torch.randn(poses, NUM_JOINTS, 3, device=device))
+    gmm = 0.1 * torch.rand(poses, NUM_JOINTS, 12, device=device)
+    heatmaps = torch.randn(poses, NUM_JOINTS, 12, device=device)
+    features = torch.randn(poses, NUM_JOINTS, network.config.context_channels, device=device)
     return pose + 0.05 * torch.randn_like(pose), Given(features, pose, gmm, heatmaps)
 
 
 @torch.no_grad()
 def denoiser_shares(network: Denoiser, batches: list[int], seconds: float) -> dict[str, Any]:
-    """The share of the matmul rate that g reaches, by precision and batch, and where the rest of its time goes."""
+    """The share of the matmul rate that g reaches, by precision and batch, and of a GPU's peak; and where the rest of
+    its time goes on a processor.
+    """
     report: dict[str, Any] = {}
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
         g = network if dtype == torch.float32 else in_bfloat16(network)
@@ -193,12 +229,17 @@ def denoiser_shares(network: Denoiser, batches: list[int], seconds: float) -> di
             taken = least(lambda g=g, x=x, known=known: g.predict(x, 25, known), seconds)
             rate = max(rate, matmul_rate(dtype, seconds / 4))
             done = 2 * per_step(network) * batch / taken
+            peak = peak_flops(name)
             rows[str(batch)] = {
-                "gflops": done / 1e9, "share": done / rate, "matmul_gflops": rate / 1e9, "ms": 1e3 * taken
+                "gflops": done / 1e9, "share": done / rate, "matmul_gflops": rate / 1e9, "ms": 1e3 * taken,
+                "share_of_peak": None if peak is None else done / peak,
             }  # fmt: skip
+        report[name] = {"batches": rows, "time": {}}
+        if DEVICES[-1].type != "cpu":
+            continue
         x, given = random_given(network, 320)
         known = g.know(given)
-        report[name] = {"batches": rows, "time": breakdown(lambda g=g, x=x, known=known: g.predict(x, 25, known))}
+        report[name]["time"] = breakdown(lambda g=g, x=x, known=known: g.predict(x, 25, known))
     return report
 
 
@@ -248,11 +289,11 @@ def mixtures(clip: PoseClip2D, models: Models, seconds: float, seeds: int) -> di
         "batched, to the end": lambda x, s: batched(x, s, 100, 1e-3),
     }
     taken = {name: 1e3 * least(lambda way=way: way(samples, 0), seconds) / len(samples) for name, way in ways.items()}
-    taken["scikit-learn"] = 1e3 * least(lambda: fit_gmm(samples[0].contiguous(), config.num_components), seconds)
+    taken["scikit-learn"] = 1e3 * least(lambda: fit_gmm(samples[0].cpu().contiguous(), config.num_components), seconds)
 
     def fits(name: str, seed: int) -> list[Any]:
         if name == "scikit-learn":
-            return [fit_gmm(poses, config.num_components, seed) for poses in few]
+            return [fit_gmm(poses, config.num_components, seed).to(few.device) for poses in few]
         return list(ways[name](few.float(), seed).to(dtype=torch.float64))
 
     report: dict[str, Any] = {}
@@ -319,7 +360,7 @@ class ReferenceStyle(nn.Module):
     def forward(self, x: Tensor, k: Tensor) -> Tensor:
         hidden: Tensor = self.embed(x)
         width = hidden.shape[-1]
-        angles = k[:, None] * 1e4 ** (-torch.arange(0, width, 2) / width)
+        angles = k[:, None] * 1e4 ** (-torch.arange(0, width, 2, device=k.device) / width)
         hidden = hidden + torch.cat([angles.sin(), angles.cos()], -1)[:, None]
         for block in self.blocks:
             normed = block["norm_1"](hidden)
@@ -336,21 +377,23 @@ class ReferenceStyle(nn.Module):
 
 
 def training(batch: int, seconds: float) -> dict[str, Any]:
-    """Poses a second of a training step, g's and that of a network of the released code's style and g's size."""
-    network = Denoiser(load_models().pick()[1].config).train()
+    """Poses a second of a training step, g's and that of a network of the released code's style and g's size; and what
+    the supplement's number of poses would take at g's rate, on a GPU also on the paper's card by their peaks.
+    """
+    network = Denoiser(load_models().pick()[1].config).to(DEVICES[-1]).train()
     ours = multiply_adds(network.blocks)
     # 4 C^2 for attention, 3 C^2 for each of two convolutions of order 2, in three blocks.
     channels = 4 * round((ours / (30 * NUM_JOINTS)) ** 0.5 / 4)
-    reference = ReferenceStyle(channels).train()
+    reference = ReferenceStyle(channels).to(DEVICES[-1]).train()
     x, given = random_given(network, batch)
-    target, k = torch.zeros_like(x), torch.randint(1, 51, (batch,))
+    target, k = torch.zeros_like(x), torch.randint(1, 51, (batch,), device=x.device)
 
     def step(module: nn.Module, forward: Callable[[], Tensor], mixed: bool) -> Callable[[], None]:
         optimizer = torch.optim.Adam(module.parameters(), lr=1e-4)
 
         def run() -> None:
             optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=mixed):
                 loss = mean_joint_distance(forward().float(), target)
             loss.backward()
             optimizer.step()
@@ -369,7 +412,17 @@ def training(batch: int, seconds: float) -> dict[str, Any]:
         "poses_a_second": {name: batch / value for name, value in taken.items()},
         "times_as_fast": {name: taken["reference style, float32"] / value for name, value in taken.items()},
         "share_of_matmul_float32": 6 * ours * batch / taken["g, float32"] / rate,
+        "hours_of_the_supplement": {
+            precision: _hours(taken[f"g, {precision}"] / batch, precision) for precision in _PRECISIONS
+        },
     }
+
+
+def _hours(seconds_a_pose: float, precision: str) -> dict[str, float | None]:
+    """What the supplement's poses take at this rate, and on the paper's card at the same share of its peak."""
+    here = PAPER_TRAINING.samples_per_epoch * PAPER_TRAINING.epochs * seconds_a_pose / 3600
+    peak, papers = peak_flops(precision), peak_flops(precision, PAPERS_CARD)
+    return {"here": here, PAPERS_CARD: None if peak is None or papers is None else here * peak / papers}
 
 
 def growth(clip: PoseClip2D, models: Models, seconds: float) -> dict[str, list[tuple[int, float]]]:
@@ -408,7 +461,7 @@ def opening(models: Models, frames: int, seconds: float) -> dict[str, float]:
 def long_clip(frames: int, threads: int) -> dict[str, float]:
     """Peak memory and time of lifting a long clip, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.throughput", "--lift-only", str(frames), "--threads", str(threads)]
-    command += ["--cpu-time"] * (len(CLOCKS) > 1)
+    command += ["--cpu-time"] * (len(CLOCKS) > 1) + ["--device", DEVICES[-1].type]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     found: dict[str, float] = json.loads(done.stdout)
     return found
@@ -424,9 +477,9 @@ def _peak_bytes() -> int:
 
 
 def _lift_only(frames: int) -> None:
-    clip = looped(load_clip(CLIP), frames)
+    clip, models = looped(load_clip(CLIP), frames), load_models().to(DEVICES[-1])
     begin = CLOCKS[-1]()
-    lift(clip, keep_hypotheses=False)
+    lift(clip, models=models, keep_hypotheses=False)
     seconds = CLOCKS[-1]() - begin
     peak = _peak_bytes()
     print(json.dumps({"frames": frames, "seconds": seconds, "peak_gb": peak / 1e9}))
@@ -442,7 +495,8 @@ def machine(threads: int) -> dict[str, str]:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT)
     return {
         "processor": f"{name}, {threads} thread{'s' * (threads > 1)}"
-        f"{', AMX' if torch.cpu._is_amx_tile_supported() else ''}{', processor time' if len(CLOCKS) > 1 else ''}",
+        f"{', AMX' if torch.cpu._is_amx_tile_supported() else ''}{', processor time' if len(CLOCKS) > 1 else ''}"
+        f"{f', {torch.cuda.get_device_name()}' if DEVICES[-1].type == 'cuda' else ''}",
         "torch": torch.__version__,
         "commit": commit.stdout.strip() or "unknown",
         "command": " ".join(["python -m benchmarks.throughput", *sys.argv[1:]]),
@@ -467,8 +521,10 @@ def _denoiser_text(found: dict[str, Any]) -> list[str]:
     for name, part in found.items():
         for batch, row in part["batches"].items():
             cells = f"{row['gflops']:.0f} | {row['matmul_gflops']:.0f} | {row['share']:.0%}"
+            if row["share_of_peak"] is not None:
+                cells += f", {row['share_of_peak']:.0%} of the card's peak"
             lines.append(f"| {name}, {batch} noisy poses | {cells} |")
-    for name, part in found.items():
+    for name, part in ((name, part) for name, part in found.items() if part["time"]):
         shares = ", ".join(f"{kind} {share:.0%}" for kind, share in part["time"].items())
         lines += ["", f"Where g's time goes in {name}, at 320 noisy poses: {shares}."]
     return lines
@@ -490,10 +546,17 @@ def _gmm_text(found: dict[str, Any]) -> list[str]:
 def _training_text(found: dict[str, Any]) -> list[str]:
     rates, times, sizes = found["poses_a_second"], found["times_as_fast"], found["multiply_adds"]
     listed = ", ".join(f"{name} {rate:.0f} ({times[name]:.1f})" for name, rate in rates.items())
+    hours = []
+    for precision, of in found["hours_of_the_supplement"].items():
+        papers = of[PAPERS_CARD]
+        more = "" if papers is None else f" ({papers:.1f} on an {PAPERS_CARD} that reaches the same share of its peak)"
+        hours.append(f"{of['here']:.1f} in {precision}{more}")
     return [
         f"Training step at batch {found['batch']}, poses a second: {listed}. In brackets: times the reference style's, "
         f"whose blocks have {sizes['reference style']:,} multiply-adds a pose against {sizes['g']:,}. In float32 g "
-        f"reaches {found['share_of_matmul_float32']:.0%} of the matmul rate."
+        f"reaches {found['share_of_matmul_float32']:.0%} of the matmul rate. The supplement's "
+        f"{PAPER_TRAINING.samples_per_epoch * PAPER_TRAINING.epochs:,} poses would take hours, at these rates: "
+        f"{', '.join(hours)}."
     ]
 
 
@@ -571,6 +634,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="parts of the report")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 64], help="frames together in the stages")
+    parser.add_argument("--poses", type=int, nargs="+", default=[64, 320, 1024], help="noisy poses together in g")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seconds", type=float, default=4.0, help="time for every figure")
     parser.add_argument("--frames", type=int, default=10_000, help="length of the long clip")
@@ -583,21 +647,26 @@ def main() -> None:
         action="store_true",
         help="the processor's time, not the clock's: for one thread on a busy machine",
     )
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="processor or GPU")
     parser.add_argument("--lift-only", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.cpu_time:
         CLOCKS.append(time.process_time)
+    DEVICES.append(torch.device(args.device))
     if args.lift_only:
         _lift_only(args.lift_only)
         return
     torch.manual_seed(0)
-    clip, models, seconds = load_clip(CLIP), load_models(), args.seconds
+    try:
+        clip, models, seconds = load_clip(CLIP), load_models().to(args.device), args.seconds
+    except InvalidInput as error:
+        parser.error(str(error))
     network = models.pick()[1]
     work: dict[str, Callable[[], Any]] = {
         "exactness": lambda: exactness(clip, models, 32),
         "stages": lambda: {str(batch): stages(looped(clip, batch), models, batch, seconds) for batch in args.batch},
-        "denoiser": lambda: denoiser_shares(network, [64, 320, 1024], seconds),
+        "denoiser": lambda: denoiser_shares(network, args.poses, seconds),
         "gmm": lambda: mixtures(clip, models, seconds, args.seeds),
         "training": lambda: training(args.training_batch, seconds),
         "opening": lambda: opening(models, 100, seconds),

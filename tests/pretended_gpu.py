@@ -7,7 +7,10 @@ without having been brought back. It says nothing of speed, of memory, or of how
 from __future__ import annotations
 
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
@@ -18,9 +21,12 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 NAME = "pretended"
 _backend = types.SimpleNamespace(
     is_available=lambda: True, is_initialized=lambda: True, current_device=lambda: 0, device_count=lambda: 1,
-    _is_in_bad_fork=lambda: False, get_amp_supported_dtype=lambda: [torch.bfloat16],
+    _is_in_bad_fork=lambda: False, manual_seed_all=lambda seed: None, get_amp_supported_dtype=lambda: [torch.bfloat16],
 )  # fmt: skip
 _setup_privateuseone_for_python_backend(NAME, _backend)
+#: Autocast changes nothing there.
+_autocast = torch.library.Library("_", "IMPL", "AutocastPrivateUse1")
+_autocast.fallback(torch.library.fallthrough_kernel)
 
 _aten = torch.ops.aten
 #: What may be given tensors of two devices: copies, and indices that lie on the CPU.
@@ -75,8 +81,21 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     return tree_map(lambda t: _Pretended(t) if wrap and isinstance(t, Tensor) else t, found)
 
 
-class PretendedGPU(TorchDispatchMode):
-    """While this is entered, tensors can be made on the device NAME and brought there."""
-
+class _Mode(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _run(func, args, kwargs or {})
+
+
+@contextmanager
+def pretended_gpu() -> Iterator[str]:
+    """While this is entered, tensors can be made on the device that it gives the name of, and brought there."""
+    future = torch.__future__
+    overwrite = future.get_overwrite_module_params_on_conversion()
+    # Its tensors can't be those of inference mode, and none can take another's place inside a parameter.
+    no_inference = mock.patch.object(torch._C, "_InferenceMode", lambda on: torch.no_grad() if on else nullcontext())
+    future.set_overwrite_module_params_on_conversion(True)
+    try:
+        with no_inference, _Mode():
+            yield NAME
+    finally:
+        future.set_overwrite_module_params_on_conversion(overwrite)

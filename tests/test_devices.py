@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from diffpose_core.evaluation import predictions
 from diffpose_core.pipeline import Models, as_detected, forward_traces, lift, prepare, reverse_traces
 from diffpose_core.structures import InvalidInput, PoseClip2D
 from diffpose_core.training import BankDraw, DenoiserTask, EncoderTask, encoder_batch
-from tests.pretended_gpu import NAME, PretendedGPU
+from tests.pretended_gpu import pretended_gpu
 
 FEW = UncertaintyConfig(num_samples=100)
 #: Rounding differs with how poses fall into blocks.
@@ -27,11 +26,9 @@ CLOSE = {"rtol": 1e-4, "atol": 2e-4}
 
 
 @pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    # Its tensors can't be those of torch's inference mode.
-    monkeypatch.setattr(torch._C, "_InferenceMode", lambda mode: torch.no_grad() if mode else nullcontext())
-    with PretendedGPU():
-        yield NAME
+def gpu() -> Iterator[str]:
+    with pretended_gpu() as name:
+        yield name
 
 
 def test_the_pretended_gpu_finds_what_a_real_one_would(gpu: str) -> None:

@@ -252,7 +252,7 @@ def in_bfloat16(network: Denoiser) -> Denoiser:
         fused = next(network.parameters()).device.type == "cpu" and FusedLinear.available()
         for module in list(copied.blocks.modules()):
             if isinstance(module, GraphConv):
-                module.adjacency.data = module.adjacency.to(torch.bfloat16)
+                module.adjacency = nn.Parameter(module.adjacency.to(torch.bfloat16), requires_grad=False)
             # LayerNorms read bfloat16 and keep their own numbers in float32.
             for name, layer in list(module.named_children()):
                 if isinstance(layer, nn.Linear):

@@ -374,6 +374,11 @@ class RunOptions:
     mixed_precision: bool | None = None
     progress: bool = True
 
+    @property
+    def device(self) -> str:
+        """Where a denoiser's bank is prepared: on a GPU, where training takes one."""
+        return "cuda" if self.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+
 
 def _check_same_run(task: _Task, last: Path) -> None:
     if not last.is_file():
@@ -541,10 +546,11 @@ def _bank_part(
     config: TrainingConfig,
     part: tuple[int, int],
     out: Path,
+    device: str,
 ) -> None:
     """Prepare one share of a bank and write it to `out`; runs in a process of its own."""
     torch.set_num_threads(1)
-    encoder, _ = load_encoder(encoder_path)
+    encoder = load_encoder(encoder_path)[0].to(device)
     sampler = _sampler(data, config, varied, frames_of_sequence(encoder.receptive_field))
 
     def show(done: int) -> None:
@@ -565,11 +571,13 @@ def conditions(
     varied: bool,
     config: TrainingConfig,
     workers: int = 1,
+    device: str = "cpu",
 ) -> ConditionBank:
     """The bank of an encoder and a motion file, from `directory` if it was prepared before.
 
     size: views, rounded up to whole blocks. draws: of a component and a noise a view. workers: processes that
-    share the work; the bank does not depend on their number.
+    share the work; the bank does not depend on their number. device: where mixtures are fitted, to which views are
+    brought that are drawn on the CPU: but for rounding the bank doesn't depend on it either.
     """
     encoder, _ = load_encoder(encoder_path)
     mark = fingerprint(encoder_tensors(encoder))[:12]
@@ -582,7 +590,7 @@ def conditions(
     directory.mkdir(parents=True, exist_ok=True)
     shares = [directory / f"{stem}.share{number}.safetensors" for number in range(workers)]
     arguments = [
-        (encoder_path, data, size, draws, varied, config, (number, workers), share)
+        (encoder_path, data, size, draws, varied, config, (number, workers), share, device)
         for number, share in enumerate(shares)
     ]
     if workers == 1:
@@ -625,8 +633,9 @@ def train_denoiser(
             f"the denoiser expects {network.context_channels}"
         )
     directory = options.directory.parent
-    bank = conditions(encoder_path, data, bank_size, bank_draws, directory, True, config, bank_workers)
-    held_out = conditions(encoder_path, validation, 4096, 1, directory, False, config, bank_workers)
+    how = (config, bank_workers, options.device)
+    bank = conditions(encoder_path, data, bank_size, bank_draws, directory, True, *how)
+    held_out = conditions(encoder_path, validation, 4096, 1, directory, False, *how)
     pl.seed_everything(config.seed, verbose=False)
     task = DenoiserTask(network, config)
     draw = BankDraw(bank, network, config.last_step_share, config.own_state_share)

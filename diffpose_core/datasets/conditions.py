@@ -78,12 +78,13 @@ class ConditionBank:
 def prepare_conditions(
     encoder: ContextEncoder, batch: Batch, uncertainty: UncertaintyConfig, draws: int, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """The fields of a ConditionBank for one batch of sequences, as float32 tensors on the batch's device.
+    """The fields of a ConditionBank for one batch of sequences, as float32 tensors on the encoder's device.
 
     batch: sequences of `frames_of_sequence` frames one after another, of which some frames are kept.
     """
     field = encoder.receptive_field
     length, kept = frames_of_sequence(field), _kept(field)
+    batch = batch.to(encoder.device)
     clips = len(batch.view) // length
     context, reconciled = encoder.encode_frames(batch.view, cut_windows(kept, length, field), clips)
     batch = batch[(torch.arange(clips)[:, None] * length + torch.from_numpy(kept)).flatten()]
@@ -115,7 +116,6 @@ def build_bank(
     uncertainty: UncertaintyConfig,
     draws: int,
     seed: int,
-    device: torch.device | str = "cpu",
     part: tuple[int, int] = (0, 1),
     progress: Callable[[int], None] = lambda done: None,
 ) -> ConditionBank:
@@ -129,7 +129,7 @@ def build_bank(
     pieces: list[dict[str, Tensor]] = []
     blocks = range(part[0], -(-size // block), part[1])
     for done, number in enumerate(blocks):
-        generator = seeded(device, seed, number)
+        generator = seeded("cpu", seed, number)
         fields_of_block = prepare_conditions(encoder, draw(sequences, generator), uncertainty, draws, generator)
         pieces.append(
             {name: tensor.cpu().to(_STORED_AS.get(name, torch.float16)) for name, tensor in fields_of_block.items()}

@@ -63,6 +63,10 @@ class Batch:
     def __getitem__(self, index: Tensor) -> Batch:
         return Batch(self.view[index], self.pose_view[index], self.hidden[index])
 
+    def to(self, device: torch.device | str) -> Batch:
+        """The same on another device."""
+        return Batch(self.view.to(device), self.pose_view.to(device), self.hidden.to(device))
+
 
 def observe(
     joints_cam: Tensor, intrinsics: Tensor, generator: torch.Generator, detector: DetectorConfig | None = None

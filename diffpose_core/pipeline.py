@@ -94,9 +94,9 @@ class Models:
         Random numbers are drawn on the CPU, so that a seed means the same poses, but for rounding, wherever they are
         computed. Raises InvalidInput for a device that torch doesn't have here.
         """
-        if torch.device(device) == self.device:
-            return self
         try:
+            if torch.device(device) == self.device:
+                return self
             torch.empty(0, device=device)
         except (AssertionError, RuntimeError) as error:
             raise InvalidInput(f"torch can't compute on {str(device)!r} here: {str(error).splitlines()[0]}") from error
@@ -669,8 +669,8 @@ def lift(
     deterministic, 1 ancestral sampling. trace: also return every state. rigid_bones: give the prediction and
     the baseline bones that keep their lengths over the clip (`skeleton.constant_bones`); hypotheses and trace stay as
     the network made them. frames: numbers of the frames to lift, all by default. keep_hypotheses: return them; without,
-    a long clip costs (F, 17, 3) a kind of pose and no more. window: frames that are worked on at a time, which decides
-    memory and nothing else. mixed_precision: see `prepare`. progress: called with (frames done, frames in all); if it
+    a long clip costs (F, 17, 3) a kind of pose and no more. window: frames that are worked on at a time, by default
+    `Models.block_frames`, which decides memory and nothing else. mixed_precision: see `prepare`. progress: called with (frames done, frames in all); if it
     returns False, lifting stops.
 
     Returns a LiftResult in metres, root-relative, camera frame; with intrinsics also the hip's path (`place_root`).

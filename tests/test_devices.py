@@ -117,5 +117,6 @@ def test_training_steps(gpu: str, shipped_models: Models) -> None:
 def test_a_device_that_is_not_there(tiny_models: Models) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(InvalidInput, match="torch can't compute on 'cuda' here"):
-        tiny_models.to("cuda")
+    for device in ("cuda", "no such device"):
+        with pytest.raises(InvalidInput, match=f"torch can't compute on '{device}' here"):
+            tiny_models.to(device)

@@ -668,10 +668,10 @@ def lift(
     H_K, whose mean is the prediction. seed: decides every random number. context: with f_ST or without. eta: 0 is
     deterministic, 1 ancestral sampling. trace: also return every state. rigid_bones: give the prediction and
     the baseline bones that keep their lengths over the clip (`skeleton.constant_bones`); hypotheses and trace stay as
-    the network made them. frames: numbers of the frames to lift, all by default. keep_hypotheses: return them; without,
-    a long clip costs (F, 17, 3) a kind of pose and no more. window: frames that are worked on at a time, by default
-    `Models.block_frames`, which decides memory and nothing else. mixed_precision: see `prepare`. progress: called with (frames done, frames in all); if it
-    returns False, lifting stops.
+    the network made them. frames: numbers of the frames to lift, all by default. keep_hypotheses: return them;
+    without, a long clip costs (F, 17, 3) a kind of pose and no more. window: frames that are worked on at a time, by
+    default `Models.block_frames`, which decides memory and nothing else. mixed_precision: see `prepare`. progress:
+    called with (frames done, frames in all); if it returns False, lifting stops.
 
     Returns a LiftResult in metres, root-relative, camera frame; with intrinsics also the hip's path (`place_root`).
     But for the bones' lengths a frame's result depends on no other frame. Raises InvalidInput on settings out of range,

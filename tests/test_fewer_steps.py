@@ -10,9 +10,14 @@ from benchmarks.fewer_steps import (
     Views,
     fitted,
     geometric_median,
+    of_other_cameras,
     report,
+    tilted,
 )
 from benchmarks.results_tables import fewer_steps_table
+from diffpose_core.datasets.mocap17 import motion_set
+from diffpose_core.datasets.procedural import procedural_motion
+from diffpose_core.datasets.sampling import PoseSampler
 
 
 def made_up(seed: int, count: int = 200) -> Views:
@@ -46,6 +51,24 @@ def test_the_report_compares_with_five_steps():
     assert rows[REFERENCE]["change_percent"] == 0.0 and rows[REFERENCE]["mpjpe_mm"] > 79.9
     low, high = rows["5 steps, learned weights (fitted)"]["interval"]
     assert low <= high < -50.0
-    found = {"rows": list(rows.values()), "reference": REFERENCE, "said": "said"}
+    other = {"views": 4000, "encoder_mm": 36.3, "corrected_mm": 74.9}
+    found = {"rows": list(rows.values()), "reference": REFERENCE, "said": "said.", "other_cameras": other}
     lines = fewer_steps_table(found).splitlines()
-    assert len(lines) == 2 + len(rows) + 2 and lines[-1] == "said"
+    assert len(lines) == 2 + len(rows) + 2 and lines[-1].startswith("said. On 4,000 views") and "74.9" in lines[-1]
+
+
+def test_a_pose_at_the_right_tilt():
+    generator = torch.Generator().manual_seed(0)
+    truth = 0.3 * torch.randn(50, 17, 3, generator=generator)
+    angle = torch.linspace(-0.6, 0.6, 50)[:, None]
+    y, z = truth[..., 1], truth[..., 2]
+    turned = torch.stack((truth[..., 0], y * angle.cos() - z * angle.sin(), y * angle.sin() + z * angle.cos()), dim=-1)
+    assert torch.allclose(tilted(turned, truth), truth, atol=1e-5)
+    longer = tilted(1.1 * turned, truth)
+    assert torch.allclose(longer, 1.1 * truth, atol=1e-5), "it turns, and does nothing else"
+
+
+def test_a_correction_is_measured_on_other_cameras(shipped_models):
+    motions = motion_set([procedural_motion("walk", 1, 2.0)], 30.0, name=["a"], action=["walk"])
+    found = of_other_cameras(PoseSampler(motions, 0.0), shipped_models.encoder, made_up(0), 50)
+    assert found["views"] == 50 and found["corrected_mm"] > found["encoder_mm"] > 10, "fitted to quite other poses"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffpose_core.config import PRESETS, DenoiserConfig, MixSTEConfig
+from diffpose_core.config import PRESETS, DenoiserConfig, MixSTEConfig, UprightConfig
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _training_data(args: argparse.Namespace) -> tuple[TrainingData, TrainingData
 
 def _train(args: argparse.Namespace) -> None:
     # Heavy imports stay inside the commands, so that `--help` answers at once.
-    from diffpose_core.training import RunOptions, shortened, train_denoiser, train_encoder
+    from diffpose_core.training import RunOptions, shortened, train_denoiser, train_encoder, train_upright
 
     preset = PRESETS[args.name]
     if args.frames is not None:
@@ -75,11 +75,14 @@ def _train(args: argparse.Namespace) -> None:
     command = shlex.join(["diffpose", *_without_paths(args.argv)])
     data, validation = _training_data(args)
     licence = args.licence or (H36M_LICENCE if args.dataset == "h36m" else MOCAP17_LICENCE)
-    if not isinstance(preset.network, DenoiserConfig):
+    encoder = Path(args.encoder) if args.encoder else directory / f"{preset.encoder}.safetensors"
+    if isinstance(preset.network, UprightConfig):
+        record = train_upright(args.name, encoder, data, validation, preset.network, config, options, out, command,
+                               licence)  # fmt: skip
+    elif not isinstance(preset.network, DenoiserConfig):
         record = train_encoder(args.name, data, validation, preset.network, config, options, out, command,
                                licence, start_from)  # fmt: skip
     else:
-        encoder = Path(args.encoder) if args.encoder else directory / f"{preset.encoder}.safetensors"
         record = train_denoiser(args.name, encoder, data, validation, preset.network, config,
                                 options, out, command, licence, args.bank_size,
                                 bank_workers=args.bank_workers,
@@ -106,7 +109,7 @@ def _benchmark(args: argparse.Namespace) -> Benchmark:
 
     if args.dataset != "h36m" and (args.detections or args.subjects):
         raise InvalidInput("--detections and --subjects belong to --dataset h36m")
-    if args.dataset != "mocap17" and args.input in ("confidences", "gaps"):
+    if args.dataset != "mocap17" and args.input not in ("detected", "exact"):
         raise InvalidInput(f"--input {args.input} belongs to --dataset mocap17")
     if args.dataset == "h36m":
         from diffpose_core.datasets.h36m import DETECTED, EXACT, TEST_SUBJECTS, load_h36m
@@ -132,6 +135,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     report = evaluate(
         _benchmark(args), models, args.stride, args.steps, args.hypotheses, args.seed,
         clips, args.mixed_precision, args.workers, _progress("clips", args.quiet), args.consecutive,
+        args.fixed_camera,
     )  # fmt: skip
     report["provenance"] |= _made_by(args)
     if args.json:
@@ -271,8 +275,16 @@ def _lift_settings(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "steps": args.steps, "hypotheses": args.hypotheses, "seed": args.seed, "context": not args.no_context,
         "schedule": args.schedule, "eta": args.eta, "rigid_bones": not args.free_bones,
-        "mixed_precision": args.mixed_precision,
+        "mixed_precision": args.mixed_precision, "up": _up(args),
     }  # fmt: skip
+
+
+def _up(args: argparse.Namespace) -> Any:
+    from diffpose_core.pipeline import up_of_tilt
+
+    if args.fixed_camera:
+        return "estimate"
+    return None if args.camera_tilt is None else up_of_tilt(args.camera_tilt).tolist()
 
 
 def _lift_folder(args: argparse.Namespace) -> int:
@@ -522,6 +534,10 @@ def parser() -> argparse.ArgumentParser:
         "--consecutive", type=int, default=1,
         help="frames in a row at as many times fewer places, which MPJVE needs: 8 and a stride of 5 are 8 of every 40",
     )  # fmt: skip
+    evaluate.add_argument(
+        "--fixed-camera", action="store_true",
+        help="tell every method which way is up, as all frames of a clip together say it (single frames)",
+    )  # fmt: skip
     evaluate.add_argument("--json", default=None, help="write the report to this file")
     evaluate.add_argument("--clips", type=int, default=None, help="only the first clips")
     evaluate.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that share the clips")
@@ -576,6 +592,15 @@ def parser() -> argparse.ArgumentParser:
     lift.add_argument(
         "--mixed-precision", action=argparse.BooleanOptionalAction,
         help="bfloat16 inside the diffusion networks; by default where the processor is fast at it",
+    )  # fmt: skip
+    camera = lift.add_mutually_exclusive_group()
+    camera.add_argument(
+        "--fixed-camera", action="store_true",
+        help="the camera stands still: its tilt is judged from the whole clip and told to every frame (single frames)",
+    )  # fmt: skip
+    camera.add_argument(
+        "--camera-tilt", type=float, default=None, metavar="DEGREES",
+        help="by how many degrees the camera looks down, where that is known; 0 is level (single frames)",
     )  # fmt: skip
     lift.add_argument("--eta", type=float, default=0.0, help="0: deterministic, 1: ancestral sampling")
 

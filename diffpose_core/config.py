@@ -99,6 +99,13 @@ class DenoiserConfig:
 
 
 @dataclass(frozen=True)
+class UprightConfig:
+    """channels: width of its perceptrons' hidden layers."""
+
+    channels: int = 256
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """How a network is trained.
 
@@ -184,6 +191,16 @@ SHORT_DENOISER_TRAINING = TrainingConfig(
 )
 #: For g on MixSTE's f_ST: with more epochs it gets worse on validation views.
 SHORT_VIDEO_DENOISER_TRAINING = replace(SHORT_DENOISER_TRAINING, epochs=4, learning_rate_decay=0.42)
+#: Of the small network that knows the camera's tilt: a minute, most of which is the encoder's.
+UPRIGHT_TRAINING = TrainingConfig(
+    samples_per_epoch=131072,
+    epochs=24,
+    batch_size=1024,
+    learning_rate=2e-3,
+    learning_rate_decay=0.82,
+    decay_every_epochs=1,
+    ema_decay=0.998,
+)
 #: The supplement's own numbers (section 3).
 PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_size=4096)
 
@@ -191,10 +208,10 @@ PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_si
 @dataclass(frozen=True)
 class Preset:
     """A named network with the recipe that trains it. summary: one line for people. encoder: the preset of the
-    context encoder that a denoiser is trained on.
+    context encoder that a denoiser, or what makes its poses upright, is trained on.
     """
 
-    network: EncoderConfig | DenoiserConfig
+    network: EncoderConfig | DenoiserConfig | UprightConfig
     training: TrainingConfig
     summary: str
     encoder: str = "graformer"
@@ -221,6 +238,11 @@ PRESETS: dict[str, Preset] = {
         MixSTEConfig(joint_embedding=True),
         SHORT_VIDEO_TRAINING,
         "context encoder of video, 27 frames, and the baseline that DiffPose is compared with there",
+    ),
+    "upright": Preset(
+        UprightConfig(),
+        UPRIGHT_TRAINING,
+        "the encoder's poses where it is known which way up is, and which way that is",
     ),
     "diffpose": _denoiser("GMM diffusion with f_ST", **_RECONCILED),
     "diffpose_no_context": _denoiser("GMM diffusion without f_ST", **_NO_CONTEXT),

@@ -35,7 +35,7 @@ from diffpose_core.metrics import (
     velocity_errors,
 )
 from diffpose_core.models.layers import root_relative
-from diffpose_core.pipeline import ENCODERS, Models, prepare, reverse_steps, version
+from diffpose_core.pipeline import ENCODERS, Models, Up, estimate_up, prepare, reverse_steps, version
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gaps import fill_gaps
 from diffpose_core.uncertainty.mixtures import exact_mixture
@@ -242,8 +242,11 @@ def predictions(
     hypotheses: int,
     seed: int,
     mixed_precision: bool = False,
+    up: Up | None = None,
 ) -> Predictions:
     """What every method makes of frames of a clip, (F, J, 3) metres, root-relative, camera frame.
+
+    up: see `pipeline.prepare`; every method is given it.
 
     The context encoder alone, "graformer" or "mixste"; "graformer_reconciled" or "mixste_reconciled", the same network
     on the 2D pose that it and the whole heatmaps agree on, which is what better 2D alone brings, without any diffusion;
@@ -251,7 +254,7 @@ def predictions(
     `NAME_1_step` is the prediction of DDIM with a single step, which ends at the h_0 predicted at k = K,
     `NAME_best` the hypothesis nearest to the truth, which needs the truth, `NAME_1_hypothesis` the first one.
     """
-    prepared = prepare(clip, models, frames, seed=seed, mixed_precision=mixed_precision)
+    prepared = prepare(clip, models, frames, seed=seed, mixed_precision=mixed_precision, up=up)
     truth = prepared.truth_view
     assert truth is not None
     encoder = models.encoder.name
@@ -285,6 +288,7 @@ class _Settings:
     hypotheses: int
     seed: int
     mixed_precision: bool
+    fixed_camera: bool
 
 
 #: Sums by method and action; the action "" is all of them.
@@ -294,10 +298,11 @@ _SumsOf = dict[tuple[str, str], Sums]
 def _clip_predictions(clip: PoseClip2D, frames: np.ndarray, models: Models, settings: _Settings) -> Predictions:
     """Every method's poses of a clip's frames, block by block so that memory stays bounded."""
     found: dict[str, list[np.ndarray]] = {}
+    up = estimate_up(clip, models) if settings.fixed_camera else None
     for begin in range(0, len(frames), models.block_frames):
         block = frames[begin : begin + models.block_frames]
         s = settings
-        of_block = predictions(clip, models, block, s.steps, s.hypotheses, s.seed, s.mixed_precision)
+        of_block = predictions(clip, models, block, s.steps, s.hypotheses, s.seed, s.mixed_precision, up)
         for name, predicted in of_block.items():
             found.setdefault(name, []).append(predicted)
     return {name: np.concatenate(parts) for name, parts in found.items()}
@@ -423,6 +428,7 @@ def evaluate(
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
     consecutive: int = 1,
+    fixed_camera: bool = False,
 ) -> dict[str, Any]:
     """Evaluate every loaded method on a benchmark, or on a file in Mocap-17 layout with detected 2D; in the frame or
     the video setting, as the models are.
@@ -430,6 +436,7 @@ def evaluate(
     stride: every stride-th frame of each recording. consecutive: frames that are taken one after another wherever some
     are, at as many times fewer places, so that there are velocities to measure. clips: numbers of the recordings, all
     by default. mixed_precision: bfloat16 inside the diffusion networks. workers: processes that share the recordings.
+    fixed_camera: every method is told which way is up, as the whole clip says it (`pipeline.estimate_up`).
 
     Returns {"methods": {NAME: {METRIC, "hidden", "visible", "action_mean", "actions"}}, "gains", "frames",
     "provenance"} with the metrics of `METRICS`: MPJPE (Protocol 1), P-MPJPE (Protocol 2), N-MPJPE, PCK at 150 mm and
@@ -449,7 +456,7 @@ def evaluate(
     started = time.time()
     benchmark = Mocap17Benchmark.load(data) if isinstance(data, (str, Path)) else data
     chosen = chosen_clips(benchmark, clips)
-    settings = _Settings(stride, consecutive, steps, hypotheses, seed, mixed_precision)
+    settings = _Settings(stride, consecutive, steps, hypotheses, seed, mixed_precision, fixed_camera)
     if workers == 1:
         measured = (_measure_clip(benchmark, number, models, settings) for number in chosen)
         gathered = _gather(measured, len(chosen), progress)
@@ -476,6 +483,7 @@ def evaluate(
             "seed": seed,
             "mixed_precision": mixed_precision,
             "device": models.device.type,
+            "fixed_camera": fixed_camera,
             "total": "mean over all frames and views; hidden and visible leave out the hip",
             "encoder_sha256": fingerprint(encoder_tensors(models.encoder)),
             "weights_sha256": {name: fingerprint(dict(net.state_dict())) for name, net in models.denoisers.items()},

@@ -32,6 +32,7 @@ from diffpose_core.config import (
     MixSTEConfig,
     TrainingConfig,
     UncertaintyConfig,
+    UprightConfig,
     to_dict,
 )
 from diffpose_core.datasets.conditions import (
@@ -62,6 +63,7 @@ from diffpose_core.models.denoiser import Denoiser, Given, gmm_features, has_fas
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.layers import GraphAttentionBlock
 from diffpose_core.models.mixste import MixSTE, TemporalBlock
+from diffpose_core.models.upright import Upright
 from diffpose_core.models.windows import VIDEO_FPS
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import fit_depth_residual, metric_scale
@@ -71,6 +73,9 @@ from diffpose_core.uncertainty.view import MEAN_STD, WIDEST_STD
 _VALIDATION_SEED = 20_000
 _CALIBRATION_SEED = 30_000
 _BANK_SEED = 40_000
+#: How wrong the directions are that `Upright` learns with, at most (standard deviation along each axis): about as wrong
+#: as those that a clip's frames together say.
+_UP_ERROR = 0.04
 
 
 def mean_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
@@ -143,7 +148,7 @@ class _Task(pl.LightningModule):
     @property
     def settings(self) -> dict[str, Any]:
         """What a run's state belongs to: it can be resumed by a task of the same settings, with more epochs or less."""
-        network: Graformer | MixSTE | Denoiser = self.get_submodule("network")  # type: ignore[assignment]
+        network: Graformer | MixSTE | Denoiser | Upright = self.get_submodule("network")  # type: ignore[assignment]
         return {**to_dict(network.config), **to_dict(replace(self.config, epochs=0))}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -296,6 +301,48 @@ class DenoiserTask(_Task):
             error = (self.predict(batch, steps)[2] - batch["x_start"]).norm(dim=-1)
             self._log_epoch(f"val_mpjpe_k{k}_m", error.mean(), error.numel())
             self._log_epoch(f"val_hidden_k{k}_m", error[batch["hidden"]].mean(), int(batch["hidden"].sum()))
+
+
+class UprightTask(_Task):
+    """Train `Upright`: what a pose says of the camera's tilt, and what a roughly known tilt says of the pose."""
+
+    def __init__(self, network: UprightConfig, config: TrainingConfig) -> None:
+        super().__init__(config)
+        self.network = Upright(network)
+
+    def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+        corrected = mean_joint_distance(self.network(batch["encoder_pose"], batch["known_up"]), batch["pose_view"])
+        said = (self.network.up(batch["encoder_pose"]) - batch["up"]).norm(dim=-1).mean()
+        self._log_epoch("train_mpjpe_m", corrected.detach(), len(batch["up"]))
+        # The two perceptrons have nothing in common: this only keeps their gradients alike.
+        return corrected + 0.1 * said
+
+    def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+        pose, up = batch["encoder_pose"], batch["up"]
+        error = (self.network(pose, up) - batch["pose_view"]).norm(dim=-1)
+        self._log_epoch("val_mpjpe_m", error.mean(), error.numel())
+        self._log_epoch("val_encoder_mpjpe_m", (pose - batch["pose_view"]).norm(dim=-1).mean(), error.numel())
+        cosine = (self.network.up(pose) * up).sum(-1).clamp(-1.0, 1.0)
+        self._log_epoch("val_up_deg", cosine.acos().rad2deg().mean(), len(up))
+
+
+@torch.no_grad()
+def upright_rows(
+    encoder: ContextEncoder, sampler: PoseSampler | ViewSampler, views: int, seed: int
+) -> dict[str, Tensor]:
+    """What `UprightTask` learns from: each view's pose as the encoder says it, of the detected and of the reconciled 2D
+    pose, the truth, and which way is up.
+    """
+    rows: dict[str, list[Tensor]] = {"encoder_pose": [], "pose_view": [], "up": []}
+    for block in range(-(-views // BLOCK_VIEWS)):
+        batch = sampler.draw(BLOCK_VIEWS, seeded(sampler.device, seed, block))
+        if batch.up is None:
+            raise InvalidInput("views that say which way is up are needed: motions in Mocap-17 layout")
+        detected = encoder.encode(batch.view)
+        for context in (detected, encoder.encode_reconciled(batch.view, detected)):
+            for name, tensor in (("encoder_pose", context.pose_view), ("pose_view", batch.pose_view), ("up", batch.up)):
+                rows[name].append(tensor.cpu())
+    return {name: torch.cat(tensors) for name, tensors in rows.items()}
 
 
 class BankDraw:
@@ -652,6 +699,51 @@ def train_denoiser(
     tensors = {key: value.detach().cpu().contiguous() for key, value in task.network.state_dict().items()}
     record = Record(
         kind="denoiser", name=name, config=to_dict(network), training=to_dict(config),
+        data=_names(data, validation), command=command, seed=config.seed, metrics=metrics, licence=licence,
+        encoder_sha256=fingerprint(encoder_tensors(encoder)),
+    )  # fmt: skip
+    _publish(out, tensors, record)
+    return record
+
+
+def train_upright(
+    name: str,
+    encoder_path: Path,
+    data: TrainingData,
+    validation: TrainingData,
+    network: UprightConfig,
+    config: TrainingConfig,
+    options: RunOptions,
+    out: Path,
+    command: str,
+    licence: str,
+) -> Record:
+    """Train what makes the poses of an encoder of single frames upright, and write its checkpoint to `out`.
+
+    Raises InvalidInput for an encoder of video, whose windows tell it the camera's tilt already, and for data that
+    doesn't say which way is up.
+    """
+    encoder, _ = load_encoder(encoder_path)
+    if encoder.receptive_field > 1:
+        raise InvalidInput(f"{encoder_path}: an encoder of single frames is expected, found {encoder.title}")
+    # As many different poses an epoch as it has samples, two of each view.
+    rows = upright_rows(encoder, _sampler(data, config), config.samples_per_epoch // 2, _BANK_SEED)
+    held_out = upright_rows(encoder, _sampler(validation, config, varied=False), 2048, _BANK_SEED + 1)
+    pl.seed_everything(config.seed, verbose=False)
+    task = UprightTask(network, config)
+
+    def draw(size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        index = torch.randint(len(rows["up"]), (size,), generator=generator)
+        batch = {field: tensor[index] for field, tensor in rows.items()}
+        off = _UP_ERROR * torch.rand(size, 1, generator=generator) * torch.randn(size, 3, generator=generator)
+        batch["known_up"] = nn.functional.normalize(batch["up"] + off, dim=-1)
+        return batch
+
+    task.attach(draw, [held_out])
+    metrics = run_task(task, config, options)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in task.network.state_dict().items()}
+    record = Record(
+        kind="upright", name=name, config=to_dict(network), training=to_dict(config),
         data=_names(data, validation), command=command, seed=config.seed, metrics=metrics, licence=licence,
         encoder_sha256=fingerprint(encoder_tensors(encoder)),
     )  # fmt: skip

@@ -53,28 +53,35 @@ def mirror_bodies(poses: Tensor, generator: torch.Generator) -> Tensor:
 @dataclass(frozen=True)
 class Batch:
     """Poses as the networks meet them. view: B detected poses. pose_view: (B, J, 3), the truth, metres, root-relative,
-    view frame. hidden: (B, J) bool.
+    view frame. hidden: (B, J) bool. up: (B, 3), which way up is, unit vectors in the view frame, where that is known.
     """
 
     view: View
     pose_view: Tensor
     hidden: Tensor
+    up: Tensor | None = None
 
     def __getitem__(self, index: Tensor) -> Batch:
-        return Batch(self.view[index], self.pose_view[index], self.hidden[index])
+        up = None if self.up is None else self.up[index]
+        return Batch(self.view[index], self.pose_view[index], self.hidden[index], up)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same on another device."""
-        return Batch(self.view.to(device), self.pose_view.to(device), self.hidden.to(device))
+        up = None if self.up is None else self.up.to(device)
+        return Batch(self.view.to(device), self.pose_view.to(device), self.hidden.to(device), up)
 
 
 def observe(
-    joints_cam: Tensor, intrinsics: Tensor, generator: torch.Generator, detector: DetectorConfig | None = None
+    joints_cam: Tensor,
+    intrinsics: Tensor,
+    generator: torch.Generator,
+    detector: DetectorConfig | None = None,
+    up_cam: Tensor | None = None,
 ) -> Batch:
     """What the detector makes of short clips.
 
-    joints_cam: (B, F, J, 3) absolute camera frame, metres, 30 frames a second. intrinsics: (B, 4) px. The batch holds
-    the B x F frames of the clips one after another.
+    joints_cam: (B, F, J, 3) absolute camera frame, metres, 30 frames a second. intrinsics: (B, 4) px. up_cam: (B, 3),
+    which way up is. The batch holds the B x F frames of the clips one after another.
     """
     detection = detect(joints_cam, intrinsics, generator, config=detector)
     frames = joints_cam.flatten(0, 1)
@@ -82,7 +89,10 @@ def observe(
     raw = (detection.weights, detection.means_px, detection.variances_px2)
     weights, means_px, variances_px2 = (tensor.flatten(0, 1) for tensor in raw)
     view = normalise_view(weights, means_px, variances_px2, cameras).levelled()
-    return Batch(view, view.to_view(frames - frames[:, :1]), detection.hidden.flatten(0, 1))
+    up = None
+    if up_cam is not None:
+        up = view.to_view(up_cam.repeat_interleave(joints_cam.shape[1], dim=0)[:, None])[:, 0]
+    return Batch(view, view.to_view(frames - frames[:, :1]), detection.hidden.flatten(0, 1), up)
 
 
 class PoseSampler:
@@ -109,6 +119,7 @@ class PoseSampler:
         self.root = torch.from_numpy(motions.root).to(self.device)
         self.joints = torch.from_numpy(motions.joints).to(self.device)
         self.start = torch.from_numpy(motions.start).to(self.device)
+        self._up = torch.tensor([0.0, 0.0, 1.0], device=self.device)
 
     def poses_world(self, frames: Tensor) -> Tensor:
         """(...,) frame numbers -> (..., 17, 3) metres, world frame."""
@@ -129,8 +140,11 @@ class PoseSampler:
         poses = mirror_bodies(self.poses_world(self._windows(middle)), generator)
         poses = vary_bodies(poses, self.bone_variation, generator)
         if self.frames == 1:
-            joints_cam, intrinsics = random_view(poses[:, 0], self.cameras, generator)
-            return observe(joints_cam[:, None], intrinsics, generator, self.detector)
+            # A metre above the hip is a point that is never shown.
+            points = torch.cat((poses[:, 0], poses[:, 0, :1] + self._up), dim=1)
+            points_cam, intrinsics = random_view(points, self.cameras, generator)
+            up_cam = points_cam[:, -1] - points_cam[:, 0]
+            return observe(points_cam[:, None, :-1], intrinsics, generator, self.detector, up_cam)
         # The camera is placed around the middle of the path, so far off that the person never walks into it.
         centre = poses[:, :, 0].mean(1)
         radius = (poses[:, :, 0] - centre[:, None]).norm(dim=-1).amax(1)

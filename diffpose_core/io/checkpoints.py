@@ -16,11 +16,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, from_dict, to_dict
+from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, UprightConfig, from_dict, to_dict
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
+from diffpose_core.models.upright import Upright
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import DepthResidual
 
@@ -47,10 +48,10 @@ NetworkT = TypeVar("NetworkT")
 
 @dataclass(frozen=True)
 class Record:
-    """What a checkpoint says about itself. kind: "graformer", "mixste" or "denoiser". name: the preset. config: of the
-    network. training: how it was trained. data: on what. command: that made it. seed. metrics: on the validation split,
-    {} when not measured. licence: of the weights. encoder_sha256: for a denoiser, the fingerprint of the encoder that
-    it was trained on.
+    """What a checkpoint says about itself. kind: "graformer", "mixste", "denoiser" or "upright". name: the preset.
+    config: of the network. training: how it was trained. data: on what. command: that made it. seed. metrics: on the
+    validation split, {} when not measured. licence: of the weights. encoder_sha256: where it was trained on an
+    encoder, the fingerprint of that.
     """
 
     kind: str
@@ -197,8 +198,24 @@ def load_denoiser(path: str | Path, encoder: ContextEncoder | None = None) -> tu
     _expect_kind(record, ("denoiser",), path)
     network = _build(Denoiser, DenoiserConfig, record, path)
     _fill(network, tensors, path)
+    _expect_encoder(record, encoder, path)
+    return network, record
+
+
+def load_upright(path: str | Path, encoder: ContextEncoder | None = None) -> tuple[Upright, Record]:
+    """The network of a file that makes an encoder's poses upright; with `encoder`, checks that it is the one it was
+    trained on.
+    """
+    tensors, record = read_checkpoint(path)
+    _expect_kind(record, ("upright",), path)
+    network = _build(Upright, UprightConfig, record, path)
+    _fill(network, tensors, path)
+    _expect_encoder(record, encoder, path)
+    return network, record
+
+
+def _expect_encoder(record: Record, encoder: ContextEncoder | None, path: str | Path) -> None:
     if encoder is not None and record.encoder_sha256 != fingerprint(encoder_tensors(encoder)):
         raise InvalidInput(
             f"{path}: trained on another context encoder than the one at hand; train it again, or use its own"
         )
-    return network, record

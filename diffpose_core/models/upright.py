@@ -1,0 +1,59 @@
+"""Which way is up, and what a pose is where that is known.
+
+A single picture hardly tells how far the camera is tilted, and a pose that is lifted from it is tilted towards the
+camera or away from it by a few degrees, which is most of its error. A camera that stands still has one tilt for a whole
+clip, which all of its frames together tell far better than one (`pipeline.estimate_up`).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from diffpose_core.config import UprightConfig
+from diffpose_core.models.layers import root_relative
+from diffpose_core.skeleton import NUM_JOINTS
+
+#: What numbers are divided by on their way in and multiplied by on their way out, so that they are about 1: metres of
+#: a pose, metres of a correction, and the few degrees by which directions differ.
+_POSE_M, _CORRECTION_M, _DIRECTION = 0.3, 0.1, 0.2
+
+
+def _perceptron(inputs: int, outputs: int, channels: int) -> nn.Sequential:
+    """Two hidden layers; what it says is 0 at first."""
+    last = nn.Linear(channels, outputs)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(
+        nn.Linear(inputs, channels), nn.GELU(), nn.Linear(channels, channels), nn.GELU(), last
+    )  # fmt: skip
+
+
+class Upright(nn.Module):
+    """Two perceptrons over the poses of an encoder of single frames: what a pose says of the camera's tilt, and what
+    the camera's tilt says of a pose.
+    """
+
+    level: Tensor
+
+    def __init__(self, config: UprightConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.says = _perceptron(3 * NUM_JOINTS, 3, config.channels)
+        self.corrects = _perceptron(3 * NUM_JOINTS + 3, 3 * NUM_JOINTS, config.channels)
+        # Up, for a camera that is level: y points down.
+        self.register_buffer("level", torch.tensor([0.0, -1.0, 0.0]), persistent=False)
+
+    def up(self, pose: Tensor) -> Tensor:
+        """Which way up is by a pose alone: (B, J, 3) metres, root-relative -> unit vectors (B, 3), view frame both."""
+        said = self.level + _DIRECTION * self.says(pose.flatten(1) / _POSE_M)
+        return nn.functional.normalize(said, dim=-1)
+
+    def forward(self, pose: Tensor, up: Tensor) -> Tensor:
+        """The pose where it is known which way up is.
+
+        pose: (B, J, 3) metres, root-relative, as the encoder says it. up: (B, 3), unit vectors. View frame. Returns
+        (B, J, 3).
+        """
+        known = torch.cat((pose.flatten(1) / _POSE_M, (up - self.level) / _DIRECTION), dim=1)
+        return root_relative(pose + _CORRECTION_M * self.corrects(known).unflatten(-1, (NUM_JOINTS, 3)))

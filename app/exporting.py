@@ -44,7 +44,8 @@ def lift_whole(
     try:
         result = pipeline.lift(
             clip,
-            models=services.models(s.setting),
+            models=services.models(s.reads),
+            up="estimate" if s.setting == "fixed" else None,
             steps=s.steps,
             hypotheses=s.hypotheses,
             eta=s.eta,

@@ -78,8 +78,10 @@ def spaced_frames(clip: PoseClip2D, settings: Settings, passes: int, fewest: int
 
 
 @st.cache_resource(show_spinner=False)
-def models(setting: Setting) -> pipeline.Models:
-    """The trained networks: the bundled ones, or those in the folder that DIFFPOSE_CHECKPOINTS names."""
+def models(setting: pipeline.Setting) -> pipeline.Models:
+    """The trained networks that read single frames or video: the bundled ones, or those in the folder that
+    DIFFPOSE_CHECKPOINTS names.
+    """
     # No default: Streamlit takes a call without the argument for another one, and would load everything twice.
     loaded = pipeline.load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None, setting)
     # Streamlit collects garbage after every run, and holds back what it has to send meanwhile: a tenth of a second over
@@ -92,16 +94,28 @@ def models(setting: Setting) -> pipeline.Models:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...], setting: Setting = "frame") -> pipeline.Prepared:
     """H_K, its fitted mixture and the baseline of some frames. source: the clip's hash."""
-    return pipeline.prepare(_clip, models(setting), frames=np.array(frames))
+    up = way_up(source, _clip) if setting == "fixed" else None
+    return pipeline.prepare(_clip, models("video" if setting == "video" else "frame"), np.array(frames), up=up)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def way_up(source: str, _clip: PoseClip2D) -> np.ndarray:
+    """Which way is up for a camera that stands still, (3,) in its frame, as the whole clip says it."""
+    return pipeline.estimate_up(_clip, models("frame"))
 
 
 def trained_settings() -> list[Setting]:
-    """The settings that there is a context encoder for, the one of single frames first."""
+    """The settings that there are weights for, the one of single frames first."""
     folder = Path(os.environ.get("DIFFPOSE_CHECKPOINTS") or pipeline.CHECKPOINTS)
-    return [setting for setting, name in pipeline.ENCODERS.items() if (folder / f"{name}.safetensors").is_file()]
+    needed: dict[Setting, tuple[str, ...]] = {
+        "frame": (pipeline.ENCODERS["frame"],),
+        "fixed": (pipeline.ENCODERS["frame"], pipeline.UPRIGHT),
+        "video": (pipeline.ENCODERS["video"],),
+    }
+    return [setting for setting, names in needed.items() if all((folder / f"{n}.safetensors").is_file() for n in names)]
 
 
-def trained_schedules(setting: Setting) -> list[ScheduleName]:
+def trained_schedules(setting: pipeline.Setting) -> list[ScheduleName]:
     """The schedules that there are weights for, with f_ST and without, the shipped one first."""
     found: list[ScheduleName] = []
     for schedule in ("converging", "supplement"):
@@ -118,12 +132,12 @@ def trained_schedules(setting: Setting) -> list[ScheduleName]:
 def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: Settings, context: bool) -> Lifted:
     """The reverse process of some frames, with f_ST or without, and what it starts from."""
     s = settings
-    ready, loaded = prepared(source, _clip, frames, s.setting), models(s.setting)
+    ready, loaded = prepared(source, _clip, frames, s.setting), models(s.reads)
     name, network = loaded.pick(context, "gmm", s.trained_on)
     trace = pipeline.reverse_trace(ready, network, s.steps, s.hypotheses, s.eta, s.seed)
     calibration = loaded.calibrations.get(name)
     expected = None
-    if calibration is not None and s.hypotheses > 1:
+    if calibration is not None and s.hypotheses > 1 and ready.up_cam is None:
         expected = pipeline.expected_error(ready, network, calibration, trace.samples[:, -1])
     return Lifted(np.array(frames), trace, ready.baseline, mixture_draws(ready), loaded.encoder.title, expected)
 
@@ -245,7 +259,7 @@ def joint_table(source: str, _clip: PoseClip2D, settings: Settings, blocks: Bloc
 
 def predicts(settings: Settings) -> str:
     """What the network's output means: "x_start", "previous" or "noise"."""
-    return models(settings.setting).pick(True, "gmm", settings.trained_on)[1].config.prediction_type
+    return models(settings.reads).pick(True, "gmm", settings.trained_on)[1].config.prediction_type
 
 
 def alpha_end(schedule: ScheduleName) -> float:

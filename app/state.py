@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 ScheduleName = Literal["supplement", "converging"]
-Setting = Literal["frame", "video"]
+Setting = Literal["frame", "fixed", "video"]
 
 SCHEDULES: dict[ScheduleName, str] = {
     "supplement": "Supplement",
@@ -14,6 +14,7 @@ SCHEDULES: dict[ScheduleName, str] = {
 }
 SETTINGS: dict[Setting, str] = {
     "frame": "One frame (Graformer)",
+    "fixed": "One frame, camera stands still",
     "video": "27 frames (MixSTE)",
 }
 
@@ -25,7 +26,8 @@ class Settings:
     schedule, stepwise, samples: of the forward view; stepwise draws new noise at every step (Eq. 2), samples are those
     of its clouds. steps: reverse steps S (DDIM). hypotheses: H. eta: 0 is deterministic DDIM, 1 draws as much noise as
     DDPM. seed: of every random draw. trained_on: the schedule that the weights were trained with. setting: what the
-    context encoder of a reverse process reads, single frames or windows of them.
+    context encoder of a reverse process reads, single frames or windows of them; "fixed" are single frames whose poses
+    are told the camera's tilt, as the whole clip says it.
     """
 
     schedule: ScheduleName = "supplement"
@@ -37,6 +39,11 @@ class Settings:
     stepwise: bool = False
     trained_on: ScheduleName = "converging"
     setting: Setting = "frame"
+
+    @property
+    def reads(self) -> Literal["frame", "video"]:
+        """What the context encoder reads: the setting of its weights."""
+        return "video" if self.setting == "video" else "frame"
 
     def of_reverse(self) -> Settings:
         """The same with the forward view's own settings at their defaults: they change nothing in reverse diffusion."""

@@ -775,7 +775,8 @@ def lift(
     pose, baseline = (np.empty((count, *pose_shape), dtype=np.float32) for _ in range(2))
     kept = np.empty((count, hypotheses if keep_hypotheses else 0, *pose_shape), dtype=np.float32)
     joint_std, expected, points_std_px = (np.empty((count, NUM_JOINTS), dtype=np.float32) for _ in range(3))
-    calibration = loaded.calibrations.get(name) if hypotheses > 1 else None
+    # What error to expect was measured on clips whose camera could have any tilt.
+    calibration = loaded.calibrations.get(name) if hypotheses > 1 and up_cam is None else None
     points_px = np.empty((count, NUM_JOINTS, 2))
     traces: list[DiffusionTrace] = []
     for begin in range(0, count, window):

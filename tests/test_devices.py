@@ -63,7 +63,7 @@ def test_every_stage_of_a_clip(gpu: str, shipped_models: Models, walking_clip: P
     frames = np.arange(3)
 
     def all_of_it(models: Models) -> list[np.ndarray]:
-        ready = prepare(walking_clip, models, frames, FEW, mixed_precision=False)
+        ready = prepare(walking_clip, models, frames, FEW, mixed_precision=False, up="estimate")
         wide = as_detected(ready, models, FEW)
         found = [ready.baseline, ready.h_samples, wide.h_samples, ready.gmm_cam.means.cpu().numpy()]
         found += [trace.samples for trace in reverse_traces(ready, models).values()]

@@ -183,8 +183,12 @@ def reverse(session: Session) -> None:
 
 def compare(session: Session) -> None:
     """DiffPose beside its context encoder beside the truth."""
-    baseline = services.models(session.settings.setting).encoder.title
-    reads = {"frame": "the 2D pose", "video": "the 2D poses of 27 frames"}[session.settings.setting]
+    baseline = services.models(session.settings.reads).encoder.title
+    reads = {
+        "frame": "the 2D pose",
+        "fixed": "the 2D pose and the camera's tilt, which all frames together tell",
+        "video": "the 2D poses of 27 frames",
+    }[session.settings.setting]
     truth = (
         "The **red** skeleton is where the joints really are."
         if session.clip.pose3d_cam is not None

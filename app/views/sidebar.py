@@ -134,9 +134,11 @@ def draw(services: Any, view: str) -> Session | None:
                 key="setting",
                 bind="query-params",
                 disabled=view in OF_ONE_FRAME,
-                help="What the context encoder reads: the frame alone, or it among its neighbours: poses get steadier.",
+                help="What the context encoder reads: the frame alone, or it among its neighbours: poses get steadier. "
+                "If the camera stood still, its tilt can be judged from the whole clip: poses lean less.",
             )
-        trained = services.trained_schedules(setting)
+        reads = Settings(setting=setting).reads
+        trained = services.trained_schedules(reads)
         trained_on: ScheduleName = trained[0] if trained else "converging"
         if len(trained) > 1:
             trained_on = st.selectbox(

@@ -486,6 +486,7 @@ def evaluate(
             "fixed_camera": fixed_camera,
             "total": "mean over all frames and views; hidden and visible leave out the hip",
             "encoder_sha256": fingerprint(encoder_tensors(models.encoder)),
+            "upright_sha256": None if models.upright is None else fingerprint(dict(models.upright.state_dict())),
             "weights_sha256": {name: fingerprint(dict(net.state_dict())) for name, net in models.denoisers.items()},
             "software": f"diffpose-studio {version()}, torch {torch.__version__}, {platform.machine()}",
             "seconds": round(time.time() - started, 1),

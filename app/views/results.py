@@ -120,6 +120,8 @@ def _provenance(report: Report) -> None:
     for key, label in (("hypotheses", "Hypotheses"), ("steps", "Steps")):
         if key in p:
             facts.append(f"**{label}** {p[key]}")
+    if p.get("fixed_camera"):
+        facts.append("camera's tilt judged from the clip")
     if p.get("mixed_precision"):
         facts.append("networks in bfloat16")
     st.markdown(" · ".join(facts))

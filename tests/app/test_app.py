@@ -127,6 +127,7 @@ def test_the_video_setting_compares_with_its_own_context_encoder(
     app.session_state["hypotheses"] = 1
     app.run()
     assert app.sidebar.selectbox(key="setting").value == "frame"
+    assert services.trained_settings() == ["frame", "video"], "nothing among these weights knows a camera's tilt"
     app.sidebar.selectbox(key="setting").select("video").run()
     app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     assert not app.exception
@@ -140,6 +141,25 @@ def test_the_video_setting_compares_with_its_own_context_encoder(
     assert app.sidebar.selectbox(key="setting").disabled
     services.st.cache_resource.clear()
     services.st.cache_data.clear()
+
+
+@pytest.mark.usefixtures("trained_weights")
+def test_a_camera_that_stands_still(app: AppTest, clip_file: Callable[..., bytes]) -> None:
+    app.session_state["view"] = "Compare"
+    app.session_state["hypotheses"] = 2
+    app.session_state["setting"] = "fixed"
+    app.run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
+    assert not app.exception and not app.error
+    assert any("the camera's tilt, which all frames together tell" in text.value for text in app.markdown)
+    told = app.dataframe[0].value
+    app.sidebar.selectbox(key="setting").select("frame").run()
+    assert (app.dataframe[0].value["Graformer"] - told["Graformer"]).abs().max() > 1.0, "millimetres"
+    clip, settings = load_clip(services.bundled_clips()[services.FIRST_CLIP]), Settings(steps=1, setting="fixed")
+    lifted = services.lift("standing still", clip, (3, 9), settings, True)
+    whole = pipeline.lift(clip, steps=1, up="estimate", frames=[3, 9], rigid_bones=False)
+    np.testing.assert_allclose(lifted.trace.samples[:, -1], whole.hypotheses, atol=1e-4)
+    assert lifted.expected_error is None
 
 
 @pytest.mark.usefixtures("trained_weights")

@@ -1,0 +1,124 @@
+"""Lifting, evaluation and training where the networks are on another device than the clips: on a pretended GPU.
+
+Run by `test_devices.py` in a process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from diffpose_core.config import TrainingConfig, UncertaintyConfig
+from diffpose_core.datasets.conditions import build_bank
+from diffpose_core.datasets.mocap17 import motion_set
+from diffpose_core.datasets.procedural import procedural_motion
+from diffpose_core.datasets.sampling import PoseSampler, seeded
+from diffpose_core.evaluation import predictions
+from diffpose_core.pipeline import Models, as_detected, forward_traces, lift, prepare, reverse_traces
+from diffpose_core.structures import PoseClip2D
+from diffpose_core.training import BankDraw, DenoiserTask, EncoderTask, encoder_batch
+from tests.pretended_gpu import pretended_gpu
+from tests.test_throughput import check_parts
+
+FEW = UncertaintyConfig(num_samples=100)
+#: Rounding differs with how poses fall into blocks.
+CLOSE = {"rtol": 1e-4, "atol": 2e-4}
+
+
+@pytest.fixture
+def gpu() -> Iterator[str]:
+    with pretended_gpu() as name:
+        yield name
+
+
+def test_the_pretended_gpu_finds_what_a_real_one_would(gpu: str) -> None:
+    here, there = torch.ones(3, 3), torch.ones(3, 3, device=gpu)
+    assert there.device.type == gpu and (there @ there).device.type == gpu
+    with pytest.raises(RuntimeError, match="expects all tensors on one device"):
+        here + there
+    with pytest.raises(RuntimeError, match="numpy"):
+        there.numpy()
+    assert np.array_equal((there + here.to(gpu)).cpu().numpy(), 2 * np.ones((3, 3)))
+    layer = torch.nn.Linear(3, 3).to(gpu)
+    with pytest.raises(RuntimeError, match="expects all tensors on one device"):
+        layer(here)
+
+
+@pytest.mark.parametrize("setting", ["frame", "video"])
+def test_a_seed_means_the_same_poses_on_every_device(
+    gpu: str, tiny_models: Models, tiny_video_models: Models, walking_clip: PoseClip2D, setting: str
+) -> None:
+    models = tiny_models if setting == "frame" else tiny_video_models
+    there = models.to(gpu)
+    assert there.device.type == gpu and models.device.type == "cpu" and there.to(there.device) is there
+    clip, how = walking_clip.frames(np.arange(12)), {"uncertainty": FEW, "eta": 0.5, "mixed_precision": False}
+    for context, diffusion in ((True, "gmm"), (False, "gmm"), (True, "standard")):
+        here, found = (lift(clip, models=m, context=context, diffusion=diffusion, **how) for m in (models, there))
+        for name in ("pose3d", "hypotheses", "baseline"):
+            assert np.allclose(getattr(found, name), getattr(here, name), **CLOSE), (name, context, diffusion)
+        assert (here.provenance["settings"]["device"], found.provenance["settings"]["device"]) == ("cpu", gpu)
+        assert here.provenance["weights_sha256"] == found.provenance["weights_sha256"]
+
+
+def test_every_stage_of_a_clip(gpu: str, shipped_models: Models, walking_clip: PoseClip2D) -> None:
+    frames = np.arange(3)
+
+    def all_of_it(models: Models) -> list[np.ndarray]:
+        ready = prepare(walking_clip, models, frames, FEW, mixed_precision=False, up="estimate")
+        wide = as_detected(ready, models, FEW)
+        found = [ready.baseline, ready.h_samples, wide.h_samples, ready.gmm_cam.means.cpu().numpy()]
+        found += [trace.samples for trace in reverse_traces(ready, models).values()]
+        for stepwise in (False, True):
+            traces = forward_traces(ready, samples=8, stepwise=stepwise)
+            found += [trace.samples for trace in traces.values()]
+        poses = predictions(walking_clip, models, frames, 2, 3, 0)
+        return found + [poses[name] for name in sorted(poses)]
+
+    for here, there in zip(all_of_it(shipped_models), all_of_it(shipped_models.to(gpu)), strict=True):
+        assert np.allclose(here, there, **CLOSE)
+
+
+def test_calibrated_errors(gpu: str, shipped_models: Models, walking_clip: PoseClip2D) -> None:
+    clip = walking_clip.frames(np.arange(2))
+    here, there = (
+        lift(clip, models=models, mixed_precision=False) for models in (shipped_models, shipped_models.to(gpu))
+    )
+    assert here.expected_error is not None and there.expected_error is not None
+    assert np.allclose(here.expected_error, there.expected_error, **CLOSE)
+
+
+def test_training_steps(gpu: str, shipped_models: Models) -> None:
+    motions = motion_set([procedural_motion("walk", 1, 2.0)], 30.0, name=["a"], action=["walk"])
+    sampler, config = PoseSampler(motions, 0.5), TrainingConfig()
+    losses: dict[str, list[float]] = {}
+    encoders = (shipped_models.encoder, shipped_models.encoder.to(gpu))
+    bank, there = (build_bank(encoder, sampler.draw, 256, FEW, 1, 0) for encoder in encoders)
+    for name in ("x_start", "component_mean", "mixture_std", "reconciled_pose"):
+        one, other = (getattr(b, name).float() for b in (bank, there))
+        # Kept in half precision; where a draw falls between two components, rounding may decide.
+        assert ((one - other).abs() < 2e-3).float().mean() > 0.99, name
+    for device in ("cpu", gpu):
+        torch.manual_seed(0)
+        encoder = EncoderTask(shipped_models.encoder.network.config, config)
+        denoiser = DenoiserTask(shipped_models.denoisers["diffpose"].config, config)
+        batches = (
+            encoder_batch(sampler.draw(8, seeded("cpu", 0))),
+            BankDraw(bank, denoiser.network.config)(8, seeded("cpu", 0)),
+        )
+        for task, batch in zip((encoder, denoiser), batches, strict=True):
+            task.log = lambda *_, **__: None
+            task.to(device)
+            loss = task.training_step(task.transfer_batch_to_device(batch, torch.device(device), 0), 0)
+            loss.backward()
+            losses.setdefault(type(task).__name__, []).append(float(loss.detach()))
+    for here, there in losses.values():
+        assert abs(here - there) < 1e-4
+
+
+def test_the_speed_benchmark(
+    gpu: str, tiny_models: Models, walking_clip: PoseClip2D, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_parts(gpu, tiny_models, walking_clip, monkeypatch)

@@ -122,8 +122,8 @@ def groups() -> tuple[Group, ...]:
         Group(
             "diffusion", "Kind of diffusion, f_ST and schedule",
             f"Every network was trained for its own row: the same {_EPOCHS} epochs, and where the schedule converges "
-            f"{_MORE_EPOCHS} more on its own states. The paper's form says the next state, not h_0: with fewer steps than "
-            "K an h_0 has to be made of it, which multiplies its errors.",
+            f"{_MORE_EPOCHS} more on its own states. The paper's form says the next state, not h_0: with fewer steps "
+            "than K an h_0 has to be made of it, which multiplies its errors.",
             (*schedules, Cell("the paper's form, supplement, 50 steps", Setting("diffpose_paper", steps=50))),
             f"{_FORMS['']}, converging",
         ),

@@ -1,7 +1,7 @@
 """Which way is up, and what a pose is where that is known.
 
-A single picture hardly tells how far the camera is tilted, and a pose that is lifted from it is tilted towards the
-camera or away from it by a few degrees, which is most of its error. A camera that stands still has one tilt for a whole
+A single picture hardly tells how far the camera is tilted, and a pose that is lifted from it leans towards the camera
+or away from it by a few degrees, which is a quarter of its error. A camera that stands still has one tilt for a whole
 clip, which all of its frames together tell far better than one (`pipeline.estimate_up`).
 """
 

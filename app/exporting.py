@@ -9,7 +9,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from app import services
-from app.state import Settings
+from app.state import READS, Settings
 from diffpose_core import pipeline
 from diffpose_core.structures import LiftResult, PoseClip2D
 
@@ -44,7 +44,7 @@ def lift_whole(
     try:
         result = pipeline.lift(
             clip,
-            models=services.models(s.reads),
+            models=services.models(READS[s.setting]),
             up="estimate" if s.setting == "fixed" else None,
             steps=s.steps,
             hypotheses=s.hypotheses,

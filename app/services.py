@@ -20,7 +20,7 @@ from app.figures.compare import Compared
 from app.figures.forward import ForwardRun
 from app.figures.scenes import ClipFrames
 from app.lifting import Blocks, Lifted
-from app.state import ScheduleName, Setting, Settings
+from app.state import READS, ScheduleName, Setting, Settings
 from diffpose_core import pipeline
 from diffpose_core.datasets.sampling import seeded
 from diffpose_core.diffusion.schedule import make_schedule
@@ -95,7 +95,7 @@ def models(setting: pipeline.Setting) -> pipeline.Models:
 def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...], setting: Setting = "frame") -> pipeline.Prepared:
     """H_K, its fitted mixture and the baseline of some frames. source: the clip's hash."""
     up = way_up(source, _clip) if setting == "fixed" else None
-    return pipeline.prepare(_clip, models("video" if setting == "video" else "frame"), np.array(frames), up=up)
+    return pipeline.prepare(_clip, models(READS[setting]), np.array(frames), up=up)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -132,12 +132,12 @@ def trained_schedules(setting: pipeline.Setting) -> list[ScheduleName]:
 def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: Settings, context: bool) -> Lifted:
     """The reverse process of some frames, with f_ST or without, and what it starts from."""
     s = settings
-    ready, loaded = prepared(source, _clip, frames, s.setting), models(s.reads)
+    ready, loaded = prepared(source, _clip, frames, s.setting), models(READS[s.setting])
     name, network = loaded.pick(context, "gmm", s.trained_on)
     trace = pipeline.reverse_trace(ready, network, s.steps, s.hypotheses, s.eta, s.seed)
-    calibration = loaded.calibrations.get(name)
+    calibration = loaded.calibration(name, s.hypotheses, ready.up_cam)
     expected = None
-    if calibration is not None and s.hypotheses > 1 and ready.up_cam is None:
+    if calibration is not None:
         expected = pipeline.expected_error(ready, network, calibration, trace.samples[:, -1])
     return Lifted(np.array(frames), trace, ready.baseline, mixture_draws(ready), loaded.encoder.title, expected)
 
@@ -259,7 +259,7 @@ def joint_table(source: str, _clip: PoseClip2D, settings: Settings, blocks: Bloc
 
 def predicts(settings: Settings) -> str:
     """What the network's output means: "x_start", "previous" or "noise"."""
-    return models(settings.reads).pick(True, "gmm", settings.trained_on)[1].config.prediction_type
+    return models(READS[settings.setting]).pick(True, "gmm", settings.trained_on)[1].config.prediction_type
 
 
 def alpha_end(schedule: ScheduleName) -> float:

@@ -12,6 +12,8 @@ SCHEDULES: dict[ScheduleName, str] = {
     "supplement": "Supplement",
     "converging": "Converging",
 }
+#: What the context encoder reads: the setting of its weights.
+READS: dict[Setting, Literal["frame", "video"]] = {"frame": "frame", "fixed": "frame", "video": "video"}
 SETTINGS: dict[Setting, str] = {
     "frame": "One frame (Graformer)",
     "fixed": "One frame, camera stands still",
@@ -39,11 +41,6 @@ class Settings:
     stepwise: bool = False
     trained_on: ScheduleName = "converging"
     setting: Setting = "frame"
-
-    @property
-    def reads(self) -> Literal["frame", "video"]:
-        """What the context encoder reads: the setting of its weights."""
-        return "video" if self.setting == "video" else "frame"
 
     def of_reverse(self) -> Settings:
         """The same with the forward view's own settings at their defaults: they change nothing in reverse diffusion."""

@@ -114,7 +114,12 @@ def _gain_cells(row: dict[str, Any]) -> list[str]:
 def _change(gain: float, interval: list[float]) -> str:
     """A gain and its interval, percent, as the change of the error."""
     low, high = interval
-    return f"{-gain:+.1f} % [{-high:+.1f}, {-low:+.1f}]"
+    return _signed(-gain, [-high, -low])
+
+
+def _signed(change: float, interval: list[float]) -> str:
+    low, high = interval
+    return f"{change:+.1f} % [{low:+.1f}, {high:+.1f}]"
 
 
 def by_action(report: dict[str, Any], rows: Rows) -> list[str]:
@@ -227,13 +232,12 @@ def fewer_steps_table(report: dict[str, Any]) -> str:
     """What `benchmarks.fewer_steps` measured, with a sentence on what it was measured on."""
     lines = ["| way | MPJPE | against five steps |", "| --- | ---: | ---: |"]
     for row in report["rows"]:
-        change = _change(-row["change_percent"], [-end for end in reversed(row["interval"])])
-        shown = "" if row["way"] == report["reference"] else change
+        shown = "" if row["way"] == report["reference"] else _signed(row["change_percent"], row["interval"])
         lines.append(f"| {row['way']} | {row['mpjpe_mm']:.2f} | {shown} |")
     other = report["other_cameras"]
     seen = (
         f"On {other['views']:,} views of cameras as in training, at any tilt, Graformer has "
-        f"{other['encoder_mm']:.1f} mm, and the same correction makes {other['corrected_mm']:.1f} mm of it."
+        f"{other['encoder_mm']:.1f} mm, and such a correction makes {other['corrected_mm']:.1f} mm of it."
     )
     return "\n".join([*lines, "", f"{report['said']} {seen}"])
 
@@ -247,12 +251,8 @@ def better_2d_table(report: dict[str, Any]) -> str:
     for rows in zip(*report["encoders"].values(), strict=True):
         cells = []
         for row in rows:
-            change = _change(-row["change_percent"], [-end for end in reversed(row["interval"])])
-            cells += [
-                _number(row["mpjpe_mm"]),
-                _number(row["hidden_mpjpe_mm"]),
-                change if row["change_percent"] else "",
-            ]
+            change = _signed(row["change_percent"], row["interval"]) if row["change_percent"] else ""
+            cells += [_number(row["mpjpe_mm"]), _number(row["hidden_mpjpe_mm"]), change]
         lines.append(f"| {rows[0]['known']} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", report["said"]])
 

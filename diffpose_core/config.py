@@ -217,8 +217,10 @@ class Preset:
     encoder: str = "graformer"
 
 
-def _denoiser(summary: str, encoder: str = "graformer", **changes: Any) -> Preset:
-    return Preset(DenoiserConfig(**changes), SHORT_DENOISER_TRAINING, summary, encoder)
+def _denoiser(
+    summary: str, encoder: str = "graformer", training: TrainingConfig = SHORT_DENOISER_TRAINING, **changes: Any
+) -> Preset:
+    return Preset(DenoiserConfig(**changes), training, summary, encoder)
 
 
 _RECONCILED: dict[str, Any] = {"context_input": "reconciled"}
@@ -256,13 +258,12 @@ PRESETS: dict[str, Preset] = {
     "diffpose_standard_supplement": _denoiser(
         "standard diffusion with f_ST, the supplement's schedule", schedule="supplement", **_STANDARD
     ),
-    "diffpose_video": replace(
-        _denoiser("GMM diffusion with MixSTE's f_ST", "mixste", **_RECONCILED), training=SHORT_VIDEO_DENOISER_TRAINING
+    "diffpose_video": _denoiser(
+        "GMM diffusion with MixSTE's f_ST", "mixste", SHORT_VIDEO_DENOISER_TRAINING, **_RECONCILED
     ),
     "diffpose_video_no_context": _denoiser("GMM diffusion without f_ST, H_K from MixSTE", "mixste", **_NO_CONTEXT),
-    "diffpose_video_standard": replace(
-        _denoiser("standard diffusion with MixSTE's f_ST", "mixste", **_STANDARD),
-        training=SHORT_VIDEO_DENOISER_TRAINING,
+    "diffpose_video_standard": _denoiser(
+        "standard diffusion with MixSTE's f_ST", "mixste", SHORT_VIDEO_DENOISER_TRAINING, **_STANDARD
     ),
     "regression": _denoiser("a network like g as one regression step, the paper's baseline A", **_REGRESSION),
     "regression_deep": _denoiser(

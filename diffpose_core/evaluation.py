@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from diffpose_core.bootstrap import interval, resampled_means
-from diffpose_core.camera import evaluation_cameras
+from diffpose_core.camera import Camera, evaluation_cameras
 from diffpose_core.config import UncertaintyConfig, to_dict
 from diffpose_core.datasets.benchmark import Benchmark, Recording
 from diffpose_core.datasets.detector import DetectorConfig, autoregressive, detect_motion
@@ -89,8 +89,8 @@ def evaluation_clips(
         generator = seeded("cpu", DETECTOR_SEED, clip, view)
         seen, detection = detect_motion(name, joints_world, camera, fps, generator, detector)
         provenance = {"action": str(motions.action[clip]), "swapped": int(detection.swapped.sum())}
-        exact_px = camera.project(camera.to_cam(joints_world.astype(np.float64)))
         if input_2d == "exact":
+            exact_px = _exact_px(camera, joints_world)
             seen = replace(seen, keypoints_px=exact_px, mixture=exact_mixture(exact_px))
             seen = replace(seen, confidence=np.ones_like(seen.confidence))
             provenance["swapped"] = 0
@@ -99,9 +99,13 @@ def evaluation_clips(
         elif input_2d == "gaps":
             seen = _with_gaps(seen, seeded("cpu", DETECTOR_SEED, clip, view, _GAPS))
         elif input_2d in ("right-modes", "hidden-exact"):
-            seen = _mended(seen, exact_px, input_2d == "hidden-exact")
+            seen = _mended(seen, _exact_px(camera, joints_world), input_2d == "hidden-exact")
         clips.append(replace(seen, provenance=provenance))
     return clips
+
+
+def _exact_px(camera: Camera, joints_world: np.ndarray) -> np.ndarray:
+    return camera.project(camera.to_cam(joints_world.astype(np.float64)))
 
 
 def _mended(clip: PoseClip2D, exact_px: np.ndarray, hidden_exact: bool) -> PoseClip2D:
@@ -387,7 +391,7 @@ _worker: tuple[Benchmark, Models, _Settings] | None = None
 def _start_worker(benchmark: Benchmark, models: Models, device: torch.device, settings: _Settings) -> None:
     global _worker
     torch.set_num_threads(1)
-    _worker = (benchmark, models if device.type == "cpu" else models.to(device), settings)
+    _worker = (benchmark, models.to(device), settings)
 
 
 def _worker_clip(number: int) -> tuple[int, _SumsOf, int]:
@@ -463,7 +467,7 @@ def evaluate(
     else:
         # Processes of one thread each: small products gain little from sharing one among threads.
         context = multiprocessing.get_context("spawn")
-        given = (benchmark, models if models.device.type == "cpu" else models.to("cpu"), models.device, settings)
+        given = (benchmark, models.to("cpu"), models.device, settings)
         with ProcessPoolExecutor(workers, context, _start_worker, given) as pool:
             measured = (done.result() for done in as_completed([pool.submit(_worker_clip, n) for n in chosen]))
             gathered = _gather(measured, len(chosen), progress)

@@ -113,6 +113,12 @@ class Models:
         upright = None if self.upright is None else copy.deepcopy(self.upright).to(device)
         return replace(self, encoder=self.encoder.to(device), denoisers=denoisers, upright=upright)
 
+    def calibration(self, name: str, hypotheses: int, up_cam: np.ndarray | None) -> Calibration | None:
+        """What says which error to expect of a denoiser: nothing of a single hypothesis, nor where the camera's tilt
+        was told, since it was measured on clips whose camera could have any.
+        """
+        return self.calibrations.get(name) if hypotheses > 1 and up_cam is None else None
+
     def pick(
         self, context: bool = True, diffusion: Literal["gmm", "standard"] = "gmm", schedule: ScheduleName = "converging"
     ) -> tuple[str, Denoiser]:
@@ -328,12 +334,11 @@ def _prepare_frames(
         around, replace(windows, frames=place.reshape(windows.frames.shape))
     )
     view = around[torch.from_numpy(np.searchsorted(read, numbers))]
-    if up_cam is not None and models.upright is not None:
+    if up_cam is not None:
+        upright = _upright_of(models)
         up = torch.from_numpy(up_cam).to(view.rotation).expand(len(view), 3)
         up_view = view.to_view(up[:, None])[:, 0]
-        context, reconciled = (
-            replace(c, pose_view=models.upright(c.pose_view, up_view)) for c in (context, reconciled)
-        )
+        context, reconciled = (replace(c, pose_view=upright(c.pose_view, up_view)) for c in (context, reconciled))
     samples, gmm = _draw_and_fit(models, view, context, uncertainty, seed)
     return Prepared(clip, numbers, view, context, reconciled, gmm, samples, seed, mixed_precision, up_cam=up_cam)
 
@@ -775,8 +780,7 @@ def lift(
     pose, baseline = (np.empty((count, *pose_shape), dtype=np.float32) for _ in range(2))
     kept = np.empty((count, hypotheses if keep_hypotheses else 0, *pose_shape), dtype=np.float32)
     joint_std, expected, points_std_px = (np.empty((count, NUM_JOINTS), dtype=np.float32) for _ in range(3))
-    # What error to expect was measured on clips whose camera could have any tilt.
-    calibration = loaded.calibrations.get(name) if hypotheses > 1 and up_cam is None else None
+    calibration = loaded.calibration(name, hypotheses, up_cam)
     points_px = np.empty((count, NUM_JOINTS, 2))
     traces: list[DiffusionTrace] = []
     for begin in range(0, count, window):

@@ -56,6 +56,7 @@ from diffpose_core.io.checkpoints import (
     fingerprint,
     load_denoiser,
     load_encoder,
+    network_tensors,
     save_checkpoint,
 )
 from diffpose_core.models.context import ContextEncoder
@@ -541,6 +542,27 @@ def _publish(out: Path, tensors: dict[str, Tensor], record: Record) -> None:
         write_card(out, record)
 
 
+def _publish_on_encoder(
+    kind: str,
+    name: str,
+    task: DenoiserTask | UprightTask,
+    encoder: ContextEncoder,
+    data: str,
+    command: str,
+    metrics: dict[str, float],
+    licence: str,
+    out: Path,
+) -> Record:
+    """Write the checkpoint and the card of what was trained on an encoder."""
+    record = Record(
+        kind=kind, name=name, config=to_dict(task.network.config), training=to_dict(task.config),
+        data=data, command=command, seed=task.config.seed, metrics=metrics, licence=licence,
+        encoder_sha256=fingerprint(encoder_tensors(encoder)),
+    )  # fmt: skip
+    _publish(out, network_tensors(task.network), record)
+    return record
+
+
 def train_encoder(
     name: str,
     data: TrainingData,
@@ -696,14 +718,9 @@ def train_denoiser(
     error = (held_out.encoder_pose.float() - held_out.x_start.float()).norm(dim=-1)
     metrics["val_encoder_mpjpe_m"] = float(error.mean())
     metrics["val_encoder_hidden_m"] = float(error[held_out.hidden].mean())
-    tensors = {key: value.detach().cpu().contiguous() for key, value in task.network.state_dict().items()}
-    record = Record(
-        kind="denoiser", name=name, config=to_dict(network), training=to_dict(config),
-        data=_names(data, validation), command=command, seed=config.seed, metrics=metrics, licence=licence,
-        encoder_sha256=fingerprint(encoder_tensors(encoder)),
-    )  # fmt: skip
-    _publish(out, tensors, record)
-    return record
+    return _publish_on_encoder(
+        "denoiser", name, task, encoder, _names(data, validation), command, metrics, licence, out
+    )
 
 
 def train_upright(
@@ -741,14 +758,7 @@ def train_upright(
 
     task.attach(draw, [held_out])
     metrics = run_task(task, config, options)
-    tensors = {key: value.detach().cpu().contiguous() for key, value in task.network.state_dict().items()}
-    record = Record(
-        kind="upright", name=name, config=to_dict(network), training=to_dict(config),
-        data=_names(data, validation), command=command, seed=config.seed, metrics=metrics, licence=licence,
-        encoder_sha256=fingerprint(encoder_tensors(encoder)),
-    )  # fmt: skip
-    _publish(out, tensors, record)
-    return record
+    return _publish_on_encoder("upright", name, task, encoder, _names(data, validation), command, metrics, licence, out)
 
 
 def shortened(config: TrainingConfig, **changes: Any) -> TrainingConfig:

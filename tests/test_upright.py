@@ -23,7 +23,6 @@ from diffpose_core.pipeline import CHECKPOINTS, Models, estimate_up, lift, load_
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 FEW = UncertaintyConfig(num_samples=100)
-POSITION = np.array([4.0, 2.0, 1.5])
 
 
 def degrees_between(one: np.ndarray, other: np.ndarray) -> float:

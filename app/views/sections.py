@@ -12,7 +12,7 @@ import streamlit as st
 from app import services
 from app.lifting import Blocks
 from app.stage import stage
-from app.state import SCHEDULES
+from app.state import READS, SCHEDULES
 from app.views.common import Session, dialog_is_open, kept, plan_neighbours, section
 
 # Equations of several lines fit on a phone too.
@@ -183,7 +183,7 @@ def reverse(session: Session) -> None:
 
 def compare(session: Session) -> None:
     """DiffPose beside its context encoder beside the truth."""
-    baseline = services.models(session.settings.reads).encoder.title
+    baseline = services.models(READS[session.settings.setting]).encoder.title
     reads = {
         "frame": "the 2D pose",
         "fixed": "the 2D pose and the camera's tilt, which all frames together tell",

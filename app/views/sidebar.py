@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.state import SCHEDULES, SETTINGS, ScheduleName, Setting, Settings
+from app.state import READS, SCHEDULES, SETTINGS, ScheduleName, Setting, Settings
 from app.views import download, upload
 from app.views.common import Session, uploads
 from diffpose_core.structures import PoseClip2D
@@ -137,8 +137,7 @@ def draw(services: Any, view: str) -> Session | None:
                 help="What the context encoder reads: the frame alone, or it among its neighbours: poses get steadier. "
                 "If the camera stood still, its tilt can be judged from the whole clip: poses lean less.",
             )
-        reads = Settings(setting=setting).reads
-        trained = services.trained_schedules(reads)
+        trained = services.trained_schedules(READS[setting])
         trained_on: ScheduleName = trained[0] if trained else "converging"
         if len(trained) > 1:
             trained_on = st.selectbox(

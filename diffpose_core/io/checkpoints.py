@@ -44,6 +44,7 @@ _SIZES: dict[str, tuple[float, float]] = {
 
 ConfigT = TypeVar("ConfigT")
 NetworkT = TypeVar("NetworkT")
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,14 @@ def fingerprint(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def network_tensors(network: torch.nn.Module) -> dict[str, Tensor]:
+    """All tensors of a network as a file holds them."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+
+
 def encoder_tensors(encoder: ContextEncoder) -> dict[str, Tensor]:
     """All tensors of an encoder: its network's and its depth residual's."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.network.state_dict().items()}
+    tensors = network_tensors(encoder.network)
     for name in ("correlation", "base_var", "spread_gain"):
         tensors[_DEPTH + name] = getattr(encoder.depth, name).cpu().contiguous()
     return tensors
@@ -194,28 +200,30 @@ def load_denoiser(path: str | Path, encoder: ContextEncoder | None = None) -> tu
     """The diffusion network of a file, in evaluation mode; with `encoder`, checks that it is the one it was trained
     on.
     """
-    tensors, record = read_checkpoint(path)
-    _expect_kind(record, ("denoiser",), path)
-    network = _build(Denoiser, DenoiserConfig, record, path)
-    _fill(network, tensors, path)
-    _expect_encoder(record, encoder, path)
-    return network, record
+    return _load_on_encoder(path, "denoiser", Denoiser, DenoiserConfig, encoder)
 
 
 def load_upright(path: str | Path, encoder: ContextEncoder | None = None) -> tuple[Upright, Record]:
     """The network of a file that makes an encoder's poses upright; with `encoder`, checks that it is the one it was
     trained on.
     """
+    return _load_on_encoder(path, "upright", Upright, UprightConfig, encoder)
+
+
+def _load_on_encoder(
+    path: str | Path,
+    kind: str,
+    network: Callable[[ConfigT], ModuleT],
+    config: type[ConfigT],
+    encoder: ContextEncoder | None,
+) -> tuple[ModuleT, Record]:
+    """A network of one kind that was trained on an encoder, by default on whichever."""
     tensors, record = read_checkpoint(path)
-    _expect_kind(record, ("upright",), path)
-    network = _build(Upright, UprightConfig, record, path)
-    _fill(network, tensors, path)
-    _expect_encoder(record, encoder, path)
-    return network, record
-
-
-def _expect_encoder(record: Record, encoder: ContextEncoder | None, path: str | Path) -> None:
+    _expect_kind(record, (kind,), path)
+    loaded = _build(network, config, record, path)
+    _fill(loaded, tensors, path)
     if encoder is not None and record.encoder_sha256 != fingerprint(encoder_tensors(encoder)):
         raise InvalidInput(
             f"{path}: trained on another context encoder than the one at hand; train it again, or use its own"
         )
+    return loaded, record

@@ -121,13 +121,12 @@ def test_a_frames_result_depends_on_no_other_frame(clip, tiny_models, eta, diffu
 
 def test_frames_on_both_sides_of_a_block_boundary(walking_clip, tiny_models):
     done = []
-    whole = lift(
-        walking_clip, models=tiny_models, hypotheses=2, uncertainty=FEW, progress=lambda *counts: done.append(counts)
-    )
+    settings = dict(models=tiny_models, hypotheses=2, uncertainty=FEW, mixed_precision=False)
+    whole = lift(walking_clip, progress=lambda *counts: done.append(counts), **settings)
     assert len(walking_clip) > BLOCK_FRAMES and len(whole.pose3d) == len(walking_clip)
     assert done == [(BLOCK_FRAMES, 70), (70, 70)]
     around = [BLOCK_FRAMES, BLOCK_FRAMES - 1, 0]
-    part = lift(walking_clip, models=tiny_models, hypotheses=2, uncertainty=FEW, frames=around)
+    part = lift(walking_clip, frames=around, **settings)
     assert np.allclose(whole.hypotheses[around], part.hypotheses, atol=1e-5)
 
 
@@ -264,11 +263,11 @@ def test_bfloat16_costs_fractions_of_a_millimetre_and_is_told(walking_clip, ship
     )
     assert [r.provenance["settings"]["mixed_precision"] for r in (exact, rounded)] == [False, True]
     assert np.array_equal(exact.baseline, rounded.baseline)
-    # Products of another size round in another order: a frame's neighbours change less than bfloat16 itself.
+    # Products of another size round in another order, and without AMX attention on few poses is another operation.
     for other, mean_m, most_m in ((rounded, 8e-4, 6e-3), (windowed, 8e-4, 6e-3)):
         apart = np.linalg.norm(other.hypotheses - exact.hypotheses, axis=-1)
         assert 0 < apart.mean() < mean_m and apart.max() < most_m
-    assert np.linalg.norm(windowed.pose3d - rounded.pose3d, axis=-1).mean() < 1e-4
+    assert np.linalg.norm(windowed.pose3d - rounded.pose3d, axis=-1).mean() < 6e-4
 
 
 def test_hypotheses_need_not_be_kept(clip, tiny_models):

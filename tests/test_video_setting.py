@@ -96,6 +96,7 @@ def test_a_frame_reads_its_neighbours_and_no_frame_far_away(walking_clip, tiny_v
 
 def test_a_frames_result_depends_on_no_other_frame_that_is_asked_for(walking_clip, tiny_video_models):
     settings = dict(models=tiny_video_models, hypotheses=2, uncertainty=FEW, rigid_bones=False)
+    settings["mixed_precision"] = False
     whole = lift(walking_clip, window=32, **settings)
     some = lift(walking_clip, frames=[3, 31, 32, 69], **settings)
     assert np.allclose(whole.hypotheses[[3, 31, 32, 69]], some.hypotheses, atol=1e-5)

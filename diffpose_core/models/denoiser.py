@@ -219,13 +219,14 @@ def _embedding(k: int, channels: int) -> Tensor:
 
 
 def has_fast_bfloat16(accelerator: str = "cpu") -> bool:
-    """Whether this machine multiplies in bfloat16 faster than in float32: a GPU that can, or a processor with AMX.
+    """Whether this machine multiplies in bfloat16 faster than in float32: a GPU that can, or a processor with
+    instructions for it (AVX512-BF16; AMX besides).
 
     accelerator: "cpu" asks for the processor, anything else for a GPU where there is one.
     """
     if accelerator != "cpu" and torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
-    return bool(torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_amx_tile_supported())
+    return bool(torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_avx512_bf16_supported())
 
 
 #: Of a network: its modules that hold weights, a mark of these, and the copy.

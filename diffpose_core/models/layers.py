@@ -11,6 +11,16 @@ from torch import Tensor, nn
 
 from diffpose_core.skeleton import NUM_JOINTS, adjacency
 
+#: From so many sequences on attention is faster as two batched products than as one fused operation, on a CPU without
+#: AMX.
+_MANY_SEQUENCES = {torch.float32: 16, torch.bfloat16: 32}
+
+
+@lru_cache(maxsize=1)
+def has_amx() -> bool:
+    """Whether torch computes on a processor with AMX, which multiplies bfloat16 in tiles."""
+    return bool(torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_amx_tile_supported())
+
 
 def normalised_adjacency() -> Tensor:
     """D^-1/2 (A + I) D^-1/2 of the skeleton with self-loops, float32 (J, J) (Kipf and Welling, 2017)."""
@@ -97,17 +107,10 @@ class SelfAttention(nn.Module):
 
     def attend(self, x: Tensor) -> Tensor:
         """What the heads found, side by side and before the last linear layer: (B, J, C) -> (B, J, C)."""
-        if x.device.type != "cpu" or not torch.is_grad_enabled():
-            return _fused_attention(self.qkv(x), self.num_heads)
-        # The fused CPU kernel's backward is far slower than these two products on 17 joints. One copy brings the heads
-        # side by side; as views every product would copy them, forwards and backwards.
-        heads = torch.stack(_heads(self.qkv(x), self.num_heads))
-        query, key, value = heads.flatten(1, 2).unbind()
-        scores = torch.bmm(query, key.mT) * query.shape[-1] ** -0.5
-        # In bfloat16 the CPU's softmax takes ten times as long backwards.
-        weights = scores.to(torch.promote_types(scores.dtype, torch.float32)).softmax(-1)
-        found = torch.bmm(weights.to(value.dtype), value)
-        return found.view(heads.shape[1:]).transpose(-3, -2).flatten(-2)
+        qkv = self.qkv(x)
+        # The fused CPU kernel's backward is far slower on 17 joints than the products'.
+        by_products = x.device.type == "cpu" and torch.is_grad_enabled()
+        return _attended_by_products(qkv, self.num_heads) if by_products else _attended(qkv, self.num_heads)
 
 
 def _heads(qkv: Tensor, num_heads: int) -> tuple[Tensor, ...]:
@@ -115,10 +118,26 @@ def _heads(qkv: Tensor, num_heads: int) -> tuple[Tensor, ...]:
     return qkv.view(*qkv.shape[:-1], 3 * num_heads, -1).transpose(-3, -2).chunk(3, dim=-3)
 
 
-def _fused_attention(qkv: Tensor, num_heads: int) -> Tensor:
-    # It reads the heads where the projection wrote them, and writes them where the next layer wants them.
+def _attended(qkv: Tensor, num_heads: int) -> Tensor:
+    """Attention without gradients: queries, keys and values side by side, (B, J, 3 C) -> (B, J, C)."""
+    many = qkv.device.type == "cpu" and len(qkv) >= _MANY_SEQUENCES.get(qkv.dtype, len(qkv) + 1)
+    if many and not has_amx():
+        return _attended_by_products(qkv, num_heads)
+    # The fused kernel reads the heads where the projection wrote them, and writes them where the next layer wants them.
     query, key, value = _heads(qkv, num_heads)
     return nn.functional.scaled_dot_product_attention(query, key, value).transpose(-3, -2).flatten(-2)
+
+
+def _attended_by_products(qkv: Tensor, num_heads: int) -> Tensor:
+    """The same as two products of all heads at once."""
+    # One copy brings the heads side by side; as views every product would copy them, forwards and backwards.
+    heads = torch.stack(_heads(qkv, num_heads))
+    query, key, value = heads.flatten(1, 2).unbind()
+    scores = torch.bmm(query, key.mT) * query.shape[-1] ** -0.5
+    # In bfloat16 the CPU's softmax takes twice as long forwards, ten times backwards.
+    weights = scores.to(torch.promote_types(scores.dtype, torch.float32)).softmax(-1)
+    found = torch.bmm(weights.to(value.dtype), value)
+    return found.view(heads.shape[1:]).transpose(-3, -2).flatten(-2)
 
 
 class GraphAttentionBlock(nn.Module):
@@ -163,7 +182,7 @@ class GraphAttentionBlock(nn.Module):
         mix_in, mix_out = self.graph_in.adjacency, self.graph_out.adjacency
 
         def infer(x: Tensor) -> Tensor:
-            x = add_attended(x, _fused_attention(project(attention_norm(x)), heads))
+            x = add_attended(x, _attended(project(attention_norm(x)), heads))
             hidden = gelu_linear(mix_joints(mix_in, graph_norm(x)))
             return add_mixed(x, mix_joints(mix_out, hidden))
 

@@ -117,7 +117,16 @@ class PoseGMM:
         """The mixtures that `index` (an int, a slice, an integer or boolean tensor) picks from the first axis."""
         if not self.batch_shape:
             raise InvalidInput("a single mixture has no leading axis to index")
-        return PoseGMM(self.weights[index], self.means[index], self.covariances[index])
+        return self._known_good(*(t[index] for t in (self.weights, self.means, self.covariances, self.cholesky)))
+
+    @classmethod
+    def _known_good(cls, weights: Tensor, means: Tensor, covariances: Tensor, cholesky: Tensor) -> PoseGMM:
+        """A mixture whose numbers hold by the way they were made, factors included: nothing is checked."""
+        gmm = object.__new__(cls)
+        named = {"weights": weights, "means": means, "covariances": covariances, "cholesky": cholesky}
+        for name, value in named.items():
+            object.__setattr__(gmm, name, value)
+        return gmm
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> PoseGMM:
         """The same mixture on another device or in another floating-point type."""
@@ -381,15 +390,27 @@ def fit_gmm_batch(
             _fit_block(block, moving, seeds, max_iter, tol, reg_covar, init_iter, overrelaxation)
             for block, seeds in zip(samples.split(size), race.split(size), strict=True)
         ]
-        weights, means, covariances = (torch.cat(parts) for parts in zip(*blocks, strict=True))
+        weights, means, covariances, factors = (torch.cat(parts) for parts in zip(*blocks, strict=True))
         if moving.numel() < samples.shape[-1]:
-            part_means, part_covariances, d = means, covariances, samples.shape[-1]
-            means = samples[:, :1].repeat(1, n_components, 1)
+            part_means, means = means, samples[:, :1].repeat(1, n_components, 1)
             means[..., moving] = part_means
-            covariances = torch.diag_embed(torch.full_like(means, reg_covar))
-            pairs = (moving[:, None] * d + moving).flatten()
-            covariances.view(-1, n_components, d * d)[..., pairs] = part_covariances.flatten(-2)
-    return PoseGMM(weights, means, covariances)
+            covariances = _among_all(covariances, moving, samples.shape[-1], reg_covar)
+            factors = _among_all(factors, moving, samples.shape[-1], math.sqrt(reg_covar))
+    return PoseGMM._known_good(weights, means, covariances, factors)
+
+
+def _among_all(matrices: Tensor, moving: Tensor, dim: int, diagonal: float) -> Tensor:
+    """(..., D, D) matrices of the coordinates that move as rows and columns of (..., dim, dim) ones, whose others
+    have nothing but a diagonal.
+    """
+    among = matrices.new_zeros((*matrices.shape[:-2], dim, dim))
+    among.diagonal(dim1=-2, dim2=-1).fill_(diagonal)
+    first, count = int(moving[0]), moving.numel()
+    if int(moving[-1]) == first + count - 1:
+        among[..., first : first + count, first : first + count] = matrices
+    else:
+        among[..., moving[:, None], moving] = matrices
+    return among
 
 
 def _seed_means(x: Tensor, race: Tensor) -> Tensor:
@@ -435,9 +456,9 @@ def _fit_block(
     reg_covar: float,
     init_iter: int,
     overrelaxation: float,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """EM on a block of frames: (B, N, 51), the D coordinates that move -> weights (B, M), means (B, M, D), covariances
-    (B, M, D, D).
+    and their Cholesky factors (B, M, D, D).
     """
     # Samples run along the last axis from here on, (B, D, N): every product and sum below then streams through
     # memory, which makes it more than twice as fast on a CPU.
@@ -455,16 +476,19 @@ def _fit_block(
     x = torch.div(x, std, out=x_and_1[:, :d])
     centre, std = centre.mT, std.mT  # (B, 1, D)
     reg = reg_covar / std.square()  # reg_covar in the scaled coordinates
-    # On a CPU the large products take one frame at a time, a megabyte: it is used while it is in the cache.
-    parts = [slice(b, b + 1) for b in range(len(x))] if x.device.type == "cpu" else [slice(0, len(x))]
+    # On a CPU the large products take a frame for each thread at a time, a megabyte a frame: it is used while it is in
+    # the thread's own cache.
+    together = min(torch.get_num_threads(), len(x)) if x.device.type == "cpu" else len(x)
+    parts = [slice(b, min(b + together, len(x))) for b in range(0, len(x), together)]
 
     eye = torch.eye(d, dtype=x.dtype, device=x.device)
     last_score = x.new_full((len(x),), -torch.inf)
-    work, second = x.new_empty((parts[0].stop, m, d, n)), x.new_empty((len(x), m * d, d))
+    buffer, second = x.new_empty((together, m, d, n)), x.new_empty((len(x), m * d, d))
     distances = torch.empty_like(resp)
     for iteration in range(max_iter):
         # M-step, with all components' weighted samples in one product: (MD, N) @ (N, D).
         for part in parts:
+            work = buffer[: part.stop - part.start]
             torch.mul(resp[part, :, None], x[part, None], out=work)
             torch.bmm(work.flatten(1, 2), x[part].mT, out=second[part])
         first = torch.bmm(resp, x_and_1.mT)
@@ -481,6 +505,7 @@ def _fit_block(
         whitener = torch.linalg.solve_triangular(factor, eye.expand_as(factor), upper=False)
         whitener = torch.cat([whitener, -(whitener @ means[..., None])], dim=-1).flatten(1, 2)
         for part in parts:
+            work = buffer[: part.stop - part.start]
             torch.bmm(whitener[part], x_and_1[part], out=work.flatten(1, 2))
             torch.sum(work.square_(), 2, out=distances[part])
         offset = weights.log() - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
@@ -494,7 +519,7 @@ def _fit_block(
             last_score = score
     scale = std[:, :, :, None] * std[:, :, None, :]  # (B, 1, D, D)
     covariances = 0.5 * (covariances + covariances.mT) * scale
-    return weights, means * std + centre, covariances
+    return weights, means * std + centre, covariances, factor * std[..., None]
 
 
 def _beyond(before: Tensor, after: Tensor, overrelaxation: float) -> Tensor:

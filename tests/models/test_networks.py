@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from diffpose_core.config import DenoiserConfig, GraformerConfig
+from diffpose_core.models import layers
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import _BLOCK_POSES, Denoiser, Given, gmm_features, in_bfloat16
 from diffpose_core.models.graformer import Graformer
@@ -123,12 +124,15 @@ def test_graph_conv_starts_at_the_skeleton():
     assert torch.equal(GraphConv(3, 4).adjacency.detach(), normalised_adjacency())
 
 
-def test_attention_that_trains_is_attention_that_predicts():
-    layer, x = fill(SelfAttention(16, 4)), randn(3, 17, 16)
+@pytest.mark.parametrize("amx", [True, False])
+@pytest.mark.parametrize("sequences", [3, 40])
+def test_attention_that_trains_is_attention_that_predicts(sequences, amx, monkeypatch):
+    monkeypatch.setattr(layers, "has_amx", lambda: amx)
+    layer, x = fill(SelfAttention(16, 4)), randn(sequences, 17, 16)
     with torch.no_grad():
         fused = layer(x)
     assert torch.allclose(layer(x), fused, atol=1e-6)
-    # ... and both are the published formula, head by head.
+    # ... and all are the published formula, head by head.
     query, key, value = layer.qkv(x).chunk(3, dim=-1)
     heads = []
     for h in range(4):
@@ -245,12 +249,14 @@ def test_inference_gives_what_training_would(form, monkeypatch):
         assert torch.allclose(network.predict(x, 9, known), slow_at_9, atol=1e-5)
 
 
+@pytest.mark.parametrize("amx", [True, False])
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("form", DENOISERS)
-def test_bfloat16_moves_poses_by_little(form, fused, monkeypatch):
+def test_bfloat16_moves_poses_by_little(form, fused, amx, monkeypatch):
     if fused and not FusedLinear.available():
         pytest.skip("this torch or this processor has no fused bfloat16 layers")
     monkeypatch.setattr(FusedLinear, "available", lambda: fused)
+    monkeypatch.setattr(layers, "has_amx", lambda: amx)
     monkeypatch.setitem(_BLOCK_POSES, torch.bfloat16, 32)
     network = denoiser(**DENOISERS[form])
     x, _, given = inputs(70)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from diffpose_core.config import DenoiserConfig
 from diffpose_core.diffusion.embedding import step_embedding
-from diffpose_core.models.layers import FusedLinear, GraphAttentionBlock, GraphConv, mix_joints, root_relative
+from diffpose_core.models.layers import FusedLinear, GraphAttentionBlock, GraphConv, has_amx, mix_joints, root_relative
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.uncertainty.view import HEATMAP_CHANNELS
 
@@ -25,8 +25,9 @@ UNIT_M = 0.1
 #: Spreads, in metres, at which a joint's place counts half.
 _HALF_TRUST_STD_M = (0.03, 0.06)
 #: Poses that are worked on together on a CPU: so few that their activations are found in its caches again, so many that
-#: what every operation costs by itself hardly counts. In bfloat16 they are smaller and the products faster.
-_BLOCK_POSES = {torch.float32: 128, torch.bfloat16: 512}
+#: what every operation costs by itself hardly counts. In bfloat16 they are smaller and the products faster, with AMX by
+#: far.
+_BLOCK_POSES = {torch.float32: 128, torch.bfloat16: 512 if has_amx() else 160}
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,16 @@ from torch import Tensor
 
 from diffpose_core.structures import InvalidInput
 
-#: Frames whose samples are worked on together.
+#: Frames whose samples are worked on together: on a CPU so few that what is made of them stays in its caches, and that
+#: memory which one block gives back serves the next one.
 _BLOCK_FRAMES_CPU = 8
 _BLOCK_FRAMES_GPU = 512
+
+
+def block_frames(device: torch.device) -> int:
+    """How many frames' samples are worked on together on a device."""
+    return _BLOCK_FRAMES_CPU if device.type == "cpu" else _BLOCK_FRAMES_GPU
+
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:
@@ -379,7 +386,7 @@ def fit_gmm_batch(
     drawn = (1 if shared_seeds else samples.shape[0], n_components, samples.shape[1])
     race = torch.empty(drawn, device=generator.device).exponential_(generator=generator).to(samples)
     race = race.expand(samples.shape[0], -1, -1)
-    size = _BLOCK_FRAMES_CPU if samples.device.type == "cpu" else _BLOCK_FRAMES_GPU
+    size = block_frames(samples.device)
     # Coordinates that never change, such as the root's, have nothing to fit: only reg_covar. The rest of 17 joints are
     # 48 numbers, which suit a processor's registers far better than 51.
     moving = torch.nonzero((samples.amax(1) != samples.amin(1)).any(0))[:, 0]

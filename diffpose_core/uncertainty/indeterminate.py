@@ -14,6 +14,7 @@ from torch import Tensor
 
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
+from diffpose_core.uncertainty.gmm import block_frames
 from diffpose_core.uncertainty.view import View
 
 #: Distance of the person that stands for an unknown camera, in metres. A constant, so that size in the image has no
@@ -132,17 +133,24 @@ def sample_indeterminate(
     uniform = torch.rand(drawn, num_samples, joints, generator=generator, device=source, dtype=dtype).to(device)
     # Draws run along the last axis from here on, (B, J, 2 or 3, N): all that follows then streams through memory.
     noise, uniform = noise.permute(0, 2, 3, 1).contiguous(), uniform.mT.contiguous()
-    z = correlated @ noise[:, :, 2] * depth.std(spread)[..., None] + pose_view[..., 2:]
-
-    # Inverse transform sampling of the mode: modes are few, so that comparing beats torch.multinomial.
+    depth_std = depth.std(spread)[..., None]
     edges, means, stds = view.weights.cumsum(-1), view.means_norm[..., None], view.stds_norm[..., None]
-    mean, std = means[:, :, 0], stds[:, :, 0]
-    for mode in range(1, means.shape[2]):
-        later = (uniform > edges[..., mode - 1, None])[:, :, None]
-        mean, std = torch.where(later, means[:, :, mode], mean), torch.where(later, stds[:, :, mode], std)
-    place = mean + std * noise[:, :, :2]
-    place = place - place[:, :1]
-    z = z - z[:, :1]
-    perspective = (1.0 + z / distance[:, None, None]).clamp_min(0.1)
-    xy = place * (scale[:, None, None] * perspective)[:, :, None]
-    return torch.cat((xy, z[:, :, None]), dim=2).permute(0, 3, 1, 2)
+    poses = pose_view.new_empty(batch, joints, 3, num_samples)
+    size = block_frames(device)
+    for begin in range(0, batch, size):
+        rows = slice(begin, begin + size)
+        white, chance = (noise, uniform) if shared_noise else (noise[rows], uniform[rows])
+        edge, mean_of, std_of = edges[rows], means[rows], stds[rows]
+        z = correlated @ white[:, :, 2] * depth_std[rows] + pose_view[rows, :, 2:]
+        z = z - z[:, :1]
+        # Inverse transform sampling of the mode: modes are few, so that comparing beats torch.multinomial.
+        mean, std = mean_of[:, :, 0], std_of[:, :, 0]
+        for mode in range(1, means.shape[2]):
+            later = (chance > edge[..., mode - 1, None])[:, :, None]
+            mean, std = torch.where(later, mean_of[:, :, mode], mean), torch.where(later, std_of[:, :, mode], std)
+        place = torch.addcmul(mean, std, white[:, :, :2])
+        place = place - place[:, :1]
+        perspective = (1.0 + z / distance[rows, None, None]).clamp_min(0.1)
+        torch.mul(place, (scale[rows, None, None] * perspective)[:, :, None], out=poses[rows, :, :2])
+        poses[rows, :, 2] = z
+    return poses.permute(0, 3, 1, 2)

@@ -1,10 +1,11 @@
 """How fast the core is, as rates and as ratios within one run: `python -m benchmarks.throughput`.
 
 Checks that the fast paths answer as the plain ones do. Times the stages of `lift`, the networks against a large matrix
-product, the batched GMM fit against scikit-learn's, a training step against layers as the released code writes them,
-and how time and memory grow. Every time is the least of several, so that what else the machine does matters little.
-With --json and --docs it writes its report, and the table and the plot of docs/speed.md. With `--device cuda` the same
-is measured on a GPU, and what the supplement's training would take there and on the paper's card.
+product, the batched GMM fit against scikit-learn's, lifting and a training step against networks of the released
+code's form, and how time and memory grow. Every time is the least of several, so that what else the machine does
+matters little. With --json and --docs it writes its report, and the table and the plot of docs/speed.md. With
+`--device cuda` the same is measured on a GPU, and what the supplement's training would take there and on the paper's
+card.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks import released_form
+from benchmarks.released_form import ReleasedForm
 from benchmarks.training_cost import PEAK_FLOPS
 from diffpose_core.config import PAPER_TRAINING, UncertaintyConfig
 from diffpose_core.datasets.sampling import seeded
@@ -36,7 +39,7 @@ from diffpose_core.io.clips import load_clip, save_clip
 from diffpose_core.models.denoiser import Denoiser, Given, Known, has_fast_bfloat16, in_bfloat16
 from diffpose_core.models.layers import root_relative
 from diffpose_core.pipeline import Models, Prepared, lift, load_models, prepare, reverse_steps, reverse_traces
-from diffpose_core.skeleton import NUM_JOINTS, adjacency
+from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput, PoseClip2D
 from diffpose_core.training import mean_joint_distance
 from diffpose_core.uncertainty.gmm import fit_gmm, fit_gmm_batch
@@ -49,6 +52,7 @@ CLIP = CLIPS / "walk-from-the-side.npz"
 BEGIN, END = "<!-- speed:begin -->", "<!-- speed:end -->"
 #: The paper's setting.
 STEPS, HYPOTHESES = 5, 5
+RELEASED = "released form, without a fit"
 #: How far an answer of a fast path may be from the plain one's, metres (f_ST: of its own unit).
 TOLERANCE = 1e-4
 #: What a torch operation of inference is counted as.
@@ -198,6 +202,13 @@ def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dic
         "reverse, float32": least(lambda: reverse(ready), seconds),
         "reverse, bfloat16": least(lambda: reverse(replace(ready, mixed_precision=True)), seconds),
     }
+    released, released_encoder = ReleasedForm(), ReleasedForm(in_channels=2, out_channels=3)
+    for module in (released, released_encoder):
+        module.to(DEVICES[-1]).eval()
+    place = view.pose_norm
+    found[RELEASED] = least(
+        lambda: released_form.lift(released_encoder, released, place, STEPS, HYPOTHESES), seconds
+    )  # fmt: skip
     usual = found["reverse, bfloat16" if has_fast_bfloat16(DEVICES[-1].type) else "reverse, float32"]
     found["end to end"] = found["prepare, all of the above"] + usual
     found["without the fit"] = found["end to end"] - found["draw H_K and fit"]
@@ -316,75 +327,14 @@ def mixtures(clip: PoseClip2D, models: Models, seconds: float, seeds: int) -> di
     return report
 
 
-class ReferenceStyleConv(nn.Module):
-    """A Chebyshev graph convolution written as early GCN code does: the Laplacian and its polynomials are made again
-    in every call and applied to every pose by products of their own.
-    """
-
-    def __init__(self, channels: int, order: int = 2) -> None:
-        super().__init__()
-        self.linear = nn.ModuleList(nn.Linear(channels, channels, bias=not k) for k in range(order + 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        matrix = torch.from_numpy(adjacency()).to(x)
-        inverse = torch.diag(matrix.sum(1).rsqrt())
-        identity = torch.eye(len(matrix)).to(x)
-        laplacian = identity - inverse @ matrix @ inverse
-        basis = [identity, laplacian]
-        while len(basis) < len(self.linear):
-            basis.append(2 * laplacian @ basis[-1] - basis[-2])
-        mixed = torch.matmul(torch.stack(basis)[:, None].expand(-1, len(x), -1, -1), x[None])
-        return torch.stack([layer(part) for layer, part in zip(self.linear, mixed, strict=True)]).sum(0)
-
-
-class ReferenceStyle(nn.Module):
-    """A stand-in for the released denoiser's way of computing, not its code: separate projections of queries, keys and
-    values, two Chebyshev convolutions a block, a step embedding for every pose.
-    """
-
-    def __init__(self, channels: int, blocks: int = 3, heads: int = 4) -> None:
-        super().__init__()
-        self.heads = heads
-        self.embed, self.head = nn.Linear(3, channels), nn.Linear(channels, 3)
-        self.blocks = nn.ModuleList(
-            nn.ModuleDict(
-                {
-                    **{name: nn.Linear(channels, channels) for name in ("query", "key", "value", "out")},
-                    **{name: ReferenceStyleConv(channels) for name in ("first", "second")},
-                    **{name: nn.LayerNorm(channels) for name in ("norm_1", "norm_2")},
-                }
-            )
-            for _ in range(blocks)
-        )
-
-    def forward(self, x: Tensor, k: Tensor) -> Tensor:
-        hidden: Tensor = self.embed(x)
-        width = hidden.shape[-1]
-        angles = k[:, None] * 1e4 ** (-torch.arange(0, width, 2, device=k.device) / width)
-        hidden = hidden + torch.cat([angles.sin(), angles.cos()], -1)[:, None]
-        for block in self.blocks:
-            normed = block["norm_1"](hidden)
-            query, key, value = (
-                block[name](normed).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-                for name in ("query", "key", "value")
-            )
-            scores = (query @ key.mT / query.shape[-1] ** 0.5).softmax(-1)
-            hidden = hidden + block["out"]((scores @ value).transpose(1, 2).flatten(2))
-            normed = block["first"](block["norm_2"](hidden)).relu()
-            hidden = hidden + block["second"](normed).relu()
-        output: Tensor = self.head(hidden)
-        return output
-
-
 def training(batch: int, seconds: float) -> dict[str, Any]:
-    """Poses a second of a training step, g's and that of a network of the released code's style and g's size; and what
-    the supplement's number of poses would take at g's rate, on a GPU also on the paper's card by their peaks.
+    """Poses a second of a training step, g's and that of a network of the released form and g's size; and what the
+    supplement's number of poses would take at g's rate, on a GPU also on the paper's card by their peaks.
     """
     network = Denoiser(load_models().pick()[1].config).to(DEVICES[-1]).train()
     ours = multiply_adds(network.blocks)
-    # 4 C^2 for attention, 3 C^2 for each of two convolutions of order 2, in three blocks.
-    channels = 4 * round((ours / (30 * NUM_JOINTS)) ** 0.5 / 4)
-    reference = ReferenceStyle(channels).to(DEVICES[-1]).train()
+    channels = released_form.channels_of(ours)
+    released = ReleasedForm(channels, 3, 3).to(DEVICES[-1]).train()
     x, given = random_given(network, batch)
     target, k = torch.zeros_like(x), torch.randint(1, 51, (batch,), device=x.device)
 
@@ -404,13 +354,13 @@ def training(batch: int, seconds: float) -> dict[str, Any]:
     taken = {
         "g, float32": least(step(network, lambda: network(x, k, given), False), seconds),
         "g, bfloat16": least(step(network, lambda: network(x, k, given), True), seconds),
-        "reference style, float32": least(step(reference, lambda: reference(x, k), False), seconds),
+        "released form, float32": least(step(released, lambda: released(x, k), False), seconds),
     }
     return {
         "batch": batch,
-        "multiply_adds": {"g": ours, "reference style": multiply_adds(reference.blocks)},
+        "multiply_adds": {"g": ours, "released form": released_form.multiply_adds(channels)},
         "poses_a_second": {name: batch / value for name, value in taken.items()},
-        "times_as_fast": {name: taken["reference style, float32"] / value for name, value in taken.items()},
+        "times_as_fast": {name: taken["released form, float32"] / value for name, value in taken.items()},
         "share_of_matmul_float32": 6 * ours * batch / taken["g, float32"] / rate,
         "hours_of_the_supplement": {
             precision: _hours(taken[f"g, {precision}"] / batch, precision) for precision in _PRECISIONS
@@ -510,7 +460,7 @@ def _stages_table(found: dict[str, dict[str, float]]) -> list[str]:
     for stage in found[batches[0]]:
         cells = (f"{1e3 * found[batch][stage]:.1f}" for batch in batches)
         lines.append(f"| {stage} | " + " | ".join(cells) + " |")
-    for stage in ("end to end", "without the fit"):
+    for stage in ("end to end", "without the fit", RELEASED):
         cells = (f"**{int(batch) / found[batch][stage]:.0f}**" for batch in batches)
         lines.append(f"| poses a second, {stage} | " + " | ".join(cells) + " |")
     return lines
@@ -552,8 +502,8 @@ def _training_text(found: dict[str, Any]) -> list[str]:
         more = "" if papers is None else f" ({papers:.1f} on an {PAPERS_CARD} that reaches the same share of its peak)"
         hours.append(f"{of['here']:.1f} in {precision}{more}")
     return [
-        f"Training step at batch {found['batch']}, poses a second: {listed}. In brackets: times the reference style's, "
-        f"whose blocks have {sizes['reference style']:,} multiply-adds a pose against {sizes['g']:,}. In float32 g "
+        f"Training step at batch {found['batch']}, poses a second: {listed}. In brackets: times the released form's, "
+        f"whose layers have {sizes['released form']:,} multiply-adds a pose against {sizes['g']:,}. In float32 g "
         f"reaches {found['share_of_matmul_float32']:.0%} of the matmul rate. The supplement's "
         f"{PAPER_TRAINING.samples_per_epoch * PAPER_TRAINING.epochs:,} poses would take hours, at these rates: "
         f"{', '.join(hours)}."

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from benchmarks import throughput
+from benchmarks import released_form, throughput
+from benchmarks.released_form import ReleasedForm
 from diffpose_core.config import PAPER_TRAINING
 from diffpose_core.pipeline import Models
 from diffpose_core.structures import PoseClip2D
@@ -27,7 +29,10 @@ def check_parts(device: str, tiny_models: Models, walking_clip: PoseClip2D, monk
     assert set(report["denoiser"]) == {"float32", "bfloat16"}
     assert bool(report["denoiser"]["float32"]["time"]) == (device == "cpu")
     text = "\n".join(throughput.tables({"machine": throughput.machine(1), **report}))
-    for words in ("poses a second, end to end", "float32, 3 noisy poses", "75,000,000 poses would take hours"):
+    for words in (
+        "poses a second, end to end", "poses a second, released form", "float32, 3 noisy poses",
+        "times the released form's", "75,000,000 poses would take hours",
+    ):  # fmt: skip
         assert words in text
 
 
@@ -35,6 +40,25 @@ def test_parts_that_are_measured_on_a_gpu_too(
     tiny_models: Models, walking_clip: PoseClip2D, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_parts("cpu", tiny_models, walking_clip, monkeypatch)
+
+
+def test_the_released_form_has_the_multiply_adds_that_it_is_compared_by() -> None:
+    channels = released_form.channels_of(20_000_000)
+    assert released_form.multiply_adds(channels) == pytest.approx(20_000_000, rel=0.05)
+    layer = released_form.Layer(8)
+    linear = sum(m.weight.numel() for m in layer.modules() if isinstance(m, nn.Linear)) - layer.step.weight.numel()
+    maps = sum(m.maps.numel() for m in layer.modules() if isinstance(m, released_form.Chebyshev))
+    assert released_form.multiply_adds(8) == released_form.LAYERS * 17 * (linear + maps)
+
+
+def test_the_released_form_takes_2d_poses_to_3d_ones_and_reads_the_step() -> None:
+    torch.manual_seed(0)
+    encoder, denoiser = (ReleasedForm(8, c, out).eval() for c, out in ((2, 3), (5, 5)))
+    poses = torch.randn(4, 17, 2)
+    assert released_form.lift(encoder, denoiser, poses, 5, 3).shape == (4, 17, 3)
+    x = torch.randn(4, 17, 5)
+    early, late = (denoiser(x, torch.full((4,), k)) for k in (1, 50))
+    assert early.shape == (4, 17, 5) and not torch.allclose(early, late)
 
 
 def test_shares_of_a_known_cards_peak(monkeypatch: pytest.MonkeyPatch) -> None:

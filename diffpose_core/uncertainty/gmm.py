@@ -32,7 +32,6 @@ def block_frames(device: torch.device) -> int:
     return _BLOCK_FRAMES_CPU if device.type == "cpu" else _BLOCK_FRAMES_GPU
 
 
-
 def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(tensor.shape)
 

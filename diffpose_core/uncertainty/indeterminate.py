@@ -7,7 +7,7 @@ the encoder's prediction and the spread that its errors had on the training set.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -107,6 +107,30 @@ def metric_scale(view: View, pose_view: Tensor) -> tuple[Tensor, Tensor]:
     return scale, distance.clamp_min(_NEAREST_M)
 
 
+def _drawn(
+    generator: torch.Generator, frames: int, num_samples: int, joints: int, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Normal and uniform random numbers, (B, J, 3, N) and (B, J, N). Draws run along the last axis from here on: all
+    that follows then streams through memory.
+    """
+    source = generator.device
+    noise = torch.randn(frames, num_samples, joints, 3, generator=generator, device=source, dtype=dtype)
+    uniform = torch.rand(frames, num_samples, joints, generator=generator, device=source, dtype=dtype)
+    return noise.permute(0, 2, 3, 1).contiguous(), uniform.mT.contiguous()
+
+
+@lru_cache(maxsize=2)
+@torch.inference_mode(False)  # what is kept serves training too
+def _drawn_from(state: bytes, num_samples: int, joints: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """`_drawn` for one frame by a generator in this state, and its state afterwards. All frames of a clip share their
+    random numbers: drawn anew for every frame that is looked at, they would take a tenth of its fit's time.
+    """
+    generator = torch.Generator()
+    generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+    noise, uniform = _drawn(generator, 1, num_samples, joints, dtype)
+    return noise, uniform, generator.get_state()
+
+
 def sample_indeterminate(
     view: View,
     pose_view: Tensor,
@@ -127,12 +151,12 @@ def sample_indeterminate(
     scale, distance = metric_scale(view, pose_view)
     spread = view.joint_std_norm * scale[:, None]
     correlated = depth.correlation_cholesky.to(device, dtype)
-    drawn = 1 if shared_noise else batch
-    source = generator.device
-    noise = torch.randn(drawn, num_samples, joints, 3, generator=generator, device=source, dtype=dtype).to(device)
-    uniform = torch.rand(drawn, num_samples, joints, generator=generator, device=source, dtype=dtype).to(device)
-    # Draws run along the last axis from here on, (B, J, 2 or 3, N): all that follows then streams through memory.
-    noise, uniform = noise.permute(0, 2, 3, 1).contiguous(), uniform.mT.contiguous()
+    if shared_noise and generator.device.type == "cpu":
+        noise, uniform, after = _drawn_from(generator.get_state().numpy().tobytes(), num_samples, joints, dtype)
+        generator.set_state(after)
+    else:
+        noise, uniform = _drawn(generator, 1 if shared_noise else batch, num_samples, joints, dtype)
+    noise, uniform = noise.to(device), uniform.to(device)
     depth_std = depth.std(spread)[..., None]
     edges, means, stds = view.weights.cumsum(-1), view.means_norm[..., None], view.stds_norm[..., None]
     poses = pose_view.new_empty(batch, joints, 3, num_samples)

@@ -341,6 +341,17 @@ def test_one_balanced_draw_is_a_plain_one():
     assert torch.equal(plain, balanced)
 
 
+@pytest.mark.parametrize("moving", [[0, 1, 2, 3, 4], [2, 3, 4], [0, 3, 4]])
+def test_what_a_fit_says_without_being_checked_would_pass_the_checks(moving):
+    samples = torch.full((9, 80, 5), 0.3)
+    samples[..., moving] = torch.randn(9, 80, len(moving), generator=seeded(3))
+    fit = fit_gmm_batch(samples, 3, seeded(4), max_iter=3, tol=0.0)
+    checked = PoseGMM(fit.weights, fit.means, fit.covariances)
+    assert torch.allclose(fit.cholesky, checked.cholesky, atol=1e-5)
+    part = fit[torch.tensor([7, 2])]
+    assert torch.equal(part.cholesky, fit.cholesky[[7, 2]]) and torch.equal(part.means, fit.means[[7, 2]])
+
+
 def test_samples_that_change_by_little_keep_their_seeds():
     """Seeds are picked among samples: picks on a knife's edge would make two fits of what is the same but for rounding.
 

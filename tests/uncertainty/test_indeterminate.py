@@ -194,3 +194,14 @@ def test_shared_noise_makes_a_frame_independent_of_the_others():
     assert torch.equal(same_frame[0], same_frame[1])
     apart = sample_indeterminate(view[torch.tensor([2, 2])], truth[[2, 2]], depth_residual(), 40, seeded("cpu", 7))
     assert not torch.allclose(apart[0], apart[1])
+
+
+def test_shared_noise_is_the_generators_and_leaves_it_where_drawing_does():
+    view, truth, _ = people(batch=1, std_px=8.0)
+    for _ in range(2):  # the second time from what was kept
+        kept, drawn = seeded("cpu", 8), seeded("cpu", 8)
+        shared = sample_indeterminate(view, truth, depth_residual(), 40, kept, shared_noise=True)
+        assert torch.equal(shared, sample_indeterminate(view, truth, depth_residual(), 40, drawn))
+        assert torch.equal(torch.rand(3, generator=kept), torch.rand(3, generator=drawn))
+    other = sample_indeterminate(view, truth, depth_residual(), 40, seeded("cpu", 9), shared_noise=True)
+    assert not torch.allclose(shared, other)

@@ -58,8 +58,8 @@ TOLERANCE = 1e-4
 #: What a torch operation of inference is counted as.
 KINDS = {
     "products with weights": ("addmm", "mm", "_linear_pointwise", "linear"),
-    "mixing of joints": ("bmm", "baddbmm"),
-    "attention": ("_scaled_dot_product_flash_attention_for_cpu",),
+    "batched products (joints mixed, heads)": ("bmm", "baddbmm"),
+    "fused attention": ("_scaled_dot_product_flash_attention_for_cpu",),
     "layer norms": ("native_layer_norm",),
     "GELU": ("gelu",),
     "copies": ("copy_", "cat", "clone"),

@@ -77,6 +77,8 @@ def _train(args: argparse.Namespace) -> None:
     licence = args.licence or (H36M_LICENCE if args.dataset == "h36m" else MOCAP17_LICENCE)
     encoder = Path(args.encoder) if args.encoder else directory / f"{preset.encoder}.safetensors"
     if isinstance(preset.network, UprightConfig):
+        if start_from is not None:
+            raise InvalidInput(f"{args.name} is trained from new weights in minutes, found --start-from {start_from}")
         record = train_upright(args.name, encoder, data, validation, preset.network, config, options, out, command,
                                licence)  # fmt: skip
     elif not isinstance(preset.network, DenoiserConfig):

@@ -150,6 +150,8 @@ def test_it_is_learnt_and_kept(
     other, _ = load_encoder(CHECKPOINTS / "mixste.safetensors")
     with pytest.raises(InvalidInput, match="trained on another context encoder"):
         load_upright(out, other)
+    assert main([*words, "--start-from", str(out)]) == 2
+    assert "upright is trained from new weights in minutes, found --start-from" in capsys.readouterr().err
     words[words.index("--encoder") + 1] = str(CHECKPOINTS / "mixste.safetensors")
     assert main(words) == 2
     assert "an encoder of single frames is expected, found MixSTE" in capsys.readouterr().err

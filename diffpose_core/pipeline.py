@@ -327,13 +327,7 @@ def _prepare_frames(
     mixed_precision: bool,
     up_cam: np.ndarray | None = None,
 ) -> Prepared:
-    windows = cut_windows(numbers, len(clip), models.encoder.receptive_field, _windows_step(clip))
-    read, place = np.unique(windows.frames, return_inverse=True)
-    around = clip_view(clip, read).to(models.device)
-    context, reconciled = models.encoder.encode_frames(
-        around, replace(windows, frames=place.reshape(windows.frames.shape))
-    )
-    view = around[torch.from_numpy(np.searchsorted(read, numbers))]
+    view, context, reconciled = _encode(clip, models.encoder, numbers)
     if up_cam is not None:
         upright = _upright_of(models)
         up = torch.from_numpy(up_cam).to(view.rotation).expand(len(view), 3)
@@ -341,6 +335,19 @@ def _prepare_frames(
         context, reconciled = (replace(c, pose_view=upright(c.pose_view, up_view)) for c in (context, reconciled))
     samples, gmm = _draw_and_fit(models, view, context, uncertainty, seed)
     return Prepared(clip, numbers, view, context, reconciled, gmm, samples, seed, mixed_precision, up_cam=up_cam)
+
+
+def _encode(clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray) -> tuple[View, Context, Context]:
+    """What the encoder makes of a clip's frames, of the detected and of the reconciled 2D pose."""
+    if encoder.receptive_field == 1:
+        view = clip_view(clip, numbers).to(encoder.device)
+        context = encoder.encode(view)
+        return view, context, encoder.encode_reconciled(view, context)
+    windows = cut_windows(numbers, len(clip), encoder.receptive_field, _windows_step(clip))
+    read, place = np.unique(windows.frames, return_inverse=True)
+    around = clip_view(clip, read).to(encoder.device)
+    context, reconciled = encoder.encode_frames(around, replace(windows, frames=place.reshape(windows.frames.shape)))
+    return around[torch.from_numpy(np.searchsorted(read, numbers))], context, reconciled
 
 
 @torch.inference_mode()

@@ -16,6 +16,10 @@ from diffpose_core.skeleton import NUM_JOINTS, adjacency
 _MANY_SEQUENCES = {torch.float32: 16, torch.bfloat16: 32}
 
 
+#: From so many poses on oneDNN's GELU in float32 is worth its preparations.
+_MANY_POSES = 16
+
+
 @lru_cache(maxsize=1)
 def has_amx() -> bool:
     """Whether torch computes on a processor with AMX, which multiplies bfloat16 in tiles."""
@@ -213,7 +217,15 @@ def _gelu_linear(layer: nn.Linear | FusedLinear) -> Callable[[Tensor], Tensor]:
     if isinstance(layer, FusedLinear):
         return layer.gelu
     linear = _linear(layer)
-    return lambda x: nn.functional.gelu(linear(x))
+
+    def infer(x: Tensor) -> Tensor:
+        hidden = linear(x)
+        if len(x) < _MANY_POSES:
+            # oneDNN, which takes what is contiguous, needs longer to begin than torch's own operation for all of it.
+            return nn.functional.gelu(hidden.mT).mT
+        return nn.functional.gelu(hidden)
+
+    return infer
 
 
 def _linear_added(layer: nn.Linear | FusedLinear) -> Callable[[Tensor, Tensor], Tensor]:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from diffpose_core.structures import InvalidInput
+from diffpose_core.uncertainty.draws import drawn_once
 
 #: Frames whose samples are worked on together: on a CPU so few that what is made of them stays in its caches, and that
 #: memory which one block gives back serves the next one.
@@ -382,22 +383,23 @@ def fit_gmm_batch(
     if generator is None:
         generator = torch.Generator().manual_seed(0)
     # All seeds' random numbers at once: a result doesn't depend on how frames fall into blocks.
-    drawn = (1 if shared_seeds else samples.shape[0], n_components, samples.shape[1])
-    race = torch.empty(drawn, device=generator.device).exponential_(generator=generator).to(samples)
-    race = race.expand(samples.shape[0], -1, -1)
+    if shared_seeds:
+        (race,) = drawn_once(_race, generator, 1, n_components, samples.shape[1])
+    else:
+        (race,) = _race(generator, samples.shape[0], n_components, samples.shape[1])
+    race = race.to(samples).expand(samples.shape[0], -1, -1)
     size = block_frames(samples.device)
     # Coordinates that never change, such as the root's, have nothing to fit: only reg_covar. The rest of 17 joints are
     # 48 numbers, which suit a processor's registers far better than 51.
-    moving = torch.nonzero((samples.amax(1) != samples.amin(1)).any(0))[:, 0]
-    if moving.numel() == 0:
-        moving = torch.zeros(1, dtype=torch.long, device=samples.device)
+    moves = torch.nonzero((samples.amax(1) != samples.amin(1)).any(0).cpu())[:, 0].tolist() or [0]
+    moving = slice(moves[0], moves[-1] + 1) if moves[-1] - moves[0] == len(moves) - 1 else moves
     with torch.no_grad():
         blocks = [
             _fit_block(block, moving, seeds, max_iter, tol, reg_covar, init_iter, overrelaxation)
             for block, seeds in zip(samples.split(size), race.split(size), strict=True)
         ]
         weights, means, covariances, factors = (torch.cat(parts) for parts in zip(*blocks, strict=True))
-        if moving.numel() < samples.shape[-1]:
+        if len(moves) < samples.shape[-1]:
             part_means, means = means, samples[:, :1].repeat(1, n_components, 1)
             means[..., moving] = part_means
             covariances = _among_all(covariances, moving, samples.shape[-1], reg_covar)
@@ -405,17 +407,22 @@ def fit_gmm_batch(
     return PoseGMM._known_good(weights, means, covariances, factors)
 
 
-def _among_all(matrices: Tensor, moving: Tensor, dim: int, diagonal: float) -> Tensor:
+def _race(generator: torch.Generator, frames: int, n_components: int, num_samples: int) -> tuple[Tensor]:
+    """Exponential random numbers for `_seed_means`, (B, M, N)."""
+    drawn = torch.empty(frames, n_components, num_samples, device=generator.device)
+    return (drawn.exponential_(generator=generator),)
+
+
+def _among_all(matrices: Tensor, moving: slice | list[int], dim: int, diagonal: float) -> Tensor:
     """(..., D, D) matrices of the coordinates that move as rows and columns of (..., dim, dim) ones, whose others
     have nothing but a diagonal.
     """
     among = matrices.new_zeros((*matrices.shape[:-2], dim, dim))
     among.diagonal(dim1=-2, dim2=-1).fill_(diagonal)
-    first, count = int(moving[0]), moving.numel()
-    if int(moving[-1]) == first + count - 1:
-        among[..., first : first + count, first : first + count] = matrices
+    if isinstance(moving, slice):
+        among[..., moving, moving] = matrices
     else:
-        among[..., moving[:, None], moving] = matrices
+        among[..., torch.tensor(moving)[:, None], torch.tensor(moving)] = matrices
     return among
 
 
@@ -455,7 +462,7 @@ def _k_means(x: Tensor, race: Tensor, steps: int) -> Tensor:
 
 def _fit_block(
     samples: Tensor,
-    moving: Tensor,
+    moving: slice | list[int],
     race: Tensor,
     max_iter: int,
     tol: float,
@@ -468,11 +475,10 @@ def _fit_block(
     """
     # Samples run along the last axis from here on, (B, D, N): every product and sum below then streams through
     # memory, which makes it more than twice as fast on a CPU.
-    x = samples.mT.contiguous()
-    x = x[:, moving] if moving.numel() < x.shape[1] else x
-    n, d, m = x.shape[-1], x.shape[1], race.shape[1]
-    centre = x.mean(-1, keepdim=True)
-    x = x - centre
+    moved = samples[..., moving].mT
+    n, d, m = moved.shape[-1], moved.shape[1], race.shape[1]
+    centre = moved.mean(-1, keepdim=True)
+    x = torch.sub(moved, centre, out=samples.new_empty(moved.shape))
     resp = _k_means(x, race, init_iter)
     # Centred and with every coordinate of variance 1, sums of squares in float32 lose nothing that matters.
     std = x.square().mean(-1, keepdim=True).add_(reg_covar).sqrt_()  # (B, D, 1)

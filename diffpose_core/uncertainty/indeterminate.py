@@ -7,13 +7,14 @@ the encoder's prediction and the spread that its errors had on the training set.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
+from diffpose_core.uncertainty.draws import drawn_once
 from diffpose_core.uncertainty.gmm import block_frames
 from diffpose_core.uncertainty.view import View
 
@@ -119,18 +120,6 @@ def _drawn(
     return noise.permute(0, 2, 3, 1).contiguous(), uniform.mT.contiguous()
 
 
-@lru_cache(maxsize=2)
-@torch.inference_mode(False)  # what is kept serves training too
-def _drawn_from(state: bytes, num_samples: int, joints: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """`_drawn` for one frame by a generator in this state, and its state afterwards. All frames of a clip share their
-    random numbers: drawn anew for every frame that is looked at, they would take a tenth of its fit's time.
-    """
-    generator = torch.Generator()
-    generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
-    noise, uniform = _drawn(generator, 1, num_samples, joints, dtype)
-    return noise, uniform, generator.get_state()
-
-
 def sample_indeterminate(
     view: View,
     pose_view: Tensor,
@@ -151,12 +140,11 @@ def sample_indeterminate(
     scale, distance = metric_scale(view, pose_view)
     spread = view.joint_std_norm * scale[:, None]
     correlated = depth.correlation_cholesky.to(device, dtype)
-    if shared_noise and generator.device.type == "cpu":
-        noise, uniform, after = _drawn_from(generator.get_state().numpy().tobytes(), num_samples, joints, dtype)
-        generator.set_state(after)
+    if shared_noise:
+        drawn = drawn_once(_drawn, generator, 1, num_samples, joints, dtype)
     else:
-        noise, uniform = _drawn(generator, 1 if shared_noise else batch, num_samples, joints, dtype)
-    noise, uniform = noise.to(device), uniform.to(device)
+        drawn = _drawn(generator, batch, num_samples, joints, dtype)
+    noise, uniform = (numbers.to(device) for numbers in drawn)
     depth_std = depth.std(spread)[..., None]
     edges, means, stds = view.weights.cumsum(-1), view.means_norm[..., None], view.stds_norm[..., None]
     poses = pose_view.new_empty(batch, joints, 3, num_samples)

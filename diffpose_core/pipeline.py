@@ -248,7 +248,7 @@ class Prepared:
 
 def clip_view(clip: PoseClip2D, frames: np.ndarray, levelled: bool = True) -> View:
     """What the networks see of a clip's frames. levelled: with spreads brought to one level (`View.levelled`)."""
-    mixture = clip_mixture(clip.frames(frames))
+    mixture = clip_mixture(clip, frames)
     intrinsics = None
     if clip.intrinsics is not None:
         i = clip.intrinsics
@@ -808,7 +808,7 @@ def lift(
         if calibration is not None:
             expected[rows] = expected_error(prepared, network, calibration, final.numpy())
         baseline[rows] = prepared.baseline
-        mixture = clip_mixture(clip.frames(block))
+        mixture = clip_mixture(clip, block)
         points_px[rows], points_std_px[rows] = mixture.argmax_px, np.sqrt(np.square(mixture.std_px).mean(-1))
         if progress is not None and progress(begin + len(block), count) is False:
             raise Cancelled(f"stopped after {begin + len(block)} of {count} frames")

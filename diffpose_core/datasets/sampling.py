@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -156,8 +157,12 @@ class PoseSampler:
 
 def seeded(device: torch.device | str, *numbers: int) -> torch.Generator:
     """A generator whose stream is decided by a tuple of numbers (seed, epoch, rank ...) and by nothing else."""
-    state = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
-    return torch.Generator(device=device).manual_seed(state & 0x7FFF_FFFF_FFFF_FFFF)
+    return torch.Generator(device=device).manual_seed(_seed(numbers))
+
+
+@lru_cache(maxsize=64)
+def _seed(numbers: tuple[int, ...]) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) & 0x7FFF_FFFF_FFFF_FFFF
 
 
 assert len(_BONE_GROUP) == NUM_JOINTS - 1

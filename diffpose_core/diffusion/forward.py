@@ -24,6 +24,9 @@ NoiseSource = Callable[[Tensor], Tensor]
 #: mu^G: a tensor that broadcasts to the pose, or 0 (or None) for standard diffusion.
 ComponentMean = Tensor | float | None
 
+#: What a pose is multiplied by: one number, or one for each of the samples.
+Weight = Tensor | float
+
 
 def standard_noise(generator: torch.Generator) -> NoiseSource:
     """A noise source of standard diffusion: draws of N(0, I) from `generator`."""
@@ -76,6 +79,19 @@ def alphas_at(schedule: Schedule, k: int | Tensor, like: Tensor, lowest: int = 0
     return table[k.to(like.device)].reshape(*k.shape, *([1] * (like.ndim - k.ndim)))
 
 
+def mixing_weights(schedule: Schedule, k: int | Tensor, like: Tensor, lowest: int = 0) -> tuple[Weight, Weight]:
+    """sqrt(alpha_k) and sqrt(1 - alpha_k), the weights of h~_0 and eps^G in h~_k (Eq. 1): see `alphas_at`.
+
+    Tensors of `like`'s dtype; plain numbers if k is one.
+    """
+    if not isinstance(k, Tensor):
+        _check_step(k, schedule, lowest)
+        alpha = float(schedule.alphas_cumprod[int(k)])
+        return alpha**0.5, (1.0 - alpha) ** 0.5
+    alphas = alphas_at(schedule, k, like, lowest)
+    return alphas.sqrt().to(like.dtype), (1.0 - alphas).sqrt().to(like.dtype)
+
+
 def centred(x: Tensor, component_mean: ComponentMean) -> Tensor:
     """x - mu^G (the tilde of Eq. 2)."""
     return x if component_mean is None else x - component_mean
@@ -99,8 +115,7 @@ def q_sample(
     of N(0, Sigma_m), same shape. component_mean: mu^G, broadcasts to x_start; 0 or None for standard diffusion.
     Returns h_k, (..., J, 3). Raises InvalidInput on a k out of range. Source: supplement, Eq. 1 (main paper, Eq. 7).
     """
-    alpha = alphas_at(schedule, k, x_start)
-    keep, spread = alpha.sqrt().to(x_start.dtype), (1.0 - alpha).sqrt().to(x_start.dtype)
+    keep, spread = mixing_weights(schedule, k, x_start)
     return decentred(keep * centred(x_start, component_mean) + spread * noise, component_mean)
 
 

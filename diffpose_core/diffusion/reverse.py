@@ -18,6 +18,7 @@ from diffpose_core.diffusion.forward import (
     alphas_at,
     centred,
     decentred,
+    mixing_weights,
 )
 from diffpose_core.diffusion.schedule import Schedule, ddim_steps
 from diffpose_core.structures import InvalidInput
@@ -80,8 +81,8 @@ def from_x_start(
         return x_start
     start, state = centred(x_start, component_mean), centred(sample, component_mean)
     if prediction_type == "noise":
-        alpha = alphas_at(schedule, k, sample, lowest=1)
-        return (state - alpha.sqrt().to(state.dtype) * start) / (1.0 - alpha).sqrt().to(state.dtype)
+        keep, spread = mixing_weights(schedule, k, sample, lowest=1)
+        return (state - keep * start) / spread
     of_start, of_state = _previous_weights(k, schedule, sample)
     return decentred(of_start.to(state.dtype) * start + of_state.to(state.dtype) * state, component_mean)
 
@@ -104,8 +105,8 @@ def to_x_start(
         return prediction
     state = centred(sample, component_mean)
     if prediction_type == "noise":
-        alpha = alphas_at(schedule, k, sample, lowest=1)
-        start = (state - (1.0 - alpha).sqrt().to(state.dtype) * prediction) / alpha.sqrt().to(state.dtype)
+        keep, spread = mixing_weights(schedule, k, sample, lowest=1)
+        start = (state - spread * prediction) / keep
     else:
         of_start, of_state = _previous_weights(k, schedule, sample)
         start = (centred(prediction, component_mean) - of_state.to(state.dtype) * state) / of_start.to(state.dtype)

@@ -197,11 +197,9 @@ class PoseGMM:
             # Few draws a mixture: fetching their factors is cheaper than colouring with all of them.
             index = components[..., None, None].expand(*shape, self.dim)
             return (torch.gather(self.cholesky, -3, index) @ white[..., None])[..., 0]
-        coloured = torch.zeros_like(white)
-        for m in range(self.num_components):
-            chosen = (components == m)[..., None]
-            coloured = torch.where(chosen, white @ self.cholesky[..., m, :, :].mT, coloured)
-        return coloured
+        coloured = white[..., None, :, :] @ self.cholesky.mT
+        chosen = components[..., None, :, None].expand(*self.batch_shape, 1, *shape[-2:])
+        return torch.gather(coloured, -3, chosen)[..., 0, :, :]
 
     def component_log_prob(self, x: Tensor) -> Tensor:
         """log N(x; mu_m, Sigma_m) of every pose under every component, (..., n, D) -> (..., n, M), nats."""

@@ -64,9 +64,15 @@ def exact_mixture(keypoints_px: np.ndarray) -> PoseMixture:
     return mixture_of_spread(keypoints_px, np.full(keypoints_px.shape[:2], MEAN_STD))
 
 
-def clip_mixture(clip: PoseClip2D) -> PoseMixture:
-    """The clip's own mixtures, or the ones its confidences stand for."""
-    return clip.mixture if clip.mixture is not None else mixture_from_confidence(clip.keypoints_px, clip.confidence)
+def clip_mixture(clip: PoseClip2D, frames: slice | np.ndarray | None = None) -> PoseMixture:
+    """The clip's own mixtures, or the ones its confidences stand for.
+
+    frames: a slice or an integer array that picks frames, all by default.
+    """
+    picked = slice(None) if frames is None else frames
+    if clip.mixture is not None:
+        return clip.mixture if frames is None else clip.mixture.frames(picked)
+    return mixture_from_confidence(clip.keypoints_px[picked], clip.confidence[picked])
 
 
 def falling_confidence(confidence: float, count: int) -> np.ndarray:

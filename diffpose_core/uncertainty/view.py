@@ -8,6 +8,7 @@ The 3D frame that belongs to this view ("view frame") is the camera's frame turn
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -71,7 +72,7 @@ class View:
         factor = MEAN_STD / main.log().mean(1).exp()
         return replace(self, stds_norm=(self.stds_norm * factor[:, None, None, None]).clamp_max(WIDEST_STD))
 
-    @property
+    @cached_property
     def joint_std_norm(self) -> Tensor:
         """Standard deviation of each joint's whole mixture, root mean square over u and v, (B, J)."""
         weights = self.weights[..., None]
@@ -84,10 +85,11 @@ class View:
 
         Heaviest first, normalised units; a mode that is not there is all zeros.
         """
-        missing = HEATMAP_MODES - self.weights.shape[-1]
-        weights = torch.nn.functional.pad(self.weights, (0, max(missing, 0)))
-        means = torch.nn.functional.pad(self.means_norm, (0, 0, 0, max(missing, 0)))
-        stds = torch.nn.functional.pad(self.stds_norm, (0, 0, 0, max(missing, 0)))
+        weights, means, stds = self.weights, self.means_norm, self.stds_norm
+        missing = HEATMAP_MODES - weights.shape[-1]
+        if missing > 0:
+            weights = torch.nn.functional.pad(weights, (0, missing))
+            means, stds = (torch.nn.functional.pad(values, (0, 0, 0, missing)) for values in (means, stds))
         order = weights.argsort(dim=-1, descending=True, stable=True)[..., :HEATMAP_MODES]
         pairs = order[..., None].expand(*order.shape, 2)
         weights = weights.gather(-1, order)[..., None]

@@ -150,8 +150,8 @@ class UncertaintyConfig:
 
     num_samples: int = 1000
     num_components: int = 5
-    fit_iterations: int = 3
-    overrelaxation: float = 5.0
+    fit_iterations: int = 2
+    overrelaxation: float = 100.0
     reg_covar: float = 1e-6
 
 

@@ -25,7 +25,7 @@ from diffpose_core.camera import place_root
 from diffpose_core.config import PRESETS, DenoiserConfig, UncertaintyConfig, to_dict
 from diffpose_core.datasets.sampling import seeded
 from diffpose_core.diffusion.forward import forward_chain
-from diffpose_core.diffusion.reverse import ReverseStep, reverse_process
+from diffpose_core.diffusion.reverse import ReverseStep, ddim_steps, reverse_process
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.io.calibrations import calibration_path, read_calibration
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder, load_upright
@@ -480,7 +480,8 @@ def _diffusion(
     )
 
     g = in_bfloat16(network) if prepared.mixed_precision else network
-    known = g.know(given)
+    visited = ddim_steps(config.num_steps, steps) if isinstance(steps, int) else tuple(steps)
+    known = g.know(given, visited[:-1])
 
     def denoise(sample: Tensor, k: int) -> Tensor:
         return g.predict(sample.flatten(0, 1), k, known).unflatten(0, (count, hypotheses))
@@ -490,7 +491,7 @@ def _diffusion(
         return gmm.noise(components, generator, shared=True).reshape(like.shape)
 
     schedule = make_schedule(config.schedule, config.num_steps)
-    yield from reverse_process(denoise, start, schedule, steps, eta, mean, shared_noise, config.prediction_type)
+    yield from reverse_process(denoise, start, schedule, visited, eta, mean, shared_noise, config.prediction_type)
 
 
 def _of_the_middle(states: Iterator[ReverseStep], neighbours: Neighbours, network: Denoiser) -> Iterator[ReverseStep]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from weakref import WeakKeyDictionary
 
@@ -12,7 +13,15 @@ from torch import Tensor, nn
 
 from diffpose_core.config import DenoiserConfig
 from diffpose_core.diffusion.embedding import step_embedding
-from diffpose_core.models.layers import FusedLinear, GraphAttentionBlock, GraphConv, has_amx, mix_joints, root_relative
+from diffpose_core.models.layers import (
+    FusedLinear,
+    GraphAttentionBlock,
+    GraphConv,
+    has_amx,
+    mix_joints,
+    root_relative,
+    with_norm_inside,
+)
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.uncertainty.view import HEATMAP_CHANNELS
 
@@ -28,6 +37,8 @@ _HALF_TRUST_STD_M = (0.03, 0.06)
 #: what every operation costs by itself hardly counts. In bfloat16 they are smaller and the products faster, with AMX by
 #: far.
 _BLOCK_POSES = {torch.float32: 128, torch.bfloat16: 512 if has_amx() else 160}
+#: Of how many poses something is computed ahead: of fewer it saves nothing, of more it takes a hundred megabytes and more.
+_POSES_AHEAD = {torch.float32: range(1, 2049), torch.bfloat16: range(16, 2049)}
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class Known:
     base: (B, J, C), the input to the blocks but for the shares of h_k and k; (C,) if nothing is given. anchor: (B, J,
     3) metres, or None. of_state: (3, C), what leads from h_k, relative to the anchor and mixed, to the input of the
     blocks. out_mix: (J, J), how joints are mixed at the output. straight: (B, J, 3), the output but for what the blocks
-    add; (J, 3) if nothing is given.
+    add; (J, 3) if nothing is given. ahead: for steps that were announced.
     """
 
     base: Tensor
@@ -59,11 +70,36 @@ class Known:
     of_state: Tensor
     out_mix: Tensor
     straight: Tensor
+    ahead: Ahead | None = None
 
     def __getitem__(self, rows: slice) -> Known:
         anchor = None if self.anchor is None else self.anchor[rows]
         base, straight = (t[rows] if t.ndim == 3 else t for t in (self.base, self.straight))
-        return Known(base, anchor, self.of_state, self.out_mix, straight)
+        ahead = self.ahead
+        if ahead is not None:
+            ahead = replace(ahead, base=ahead.base[rows], base_qkv=ahead.base_qkv[rows])
+        return Known(base, anchor, self.of_state, self.out_mix, straight, ahead)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is computed before the first step of several, so that the first block's queries, keys and values need no
+    product with its weights at any of them.
+
+    What goes into the blocks is a sum of what is given, of h_k and of f_D^k, and its queries, keys and values are
+    linear in it but for its standard deviation over the channels (`GraphAttentionBlock.projected`). All that reads it
+    takes its mean over the channels away, so it is without one here.
+    base: (B, J, C), the share of what is given. base_qkv: (B, J, 3 C), its queries, keys and values. of_state_and_1:
+    (S, 4, C), for each of S steps what leads from h_k, relative to the anchor and mixed, and a 1 to the rest of the
+    sum. qkv_of_all: (S, 5, 3 C), the same for the queries, keys and values, from the sum's standard deviation too.
+    steps: {k: where it stands among the S}.
+    """
+
+    base: Tensor
+    base_qkv: Tensor
+    of_state_and_1: Tensor
+    qkv_of_all: Tensor
+    steps: Mapping[int, int]
 
 
 class Denoiser(nn.Module):
@@ -81,6 +117,8 @@ class Denoiser(nn.Module):
         self.config = config
         #: What the blocks compute in, see `in_bfloat16`.
         self.inner_dtype = torch.float32
+        #: The first block's `with_norm_inside` where weights never change.
+        self.first_projection: FusedLinear | None = None
         in_channels = 3 + CONDITION_CHANNELS[config.conditioning]
         own = config.channels - config.context_channels if config.use_context else config.channels
         self.embed = GraphConv(in_channels, own)
@@ -105,10 +143,11 @@ class Denoiser(nn.Module):
         """
         return self.predict(x, k, self.know(given))
 
-    def know(self, given: Given) -> Known:
+    def know(self, given: Given, steps: Sequence[int] = ()) -> Known:
         """What `predict` needs of `given`: the same for every h_k and k, so that a reverse process computes it once.
 
-        Raises ValueError if something that the configuration asks for is missing.
+        steps: the k that `predict` will be asked for, where they are known; several of them are quicker then, without
+        gradients. Raises ValueError if something that the configuration asks for is missing.
         """
         config, embed = self.config, self.embed.linear
         anchor, conditions = self.anchor_pose(given), self.conditions(given)
@@ -133,8 +172,29 @@ class Denoiser(nn.Module):
             straight = anchor + UNIT_M * skipped + straight
         if config.prediction_type != "noise":
             out_mix, straight = out_mix - out_mix[:1], root_relative(straight)
+        ahead = None
+        worth_it = len(steps) > 1 and base.ndim == 3 and len(base) in _POSES_AHEAD[self.inner_dtype]
+        if worth_it and not torch.is_grad_enabled():
+            ahead = self._ahead(base, of_state, steps)
         base = base if self.inner_dtype == torch.float32 else base.to(self.inner_dtype)
-        return Known(base, anchor, of_state, out_mix, straight)
+        return Known(base, anchor, of_state, out_mix, straight, ahead)
+
+    def _ahead(self, base: Tensor, of_state: Tensor, steps: Sequence[int]) -> Ahead:
+        """`Known.ahead`. base: (B, J, C). of_state: (3, C)."""
+        kind, count = self.inner_dtype, len(steps)
+        rows = torch.cat((of_state, *(_embedding(int(k), self.config.channels).to(of_state) for k in steps)))
+        base, rows = ((t - t.mean(-1, keepdim=True)).to(kind) for t in (base, rows))
+        if self.first_projection is None:
+            first = self.blocks[0]
+            weight, bias = (t.to(kind) for t in with_norm_inside(first.attention_norm, first.attention.qkv))
+            base_qkv, rows_qkv = (nn.functional.linear(t, weight) for t in (base, rows))
+        else:
+            base_qkv, rows_qkv = (self.first_projection.product(t) for t in (base, rows))
+            bias = self.first_projection.bias
+        of_state_and_1 = torch.cat((rows[:3].expand(count, -1, -1), rows[3:, None]), dim=1)
+        of_both = torch.cat((rows_qkv[:3].expand(count, -1, -1), rows_qkv[3:, None]), dim=1)
+        qkv_of_all = torch.cat((of_both, bias.expand(count, 1, -1)), dim=1)
+        return Ahead(base, base_qkv, of_state_and_1, qkv_of_all, {int(k): place for place, k in enumerate(steps)})
 
     def predict(self, x: Tensor, k: Tensor | int, known: Known) -> Tensor:
         """`forward` with what is known of its conditions already.
@@ -152,7 +212,10 @@ class Denoiser(nn.Module):
 
     def _predict(self, x: Tensor, k: Tensor | int, known: Known) -> Tensor:
         mixed = self.embed.mix(x if known.anchor is None else x - known.anchor).flatten(0, 1)
-        base, weight = known.base, known.of_state
+        base, weight, ahead = known.base, known.of_state, known.ahead
+        if ahead is not None and isinstance(k, int) and k in ahead.steps and not torch.is_grad_enabled():
+            hidden = self._first_block(mixed, ahead, ahead.steps[k])
+            return self._output(hidden, self.blocks[1:], known)
         if isinstance(k, int) or k.ndim == 0:
             # The input GCN's share of h_k and the step's embedding in one product: a row of numbers for each joint.
             mixed = nn.functional.pad(mixed, (0, 1), value=1.0)
@@ -162,7 +225,24 @@ class Denoiser(nn.Module):
             base = base + step_embedding(k.to(x.device), self.config.channels)[:, None].to(base.dtype)
         kind = base.dtype
         hidden = torch.addmm(base.flatten(0, 1), mixed.to(kind), weight.to(kind)).view(*x.shape[:2], -1)
-        for block in self.blocks:
+        return self._output(hidden, self.blocks, known)
+
+    def _first_block(self, mixed: Tensor, ahead: Ahead, step: int) -> Tensor:
+        """What the first block makes of h_k, relative to the anchor and mixed: (B J, 3) -> (B, J, C)."""
+        first, base = self.blocks[0], ahead.base
+        assert isinstance(first, GraphAttentionBlock)
+        inputs = nn.functional.pad(mixed, (0, 1), value=1.0).to(base.dtype)
+        hidden = torch.addmm(base.flatten(0, 1), inputs, ahead.of_state_and_1[step])
+        length = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True, dtype=torch.float32)
+        std = length.square_().div_(hidden.shape[-1]).add_(first.attention_norm.eps).sqrt_()
+        inputs = torch.cat((inputs, std.to(inputs.dtype)), dim=-1)
+        qkv = torch.addmm(ahead.base_qkv.flatten(0, 1), inputs, ahead.qkv_of_all[step])
+        qkv.mul_(std.reciprocal_().to(qkv.dtype))
+        return first.finish(hidden.view(base.shape), qkv.view(ahead.base_qkv.shape))
+
+    def _output(self, hidden: Tensor, blocks: Iterable[nn.Module], known: Known) -> Tensor:
+        """The prediction, from what goes into the last `blocks`, (B, J, C) -> (B, J, 3)."""
+        for block in blocks:
             hidden = block(hidden)
         output = nn.functional.linear(self.norm(hidden).to(known.out_mix.dtype), self.head.linear.weight)
         return known.straight + mix_joints(known.out_mix, output).float()
@@ -252,13 +332,17 @@ def in_bfloat16(network: Denoiser) -> Denoiser:
         copied = copy.deepcopy(network).requires_grad_(False).eval()
         copied.inner_dtype = torch.bfloat16
         fused = next(network.parameters()).device.type == "cpu" and FusedLinear.available()
+        if fused:
+            first = copied.blocks[0]
+            copied.first_projection = FusedLinear(*with_norm_inside(first.attention_norm, first.attention.qkv))
         for module in list(copied.blocks.modules()):
             if isinstance(module, GraphConv):
                 module.adjacency = nn.Parameter(module.adjacency.to(torch.bfloat16), requires_grad=False)
             # LayerNorms read bfloat16 and keep their own numbers in float32.
             for name, layer in list(module.named_children()):
                 if isinstance(layer, nn.Linear):
-                    setattr(module, name, FusedLinear(layer) if fused else layer.to(torch.bfloat16))
+                    made_of = FusedLinear(layer.weight, layer.bias) if fused else layer.to(torch.bfloat16)
+                    setattr(module, name, made_of)
         made = _in_bfloat16[network] = (modules, _mark(modules), copied)
     return made[2]
 

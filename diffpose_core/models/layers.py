@@ -157,7 +157,7 @@ class GraphAttentionBlock(nn.Module):
         self.graph_in = GraphConv(channels, channels)
         self.graph_out = GraphConv(channels, channels)
         self.dropout = nn.Dropout(dropout)
-        self._inference: Callable[[Tensor], Tensor] | None = None
+        self._inference: tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy has weights of its own.
@@ -168,13 +168,18 @@ class GraphAttentionBlock(nn.Module):
             x = x + self.dropout(self.attention(_normed(self.attention_norm, x)))
             hidden = nn.functional.gelu(self.graph_in(_normed(self.graph_norm, x)))
             return x + self.dropout(self.graph_out(hidden))
-        if self._inference is None:
-            self._inference = self._for_inference()
-        return self._inference(x)
+        project, finish = self._inference or self._for_inference()
+        return finish(x, project(x))
 
-    def _for_inference(self) -> Callable[[Tensor], Tensor]:
-        """The block without gradients. Weights and operations are looked up here, once: with few poses a module's own
-        way to them takes as long as some of the operations.
+    def finish(self, x: Tensor, qkv: Tensor) -> Tensor:
+        """The block's answer to x, (B, J, C), whose queries, keys and values are known, (B, J, 3 C). Without gradient."""
+        return (self._inference or self._for_inference())[1](x, qkv)
+
+    def _for_inference(self) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]:
+        """The block without gradients, in two parts: x to queries, keys and values, and both to what comes out.
+
+        Weights and operations are looked up here, once: with few poses a module's own way to them takes as long as some
+        of the operations.
         """
         heads = self.attention.num_heads
         attention_norm, project, add_attended = (
@@ -185,12 +190,21 @@ class GraphAttentionBlock(nn.Module):
         )  # fmt: skip
         mix_in, mix_out = self.graph_in.adjacency, self.graph_out.adjacency
 
-        def infer(x: Tensor) -> Tensor:
-            x = add_attended(x, _attended(project(attention_norm(x)), heads))
+        def finish(x: Tensor, qkv: Tensor) -> Tensor:
+            x = add_attended(x, _attended(qkv, heads))
             hidden = gelu_linear(mix_joints(mix_in, graph_norm(x)))
             return add_mixed(x, mix_joints(mix_out, hidden))
 
-        return infer
+        self._inference = (lambda x: project(attention_norm(x))), finish
+        return self._inference
+
+
+def with_norm_inside(norm: nn.LayerNorm, layer: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Weight (out, C) and bias (out,) so that layer(norm(x)) is x weight^T / s + bias of every row x whose mean is 0, s
+    being its standard deviation (with the norm's eps): linear in x but for s, so that what a sum of rows gives can be
+    put together from what each of them does.
+    """
+    return layer.weight * norm.weight, torch.mv(layer.weight, norm.bias) + layer.bias
 
 
 def _normed(norm: nn.LayerNorm, x: Tensor) -> Tensor:
@@ -249,12 +263,12 @@ class FusedLinear(nn.Module):
     them is asked for by `available`.
     """
 
-    def __init__(self, layer: nn.Linear) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
-        self.in_features, self.out_features = layer.in_features, layer.out_features
+        self.out_features, self.in_features = weight.shape
         # Plain attributes, and the operation looked up once: with few poses finding them takes as long as multiplying.
-        self.bias = layer.bias.detach().to(torch.bfloat16)
-        self.weight = layer.weight.detach().to(torch.bfloat16)
+        self.bias = bias.detach().to(torch.bfloat16)
+        self.weight = weight.detach().to(torch.bfloat16)
         self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight)
         self._multiply = torch.ops.mkldnn._linear_pointwise.default
         self._multiply_add = torch.ops.mkldnn._linear_pointwise.binary
@@ -267,9 +281,10 @@ class FusedLinear(nn.Module):
             layer = nn.Linear(32, 32)
             x = torch.ones(2, 32, dtype=torch.bfloat16)
             with torch.no_grad():
-                fused, plain = FusedLinear(layer), nn.functional.linear(x.float(), layer.weight, layer.bias)
+                fused, plain = FusedLinear(layer.weight, layer.bias), nn.functional.linear(x.float(), layer.weight, layer.bias)
                 pairs = (
                     (fused(x), plain),
+                    (fused.product(x), plain - layer.bias),
                     (fused.gelu(x), nn.functional.gelu(plain)),
                     (fused.add(x, x), 1 + plain),
                 )
@@ -279,6 +294,10 @@ class FusedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self._multiply(x, self.packed, self.bias, "none", [], "none")
+
+    def product(self, x: Tensor) -> Tensor:
+        """This layer of x without its bias."""
+        return self._multiply(x, self.packed, None, "none", [], "none")
 
     def gelu(self, x: Tensor) -> Tensor:
         """GELU of this layer of x."""

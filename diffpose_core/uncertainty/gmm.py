@@ -372,8 +372,8 @@ def fit_gmm_batch(
     _check_fit(_shape(samples), n_components, reg_covar, max_iter, tol)
     if init_iter < 1:
         raise InvalidInput(f"init_iter should be at least 1, but got {init_iter}")
-    if not 1.0 <= overrelaxation <= 10.0:
-        raise InvalidInput(f"overrelaxation should be from 1 to 10, but got {overrelaxation}")
+    if not 1.0 <= overrelaxation <= 1000.0:
+        raise InvalidInput(f"overrelaxation should be from 1 to 1000, but got {overrelaxation}")
     samples = samples.detach()
     # A sum is many times as fast as a look at every number, and not finite if one of them isn't.
     if not bool(torch.isfinite(samples.sum())) and not bool(torch.isfinite(samples).all()):

@@ -299,7 +299,7 @@ def test_samples_that_leave_components_empty_still_fit(dtype):
         (torch.zeros(1, 9, 3), {"reg_covar": -1.0}, r"reg_covar should be a number not below 0, but got -1\.0"),
         (torch.zeros(1, 9, 3), {"tol": -1.0}, r"tol should not be negative, but got -1\.0"),
         (torch.zeros(1, 9, 3), {"init_iter": 0}, "init_iter should be at least 1, but got 0"),
-        (torch.zeros(1, 9, 3), {"overrelaxation": 0.5}, "overrelaxation should be from 1 to 10, but got 0.5"),
+        (torch.zeros(1, 9, 3), {"overrelaxation": 0.5}, "overrelaxation should be from 1 to 1000, but got 0.5"),
     ],
 )
 def test_bad_samples_and_settings_are_told(samples, settings, message):

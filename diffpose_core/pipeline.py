@@ -25,8 +25,8 @@ from diffpose_core.camera import place_root
 from diffpose_core.config import PRESETS, DenoiserConfig, UncertaintyConfig, to_dict
 from diffpose_core.datasets.sampling import seeded
 from diffpose_core.diffusion.forward import forward_chain
-from diffpose_core.diffusion.reverse import ReverseStep, ddim_steps, reverse_process
-from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.diffusion.reverse import ReverseStep, reverse_process
+from diffpose_core.diffusion.schedule import ddim_steps, make_schedule
 from diffpose_core.io.calibrations import calibration_path, read_calibration
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder, load_upright
 from diffpose_core.models.context import Context, ContextEncoder

@@ -20,7 +20,6 @@ from diffpose_core.models.layers import (
     has_amx,
     mix_joints,
     root_relative,
-    with_norm_inside,
 )
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.uncertainty.view import HEATMAP_CHANNELS
@@ -37,7 +36,8 @@ _HALF_TRUST_STD_M = (0.03, 0.06)
 #: what every operation costs by itself hardly counts. In bfloat16 they are smaller and the products faster, with AMX by
 #: far.
 _BLOCK_POSES = {torch.float32: 128, torch.bfloat16: 512 if has_amx() else 160}
-#: Of how many poses something is computed ahead: of fewer it saves nothing, of more it takes a hundred megabytes and more.
+#: Of how many poses something is computed ahead: of fewer it saves nothing, of more it takes more than a hundred
+#: megabytes.
 _POSES_AHEAD = {torch.float32: range(1, 2049), torch.bfloat16: range(16, 2049)}
 
 
@@ -87,8 +87,9 @@ class Ahead:
     product with its weights at any of them.
 
     What goes into the blocks is a sum of what is given, of h_k and of f_D^k, and its queries, keys and values are
-    linear in it but for its standard deviation over the channels (`GraphAttentionBlock.projected`). All that reads it
-    takes its mean over the channels away, so it is without one here.
+    linear in it but for its standard deviation over the channels (see `GraphAttentionBlock.projection_with_norm`). All
+    that reads it takes its mean over the channels away, so it is without one here.
+
     base: (B, J, C), the share of what is given. base_qkv: (B, J, 3 C), its queries, keys and values. of_state_and_1:
     (S, 4, C), for each of S steps what leads from h_k, relative to the anchor and mixed, and a 1 to the rest of the
     sum. qkv_of_all: (S, 5, 3 C), the same for the queries, keys and values, from the sum's standard deviation too.
@@ -117,7 +118,7 @@ class Denoiser(nn.Module):
         self.config = config
         #: What the blocks compute in, see `in_bfloat16`.
         self.inner_dtype = torch.float32
-        #: The first block's `with_norm_inside` where weights never change.
+        #: The first block's `projection_with_norm`, kept where weights never change.
         self.first_projection: FusedLinear | None = None
         in_channels = 3 + CONDITION_CHANNELS[config.conditioning]
         own = config.channels - config.context_channels if config.use_context else config.channels
@@ -133,6 +134,13 @@ class Denoiser(nn.Module):
             self.skip = nn.Linear(NUM_JOINTS * width, NUM_JOINTS * 3)
             nn.init.zeros_(self.skip.weight)
             nn.init.zeros_(self.skip.bias)
+
+    @property
+    def first_block(self) -> GraphAttentionBlock:
+        """The first of the GCN-attention blocks."""
+        block = self.blocks[0]
+        assert isinstance(block, GraphAttentionBlock)
+        return block
 
     def forward(self, x: Tensor, k: Tensor | int, given: Given) -> Tensor:
         """One prediction a noisy pose.
@@ -168,7 +176,7 @@ class Denoiser(nn.Module):
         if anchor is not None and self.skip is not None:
             # Sums over thousands of terms that nearly cancel: bfloat16 would spoil them.
             with torch.autocast(anchor.device.type, enabled=False):
-                skipped = self.skip(self.skip_inputs(given)).unflatten(-1, (NUM_JOINTS, 3))
+                skipped = self.skip(self._skip_inputs(conditions, given)).unflatten(-1, (NUM_JOINTS, 3))
             straight = anchor + UNIT_M * skipped + straight
         if config.prediction_type != "noise":
             out_mix, straight = out_mix - out_mix[:1], root_relative(straight)
@@ -185,8 +193,7 @@ class Denoiser(nn.Module):
         rows = torch.cat((of_state, *(_embedding(int(k), self.config.channels).to(of_state) for k in steps)))
         base, rows = ((t - t.mean(-1, keepdim=True)).to(kind) for t in (base, rows))
         if self.first_projection is None:
-            first = self.blocks[0]
-            weight, bias = (t.to(kind) for t in with_norm_inside(first.attention_norm, first.attention.qkv))
+            weight, bias = (tensor.to(kind) for tensor in self.first_block.projection_with_norm())
             base_qkv, rows_qkv = (nn.functional.linear(t, weight) for t in (base, rows))
         else:
             base_qkv, rows_qkv = (self.first_projection.product(t) for t in (base, rows))
@@ -229,8 +236,7 @@ class Denoiser(nn.Module):
 
     def _first_block(self, mixed: Tensor, ahead: Ahead, step: int) -> Tensor:
         """What the first block makes of h_k, relative to the anchor and mixed: (B J, 3) -> (B, J, C)."""
-        first, base = self.blocks[0], ahead.base
-        assert isinstance(first, GraphAttentionBlock)
+        first, base = self.first_block, ahead.base
         inputs = nn.functional.pad(mixed, (0, 1), value=1.0).to(base.dtype)
         hidden = torch.addmm(base.flatten(0, 1), inputs, ahead.of_state_and_1[step])
         length = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True, dtype=torch.float32)
@@ -276,12 +282,10 @@ class Denoiser(nn.Module):
             found.append(_required(given.heatmaps, "heatmaps"))
         return found
 
-    def skip_inputs(self, given: Given) -> Tensor:
+    def _skip_inputs(self, conditions: list[Tensor], given: Given) -> Tensor:
         """What the linear layer reads: all joints' conditions and f_ST in one row, (B, J C), of the weights' type."""
         dtype = self.head.linear.weight.dtype
-        parts = self.conditions(given)
-        if self.config.use_context:
-            parts.append(_required(given.features, "features"))
+        parts = [*conditions, _required(given.features, "features")] if self.config.use_context else conditions
         return torch.cat([part.to(dtype) for part in parts], dim=-1).flatten(-2)
 
 
@@ -333,8 +337,7 @@ def in_bfloat16(network: Denoiser) -> Denoiser:
         copied.inner_dtype = torch.bfloat16
         fused = next(network.parameters()).device.type == "cpu" and FusedLinear.available()
         if fused:
-            first = copied.blocks[0]
-            copied.first_projection = FusedLinear(*with_norm_inside(first.attention_norm, first.attention.qkv))
+            copied.first_projection = FusedLinear(*copied.first_block.projection_with_norm())
         for module in list(copied.blocks.modules()):
             if isinstance(module, GraphConv):
                 module.adjacency = nn.Parameter(module.adjacency.to(torch.bfloat16), requires_grad=False)

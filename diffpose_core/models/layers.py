@@ -172,8 +172,21 @@ class GraphAttentionBlock(nn.Module):
         return finish(x, project(x))
 
     def finish(self, x: Tensor, qkv: Tensor) -> Tensor:
-        """The block's answer to x, (B, J, C), whose queries, keys and values are known, (B, J, 3 C). Without gradient."""
+        """The block's answer to x, (B, J, C), whose queries, keys and values are known, (B, J, 3 C).
+
+        Without gradient.
+        """
         return (self._inference or self._for_inference())[1](x, qkv)
+
+    def projection_with_norm(self) -> tuple[Tensor, Tensor]:
+        """Weight (3 C, C) and bias (3 C,) with which queries, keys and values of a row x whose mean is 0 are
+        x weight^T / s + bias, s being the row's standard deviation with the norm's eps.
+
+        That is linear in x but for s: what a sum of rows gives can be put together from what each of them gives.
+        """
+        norm, layer = self.attention_norm, self.attention.qkv
+        weight, bias = layer.weight.to(norm.weight.dtype), layer.bias.to(norm.bias.dtype)
+        return weight * norm.weight, torch.mv(weight, norm.bias) + bias
 
     def _for_inference(self) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]:
         """The block without gradients, in two parts: x to queries, keys and values, and both to what comes out.
@@ -188,23 +201,15 @@ class GraphAttentionBlock(nn.Module):
         graph_norm, gelu_linear, add_mixed = (
             _norm(self.graph_norm), _gelu_linear(self.graph_in.linear), _linear_added(self.graph_out.linear)
         )  # fmt: skip
-        mix_in, mix_out = self.graph_in.adjacency, self.graph_out.adjacency
+        mix_in, mix_out = _mixer(self.graph_in.adjacency), _mixer(self.graph_out.adjacency)
 
         def finish(x: Tensor, qkv: Tensor) -> Tensor:
             x = add_attended(x, _attended(qkv, heads))
-            hidden = gelu_linear(mix_joints(mix_in, graph_norm(x)))
-            return add_mixed(x, mix_joints(mix_out, hidden))
+            hidden = gelu_linear(mix_in(graph_norm(x)))
+            return add_mixed(x, mix_out(hidden))
 
         self._inference = (lambda x: project(attention_norm(x))), finish
         return self._inference
-
-
-def with_norm_inside(norm: nn.LayerNorm, layer: nn.Linear) -> tuple[Tensor, Tensor]:
-    """Weight (out, C) and bias (out,) so that layer(norm(x)) is x weight^T / s + bias of every row x whose mean is 0, s
-    being its standard deviation (with the norm's eps): linear in x but for s, so that what a sum of rows gives can be
-    put together from what each of them does.
-    """
-    return layer.weight * norm.weight, torch.mv(layer.weight, norm.bias) + layer.bias
 
 
 def _normed(norm: nn.LayerNorm, x: Tensor) -> Tensor:
@@ -218,6 +223,24 @@ def _normed(norm: nn.LayerNorm, x: Tensor) -> Tensor:
 def _norm(norm: nn.LayerNorm) -> Callable[[Tensor], Tensor]:
     shape, weight, bias, eps = norm.normalized_shape, norm.weight, norm.bias, norm.eps
     return lambda x: torch.layer_norm(x, shape, weight, bias, eps)
+
+
+def _mixer(matrix: Tensor) -> Callable[[Tensor], Tensor]:
+    """x -> `mix_joints(matrix, x)`, without gradient. On a CPU the product wants a matrix for every pose: the last ones
+    are kept, until another number of poses comes or the matrix is written to.
+    """
+    kept, kept_for = matrix, (-1, -1)
+
+    def mix(x: Tensor) -> Tensor:
+        nonlocal kept, kept_for
+        if x.device.type != "cpu":
+            return mix_joints(matrix, x)
+        wanted = (x.shape[0], matrix._version)
+        if kept_for != wanted:
+            kept, kept_for = matrix.detach().expand(x.shape[0], -1, -1).contiguous(), wanted
+        return torch.bmm(kept, x)
+
+    return mix
 
 
 def _linear(layer: nn.Linear | FusedLinear) -> Callable[[Tensor], Tensor]:
@@ -281,7 +304,10 @@ class FusedLinear(nn.Module):
             layer = nn.Linear(32, 32)
             x = torch.ones(2, 32, dtype=torch.bfloat16)
             with torch.no_grad():
-                fused, plain = FusedLinear(layer.weight, layer.bias), nn.functional.linear(x.float(), layer.weight, layer.bias)
+                fused, plain = (
+                    FusedLinear(layer.weight, layer.bias),
+                    nn.functional.linear(x.float(), layer.weight, layer.bias),
+                )
                 pairs = (
                     (fused(x), plain),
                     (fused.product(x), plain - layer.bias),

@@ -360,7 +360,8 @@ def fit_gmm_batch(
     reg_covar: square metres added to every variance. shared_seeds: the same random numbers seed every frame, so that a
     frame's fit does not depend on which other frames are in the batch. overrelaxation: how far responsibilities move
     towards those of the E-step. 1 is EM; more makes steps longer (Salakhutdinov and Roweis, "Adaptive overrelaxed bound
-    optimization", 2003), and above 2 is for a handful of steps only, since it need not come to rest. Returns a PoseGMM
+    optimization", 2003), and above 2 is for a handful of steps only, since it need not come to rest; 100 takes a sample
+    from its cluster where the E-step is unsure of it by more than a hundredth. Returns a PoseGMM
     with leading axis B, on the samples' device.
     Raises InvalidInput on samples of a wrong shape or type or not finite, and on parameters out of range.
     Source: main paper, section 4.2; EM as in scikit-learn's GaussianMixture, against which it is tested.
@@ -482,7 +483,8 @@ def _fit_block(
     std = x.square().mean(-1, keepdim=True).add_(reg_covar).sqrt_()  # (B, D, 1)
     std = torch.where(std > 0, std, torch.ones_like(std))
     # Samples above a row of 1, which lets products add an offset and count.
-    x_and_1 = x.new_ones((len(x), d + 1, n))
+    x_and_1 = x.new_empty((len(x), d + 1, n))
+    x_and_1[:, d] = 1.0
     x = torch.div(x, std, out=x_and_1[:, :d])
     centre, std = centre.mT, std.mT  # (B, 1, D)
     reg = reg_covar / std.square()  # reg_covar in the scaled coordinates

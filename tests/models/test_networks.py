@@ -247,6 +247,13 @@ def test_inference_gives_what_training_would(form, monkeypatch):
         known = network.know(given)
         assert torch.allclose(network.predict(x, steps, known), slow, atol=1e-5)
         assert torch.allclose(network.predict(x, 9, known), slow_at_9, atol=1e-5)
+        # Announced steps have a way of their own; others, and a row of steps, still have the usual one.
+        announced = network.know(given, steps=(50, 9, 3))
+        assert announced.ahead is not None
+        assert torch.allclose(network.predict(x, 9, announced), slow_at_9, atol=1e-5)
+        assert torch.allclose(network.predict(x, steps, announced), slow, atol=1e-5)
+        not_announced = network.predict(x, 10, announced)
+        assert torch.equal(not_announced, network.predict(x, 10, known)) and not torch.equal(not_announced, slow_at_9)
 
 
 @pytest.mark.parametrize("amx", [True, False])
@@ -261,12 +268,14 @@ def test_bfloat16_moves_poses_by_little(form, fused, amx, monkeypatch):
     network = denoiser(**DENOISERS[form])
     x, _, given = inputs(70)
     with torch.no_grad():
-        exact, rounded = network(x, 9, given), in_bfloat16(network)(x, 9, given)
+        exact, copied = network(x, 9, given), in_bfloat16(network)
+        answers = copied(x, 9, given), copied.predict(x, 9, copied.know(given, steps=(50, 9)))
     assert any(isinstance(module, FusedLinear) for module in in_bfloat16(network).modules()) == fused
     # bfloat16 keeps 8 bits: a few of its roundings add up in what the blocks say.
     said = exact - (network.anchor_pose(given) if network.config.anchor != "none" else 0.0)
-    error = (rounded - exact).square().mean().sqrt() / said.square().mean().sqrt()
-    assert 0 < error < 0.02
+    for rounded in answers:
+        error = (rounded - exact).square().mean().sqrt() / said.square().mean().sqrt()
+        assert 0 < error < 0.02
 
 
 def test_inference_follows_the_weights_also_those_of_a_copy():
@@ -281,6 +290,25 @@ def test_inference_follows_the_weights_also_those_of_a_copy():
         network.load_state_dict(copied.state_dict())
         assert torch.equal(network(x), changed)
     assert torch.allclose(network(x), changed, atol=1e-5)
+    # ... and a denoiser's, of a kept sum of what goes into its first block too.
+    g, (x, _, given) = denoiser(), inputs(40)
+    with torch.no_grad():
+        g.predict(x, 9, g.know(given, steps=(9, 5)))
+        for weight in g.parameters():
+            weight.mul_(0.5)
+        changed = g.predict(x, 9, g.know(given, steps=(9, 5)))
+    assert torch.allclose(g(x, 9, given), changed, atol=1e-5)
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_a_denoiser_that_knows_its_steps_gives_a_clip_the_same_whatever_else_is_in_it(rounded):
+    network = in_bfloat16(denoiser()) if rounded else denoiser()
+    x, _, given = inputs(40)
+    with torch.no_grad():
+        known = network.know(given, steps=(20, 9))
+        whole, part = network.predict(x, 9, known), network.predict(x[8:30], 9, known[8:30])
+    assert known.ahead is not None
+    assert torch.allclose(whole[8:30], part, atol=2e-2 if rounded else 1e-5)
 
 
 def test_the_bfloat16_copy_is_made_once_and_follows_the_weights():

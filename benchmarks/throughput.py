@@ -218,11 +218,14 @@ def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dic
         "reverse, bfloat16": lambda: reverse(replace(ready, mixed_precision=True)),
         RELEASED: lambda: released_form.lift(released_encoder, released, place, STEPS, HYPOTHESES),
     }
-    found = least_of_each(runs, seconds)
+    return least_of_each(runs, seconds)
+
+
+def with_sums(found: dict[str, float]) -> dict[str, float]:
+    """`stages` with what they come to."""
     usual = found["reverse, bfloat16" if has_fast_bfloat16(DEVICES[-1].type) else "reverse, float32"]
-    found["end to end"] = found["prepare, all of the above"] + usual
-    found["without the fit"] = found["end to end"] - found["draw H_K and fit"]
-    return found
+    whole = found["prepare, all of the above"] + usual
+    return {**found, "end to end": whole, "without the fit": whole - found["draw H_K and fit"]}
 
 
 def random_given(network: Denoiser, poses: int) -> tuple[Tensor, Given]:
@@ -623,9 +626,13 @@ def main() -> None:
     except InvalidInput as error:
         parser.error(str(error))
     network = models.pick()[1]
+
+    def all_stages() -> dict[str, dict[str, float]]:
+        return {str(batch): stages(looped(clip, batch), models, batch, seconds) for batch in args.batch}
+
     work: dict[str, Callable[[], Any]] = {
         "exactness": lambda: exactness(clip, models, 32),
-        "stages": lambda: {str(batch): stages(looped(clip, batch), models, batch, seconds) for batch in args.batch},
+        "stages": all_stages,
         "denoiser": lambda: denoiser_shares(network, args.poses, seconds),
         "gmm": lambda: mixtures(clip, models, seconds, args.seeds),
         "training": lambda: training(args.training_batch, seconds),
@@ -639,6 +646,13 @@ def main() -> None:
             begin = time.perf_counter()
             report[name] = work[name]()
             print(f"{name}: {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
+    if "stages" in report:
+        # Again at the end: a slow minute should not decide what small operations take.
+        again = all_stages()
+        report["stages"] = {
+            batch: with_sums({name: min(taken, again[batch][name]) for name, taken in first.items()})
+            for batch, first in report["stages"].items()
+        }
     lines = tables(report)
     print("\n".join(lines))
     if args.json:

@@ -21,7 +21,7 @@ def check_parts(device: str, tiny_models: Models, walking_clip: PoseClip2D, monk
     monkeypatch.setattr(throughput, "load_models", lambda: tiny_models)
     models = tiny_models.to(device)
     report = {
-        "stages": {"2": throughput.stages(walking_clip, models, 2, TINY_S)},
+        "stages": {"2": throughput.with_sums(throughput.stages(walking_clip, models, 2, TINY_S))},
         "denoiser": throughput.denoiser_shares(models.pick()[1], [3], TINY_S),
         "training": throughput.training(4, TINY_S),
     }

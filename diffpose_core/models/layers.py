@@ -229,16 +229,18 @@ def _mixer(matrix: Tensor) -> Callable[[Tensor], Tensor]:
     """x -> `mix_joints(matrix, x)`, without gradient. On a CPU the product wants a matrix for every pose: the last ones
     are kept, until another number of poses comes or the matrix is written to.
     """
-    kept, kept_for = matrix, (-1, -1)
+    kept = (-1, -1, matrix)
 
     def mix(x: Tensor) -> Tensor:
-        nonlocal kept, kept_for
+        nonlocal kept
         if x.device.type != "cpu":
             return mix_joints(matrix, x)
-        wanted = (x.shape[0], matrix._version)
-        if kept_for != wanted:
-            kept, kept_for = matrix.detach().expand(x.shape[0], -1, -1).contiguous(), wanted
-        return torch.bmm(kept, x)
+        # Read at once and replaced at once: threads may come with different numbers of poses.
+        count, version, matrices = kept
+        if (count, version) != (len(x), matrix._version):
+            matrices = matrix.detach().expand(len(x), -1, -1).contiguous()
+            kept = (len(x), matrix._version, matrices)
+        return torch.bmm(matrices, x)
 
     return mix
 

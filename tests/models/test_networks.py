@@ -1,6 +1,7 @@
 """The networks: their layers against loops, their promises about poses, and one stored output."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -298,6 +299,21 @@ def test_inference_follows_the_weights_also_those_of_a_copy():
             weight.mul_(0.5)
         changed = g.predict(x, 9, g.know(given, steps=(9, 5)))
     assert torch.allclose(g(x, 9, given), changed, atol=1e-5)
+
+
+def test_threads_share_a_network_with_different_numbers_of_poses():
+    """What a layer keeps for a number of poses must not reach a thread that came with another one."""
+    network = graformer()
+    batches = [randn(count, 17, 2, seed=count) for count in (1, 2, 3, 5)]
+    with torch.no_grad():
+        right = [network(x) for x in batches]
+
+    def many(number):
+        with torch.no_grad():
+            return all(torch.allclose(network(batches[number]), right[number], atol=1e-5) for _ in range(200))
+
+    with ThreadPoolExecutor(len(batches)) as pool:
+        assert all(pool.map(many, range(len(batches))))
 
 
 @pytest.mark.parametrize("rounded", [False, True])

@@ -453,8 +453,12 @@ def machine(threads: int) -> dict[str, str]:
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        name = names[0] if names else name
+        pairs = (line.split(":", 1) for line in info.read_text().splitlines() if ":" in line)
+        said = {key.strip(): value.strip() for key, value in pairs}
+        name = said.get("model name", name)
+        # A virtual machine's processors share a name across generations.
+        if "cpu family" in said and "model" in said:
+            name += f" (family {said['cpu family']}, model {said['model']})"
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT)
     return {
         "processor": f"{name}, {threads} thread{'s' * (threads > 1)}"

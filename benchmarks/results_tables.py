@@ -1,9 +1,9 @@
 """Put measured figures into README and docs: `python benchmarks/results_tables.py [--check]`.
 
 Reads the reports in benchmarks/results, which `diffpose evaluate --json`, `diffpose detector-stats`,
-`python -m benchmarks.ablations`, `python -m benchmarks.better_2d` and `python -m benchmarks.fewer_steps` wrote, and
-rewrites README, docs/evidence.md and docs/speed.md between their markers. With --check nothing is written; the exit
-status says whether they show what the reports hold.
+`python -m benchmarks.ablations`, `python -m benchmarks.better_2d`, `python -m benchmarks.fewer_steps` and
+`python -m benchmarks.throughput` wrote, and rewrites README, docs/evidence.md and docs/speed.md between their markers.
+With --check nothing is written; the exit status says whether they show what the reports hold.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ ABLATIONS = ROOT / "benchmarks" / "results" / "ablations.json"
 SPEED = ROOT / "docs" / "speed.md"
 BETTER_2D = ROOT / "benchmarks" / "results" / "better_2d_test.json"
 FEWER_STEPS = ROOT / "benchmarks" / "results" / "fewer_steps_val.json"
+#: Of the speed benchmark: this commit's, then older ones of other processors.
+THROUGHPUT = [ROOT / "benchmarks" / "results" / f"throughput{of}.json" for of in ("", "_420_gflops", "_amx")]
 #: Groups of the ablation suite that the page on evidence shows.
 SHOWN = ("baselines", "chain")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+PROCESSORS_BEGIN, PROCESSORS_END = "<!-- processors:begin -->", "<!-- processors:end -->"
 
 #: Rows of the table: what it says, the schedule's column, and the report's method.
 ROWS = (
@@ -242,6 +245,37 @@ def fewer_steps_table(report: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"{report['said']} {seen}"])
 
 
+def processors_table(reports: list[dict[str, Any]]) -> str:
+    """Poses a second and the time of whole clips on several processors, a row a report of `benchmarks.throughput`."""
+    released = "released form, without a fit"
+    shown = {
+        "poses a second, batch 1": ("end to end", "1"), "batch 64": ("end to end", "64"),
+        "batch 64 without the fit": ("without the fit", "64"),
+        "released form, batch 1": (released, "1"), "released form, batch 64": (released, "64"),
+    }  # fmt: skip
+    heads = [
+        "processor",
+        "commit",
+        "a matmul's GFLOP/s, float32",
+        "bfloat16",
+        *shown,
+        "100 frames, s",
+        "10,000 frames, s",
+    ]
+    lines = ["| " + " | ".join(heads) + " |", "| --- | --- |" + " ---: |" * (len(heads) - 2)]
+    for report in reports:
+        cells = [report["machine"]["processor"], report["machine"]["commit"]]
+        for precision in ("float32", "bfloat16"):
+            measured = report["denoiser"][precision]["batches"].values()
+            cells.append(f"{max(row['matmul_gflops'] for row in measured):,.0f}")
+        for way, batch in shown.values():
+            taken = report["stages"][batch].get(way)
+            cells.append("" if taken is None else f"{int(batch) / taken:.0f}")
+        cells += [f"{report['opening']['whole traces']:.2f}", f"{report['long']['seconds']:.0f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def better_2d_table(report: dict[str, Any]) -> str:
     """What `benchmarks.better_2d` measured, with a sentence on what it was measured on."""
     heads = [
@@ -257,9 +291,9 @@ def better_2d_table(report: dict[str, Any]) -> str:
     return "\n".join([*lines, "", report["said"]])
 
 
-def _between(page: str, content: str) -> str:
-    head, rest = page.split(BEGIN, 1)
-    return head + content + rest.split(END, 1)[1]
+def _between(page: str, content: str, begin: str = BEGIN, end: str = END) -> str:
+    head, rest = page.split(begin, 1)
+    return head + content + rest.split(end, 1)[1]
 
 
 def rewritten(readme: str) -> str:
@@ -276,7 +310,9 @@ def rewritten_evidence(page: str) -> str:
 
 
 def rewritten_speed(page: str) -> str:
-    """The page on speed with its table of fewer steps replaced by that of the stored report."""
+    """The page on speed with its tables of processors and of fewer steps replaced by those of the stored reports."""
+    processors = processors_table([json.loads(path.read_text()) for path in THROUGHPUT])
+    page = _between(page, "\n".join([PROCESSORS_BEGIN, processors, PROCESSORS_END]), PROCESSORS_BEGIN, PROCESSORS_END)
     return _between(page, "\n".join([BEGIN, fewer_steps_table(json.loads(FEWER_STEPS.read_text())), END]))
 
 

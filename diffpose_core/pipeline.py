@@ -480,7 +480,7 @@ def _diffusion(
     )
 
     g = in_bfloat16(network) if prepared.mixed_precision else network
-    visited = ddim_steps(config.num_steps, steps) if isinstance(steps, int) else tuple(steps)
+    visited = ddim_steps(config.num_steps, steps)
     known = g.know(given, visited[:-1])
 
     def denoise(sample: Tensor, k: int) -> Tensor:

@@ -193,11 +193,8 @@ def reverse_process(
         raise InvalidInput(f"eta must lie between 0 and 1, found {eta}")
     if eta > 0 and noise_source is None:
         raise InvalidInput(f"eta of {eta} adds noise to every step: a noise source must be given, found None")
-    steps = ddim_steps(schedule.num_steps, num_steps) if isinstance(num_steps, int) else tuple(num_steps)
-    if len(steps) < 2 or (steps[0], steps[-1]) != (schedule.num_steps, 0):
-        raise InvalidInput(f"the steps must run from {schedule.num_steps} down to 0, found {steps}")
     sample = x_K
-    for k, k_prev in pairwise(steps):
+    for k, k_prev in pairwise(ddim_steps(schedule.num_steps, num_steps)):
         prediction = denoise(sample, k)
         noise = noise_source(sample) if noise_source is not None and eta > 0 and k_prev > 0 else None
         following, pred_x_start = ddim_step(

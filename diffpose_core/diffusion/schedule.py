@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
@@ -72,13 +74,21 @@ def make_schedule(name: ScheduleName = "supplement", num_steps: int = 50) -> Sch
     return Schedule(name, betas, np.concatenate([[1.0], np.cumprod(1.0 - betas)]))
 
 
-def ddim_steps(num_train_steps: int, num_steps: int) -> tuple[int, ...]:
+def ddim_steps(num_train_steps: int, num_steps: int | Sequence[int]) -> tuple[int, ...]:
     """The step numbers k that a reverse process of `num_steps` network calls visits, evenly spread.
 
-    Descending from K = num_train_steps to 0, num_steps + 1 of them, all different.
-    Raises InvalidInput unless 1 <= num_steps <= num_train_steps.
+    Descending from K = num_train_steps to 0, num_steps + 1 of them, all different. num_steps: a count, or all of these
+    numbers themselves.
+    Raises InvalidInput unless 1 <= num_steps <= num_train_steps, or on numbers that don't run from K down to 0.
     """
-    if not 1 <= num_steps <= num_train_steps:
-        raise InvalidInput(f"num_steps must lie between 1 and {num_train_steps}, found {num_steps}")
-    # Whole numbers only (round half up), so that the same steps come out on every machine.
-    return tuple((2 * num_train_steps * left + num_steps) // (2 * num_steps) for left in range(num_steps, -1, -1))
+    if isinstance(num_steps, int | np.integer):
+        count = int(num_steps)
+        if not 1 <= count <= num_train_steps:
+            raise InvalidInput(f"num_steps must lie between 1 and {num_train_steps}, found {count}")
+        # Whole numbers only (round half up), so that the same steps come out on every machine.
+        return tuple((2 * num_train_steps * left + count) // (2 * count) for left in range(count, -1, -1))
+    given = tuple(int(k) for k in num_steps)
+    descending = all(later < earlier for earlier, later in pairwise(given))
+    if len(given) < 2 or (given[0], given[-1]) != (num_train_steps, 0) or not descending:
+        raise InvalidInput(f"the steps must run from {num_train_steps} down to 0, found {given}")
+    return given

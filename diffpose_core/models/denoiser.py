@@ -227,9 +227,9 @@ class Denoiser(nn.Module):
             # The input GCN's share of h_k and the step's embedding in one product: a row of numbers for each joint.
             mixed = nn.functional.pad(mixed, (0, 1), value=1.0)
             weight = torch.cat((weight, _embedding(int(k), self.config.channels).to(weight)))
-            base = base.expand(*x.shape[:2], -1)
         else:
             base = base + step_embedding(k.to(x.device), self.config.channels)[:, None].to(base.dtype)
+        base = base.expand(*x.shape[:2], -1)
         kind = base.dtype
         hidden = torch.addmm(base.flatten(0, 1), mixed.to(kind), weight.to(kind)).view(*x.shape[:2], -1)
         return self._output(hidden, self.blocks, known)

@@ -177,11 +177,9 @@ def test_the_steps_may_be_given():
     evenly = list(reverse_process(lambda h, k: 0.9 * h, start, schedule, 5))
     given = list(reverse_process(lambda h, k: 0.9 * h, start, schedule, ddim_steps(50, 5)))
     assert torch.equal(evenly[-1].sample, given[-1].sample)
-    for steps in ((), (0,), (49, 7, 0), (50, 7)):
+    for steps in ((), (0,), (49, 7, 0), (50, 7), (50, 7, 9, 0), (50, 7, 7, 0)):
         with pytest.raises(InvalidInput, match="must run from 50 down to 0"):
             next(reverse_process(lambda h, k: h, start, schedule, steps))
-    with pytest.raises(InvalidInput, match="k_prev < k"):
-        list(reverse_process(lambda h, k: h, start, schedule, (50, 7, 9, 0)))
 
 
 def test_bad_settings_are_told():

@@ -57,7 +57,7 @@ def test_ddim_steps_descend_from_K_to_0_evenly(num_steps):
 
 
 def test_ddim_steps_of_the_paper():
-    assert ddim_steps(50, 5) == (50, 40, 30, 20, 10, 0)
+    assert ddim_steps(50, 5) == ddim_steps(50, np.int64(5)) == (50, 40, 30, 20, 10, 0)
     for wrong in (0, 51):
         with pytest.raises(InvalidInput, match=f"between 1 and 50, found {wrong}"):
             ddim_steps(50, wrong)

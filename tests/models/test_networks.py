@@ -235,6 +235,19 @@ def test_one_step_number_serves_a_whole_batch():
     assert torch.allclose(network(x, torch.tensor(9), given), network(x, torch.full((4,), 9), given), atol=1e-6)
 
 
+def test_a_denoiser_that_is_given_nothing_reads_h_k_and_k():
+    network = denoiser(conditioning="none", anchor="none", use_context=False)
+    x, k, _ = inputs()
+    with torch.enable_grad():
+        slow = network(x, k, Given())
+    assert slow.shape == x.shape
+    with torch.no_grad():
+        each = [network(x[row : row + 1], int(k[row]), Given()) for row in range(len(x))]
+        assert torch.allclose(network(x, k, Given()), slow, atol=1e-5)
+        assert torch.allclose(torch.cat(each), slow, atol=1e-5)
+        assert not torch.allclose(network(x, 9, Given()), slow, atol=1e-2)
+
+
 @pytest.mark.parametrize("form", DENOISERS)
 def test_inference_gives_what_training_would(form, monkeypatch):
     """Without gradients other kernels run, in blocks, and the conditions are looked at once: the answers stay."""

@@ -18,8 +18,6 @@ _LIFTED = "lifted_clips"
 _MOST = 2
 #: Poses of hypotheses in a result at most: these take 50 MB.
 MOST_HYPOTHESES = 250_000
-#: Passes through the network between two looks at the progress.
-_PASSES = 1600
 
 
 def keeps_hypotheses(clip: PoseClip2D, settings: Settings) -> bool:
@@ -52,7 +50,6 @@ def lift_whole(
             seed=s.seed,
             schedule=s.trained_on,
             keep_hypotheses=keeps_hypotheses(clip, s),
-            window=min(max(_PASSES // (s.steps * s.hypotheses), 1), pipeline.BLOCK_FRAMES),
             progress=progress,
         )
     finally:

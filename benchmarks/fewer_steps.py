@@ -28,8 +28,7 @@ from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.datasets.sampling import PoseSampler, seeded
 from diffpose_core.evaluation import Mocap17Benchmark
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.layers import root_relative
-from diffpose_core.pipeline import Models, load_models, prepare, reverse_steps
+from diffpose_core.pipeline import Models, load_models, prepare, reverse_end
 from diffpose_core.skeleton import NUM_JOINTS
 
 HYPOTHESES = 5
@@ -77,8 +76,7 @@ def gather(benchmark: Mocap17Benchmark, models: Models, clip_stride: int, stride
             assert truth is not None
             ends: dict[str, Tensor] = {}
             for words, steps in PLACEMENTS.items():
-                *_, last = reverse_steps(prepared, network, steps, HYPOTHESES, 0.0, 0)
-                ends[words] = root_relative(last.sample)
+                ends[words] = reverse_end(prepared, network, steps, HYPOTHESES)
             means = {words: end.mean(1) for words, end in ends.items()}
             clip = torch.full((len(truth),), number)
             encoder, reconciled = prepared.context.pose_view, prepared.reconciled.pose_view

@@ -23,8 +23,7 @@ from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.evaluation import DETECTOR_SEED, METRICS, Input2D, Sums, chosen_clips, evaluation_clips
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint, load_denoiser, load_encoder
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.layers import root_relative
-from diffpose_core.pipeline import Models, Prepared, prepare, reverse_steps, version
+from diffpose_core.pipeline import Models, Prepared, prepare, reverse_end, version
 from diffpose_core.structures import InvalidInput, PoseClip2D
 from diffpose_core.uncertainty.aggregate import weighted_by_reprojection
 
@@ -239,8 +238,7 @@ def _answers(
         return {"mean": view.to_cam(pose.pose_view).cpu().numpy()}
     network = weights.models.denoisers[setting.network]
     steps = min(setting.steps, network.config.num_steps)
-    *_, last = reverse_steps(prepared, network, steps, setting.hypotheses, 0.0, seed)
-    final = root_relative(last.sample)
+    final = reverse_end(prepared, network, steps, setting.hypotheses, 0.0, seed)
     found = {}
     for answer in asked:
         if answer == "mean":

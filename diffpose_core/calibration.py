@@ -21,13 +21,12 @@ from diffpose_core.config import UncertaintyConfig, to_dict
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.evaluation import DETECTOR_SEED, chosen_clips, evaluation_clips
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
-from diffpose_core.models.layers import root_relative
 from diffpose_core.pipeline import (
     ENCODERS,
     Models,
     mixture_std_m,
     prepare,
-    reverse_steps,
+    reverse_end,
     started_from,
     version,
 )
@@ -130,11 +129,9 @@ def look(
             for begin in range(0, len(numbers), models.block_frames):
                 block = numbers[begin : begin + models.block_frames]
                 ready = prepare(clip, models, block, seed=settings.seed, mixed_precision=settings.mixed_precision)
-                steps = reverse_steps(ready, denoiser, settings.steps, settings.hypotheses, 0.0, settings.seed)
-                *_, last = steps
                 assert ready.truth_view is not None and clip.hidden is not None
                 tensors = (
-                    root_relative(last.sample),
+                    reverse_end(ready, denoiser, settings.steps, settings.hypotheses, 0.0, settings.seed),
                     started_from(ready, denoiser).pose_view,
                     mixture_std_m(ready),
                     ready.truth_view,

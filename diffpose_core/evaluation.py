@@ -34,8 +34,7 @@ from diffpose_core.metrics import (
     scale_align,
     velocity_errors,
 )
-from diffpose_core.models.layers import root_relative
-from diffpose_core.pipeline import ENCODERS, Models, Up, estimate_up, prepare, reverse_steps, version
+from diffpose_core.pipeline import ENCODERS, Models, Up, estimate_up, prepare, reverse_end, version
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gaps import fill_gaps
 from diffpose_core.uncertainty.mixtures import exact_mixture
@@ -264,12 +263,9 @@ def predictions(
     encoder = models.encoder.name
     found = {encoder: prepared.context.pose_view, f"{encoder}_reconciled": prepared.reconciled.pose_view}
     for name, network in models.denoisers.items():
-        *_, last = reverse_steps(prepared, network, steps, hypotheses, 0.0, seed)
-        # A network that predicts noise or h_{k-1} leaves some noise at the hip.
-        final = root_relative(last.sample)
+        final = reverse_end(prepared, network, steps, hypotheses, 0.0, seed)
         found[name] = final.mean(1)
-        *_, one_step = reverse_steps(prepared, network, 1, hypotheses, 0.0, seed)
-        found[f"{name}_1_step"] = root_relative(one_step.sample.mean(1))
+        found[f"{name}_1_step"] = reverse_end(prepared, network, 1, hypotheses, 0.0, seed).mean(1)
         found[f"{name}_1_hypothesis"] = final[:, 0]
         error = (final - truth[:, None]).norm(dim=-1).mean(-1)
         found[f"{name}_best"] = final[torch.arange(len(final)), error.argmin(1)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -54,9 +53,15 @@ Up = Sequence[float] | np.ndarray | Literal["estimate"]
 _UP_FRAMES = 64
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
-#: Frames that are worked on at a time: bounds memory whatever a clip's length.
+#: Frames that are worked on at a time: bounds memory whatever a clip's length. In video more, since what is worked on
+#: reaches into the frames before and after.
 BLOCK_FRAMES = 64
+_BLOCK_FRAMES_VIDEO = 256
 _BLOCK_FRAMES_GPU = 512
+#: Poses, hypotheses of all frames together, that a reverse process carries along at a time: what g knows of each takes
+#: a hundred kilobytes.
+_POSES_TOGETHER = 320
+_POSES_TOGETHER_GPU = 32768
 #: In video, what a reverse process ends at is averaged over neighbouring frames: standard deviation of their weights,
 #: seconds, and how many frames to each side count. Chosen on validation clips.
 STEADY_S = 0.08
@@ -95,8 +100,11 @@ class Models:
     @property
     def block_frames(self) -> int:
         """How many frames are worked on at a time."""
-        return BLOCK_FRAMES if self.device.type == "cpu" else _BLOCK_FRAMES_GPU
+        if self.device.type != "cpu":
+            return _BLOCK_FRAMES_GPU
+        return BLOCK_FRAMES if self.encoder.receptive_field == 1 else _BLOCK_FRAMES_VIDEO
 
+    @torch.inference_mode(False)
     def to(self, device: torch.device | str) -> Models:
         """The same weights on another device, such as "cuda"; these stay where they are.
 
@@ -216,6 +224,20 @@ class Prepared:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def __getitem__(self, rows: slice) -> Prepared:
+        """Some of the frames."""
+        near = self.neighbours
+        return replace(
+            self,
+            frames=self.frames[rows],
+            view=self.view[rows],
+            context=self.context[rows],
+            reconciled=self.reconciled[rows],
+            gmm=self.gmm[rows],
+            samples_view=self.samples_view[rows],
+            neighbours=None if near is None else replace(near, rows=near.rows[rows]),
+        )
 
     @property
     def baseline(self) -> np.ndarray:
@@ -498,11 +520,16 @@ def _of_the_middle(states: Iterator[ReverseStep], neighbours: Neighbours, networ
     """The states of the frames whose neighbours these are, the last one in agreement with the neighbours'."""
     own = neighbours.own
     for state in states:
-        if state.k > 0 or not network.config.use_context:
+        if state.k > 0:
             yield ReverseStep(state.k, state.sample[own], state.pred_x_start[own])
-            continue
-        agreed = steady(root_relative(state.sample), neighbours, network)
-        yield ReverseStep(state.k, agreed, agreed)
+        else:
+            agreed = _agreed(root_relative(state.sample), neighbours, network)
+            yield ReverseStep(state.k, agreed, agreed)
+
+
+def _agreed(final: Tensor, neighbours: Neighbours, network: Denoiser) -> Tensor:
+    """What the frames whose neighbours these are end at, (F, H, J, 3). final: (N, H, J, 3), root-relative."""
+    return steady(final, neighbours, network) if network.config.use_context else final[neighbours.own]
 
 
 def steady(final: Tensor, neighbours: Neighbours, network: Denoiser) -> Tensor:
@@ -577,11 +604,54 @@ def _error_of_guesses(prepared: Prepared) -> np.ndarray:
     return np.where(guessed, math.sqrt(math.pi / 2) * (said * scale[:, None]).numpy(), 0.0)
 
 
+def _parts(prepared: Prepared, hypotheses: int) -> list[Prepared]:
+    """Prepared frames, in video all that they take, as many at a time as a reverse process carries along."""
+    _check_hypotheses(hypotheses)
+    every = prepared if prepared.neighbours is None else prepared.neighbours.prepared
+    poses = _POSES_TOGETHER if every.view.rotation.device.type == "cpu" else _POSES_TOGETHER_GPU
+    size = max(1, poses // hypotheses)
+    return [every] if len(every) <= size else [every[begin : begin + size] for begin in range(0, len(every), size)]
+
+
+def reverse_end(
+    prepared: Prepared,
+    network: Denoiser,
+    steps: int | Sequence[int] = 5,
+    hypotheses: int = 5,
+    eta: float = 0.0,
+    seed: int = 0,
+    progress: Callable[[float], None] | None = None,
+) -> Tensor:
+    """What the process of `reverse_steps` ends at, (F, H, J, 3) metres, root-relative, view frame.
+
+    A few frames are worked on at a time: memory does not grow with their number but for what is returned. progress:
+    called with the share of the work that is done, after every step. Raises InvalidInput as `reverse_steps`.
+    """
+    parts, ends = _parts(prepared, hypotheses), []
+    for number, part in enumerate(parts):
+        for state in reverse_steps(part, network, steps, hypotheses, eta, seed):
+            if progress is not None:
+                progress((number + 1 - state.k / network.config.num_steps) / len(parts))
+        # A network that predicts noise or h_{k-1} leaves some noise at the hip.
+        ends.append(root_relative(state.sample))
+    final = torch.cat(ends)
+    return final if prepared.neighbours is None else _agreed(final, prepared.neighbours, network)
+
+
+def _joined(states: Sequence[ReverseStep]) -> ReverseStep:
+    """The state of all frames, from those of some frames each."""
+    sample, pred_x_start = (torch.cat(column) for column in list(zip(*states, strict=True))[1:])
+    return ReverseStep(states[0].k, sample, pred_x_start)
+
+
 def reverse_trace(
     prepared: Prepared, network: Denoiser, steps: int = 5, hypotheses: int = 5, eta: float = 0.0, seed: int = 0
 ) -> DiffusionTrace:
     """The whole reverse process of every prepared frame, camera frame."""
-    states = list(reverse_steps(prepared, network, steps, hypotheses, eta, seed))
+    of_parts = (reverse_steps(part, network, steps, hypotheses, eta, seed) for part in _parts(prepared, hypotheses))
+    states = [_joined(of_step) for of_step in zip(*map(list, of_parts), strict=True)]
+    if prepared.neighbours is not None:
+        states = list(_of_the_middle(iter(states), prepared.neighbours, network))
     samples = torch.stack([state.sample for state in states], dim=1)
     predicted = torch.stack([state.pred_x_start for state in states], dim=1)
     # The hip of a noisy state carries noise of its own; a pose is shown with its hip at the origin.
@@ -764,7 +834,8 @@ def lift(
     the network made them. frames: numbers of the frames to lift, all by default. keep_hypotheses: return them;
     without, a long clip costs (F, 17, 3) a kind of pose and no more. window: frames that are worked on at a time, by
     default `Models.block_frames`, which decides memory and nothing else. mixed_precision, up: see `prepare`. progress:
-    called with (frames done, frames in all); if it returns False, lifting stops.
+    called with (frames done, frames in all) whenever there are more of them, also in the middle of a window; if it
+    returns False, lifting stops.
 
     Returns a LiftResult in metres, root-relative, camera frame; with intrinsics also the hip's path (`place_root`).
     But for the bones' lengths a frame's result depends on no other frame. Raises InvalidInput on settings out of range,
@@ -791,6 +862,16 @@ def lift(
     calibration = loaded.calibration(name, hypotheses, up_cam)
     points_px = np.empty((count, NUM_JOINTS, 2))
     traces: list[DiffusionTrace] = []
+    done = 0
+
+    def tell(now: int) -> None:
+        nonlocal done
+        if progress is None or now <= done:
+            return
+        done = now
+        if progress(done, count) is False:
+            raise Cancelled(f"stopped after {done} of {count} frames")
+
     for begin in range(0, count, window):
         block = numbers[begin : begin + window]
         rows = slice(begin, begin + len(block))
@@ -799,9 +880,12 @@ def lift(
             traces.append(reverse_trace(prepared, network, steps, hypotheses, eta, seed))
             final = torch.from_numpy(traces[-1].samples[:, -1])
         else:
-            # Only the last state is kept: a queue of length one drains the generator.
-            (last,) = deque(reverse_steps(prepared, network, steps, hypotheses, eta, seed), maxlen=1)
-            final = prepared.view.to_cam(root_relative(last.sample)).cpu()
+
+            def share_done(share: float, before: int = begin, frames: int = len(block)) -> None:
+                tell(before + min(int(share * frames), frames - 1))
+
+            end = reverse_end(prepared, network, steps, hypotheses, eta, seed, share_done)
+            final = prepared.view.to_cam(end).cpu()
         if keep_hypotheses:
             kept[rows] = final.numpy()
         pose[rows] = final.mean(1).numpy()
@@ -811,8 +895,7 @@ def lift(
         baseline[rows] = prepared.baseline
         mixture = clip_mixture(clip, block)
         points_px[rows], points_std_px[rows] = mixture.argmax_px, np.sqrt(np.square(mixture.std_px).mean(-1))
-        if progress is not None and progress(begin + len(block), count) is False:
-            raise Cancelled(f"stopped after {begin + len(block)} of {count} frames")
+        tell(begin + len(block))
     whole = None
     if traces:
         predicted = [part.pred_x_start for part in traces if part.pred_x_start is not None]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from diffpose_core import training
+from diffpose_core import pipeline, training
 from diffpose_core.cli import main
 from diffpose_core.config import (
     PRESETS,
@@ -26,7 +26,16 @@ from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.layers import root_relative
 from diffpose_core.models.mixste import MixSTE
 from diffpose_core.models.windows import cut_windows
-from diffpose_core.pipeline import STEADY_S, lift, load_models, prepare, reverse_steps, started_from
+from diffpose_core.pipeline import (
+    STEADY_S,
+    lift,
+    load_models,
+    prepare,
+    reverse_end,
+    reverse_steps,
+    reverse_trace,
+    started_from,
+)
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training import EncoderTask
 from tests.conftest import few_poses
@@ -129,6 +138,27 @@ def test_what_the_network_adds_is_averaged_over_neighbours(walking_clip, tiny_vi
         assert np.abs(prepared.view.to_cam(final).numpy() - averaged).max() < 1e-5
         steps = [np.linalg.norm(np.diff(x, axis=0), axis=-1).mean() for x in (averaged, began + added)]
         assert steps[0] < steps[1]
+
+
+@pytest.mark.parametrize("models", ["tiny_models", "tiny_video_models"])
+def test_frames_in_parts_end_where_all_of_them_together_do(walking_clip, models, monkeypatch, request):
+    models = request.getfixturevalue(models)
+    prepared = prepare(walking_clip, models, range(20, 50), FEW, mixed_precision=False)
+    networks = [network for network in models.denoisers.values() if network.config.prediction_type == "x_start"]
+    assert {network.config.use_context for network in networks} == {True, False}
+    for network in networks:
+        states = list(reverse_steps(prepared, network, 3, 2, 0.5, 0))
+        monkeypatch.setattr(pipeline, "_POSES_TOGETHER", 14)
+        shares = []
+        end = reverse_end(prepared, network, 3, 2, 0.5, 0, shares.append)
+        assert torch.allclose(end, root_relative(states[-1].sample), atol=1e-5)
+        assert shares == sorted(shares) and shares[-1] == 1.0 and len(set(shares)) > 30 * 2 / 14
+        trace = reverse_trace(prepared, network, 3, 2, 0.5, 0)
+        whole = torch.stack([root_relative(state.sample) for state in states], dim=1)
+        assert np.allclose(trace.samples, prepared.view.to_cam(whole).numpy(), atol=1e-5)
+        some = reverse_end(prepared[5:9], network, 3, 2, 0.5, 0)
+        assert torch.allclose(some, end[5:9], atol=1e-5)
+        monkeypatch.undo()
 
 
 def test_a_clip_of_twice_the_rate_reads_every_other_frame(walking_clip, tiny_video_models):

@@ -36,6 +36,7 @@ from benchmarks.training_cost import PEAK_FLOPS
 from diffpose_core.config import PAPER_TRAINING, UncertaintyConfig
 from diffpose_core.datasets.sampling import seeded
 from diffpose_core.io.clips import load_clip, save_clip
+from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser, Given, Known, has_fast_bfloat16, in_bfloat16
 from diffpose_core.models.layers import root_relative
 from diffpose_core.pipeline import Models, Prepared, lift, load_models, prepare, reverse_steps, reverse_traces
@@ -388,6 +389,25 @@ def _hours(seconds_a_pose: float, precision: str) -> dict[str, float | None]:
     return {"here": here, PAPERS_CARD: None if peak is None or papers is None else here * peak / papers}
 
 
+@torch.inference_mode()
+def encoders(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dict[str, float]:
+    """Poses a second of the baselines, which are the context encoders, alone, and frames a second of lifting a video,
+    whose windows overlap and whose frames are read with those around them.
+    """
+    video = load_models(setting="video").to(DEVICES[-1])
+    window = video.encoder.receptive_field
+
+    def rate(encoder: ContextEncoder, poses: int) -> float:
+        place = 0.5 * torch.randn(poses, NUM_JOINTS, 2, device=DEVICES[-1])
+        return poses / least(lambda: encoder.network(place), seconds)
+
+    found = {f"{models.encoder.title} at batch {batch}": rate(models.encoder, batch) for batch in (64, 1024)}
+    found[f"{video.encoder.title} in 8 windows of {window} frames"] = rate(video.encoder, 8 * window)
+    long = looped(clip, frames)
+    found[f"a video of {frames} frames through `lift`"] = frames / least(lambda: lift(long, models=video), seconds)
+    return found
+
+
 def growth(clip: PoseClip2D, models: Models, seconds: float) -> dict[str, list[tuple[int, float]]]:
     """Seconds of lifting against the number of frames, and of the reverse process against hypotheses and steps."""
     network = models.pick()[1]
@@ -545,6 +565,10 @@ def _growth_text(curves: dict[str, list[tuple[int, float]]]) -> list[str]:
     ]
 
 
+def _encoders_text(found: dict[str, float]) -> list[str]:
+    return [f"Poses a second: {', '.join(f'{name} {rate:,.0f}' for name, rate in found.items())}."]
+
+
 def _opening_text(found: dict[str, float]) -> list[str]:
     return [
         f"A clip of {found['frames']} frames: {found['first picture']:.2f} s from the file to what the first 3D "
@@ -565,7 +589,8 @@ def tables(report: dict[str, Any]) -> list[str]:
     lines = [f"{m['processor']}, torch {m['torch']}, commit {m['commit']}, `{m['command']}`."]
     texts = {
         "exactness": _exactness_text, "stages": _stages_table, "denoiser": _denoiser_text, "gmm": _gmm_text,
-        "training": _training_text, "opening": _opening_text, "growth": _growth_text, "long": _long_text,
+        "training": _training_text, "encoders": _encoders_text, "opening": _opening_text, "growth": _growth_text,
+        "long": _long_text,
     }  # fmt: skip
     for name, text in texts.items():
         if name in report:
@@ -593,7 +618,7 @@ def plot(curves: dict[str, list[tuple[int, float]]]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-SECTIONS = ("exactness", "stages", "denoiser", "gmm", "training", "opening", "growth", "long")
+SECTIONS = ("exactness", "stages", "denoiser", "gmm", "training", "encoders", "opening", "growth", "long")
 
 
 def main() -> None:
@@ -640,6 +665,7 @@ def main() -> None:
         "denoiser": lambda: denoiser_shares(network, args.poses, seconds),
         "gmm": lambda: mixtures(clip, models, seconds, args.seeds),
         "training": lambda: training(args.training_batch, seconds),
+        "encoders": lambda: encoders(clip, models, 512, seconds),
         "opening": lambda: opening(models, 100, seconds),
         "growth": lambda: growth(clip, models, seconds),
         "long": lambda: long_clip(args.frames, args.threads),

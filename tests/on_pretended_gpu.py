@@ -119,6 +119,10 @@ def test_training_steps(gpu: str, shipped_models: Models) -> None:
 
 
 def test_the_speed_benchmark(
-    gpu: str, tiny_models: Models, walking_clip: PoseClip2D, monkeypatch: pytest.MonkeyPatch
+    gpu: str,
+    tiny_models: Models,
+    tiny_video_models: Models,
+    walking_clip: PoseClip2D,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    check_parts(gpu, tiny_models, walking_clip, monkeypatch)
+    check_parts(gpu, tiny_models, tiny_video_models, walking_clip, monkeypatch)

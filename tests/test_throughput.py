@@ -15,15 +15,23 @@ from diffpose_core.structures import PoseClip2D
 TINY_S = 1e-3
 
 
-def check_parts(device: str, tiny_models: Models, walking_clip: PoseClip2D, monkeypatch: pytest.MonkeyPatch) -> None:
+def check_parts(
+    device: str,
+    tiny_models: Models,
+    tiny_video_models: Models,
+    walking_clip: PoseClip2D,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Measure the parts that are measured on a GPU too, on a device that there is."""
     monkeypatch.setattr(throughput, "DEVICES", [torch.device(device)])
-    monkeypatch.setattr(throughput, "load_models", lambda: tiny_models)
+    loaded = {"frame": tiny_models, "video": tiny_video_models}
+    monkeypatch.setattr(throughput, "load_models", lambda setting="frame": loaded[setting])
     models = tiny_models.to(device)
     report = {
         "stages": {"2": throughput.with_sums(throughput.stages(walking_clip, models, 2, TINY_S))},
         "denoiser": throughput.denoiser_shares(models.pick()[1], [3], TINY_S),
         "training": throughput.training(4, TINY_S),
+        "encoders": throughput.encoders(walking_clip, models, 3, TINY_S),
     }
     assert report["stages"]["2"]["end to end"] > report["stages"]["2"]["encode"] > 0
     assert set(report["denoiser"]) == {"float32", "bfloat16"}
@@ -31,15 +39,16 @@ def check_parts(device: str, tiny_models: Models, walking_clip: PoseClip2D, monk
     text = "\n".join(throughput.tables({"machine": throughput.machine(1), **report}))
     for words in (
         "poses a second, end to end", "poses a second, released form", "float32, 3 noisy poses",
-        "times the released form's", "75,000,000 poses would take hours",
+        "times the released form's", "75,000,000 poses would take hours", "Graformer at batch 64",
+        "MixSTE in 8 windows", "a video of 3 frames",
     ):  # fmt: skip
         assert words in text
 
 
 def test_parts_that_are_measured_on_a_gpu_too(
-    tiny_models: Models, walking_clip: PoseClip2D, monkeypatch: pytest.MonkeyPatch
+    tiny_models: Models, tiny_video_models: Models, walking_clip: PoseClip2D, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_parts("cpu", tiny_models, walking_clip, monkeypatch)
+    check_parts("cpu", tiny_models, tiny_video_models, walking_clip, monkeypatch)
 
 
 def test_the_released_form_has_the_multiply_adds_that_it_is_compared_by() -> None:

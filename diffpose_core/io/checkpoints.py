@@ -180,6 +180,9 @@ def _build(network: Callable[[ConfigT], NetworkT], kind: type[ConfigT], record: 
         raise InvalidInput(f"{path}: {error}") from error
 
 
+# Weights are no inference tensors even where inference mode is on: what is made of them is kept until their version
+# counters move, and those have none.
+@torch.inference_mode(False)
 def load_encoder(path: str | Path) -> tuple[ContextEncoder, Record]:
     """The context encoder (and baseline) of a file, in evaluation mode."""
     tensors, record = read_checkpoint(path)
@@ -210,6 +213,7 @@ def load_upright(path: str | Path, encoder: ContextEncoder | None = None) -> tup
     return _load_on_encoder(path, "upright", Upright, UprightConfig, encoder)
 
 
+@torch.inference_mode(False)
 def _load_on_encoder(
     path: str | Path,
     kind: str,

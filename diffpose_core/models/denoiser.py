@@ -18,6 +18,7 @@ from diffpose_core.models.layers import (
     GraphAttentionBlock,
     GraphConv,
     has_amx,
+    linear_without_gradient,
     mix_joints,
     root_relative,
 )
@@ -194,7 +195,7 @@ class Denoiser(nn.Module):
         base, rows = ((t - t.mean(-1, keepdim=True)).to(kind) for t in (base, rows))
         if self.first_projection is None:
             weight, bias = (tensor.to(kind) for tensor in self.first_block.projection_with_norm())
-            base_qkv, rows_qkv = (nn.functional.linear(t, weight) for t in (base, rows))
+            base_qkv, rows_qkv = (linear_without_gradient(t, weight) for t in (base, rows))
         else:
             base_qkv, rows_qkv = (self.first_projection.product(t) for t in (base, rows))
             bias = self.first_projection.bias

@@ -9,14 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from diffpose_core import products
 from diffpose_core.skeleton import NUM_JOINTS, adjacency
 
 #: From so many sequences on attention is faster as two batched products than as one fused operation, on a CPU without
 #: AMX.
 _MANY_SEQUENCES = {torch.float32: 16, torch.bfloat16: 32}
-
-
-#: From so many poses on oneDNN's GELU in float32 is worth its preparations.
+#: From so many poses on what oneDNN does in float32, GELU and products, is worth its preparations.
 _MANY_POSES = 16
 
 
@@ -114,7 +113,7 @@ class SelfAttention(nn.Module):
         qkv = self.qkv(x)
         # The fused CPU kernel's backward is far slower on 17 joints than the products'.
         by_products = x.device.type == "cpu" and torch.is_grad_enabled()
-        return _attended_by_products(qkv, self.num_heads) if by_products else _attended(qkv, self.num_heads)
+        return _attended_by_products(qkv, self.num_heads) if by_products else attended(qkv, self.num_heads)
 
 
 def _heads(qkv: Tensor, num_heads: int) -> tuple[Tensor, ...]:
@@ -122,7 +121,7 @@ def _heads(qkv: Tensor, num_heads: int) -> tuple[Tensor, ...]:
     return qkv.view(*qkv.shape[:-1], 3 * num_heads, -1).transpose(-3, -2).chunk(3, dim=-3)
 
 
-def _attended(qkv: Tensor, num_heads: int) -> Tensor:
+def attended(qkv: Tensor, num_heads: int) -> Tensor:
     """Attention without gradients: queries, keys and values side by side, (B, J, 3 C) -> (B, J, C)."""
     many = qkv.device.type == "cpu" and len(qkv) >= _MANY_SEQUENCES.get(qkv.dtype, len(qkv) + 1)
     if many and not has_amx():
@@ -196,15 +195,15 @@ class GraphAttentionBlock(nn.Module):
         """
         heads = self.attention.num_heads
         attention_norm, project, add_attended = (
-            _norm(self.attention_norm), _linear(self.attention.qkv), _linear_added(self.attention.out)
+            _norm(self.attention_norm), inferred(self.attention.qkv), inferred_and_added(self.attention.out)
         )  # fmt: skip
         graph_norm, gelu_linear, add_mixed = (
-            _norm(self.graph_norm), _gelu_linear(self.graph_in.linear), _linear_added(self.graph_out.linear)
+            _norm(self.graph_norm), inferred_gelu(self.graph_in.linear), inferred_and_added(self.graph_out.linear)
         )  # fmt: skip
         mix_in, mix_out = _mixer(self.graph_in.adjacency), _mixer(self.graph_out.adjacency)
 
         def finish(x: Tensor, qkv: Tensor) -> Tensor:
-            x = add_attended(x, _attended(qkv, heads))
+            x = add_attended(x, attended(qkv, heads))
             hidden = gelu_linear(mix_in(graph_norm(x)))
             return add_mixed(x, mix_out(hidden))
 
@@ -245,20 +244,34 @@ def _mixer(matrix: Tensor) -> Callable[[Tensor], Tensor]:
     return mix
 
 
-def _linear(layer: nn.Linear | FusedLinear) -> Callable[[Tensor], Tensor]:
+def _by_onednn(x: Tensor) -> bool:
+    """Whether products of x, (B, ...), with weights are oneDNN's."""
+    return len(x) >= _MANY_POSES and products.by_onednn(x)
+
+
+def linear_without_gradient(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x weight^T + bias, by whichever library is faster: x (B, ..., in), weight (out, in)."""
+    return products.onednn(x, weight, bias) if _by_onednn(x) else nn.functional.linear(x, weight, bias)
+
+
+def inferred(layer: nn.Linear | FusedLinear) -> Callable[[Tensor], Tensor]:
+    """x -> layer(x). Without gradient."""
     if isinstance(layer, FusedLinear):
         return layer.forward
     weight, bias = layer.weight, layer.bias
-    return lambda x: nn.functional.linear(x, weight, bias)
+    return lambda x: linear_without_gradient(x, weight, bias)
 
 
-def _gelu_linear(layer: nn.Linear | FusedLinear) -> Callable[[Tensor], Tensor]:
+def inferred_gelu(layer: nn.Linear | FusedLinear) -> Callable[[Tensor], Tensor]:
+    """x -> GELU of layer(x). Without gradient."""
     if isinstance(layer, FusedLinear):
         return layer.gelu
-    linear = _linear(layer)
+    weight, bias = layer.weight, layer.bias
 
     def infer(x: Tensor) -> Tensor:
-        hidden = linear(x)
+        if _by_onednn(x):
+            return products.onednn(x, weight, bias, "gelu")
+        hidden = nn.functional.linear(x, weight, bias)
         if len(x) < _MANY_POSES:
             # oneDNN, which takes what is contiguous, needs longer to begin than torch's own operation for all of it.
             return nn.functional.gelu(hidden.mT).mT
@@ -267,13 +280,15 @@ def _gelu_linear(layer: nn.Linear | FusedLinear) -> Callable[[Tensor], Tensor]:
     return infer
 
 
-def _linear_added(layer: nn.Linear | FusedLinear) -> Callable[[Tensor, Tensor], Tensor]:
+def inferred_and_added(layer: nn.Linear | FusedLinear) -> Callable[[Tensor, Tensor], Tensor]:
     """(x, hidden) -> x + layer(hidden), the sum made inside the product: (..., C) each. Without gradient."""
     if isinstance(layer, FusedLinear):
         return layer.add
     weight, bias = layer.weight, layer.bias
 
     def add(x: Tensor, hidden: Tensor) -> Tensor:
+        if _by_onednn(hidden):
+            return products.onednn_added(x, hidden, weight, bias)
         summed = torch.addmm(x.flatten(0, -2), hidden.flatten(0, -2), weight.mT)
         return summed.add_(bias).view(x.shape)
 

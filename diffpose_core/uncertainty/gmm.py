@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffpose_core.products import by_onednn, onednn
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.draws import drawn_once
 
@@ -489,25 +490,32 @@ def _fit_block(
     centre, std = centre.mT, std.mT  # (B, 1, D)
     reg = reg_covar / std.square()  # reg_covar in the scaled coordinates
     # On a CPU the large products take a frame for each thread at a time, a megabyte a frame: it is used while it is in
-    # the thread's own cache.
-    together = min(torch.get_num_threads(), len(x)) if x.device.type == "cpu" else len(x)
+    # the thread's own cache. oneDNN's take one frame with all threads.
+    one_by_one = by_onednn(x)
+    together = len(x)
+    if x.device.type == "cpu":
+        together = 1 if one_by_one else min(torch.get_num_threads(), len(x))
+
+    def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+        """a b of some frames: (F, P, K) and (F, K, Q). out: may be written to."""
+        return onednn(a[0], b[0].mT)[None] if one_by_one else torch.bmm(a, b, out=out)
+
     parts = [slice(b, min(b + together, len(x))) for b in range(0, len(x), together)]
 
     eye = torch.eye(d, dtype=x.dtype, device=x.device)
     last_score = x.new_full((len(x),), -torch.inf)
-    buffer, second = x.new_empty((together, m, d, n)), x.new_empty((len(x), m * d, d))
-    distances = torch.empty_like(resp)
+    buffer, distances = x.new_empty((together, m, d, n)), torch.empty_like(resp)
     for iteration in range(max_iter):
         # M-step, with all components' weighted samples in one product: (MD, N) @ (N, D).
+        second = []
         for part in parts:
-            work = buffer[: part.stop - part.start]
-            torch.mul(resp[part, :, None], x[part, None], out=work)
-            torch.bmm(work.flatten(1, 2), x[part].mT, out=second[part])
+            work = torch.mul(resp[part, :, None], x[part, None], out=buffer[: part.stop - part.start])
+            second.append(product(work.flatten(1, 2), x[part].mT))
         first = torch.bmm(resp, x_and_1.mT)
         counts = first[..., d]
         safe = counts.clamp(min=1e-6)[..., None]
         means = first[..., :d] / safe
-        covariances = second.view(-1, m, d, d) / safe[..., None] - means[..., :, None] * means[..., None, :]
+        covariances = torch.cat(second).view(-1, m, d, d) / safe[..., None] - means[..., :, None] * means[..., None, :]
         covariances.diagonal(dim1=-2, dim2=-1).add_(reg)
         weights, means, covariances = _revive(counts, means, covariances)
         factor, covariances = _cholesky(covariances, eye)
@@ -517,9 +525,8 @@ def _fit_block(
         whitener = torch.linalg.solve_triangular(factor, eye.expand_as(factor), upper=False)
         whitener = torch.cat([whitener, -(whitener @ means[..., None])], dim=-1).flatten(1, 2)
         for part in parts:
-            work = buffer[: part.stop - part.start]
-            torch.bmm(whitener[part], x_and_1[part], out=work.flatten(1, 2))
-            torch.sum(work.square_(), 2, out=distances[part])
+            white = product(whitener[part], x_and_1[part], out=buffer[: part.stop - part.start].flatten(1, 2))
+            torch.sum(white.square_().unflatten(1, (m, d)), 2, out=distances[part])
         offset = weights.log() - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         log_joint = distances.mul_(-0.5).add_(offset[..., None])  # (B, M, N)
         after = torch.softmax(log_joint, 1)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from diffpose_core.config import DenoiserConfig, GraformerConfig
+from diffpose_core import products
+from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig
 from diffpose_core.models import layers
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import _BLOCK_POSES, Denoiser, Given, gmm_features, in_bfloat16
@@ -20,9 +21,11 @@ from diffpose_core.models.layers import (
     GraphConv,
     SelfAttention,
     chebyshev_basis,
+    linear_without_gradient,
     normalised_adjacency,
     root_relative,
 )
+from diffpose_core.models.mixste import MixSTE
 from diffpose_core.skeleton import BONES, JOINT_NAMES, adjacency
 from diffpose_core.uncertainty.indeterminate import DepthResidual
 from diffpose_core.uncertainty.view import normalise_view
@@ -248,8 +251,33 @@ def test_a_denoiser_that_is_given_nothing_reads_h_k_and_k():
         assert not torch.allclose(network(x, 9, Given()), slow, atol=1e-2)
 
 
+@pytest.fixture(params=[True, False], ids=["oneDNN", "torch's own"])
+def library(request, monkeypatch):
+    """Float32 products with weights by each of two libraries, whichever is faster here."""
+    if request.param and not FusedLinear.available():
+        pytest.skip("this torch or this processor has no fused layers")
+    monkeypatch.setattr(products, "onednn_is_faster", lambda: request.param)
+
+
+def test_a_librarys_speed_does_not_change_a_product(library):
+    x, weight, bias = randn(40, 17, 32), randn(24, 32, seed=1), randn(24, seed=2)
+    with torch.no_grad():
+        found = linear_without_gradient(x, weight, bias)
+    expected = x.numpy().astype(np.float64) @ weight.numpy().T.astype(np.float64) + bias.numpy()
+    assert np.allclose(found.numpy(), expected, atol=1e-4)
+    assert linear_without_gradient(x.double(), weight.double()).dtype == torch.float64
+
+
+def test_windows_give_without_gradients_what_they_give_with_them(library):
+    network = fill(MixSTE(MixSTEConfig(receptive_field=9, channels=16, num_blocks=2, num_heads=2)))
+    x = randn(4 * 9, 17, 2)
+    with torch.no_grad():
+        found = network(x)
+    assert torch.allclose(network(x), found, atol=1e-5)
+
+
 @pytest.mark.parametrize("form", DENOISERS)
-def test_inference_gives_what_training_would(form, monkeypatch):
+def test_inference_gives_what_training_would(form, library, monkeypatch):
     """Without gradients other kernels run, in blocks, and the conditions are looked at once: the answers stay."""
     monkeypatch.setitem(_BLOCK_POSES, torch.float32, 32)
     network = denoiser(**DENOISERS[form])

@@ -9,7 +9,9 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 
+from diffpose_core import products
 from diffpose_core.config import UncertaintyConfig
+from diffpose_core.models.layers import FusedLinear
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, fit_gmm, fit_gmm_batch, standard_normal
 
@@ -239,6 +241,17 @@ def test_overrelaxation_makes_the_first_steps_longer():
     assert rows == sorted(rows) and rows[2] > rows[0] + 0.02
     assert likelihood(2, 100.0) > rows[0], "one long E-step does what two of EM's do"
     assert likelihood(60, 2.0) == pytest.approx(likelihood(60, 1.0), abs=0.05), "up to 2 it comes to rest where EM does"
+
+
+def test_the_fit_is_the_same_whichever_library_multiplies(monkeypatch):
+    if not FusedLinear.available():
+        pytest.skip("this torch or this processor has no fused layers")
+    samples, fits = samples_like_H_K(3, 400), []
+    for faster in (True, False):
+        monkeypatch.setattr(products, "onednn_is_faster", lambda faster=faster: faster)
+        fits.append(fit_gmm_batch(samples, 5, seeded(), **FIT))
+    for name in ("weights", "means", "covariances", "cholesky"):
+        torch.testing.assert_close(*(getattr(fit, name) for fit in fits), atol=1e-5, rtol=1e-3)
 
 
 def test_frames_dont_touch_each_other_and_seeds_repeat():

@@ -1,0 +1,56 @@
+"""Products of float32 matrices on a CPU by oneDNN, where that is much faster than what torch uses by itself.
+
+That is MKL, which takes AVX-512 on Intel's processors only: on others that have it whole oneDNN is twice as fast. These
+are the operations that torch's own compiler writes; no public call reaches them, and they have no gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+#: By how much oneDNN must be faster to be taken: most processors are far from it, the others far above.
+_MUCH_FASTER = 1.3
+
+
+def onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None, then: str = "none") -> Tensor:
+    """x weight^T + bias, or with `then` "gelu" its GELU: x (..., in), weight (out, in), bias (out,)."""
+    found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, then, [], "none")
+    return found
+
+
+def onednn_added(summand: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """summand + x weight^T + bias, the sum made inside the product: summand (..., out), x (..., in)."""
+    found: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, summand, weight, bias, "add")
+    return found
+
+
+def by_onednn(x: Tensor) -> bool:
+    """Whether products of x with float32 matrices should be oneDNN's."""
+    plain = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    return plain and onednn_is_faster()
+
+
+@lru_cache(maxsize=1)
+def onednn_is_faster() -> bool:
+    """Whether oneDNN is there and much faster, on one product as large as an encoder's; measured once, 3 ms."""
+    x, weight = (torch.linspace(-1.0, 1.0, rows * 128).view(rows, 128) for rows in (544, 384))
+
+    def seconds(multiply: Callable[[Tensor, Tensor], Tensor]) -> float:
+        begin = perf_counter()
+        multiply(x, weight)
+        return perf_counter() - begin
+
+    with torch.inference_mode():
+        try:
+            if not torch.allclose(onednn(x, weight), torch.nn.functional.linear(x, weight), atol=1e-3):
+                return False
+        except (AttributeError, RuntimeError, TypeError):
+            return False
+        taken = [(seconds(onednn), seconds(torch.nn.functional.linear)) for _ in range(6)]
+    ours, torchs = (min(column) for column in zip(*taken, strict=True))
+    return torchs > _MUCH_FASTER * ours

@@ -12,6 +12,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts this folder on the path, not the
 import streamlit as st  # noqa: E402
 
 from app.answers import keep_answers  # noqa: E402
+from app.callbacks import finish_callbacks  # noqa: E402
 from app.stage import preload  # noqa: E402
 
 ICON = ROOT / "app" / "static" / "icon.png"
@@ -20,6 +21,7 @@ ICON = ROOT / "app" / "static" / "icon.png"
 st.set_page_config(page_title="DiffPose Studio", page_icon=str(ICON), layout="wide")
 preload()
 keep_answers()
+finish_callbacks()
 
 from app import services  # noqa: E402
 from app.views import learn, results, sections, sidebar, uncertainty  # noqa: E402

@@ -117,13 +117,13 @@ def wait() -> None:
         torch.cuda.synchronize()
 
 
-def matmul_rate(dtype: torch.dtype, seconds: float, torchs_own: bool = False) -> float:
+def matmul_rate(dtype: torch.dtype, seconds: float) -> float:
     """Operations a second of a product of two square matrices, of 2048 rows or as many as keep a GPU busy, by the
-    library that is faster at it, or by torch's own, which training has to take.
+    library that is faster at it.
     """
     size = 8192 if DEVICES[-1].type == "cuda" else 2048
     a, b = (torch.randn(size, size, device=DEVICES[-1]).to(dtype) for _ in range(2))
-    multiply = products.onednn if products.by_onednn(a) and not torchs_own else torch.matmul
+    multiply = products.onednn if products.by_onednn(a) else torch.matmul
     with torch.no_grad():
         return 2 * size**3 / least(lambda: multiply(a, b), seconds)
 
@@ -369,7 +369,7 @@ def training(batch: int, seconds: float) -> dict[str, Any]:
 
         return run
 
-    rate = matmul_rate(torch.float32, seconds / 4, torchs_own=True)
+    rate = matmul_rate(torch.float32, seconds / 4)
     taken = {
         "g, float32": least(step(network, lambda: network(x, k, given), False), seconds),
         "g, bfloat16": least(step(network, lambda: network(x, k, given), True), seconds),
@@ -546,7 +546,7 @@ def _training_text(found: dict[str, Any]) -> list[str]:
     return [
         f"Training step at batch {found['batch']}, poses a second: {listed}. In brackets: times the released form's, "
         f"whose layers have {sizes['released form']:,} multiply-adds a pose against {sizes['g']:,}. In float32 g "
-        f"reaches {found['share_of_matmul_float32']:.0%} of the rate of torch's own matmul. The supplement's "
+        f"reaches {found['share_of_matmul_float32']:.0%} of the matmul rate. The supplement's "
         f"{PAPER_TRAINING.samples_per_epoch * PAPER_TRAINING.epochs:,} poses would take hours, at these rates: "
         f"{', '.join(hours)}."
     ]

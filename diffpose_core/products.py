@@ -1,7 +1,8 @@
 """Products of float32 matrices on a CPU by oneDNN, where that is much faster than what torch uses by itself.
 
 That is MKL, which takes AVX-512 on Intel's processors only: on others that have it whole oneDNN is twice as fast. These
-are the operations that torch's own compiler writes; no public call reaches them, and they have no gradient.
+are the operations that torch's own compiler writes; no public call reaches them, and only `onednn_with_gradient` has
+one.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +28,31 @@ def onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None, then: str = "n
 def onednn_added(summand: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """summand + x weight^T + bias, the sum made inside the product: summand (..., out), x (..., in)."""
     found: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, summand, weight, bias, "add")
+    return found
+
+
+class _WithGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return onednn(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        (grad,), (for_x, for_weight, for_bias) = grads, ctx.needs_input_grad
+        rows = grad.flatten(0, -2)
+        return (
+            onednn(grad, weight.mT) if for_x else None,
+            # oneDNN would copy both to multiply along their rows.
+            rows.mT @ x.flatten(0, -2) if for_weight else None,
+            rows.sum(0) if for_bias else None,
+        )
+
+
+def onednn_with_gradient(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x weight^T + bias: x (..., in), weight (out, in), bias (out,). Gradients of first order."""
+    found: Tensor = _WithGradient.apply(x, weight, bias)
     return found
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from diffpose_core.config import GraformerConfig, MixSTEConfig
 from diffpose_core.diffusion.embedding import step_embedding
 from diffpose_core.models.graformer import Graformer
-from diffpose_core.models.layers import SelfAttention, attended, inferred, inferred_and_added, inferred_gelu
+from diffpose_core.models.layers import Linear, SelfAttention, attended, inferred, inferred_and_added, inferred_gelu
 
 
 class TemporalBlock(nn.Module):
@@ -27,8 +27,8 @@ class TemporalBlock(nn.Module):
         self.attention_norm = nn.LayerNorm(channels)
         self.attention = SelfAttention(channels, num_heads)
         self.mlp_norm = nn.LayerNorm(channels)
-        self.mlp_in = nn.Linear(channels, mlp_ratio * channels)
-        self.mlp_out = nn.Linear(mlp_ratio * channels, channels)
+        self.mlp_in = Linear(channels, mlp_ratio * channels)
+        self.mlp_out = Linear(mlp_ratio * channels, channels)
         self.dropout = nn.Dropout(dropout)
         for layer in (self.attention.out, self.mlp_out):
             nn.init.zeros_(layer.weight)

@@ -11,8 +11,8 @@ from app.figures.learn import Equation
 from app.figures.scenes import ClipFrames
 from app.state import SCHEDULES
 from app.views.common import Session
-from diffpose_core.datasets.sampling import seeded
 from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.rng import seeded
 
 #: Poses that the first picture flips through.
 POSES = 12

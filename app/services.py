@@ -22,10 +22,10 @@ from app.figures.scenes import ClipFrames
 from app.lifting import Blocks, Lifted
 from app.state import READS, ScheduleName, Setting, Settings
 from diffpose_core import pipeline
-from diffpose_core.datasets.sampling import seeded
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.io.clips import load_clip
 from diffpose_core.models.layers import root_relative
+from diffpose_core.rng import seeded
 from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS
 from diffpose_core.structures import InvalidInput, PoseClip2D
 

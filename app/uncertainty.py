@@ -11,9 +11,9 @@ from app.figures import uncertainty as figures
 from app.state import Settings
 from diffpose_core import pipeline
 from diffpose_core.config import UncertaintyConfig
-from diffpose_core.datasets.sampling import seeded
+from diffpose_core.rng import seeded
 from diffpose_core.structures import PoseClip2D
-from diffpose_core.uncertainty.gmm import fit_gmm_batch
+from diffpose_core.uncertainty.fit_gmm import fit_gmm_batch
 from diffpose_core.uncertainty.mixtures import falling_confidence, less_sure
 
 #: Levels of a joint's confidence, the detected one and "hidden" among them.

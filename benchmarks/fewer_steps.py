@@ -25,10 +25,11 @@ from torch import Tensor, nn
 from benchmarks.results_tables import fewer_steps_table
 from diffpose_core.bootstrap import interval, resampled_means
 from diffpose_core.datasets.mocap17 import load_mocap17
-from diffpose_core.datasets.sampling import PoseSampler, seeded
+from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.evaluation import Mocap17Benchmark
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.pipeline import Models, load_models, prepare, reverse_end
+from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
 
 HYPOTHESES = 5

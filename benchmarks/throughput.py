@@ -33,18 +33,18 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks import released_form
 from benchmarks.released_form import ReleasedForm
 from benchmarks.training_cost import PEAK_FLOPS
-from diffpose_core import products
+from diffpose_core import onednn
 from diffpose_core.config import PAPER_TRAINING, UncertaintyConfig
-from diffpose_core.datasets.sampling import seeded
 from diffpose_core.io.clips import load_clip, save_clip
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, Given, Known, has_fast_bfloat16, in_bfloat16
+from diffpose_core.models.denoiser import CachedConditioning, Conditioning, Denoiser, has_fast_bfloat16, in_bfloat16
 from diffpose_core.models.layers import root_relative
 from diffpose_core.pipeline import Models, Prepared, lift, load_models, prepare, reverse_steps, reverse_traces
+from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput, PoseClip2D
 from diffpose_core.training import mean_joint_distance
-from diffpose_core.uncertainty.gmm import fit_gmm, fit_gmm_batch
+from diffpose_core.uncertainty.fit_gmm import fit_gmm, fit_gmm_batch
 from diffpose_core.uncertainty.indeterminate import sample_indeterminate
 from diffpose_core.uncertainty.reconcile import centred_and_scaled
 
@@ -123,7 +123,7 @@ def matmul_rate(dtype: torch.dtype, seconds: float) -> float:
     """
     size = 8192 if DEVICES[-1].type == "cuda" else 2048
     a, b = (torch.randn(size, size, device=DEVICES[-1]).to(dtype) for _ in range(2))
-    multiply = products.onednn if products.by_onednn(a) else torch.matmul
+    multiply = onednn.linear if onednn.preferred_for(a) else torch.matmul
     with torch.no_grad():
         return 2 * size**3 / least(lambda: multiply(a, b), seconds)
 
@@ -164,9 +164,9 @@ def exactness(clip: PoseClip2D, models: Models, frames: int) -> dict[str, float]
 
     def plain(prepared: Prepared) -> list[Tensor]:
         # Gradients are what makes the networks take the plain path.
-        def forward(x: Tensor, k: Tensor | int, known: Known) -> Tensor:
+        def forward(x: Tensor, k: Tensor | int, cached: CachedConditioning) -> Tensor:
             with torch.enable_grad():
-                return network._predict(x, k, known).detach()
+                return network._predict(x, k, cached).detach()
 
         with mock.patch.object(network, "predict", forward):
             return fast(prepared)
@@ -234,14 +234,14 @@ def with_sums(found: dict[str, float]) -> dict[str, float]:
     return {**found, "end to end": whole, "without the fit": whole - found["draw H_K and fit"]}
 
 
-def random_given(network: Denoiser, poses: int) -> tuple[Tensor, Given]:
+def random_conditioning(network: Denoiser, poses: int) -> tuple[Tensor, Conditioning]:
     """A noisy pose and conditions of the right shapes: speed does not depend on their values."""
     device = DEVICES[-1]
     pose = root_relative(0.3 * torch.randn(poses, NUM_JOINTS, 3, device=device))
     gmm = 0.1 * torch.rand(poses, NUM_JOINTS, 12, device=device)
     heatmaps = torch.randn(poses, NUM_JOINTS, 12, device=device)
     features = torch.randn(poses, NUM_JOINTS, network.config.context_channels, device=device)
-    return pose + 0.05 * torch.randn_like(pose), Given(features, pose, gmm, heatmaps)
+    return pose + 0.05 * torch.randn_like(pose), Conditioning(features, pose, gmm, heatmaps)
 
 
 @torch.no_grad()
@@ -254,10 +254,10 @@ def denoiser_shares(network: Denoiser, batches: list[int], seconds: float) -> di
         g = network if dtype == torch.float32 else in_bfloat16(network)
         rows = {}
         for batch in batches:
-            x, given = random_given(network, batch)
-            known = g.know(given)
+            x, conditioning = random_conditioning(network, batch)
+            cached = g.cache_conditioning(conditioning)
             rate = matmul_rate(dtype, seconds / 4)
-            taken = least(lambda g=g, x=x, known=known: g.predict(x, 25, known), seconds)
+            taken = least(lambda g=g, x=x, cached=cached: g.predict(x, 25, cached), seconds)
             rate = max(rate, matmul_rate(dtype, seconds / 4))
             done = 2 * per_step(network) * batch / taken
             peak = peak_flops(name)
@@ -265,10 +265,10 @@ def denoiser_shares(network: Denoiser, batches: list[int], seconds: float) -> di
                 "gflops": done / 1e9, "share": done / rate, "matmul_gflops": rate / 1e9, "ms": 1e3 * taken,
                 "share_of_peak": None if peak is None else done / peak,
             }  # fmt: skip
-        x, given = random_given(network, 320)
-        known = g.know(given)
+        x, conditioning = random_conditioning(network, 320)
+        cached = g.cache_conditioning(conditioning)
         on_cpu = DEVICES[-1].type == "cpu"
-        taken_by = breakdown(lambda g=g, x=x, known=known: g.predict(x, 25, known)) if on_cpu else {}
+        taken_by = breakdown(lambda g=g, x=x, cached=cached: g.predict(x, 25, cached)) if on_cpu else {}
         report[name] = {"batches": rows, "time": taken_by}
     return report
 
@@ -354,7 +354,7 @@ def training(batch: int, seconds: float) -> dict[str, Any]:
     ours = multiply_adds(network.blocks)
     channels = released_form.channels_of(ours)
     released = ReleasedForm(channels, 3, 3).to(DEVICES[-1]).train()
-    x, given = random_given(network, batch)
+    x, conditioning = random_conditioning(network, batch)
     target, k = torch.zeros_like(x), torch.randint(1, 51, (batch,), device=x.device)
 
     def step(module: nn.Module, forward: Callable[[], Tensor], mixed: bool) -> Callable[[], None]:
@@ -371,8 +371,8 @@ def training(batch: int, seconds: float) -> dict[str, Any]:
 
     rate = matmul_rate(torch.float32, seconds / 4)
     taken = {
-        "g, float32": least(step(network, lambda: network(x, k, given), False), seconds),
-        "g, bfloat16": least(step(network, lambda: network(x, k, given), True), seconds),
+        "g, float32": least(step(network, lambda: network(x, k, conditioning), False), seconds),
+        "g, bfloat16": least(step(network, lambda: network(x, k, conditioning), True), seconds),
         "released form, float32": least(step(released, lambda: released(x, k), False), seconds),
     }
     return {

@@ -28,11 +28,12 @@ from diffpose_core.config import (
 from diffpose_core.datasets.conditions import build_bank
 from diffpose_core.datasets.mocap17 import MotionSet
 from diffpose_core.datasets.procedural import procedural_dataset
-from diffpose_core.datasets.sampling import PoseSampler, seeded
+from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, Given
+from diffpose_core.models.denoiser import Conditioning, Denoiser
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
+from diffpose_core.rng import seeded
 from diffpose_core.uncertainty.indeterminate import DepthResidual
 
 #: Dense float32 rate of the paper's card, GeForce RTX 3090 (24 GB), in operations a second: NVIDIA's GA102 whitepaper.
@@ -58,9 +59,9 @@ def training_step(name: str) -> Step:
         denoiser = Denoiser(config)
 
         def denoise(poses: int) -> torch.Tensor:
-            given = Given(torch.randn(poses, 17, config.context_channels), torch.randn(poses, 17, 3),
+            conditioning = Conditioning(torch.randn(poses, 17, config.context_channels), torch.randn(poses, 17, 3),
                           torch.randn(poses, 17, 12), torch.randn(poses, 17, 12))  # fmt: skip
-            found = denoiser(torch.randn(poses, 17, 3), torch.full((poses,), 25), given)
+            found = denoiser(torch.randn(poses, 17, 3), torch.full((poses,), 25), conditioning)
             return (found - torch.randn(poses, 17, 3)).norm(dim=-1).mean()
 
         return Step(denoiser, denoise, 1)

@@ -22,7 +22,6 @@ from diffpose_core.config import UncertaintyConfig, to_dict
 from diffpose_core.datasets.benchmark import Benchmark, Recording
 from diffpose_core.datasets.detector import DetectorConfig, autoregressive, detect_motion
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
-from diffpose_core.datasets.sampling import seeded
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
 from diffpose_core.metrics import (
     PCK_JOINTS,
@@ -35,6 +34,7 @@ from diffpose_core.metrics import (
     velocity_errors,
 )
 from diffpose_core.pipeline import ENCODERS, Models, Up, estimate_up, prepare, reverse_end, version
+from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gaps import fill_gaps
 from diffpose_core.uncertainty.mixtures import exact_mixture

@@ -22,23 +22,23 @@ from torch import Tensor
 
 from diffpose_core.camera import place_root
 from diffpose_core.config import PRESETS, DenoiserConfig, UncertaintyConfig, to_dict
-from diffpose_core.datasets.sampling import seeded
 from diffpose_core.diffusion.forward import forward_chain
 from diffpose_core.diffusion.reverse import ReverseStep, reverse_process
 from diffpose_core.diffusion.schedule import ddim_steps, make_schedule
 from diffpose_core.io.calibrations import calibration_path, read_calibration
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder, load_upright
 from diffpose_core.models.context import Context, ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, Given, gmm_features, has_fast_bfloat16, in_bfloat16
+from diffpose_core.models.denoiser import Conditioning, Denoiser, gmm_features, has_fast_bfloat16, in_bfloat16
 from diffpose_core.models.layers import root_relative
 from diffpose_core.models.upright import Upright
 from diffpose_core.models.windows import VIDEO_FPS, cut_windows
+from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS, constant_bones, stature
 from diffpose_core.structures import Cancelled, DiffusionTrace, Intrinsics, InvalidInput, LiftResult, PoseClip2D
 from diffpose_core.uncertainty.expected_error import Calibration, known_of
-from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, standard_normal
 from diffpose_core.uncertainty.indeterminate import metric_scale
 from diffpose_core.uncertainty.mixtures import clip_mixture
+from diffpose_core.uncertainty.pose_gmm import PoseGMM, component_noise, standard_normal
 from diffpose_core.uncertainty.view import View, normalise_view
 
 ScheduleName = Literal["supplement", "converging"]
@@ -489,7 +489,7 @@ def _diffusion(
         return tensor[:, None].expand(-1, hypotheses, *tensor.shape[1:]).flatten(0, 1)
 
     context = started_from(prepared, network)
-    given = Given(
+    conditioning = Conditioning(
         features=per_hypothesis(context.features),
         pose=per_hypothesis(context.pose_view),
         gmm=gmm_features(
@@ -503,10 +503,10 @@ def _diffusion(
 
     g = in_bfloat16(network) if prepared.mixed_precision else network
     visited = ddim_steps(config.num_steps, steps)
-    known = g.know(given, visited[:-1])
+    cached = g.cache_conditioning(conditioning, visited[:-1])
 
     def denoise(sample: Tensor, k: int) -> Tensor:
-        return g.predict(sample.flatten(0, 1), k, known).unflatten(0, (count, hypotheses))
+        return g.predict(sample.flatten(0, 1), k, cached).unflatten(0, (count, hypotheses))
 
     def shared_noise(like: Tensor) -> Tensor:
         # The same white noise for every frame: what a frame becomes depends on no other frame.
@@ -554,10 +554,10 @@ def _regression(prepared: Prepared, network: Denoiser, hypotheses: int) -> Itera
     context, gmm = started_from(prepared, network), prepared.gmm
     mean, std = (tensor.unflatten(-1, (NUM_JOINTS, 3)) for tensor in (gmm.mean, gmm.variance.sqrt()))
     heatmaps = prepared.view.heatmap_features()
-    given = Given(context.features, context.pose_view, gmm_features(mean, std, mean, std), heatmaps)
+    conditioning = Conditioning(context.features, context.pose_view, gmm_features(mean, std, mean, std), heatmaps)
     last = network.config.num_steps
     with torch.autocast(context.pose_view.device.type, torch.bfloat16, enabled=prepared.mixed_precision):
-        pose = network(context.pose_view, last, given)
+        pose = network(context.pose_view, last, conditioning)
     start, found = (tensor[:, None].expand(-1, hypotheses, -1, -1) for tensor in (context.pose_view, pose))
     yield ReverseStep(last, start, found)
     yield ReverseStep(0, found, found)

@@ -44,7 +44,7 @@ from diffpose_core.datasets.conditions import (
 )
 from diffpose_core.datasets.detector import TRAINING_DETECTOR
 from diffpose_core.datasets.mocap17 import load_mocap17
-from diffpose_core.datasets.sampling import Batch, PoseSampler, seeded
+from diffpose_core.datasets.sampling import Batch, PoseSampler
 from diffpose_core.datasets.views import H36mViews, ViewSampler
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import from_x_start, to_x_start
@@ -60,12 +60,13 @@ from diffpose_core.io.checkpoints import (
     save_checkpoint,
 )
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, Given, gmm_features, has_fast_bfloat16
+from diffpose_core.models.denoiser import Conditioning, Denoiser, gmm_features, has_fast_bfloat16
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.layers import GraphAttentionBlock
 from diffpose_core.models.mixste import MixSTE, TemporalBlock
 from diffpose_core.models.upright import Upright
 from diffpose_core.models.windows import VIDEO_FPS
+from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import fit_depth_residual, metric_scale
 from diffpose_core.uncertainty.reconcile import centred_and_scaled
@@ -264,31 +265,31 @@ class DenoiserTask(_Task):
         self.schedule = make_schedule(network.schedule, network.num_steps)
 
     @staticmethod
-    def given(batch: dict[str, Tensor]) -> Given:
+    def conditioning(batch: dict[str, Tensor]) -> Conditioning:
         """What g is given beside h_k and k."""
         gmm = gmm_features(batch["component_mean"], batch["component_std"], batch["mixture_mean"], batch["mixture_std"])
-        return Given(batch.get("context"), batch["encoder_pose"], gmm, batch["heatmaps"])
+        return Conditioning(batch.get("context"), batch["encoder_pose"], gmm, batch["heatmaps"])
 
     def predict(self, batch: dict[str, Tensor], k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Noise the batch to step k (B,) and run g. Returns g's output, its target, and the predicted h_0."""
         kind = self.network.config.prediction_type
         x_start, mean = batch["x_start"], batch["component_mean"]
-        given = self.given(batch)
+        conditioning = self.conditioning(batch)
         if self.network.config.diffusion == "none":
-            output = self.network(batch["encoder_pose"], torch.full_like(k, self.schedule.num_steps), given)
+            output = self.network(batch["encoder_pose"], torch.full_like(k, self.schedule.num_steps), conditioning)
             return output, x_start, output
-        seen = self._own_prediction(batch, given) if self.training and "own" in batch else x_start
+        seen = self._own_prediction(batch, conditioning) if self.training and "own" in batch else x_start
         x_k = q_sample(seen, k, self.schedule, batch["noise"], mean)
-        output = self.network(x_k, k, given)
+        output = self.network(x_k, k, conditioning)
         target = from_x_start(x_start, kind, x_k, k, self.schedule, mean)
         return output, target, to_x_start(output, kind, x_k, k, self.schedule, mean)
 
     @torch.no_grad()
-    def _own_prediction(self, batch: dict[str, Tensor], given: Given) -> Tensor:
+    def _own_prediction(self, batch: dict[str, Tensor], conditioning: Conditioning) -> Tensor:
         """The h_0 that states are made from: what g predicts from a draw of H_K where `own` says so, else the truth."""
         start = batch["component_mean"] + batch["noise"]
         last = torch.full((len(start),), self.schedule.num_steps, device=start.device)
-        return torch.where(batch["own"][:, None, None], self.network(start, last, given), batch["x_start"])
+        return torch.where(batch["own"][:, None, None], self.network(start, last, conditioning), batch["x_start"])
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         output, target, _predicted = self.predict(batch, batch["k"])

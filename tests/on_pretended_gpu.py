@@ -15,9 +15,10 @@ from diffpose_core.config import TrainingConfig, UncertaintyConfig
 from diffpose_core.datasets.conditions import build_bank
 from diffpose_core.datasets.mocap17 import motion_set
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.datasets.sampling import PoseSampler, seeded
+from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.evaluation import predictions
 from diffpose_core.pipeline import Models, as_detected, forward_traces, lift, prepare, reverse_traces
+from diffpose_core.rng import seeded
 from diffpose_core.structures import PoseClip2D
 from diffpose_core.training import BankDraw, DenoiserTask, EncoderTask, encoder_batch
 from tests.pretended_gpu import pretended_gpu

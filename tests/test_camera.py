@@ -17,7 +17,7 @@ from diffpose_core.camera import (
     random_view,
     rotation_to_axis,
 )
-from diffpose_core.datasets.sampling import seeded
+from diffpose_core.rng import seeded
 
 POSITION, TARGET = np.array([3.0, -2.0, 1.6]), np.array([0.2, 0.5, 0.9])
 

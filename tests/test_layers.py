@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: From the bottom up; a module may import its own layer and those below. A folder stands for all that is in it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("skeleton", "structures", "config", "products"),
+    ("skeleton", "structures", "config", "onednn", "rng"),
     ("camera", "metrics", "bootstrap", "uncertainty", "diffusion"),
     ("models",),
     ("io", "datasets"),

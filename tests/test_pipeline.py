@@ -12,7 +12,6 @@ from diffpose_core import pipeline
 from diffpose_core.camera import look_at_camera, project
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.datasets.sampling import seeded
 from diffpose_core.diffusion import forward
 from diffpose_core.diffusion.forward import forward_chain, q_sample
 from diffpose_core.diffusion.reverse import to_x_start
@@ -33,9 +32,10 @@ from diffpose_core.pipeline import (
     scaled_to_stature,
     started_from,
 )
+from diffpose_core.rng import seeded
 from diffpose_core.skeleton import bone_lengths, constant_bones, stature
 from diffpose_core.structures import Cancelled, Intrinsics, InvalidInput, PoseClip2D, PoseMixture
-from diffpose_core.uncertainty.gmm import component_noise, standard_normal
+from diffpose_core.uncertainty.pose_gmm import component_noise, standard_normal
 
 FEW = UncertaintyConfig(num_samples=200)
 

@@ -8,11 +8,12 @@ from diffpose_core.cli import main
 from diffpose_core.config import PRESETS, DenoiserConfig, GraformerConfig, MixSTEConfig, TrainingConfig, to_dict
 from diffpose_core.datasets.conditions import ConditionBank, build_bank
 from diffpose_core.datasets.mocap17 import load_mocap17
-from diffpose_core.datasets.sampling import PoseSampler, seeded
+from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import from_x_start
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.io.checkpoints import load_denoiser, load_encoder
+from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training import (
     BankDraw,
@@ -355,7 +356,7 @@ def test_states_of_its_own_come_from_the_networks_prediction_and_the_target_stay
     assert torch.equal(start, batch["component_mean"] + batch["noise"]) and bool((last == 50).all())
     schedule = make_schedule("converging", 50)
     with torch.no_grad():
-        predicted = task.network(start, last, task.given(batch))
+        predicted = task.network(start, last, task.conditioning(batch))
     for seen, rows in ((predicted, own), (batch["x_start"], ~own)):
         expected = q_sample(seen, k, schedule, batch["noise"], batch["component_mean"])
         assert torch.allclose(state[rows], expected[rows], atol=1e-6)

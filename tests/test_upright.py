@@ -15,11 +15,12 @@ from diffpose_core.config import PRESETS, TrainingConfig, UncertaintyConfig, Upr
 from diffpose_core.datasets.detector import clip_from_motion
 from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.datasets.sampling import PoseSampler, seeded
+from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.evaluation import evaluate
 from diffpose_core.io.checkpoints import load_encoder, load_upright
 from diffpose_core.models.upright import Upright
 from diffpose_core.pipeline import CHECKPOINTS, Models, estimate_up, lift, load_models, prepare, up_of_tilt
+from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 FEW = UncertaintyConfig(num_samples=100)

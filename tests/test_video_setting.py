@@ -19,7 +19,7 @@ from diffpose_core.config import (
 )
 from diffpose_core.datasets.conditions import ConditionBank, frames_of_sequence, prepare_conditions
 from diffpose_core.datasets.mocap17 import load_mocap17, save_mocap17
-from diffpose_core.datasets.sampling import PoseSampler, seeded
+from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.evaluation import evaluate
 from diffpose_core.io.checkpoints import load_encoder
 from diffpose_core.models.graformer import Graformer
@@ -36,6 +36,7 @@ from diffpose_core.pipeline import (
     reverse_trace,
     started_from,
 )
+from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training import EncoderTask
 from tests.conftest import few_poses

@@ -7,7 +7,8 @@ import torch
 
 from diffpose_core.config import GraformerConfig, TrainingConfig
 from diffpose_core.datasets.mocap17 import load_mocap17
-from diffpose_core.datasets.sampling import PoseSampler, seeded
+from diffpose_core.datasets.sampling import PoseSampler
+from diffpose_core.rng import seeded
 from diffpose_core.training import EncoderTask, RunOptions, encoder_batch, run_task
 
 NETWORK = GraformerConfig(channels=16, num_blocks=1, num_heads=2)

@@ -15,7 +15,7 @@ from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.pipeline import ForwardParts
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import DiffusionTrace
-from diffpose_core.uncertainty.gmm import PoseGMM, standard_normal
+from diffpose_core.uncertainty.pose_gmm import PoseGMM, standard_normal
 
 IMPOSSIBLE_HELP = "Share of bones that are shorter or longer than those of every body that the networks learnt from"
 TO_MIXTURE_HELP = (

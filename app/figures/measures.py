@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffpose_core.skeleton import NUM_JOINTS, bone_lengths
-from diffpose_core.uncertainty.gmm import PoseGMM
+from diffpose_core.uncertainty.pose_gmm import PoseGMM
 
 #: Shortest and longest of every bone, in metres, in order of its child joint, over the motion capture that the networks
 #: learnt from (mocap17_train.npz; the longer and the shorter of both sides). tests/app/test_measures.py measures them.

@@ -13,7 +13,7 @@ from app.figures.payload import Bounds, StagePayload
 from app.figures.scenes import ERROR_HELP, TRUTH, scene_bounds
 from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
-from diffpose_core.uncertainty.gmm import PoseGMM
+from diffpose_core.uncertainty.pose_gmm import PoseGMM
 
 #: Draws of H_K that a scene shows: more only make the picture darker.
 SHOWN_DRAWS = 200

@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from diffpose_core.config import UncertaintyConfig
-from diffpose_core.datasets.sampling import Batch, seeded
+from diffpose_core.datasets.sampling import Batch
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.windows import cut_windows
+from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
 
 #: Types of the fields that are not stored in float16.

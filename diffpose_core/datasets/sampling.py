@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -153,16 +151,6 @@ class PoseSampler:
         points_cam, intrinsics = random_view(points, self.cameras, generator, radius)
         joints_cam = points_cam[:, 1:].unflatten(1, (self.frames, NUM_JOINTS))
         return observe(joints_cam, intrinsics, generator, self.detector)
-
-
-def seeded(device: torch.device | str, *numbers: int) -> torch.Generator:
-    """A generator whose stream is decided by a tuple of numbers (seed, epoch, rank ...) and by nothing else."""
-    return torch.Generator(device=device).manual_seed(_seed(numbers))
-
-
-@lru_cache(maxsize=64)
-def _seed(numbers: tuple[int, ...]) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) & 0x7FFF_FFFF_FFFF_FFFF
 
 
 assert len(_BONE_GROUP) == NUM_JOINTS - 1

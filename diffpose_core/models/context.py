@@ -12,8 +12,9 @@ from diffpose_core.config import UncertaintyConfig
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
 from diffpose_core.models.windows import Windows
-from diffpose_core.uncertainty.gmm import PoseGMM, fit_gmm_batch
+from diffpose_core.uncertainty.fit_gmm import fit_gmm_batch
 from diffpose_core.uncertainty.indeterminate import DepthResidual, sample_indeterminate
+from diffpose_core.uncertainty.pose_gmm import PoseGMM
 from diffpose_core.uncertainty.reconcile import centred_and_scaled, metres_per_unit, reconcile
 from diffpose_core.uncertainty.view import View
 

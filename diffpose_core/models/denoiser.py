@@ -43,7 +43,7 @@ _POSES_AHEAD = {torch.float32: range(1, 2049), torch.bfloat16: range(16, 2049)}
 
 
 @dataclass(frozen=True)
-class Given:
+class Conditioning:
     """What g is given beside h_k and k; a network reads what its configuration names and no more.
 
     features: (B, J, 128), f_ST. pose: (B, J, 3) metres, the context encoder's own prediction. gmm: (B, J, 12),
@@ -57,13 +57,14 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Known:
-    """What g makes of its weights and of `Given` alone (`Denoiser.know`).
+class CachedConditioning:
+    """What g makes of its weights and of `Conditioning` alone (`Denoiser.cache_conditioning`).
 
-    base: (B, J, C), the input to the blocks but for the shares of h_k and k; (C,) if nothing is given. anchor: (B, J,
-    3) metres, or None. of_state: (3, C), what leads from h_k, relative to the anchor and mixed, to the input of the
+    base: (B, J, C), the input to the blocks but for the shares of h_k and k; (C,) if there is no conditioning.
+    anchor: (B, J, 3) metres, or None.
+    of_state: (3, C), what leads from h_k, relative to the anchor and mixed, to the input of the
     blocks. out_mix: (J, J), how joints are mixed at the output. straight: (B, J, 3), the output but for what the blocks
-    add; (J, 3) if nothing is given. ahead: for steps that were announced.
+    add; (J, 3) if there is no conditioning. first_block: for steps that were announced.
     """
 
     base: Tensor
@@ -71,19 +72,19 @@ class Known:
     of_state: Tensor
     out_mix: Tensor
     straight: Tensor
-    ahead: Ahead | None = None
+    first_block: FirstBlockCache | None = None
 
-    def __getitem__(self, rows: slice) -> Known:
+    def __getitem__(self, rows: slice) -> CachedConditioning:
         anchor = None if self.anchor is None else self.anchor[rows]
         base, straight = (t[rows] if t.ndim == 3 else t for t in (self.base, self.straight))
-        ahead = self.ahead
-        if ahead is not None:
-            ahead = replace(ahead, base=ahead.base[rows], base_qkv=ahead.base_qkv[rows])
-        return Known(base, anchor, self.of_state, self.out_mix, straight, ahead)
+        first_block = self.first_block
+        if first_block is not None:
+            first_block = replace(first_block, base=first_block.base[rows], base_qkv=first_block.base_qkv[rows])
+        return CachedConditioning(base, anchor, self.of_state, self.out_mix, straight, first_block)
 
 
 @dataclass(frozen=True)
-class Ahead:
+class FirstBlockCache:
     """What is computed before the first step of several, so that the first block's queries, keys and values need no
     product with its weights at any of them.
 
@@ -91,7 +92,7 @@ class Ahead:
     linear in it but for its standard deviation over the channels (see `GraphAttentionBlock.projection_with_norm`). All
     that reads it takes its mean over the channels away, so it is without one here.
 
-    base: (B, J, C), the share of what is given. base_qkv: (B, J, 3 C), its queries, keys and values. of_state_and_1:
+    base: (B, J, C), the share of the conditioning. base_qkv: (B, J, 3 C), its queries, keys and values. of_state_and_1:
     (S, 4, C), for each of S steps what leads from h_k, relative to the anchor and mixed, and a 1 to the rest of the
     sum. qkv_of_all: (S, 5, 3 C), the same for the queries, keys and values, from the sum's standard deviation too.
     steps: {k: where it stands among the S}.
@@ -143,28 +144,28 @@ class Denoiser(nn.Module):
         assert isinstance(block, GraphAttentionBlock)
         return block
 
-    def forward(self, x: Tensor, k: Tensor | int, given: Given) -> Tensor:
+    def forward(self, x: Tensor, k: Tensor | int, conditioning: Conditioning) -> Tensor:
         """One prediction a noisy pose.
 
-        x: (B, J, 3), h_k in metres. k: (B,) or a scalar, step numbers. given: what the configuration asks for.
+        x: (B, J, 3), h_k in metres. k: (B,) or a scalar, step numbers. conditioning: what the configuration asks for.
         Returns (B, J, 3), root-relative metres unless the prediction type is noise.
         Raises ValueError if something that the configuration asks for is missing.
         """
-        return self.predict(x, k, self.know(given))
+        return self.predict(x, k, self.cache_conditioning(conditioning))
 
-    def know(self, given: Given, steps: Sequence[int] = ()) -> Known:
-        """What `predict` needs of `given`: the same for every h_k and k, so that a reverse process computes it once.
+    def cache_conditioning(self, conditioning: Conditioning, steps: Sequence[int] = ()) -> CachedConditioning:
+        """What `predict` needs of `conditioning`: the same for every h_k and k, so that it is computed once.
 
         steps: the k that `predict` will be asked for, where they are known; several of them are quicker then, without
         gradients. Raises ValueError if something that the configuration asks for is missing.
         """
         config, embed = self.config, self.embed.linear
-        anchor, conditions = self.anchor_pose(given), self.conditions(given)
+        anchor, conditions = self.anchor_pose(conditioning), self.conditions(conditioning)
         base: Tensor | None = None
         if conditions:
             base = nn.functional.linear(self.embed.mix(torch.cat(conditions, dim=-1)), embed.weight[:, 3:], embed.bias)
         if config.use_context:
-            features = _required(given.features, "features")
+            features = _required(conditioning.features, "features")
             if base is None:
                 base = embed.bias.expand(*features.shape[:-1], -1)
             base = torch.cat((base, features.to(base.dtype)), dim=-1)
@@ -177,19 +178,19 @@ class Denoiser(nn.Module):
         if anchor is not None and self.skip is not None:
             # Sums over thousands of terms that nearly cancel: bfloat16 would spoil them.
             with torch.autocast(anchor.device.type, enabled=False):
-                skipped = self.skip(self._skip_inputs(conditions, given)).unflatten(-1, (NUM_JOINTS, 3))
+                skipped = self.skip(self._skip_inputs(conditions, conditioning)).unflatten(-1, (NUM_JOINTS, 3))
             straight = anchor + UNIT_M * skipped + straight
         if config.prediction_type != "noise":
             out_mix, straight = out_mix - out_mix[:1], root_relative(straight)
-        ahead = None
+        first_block = None
         worth_it = len(steps) > 1 and base.ndim == 3 and len(base) in _POSES_AHEAD[self.inner_dtype]
         if worth_it and not torch.is_grad_enabled():
-            ahead = self._ahead(base, of_state, steps)
+            first_block = self._cache_first_block(base, of_state, steps)
         base = base if self.inner_dtype == torch.float32 else base.to(self.inner_dtype)
-        return Known(base, anchor, of_state, out_mix, straight, ahead)
+        return CachedConditioning(base, anchor, of_state, out_mix, straight, first_block)
 
-    def _ahead(self, base: Tensor, of_state: Tensor, steps: Sequence[int]) -> Ahead:
-        """`Known.ahead`. base: (B, J, C). of_state: (3, C)."""
+    def _cache_first_block(self, base: Tensor, of_state: Tensor, steps: Sequence[int]) -> FirstBlockCache:
+        """`CachedConditioning.first_block`. base: (B, J, C). of_state: (3, C)."""
         kind, count = self.inner_dtype, len(steps)
         rows = torch.cat((of_state, *(_embedding(int(k), self.config.channels).to(of_state) for k in steps)))
         base, rows = ((t - t.mean(-1, keepdim=True)).to(kind) for t in (base, rows))
@@ -202,28 +203,30 @@ class Denoiser(nn.Module):
         of_state_and_1 = torch.cat((rows[:3].expand(count, -1, -1), rows[3:, None]), dim=1)
         of_both = torch.cat((rows_qkv[:3].expand(count, -1, -1), rows_qkv[3:, None]), dim=1)
         qkv_of_all = torch.cat((of_both, bias.expand(count, 1, -1)), dim=1)
-        return Ahead(base, base_qkv, of_state_and_1, qkv_of_all, {int(k): place for place, k in enumerate(steps)})
+        return FirstBlockCache(
+            base, base_qkv, of_state_and_1, qkv_of_all, {int(k): place for place, k in enumerate(steps)}
+        )
 
-    def predict(self, x: Tensor, k: Tensor | int, known: Known) -> Tensor:
+    def predict(self, x: Tensor, k: Tensor | int, cached: CachedConditioning) -> Tensor:
         """`forward` with what is known of its conditions already.
 
         Without gradients on a CPU, poses are worked on a block at a time.
         """
         size = _BLOCK_POSES[self.inner_dtype]
         if torch.is_grad_enabled() or x.device.type != "cpu" or len(x) <= size:
-            return self._predict(x, k, known)
+            return self._predict(x, k, cached)
         blocks = []
         for begin in range(0, len(x), size):
             rows = slice(begin, begin + size)
-            blocks.append(self._predict(x[rows], k[rows] if isinstance(k, Tensor) and k.ndim else k, known[rows]))
+            blocks.append(self._predict(x[rows], k[rows] if isinstance(k, Tensor) and k.ndim else k, cached[rows]))
         return torch.cat(blocks)
 
-    def _predict(self, x: Tensor, k: Tensor | int, known: Known) -> Tensor:
-        mixed = self.embed.mix(x if known.anchor is None else x - known.anchor).flatten(0, 1)
-        base, weight, ahead = known.base, known.of_state, known.ahead
-        if ahead is not None and isinstance(k, int) and k in ahead.steps and not torch.is_grad_enabled():
-            hidden = self._first_block(mixed, ahead, ahead.steps[k])
-            return self._output(hidden, self.blocks[1:], known)
+    def _predict(self, x: Tensor, k: Tensor | int, cached: CachedConditioning) -> Tensor:
+        mixed = self.embed.mix(x if cached.anchor is None else x - cached.anchor).flatten(0, 1)
+        base, weight, first_block = cached.base, cached.of_state, cached.first_block
+        if first_block is not None and isinstance(k, int) and k in first_block.steps and not torch.is_grad_enabled():
+            hidden = self._first_block(mixed, first_block, first_block.steps[k])
+            return self._output(hidden, self.blocks[1:], cached)
         if isinstance(k, int) or k.ndim == 0:
             # The input GCN's share of h_k and the step's embedding in one product: a row of numbers for each joint.
             mixed = nn.functional.pad(mixed, (0, 1), value=1.0)
@@ -233,43 +236,43 @@ class Denoiser(nn.Module):
         base = base.expand(*x.shape[:2], -1)
         kind = base.dtype
         hidden = torch.addmm(base.flatten(0, 1), mixed.to(kind), weight.to(kind)).view(*x.shape[:2], -1)
-        return self._output(hidden, self.blocks, known)
+        return self._output(hidden, self.blocks, cached)
 
-    def _first_block(self, mixed: Tensor, ahead: Ahead, step: int) -> Tensor:
+    def _first_block(self, mixed: Tensor, first_block: FirstBlockCache, step: int) -> Tensor:
         """What the first block makes of h_k, relative to the anchor and mixed: (B J, 3) -> (B, J, C)."""
-        first, base = self.first_block, ahead.base
+        first, base = self.first_block, first_block.base
         inputs = nn.functional.pad(mixed, (0, 1), value=1.0).to(base.dtype)
-        hidden = torch.addmm(base.flatten(0, 1), inputs, ahead.of_state_and_1[step])
+        hidden = torch.addmm(base.flatten(0, 1), inputs, first_block.of_state_and_1[step])
         length = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True, dtype=torch.float32)
         std = length.square_().div_(hidden.shape[-1]).add_(first.attention_norm.eps).sqrt_()
         inputs = torch.cat((inputs, std.to(inputs.dtype)), dim=-1)
-        qkv = torch.addmm(ahead.base_qkv.flatten(0, 1), inputs, ahead.qkv_of_all[step])
+        qkv = torch.addmm(first_block.base_qkv.flatten(0, 1), inputs, first_block.qkv_of_all[step])
         qkv.mul_(std.reciprocal_().to(qkv.dtype))
-        return first.finish(hidden.view(base.shape), qkv.view(ahead.base_qkv.shape))
+        return first.finish(hidden.view(base.shape), qkv.view(first_block.base_qkv.shape))
 
-    def _output(self, hidden: Tensor, blocks: Iterable[nn.Module], known: Known) -> Tensor:
+    def _output(self, hidden: Tensor, blocks: Iterable[nn.Module], cached: CachedConditioning) -> Tensor:
         """The prediction, from what goes into the last `blocks`, (B, J, C) -> (B, J, 3)."""
         for block in blocks:
             hidden = block(hidden)
-        output = nn.functional.linear(self.norm(hidden).to(known.out_mix.dtype), self.head.linear.weight)
-        return known.straight + mix_joints(known.out_mix, output).float()
+        output = nn.functional.linear(self.norm(hidden).to(cached.out_mix.dtype), self.head.linear.weight)
+        return cached.straight + mix_joints(cached.out_mix, output).float()
 
-    def anchor_pose(self, given: Given) -> Tensor | None:
+    def anchor_pose(self, conditioning: Conditioning) -> Tensor | None:
         """The pose that the output is added to, (B, J, 3) metres, or None."""
         if self.config.anchor == "context":
-            return _required(given.pose, "pose")
+            return _required(conditioning.pose, "pose")
         if self.config.anchor == "mixture":
-            return _required(given.gmm, "gmm")[..., 6:9]
+            return _required(conditioning.gmm, "gmm")[..., 6:9]
         return None
 
-    def conditions(self, given: Given) -> list[Tensor]:
+    def conditions(self, conditioning: Conditioning) -> list[Tensor]:
         """What the conditioning adds to h_k: up to two (B, J, C) tensors, lengths relative to the anchor."""
         config = self.config
         if config.conditioning == "none":
             return []
-        gmm = _required(given.gmm, "gmm")
+        gmm = _required(conditioning.gmm, "gmm")
         component_mean, component_std, mean, std = gmm.unflatten(-1, (4, 3)).unbind(-2)
-        anchor = self.anchor_pose(given)
+        anchor = self.anchor_pose(conditioning)
         if anchor is not None:
             component_mean, component_std = (component_mean - anchor) / UNIT_M, component_std / UNIT_M
             mean, std = (mean - anchor) / UNIT_M, std / UNIT_M
@@ -280,13 +283,13 @@ class Denoiser(nn.Module):
             parts += [trust, trust * mean[..., :2]]
         found = [torch.cat(parts, dim=-1)]
         if config.conditioning == "gmm+heatmaps":
-            found.append(_required(given.heatmaps, "heatmaps"))
+            found.append(_required(conditioning.heatmaps, "heatmaps"))
         return found
 
-    def _skip_inputs(self, conditions: list[Tensor], given: Given) -> Tensor:
+    def _skip_inputs(self, conditions: list[Tensor], conditioning: Conditioning) -> Tensor:
         """What the linear layer reads: all joints' conditions and f_ST in one row, (B, J C), of the weights' type."""
         dtype = self.head.linear.weight.dtype
-        parts = [*conditions, _required(given.features, "features")] if self.config.use_context else conditions
+        parts = [*conditions, _required(conditioning.features, "features")] if self.config.use_context else conditions
         return torch.cat([part.to(dtype) for part in parts], dim=-1).flatten(-2)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diffpose_core import products
+from diffpose_core import onednn
 from diffpose_core.skeleton import NUM_JOINTS, adjacency
 
 #: From so many sequences on attention is faster as two batched products than as one fused operation, on a CPU without
@@ -54,7 +54,7 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled() and _by_onednn(x):
-            return products.onednn_with_gradient(x, self.weight, self.bias)
+            return onednn.linear_with_gradient(x, self.weight, self.bias)
         return super().forward(x)
 
 
@@ -255,12 +255,12 @@ def _mixer(matrix: Tensor) -> Callable[[Tensor], Tensor]:
 
 def _by_onednn(x: Tensor) -> bool:
     """Whether products of x, (B, ...), with weights are oneDNN's."""
-    return len(x) >= _MANY_POSES and products.by_onednn(x)
+    return len(x) >= _MANY_POSES and onednn.preferred_for(x)
 
 
 def linear_without_gradient(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x weight^T + bias, by whichever library is faster: x (B, ..., in), weight (out, in)."""
-    return products.onednn(x, weight, bias) if _by_onednn(x) else nn.functional.linear(x, weight, bias)
+    return onednn.linear(x, weight, bias) if _by_onednn(x) else nn.functional.linear(x, weight, bias)
 
 
 def inferred(layer: nn.Linear | FusedLinear) -> Callable[[Tensor], Tensor]:
@@ -279,7 +279,7 @@ def inferred_gelu(layer: nn.Linear | FusedLinear) -> Callable[[Tensor], Tensor]:
 
     def infer(x: Tensor) -> Tensor:
         if _by_onednn(x):
-            return products.onednn(x, weight, bias, "gelu")
+            return onednn.linear(x, weight, bias, "gelu")
         hidden = nn.functional.linear(x, weight, bias)
         if len(x) < _MANY_POSES:
             # oneDNN, which takes what is contiguous, needs longer to begin than torch's own operation for all of it.
@@ -297,7 +297,7 @@ def inferred_and_added(layer: nn.Linear | FusedLinear) -> Callable[[Tensor, Tens
 
     def add(x: Tensor, hidden: Tensor) -> Tensor:
         if _by_onednn(hidden):
-            return products.onednn_added(x, hidden, weight, bias)
+            return onednn.linear_add(x, hidden, weight, bias)
         summed = torch.addmm(x.flatten(0, -2), hidden.flatten(0, -2), weight.mT)
         return summed.add_(bias).view(x.shape)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.draws import drawn_once
-from diffpose_core.uncertainty.gmm import block_frames
+from diffpose_core.uncertainty.fit_gmm import block_frames
 from diffpose_core.uncertainty.view import View
 
 #: Distance of the person that stands for an unknown camera, in metres. A constant, so that size in the image has no

@@ -13,7 +13,7 @@ from app.figures import compare, forward, overview, reverse, scenes
 from app.figures.payload import Bounds, StagePayload, to_plot_axes, unpack
 from diffpose_core.pipeline import ForwardParts
 from diffpose_core.structures import DiffusionTrace, InvalidInput, PoseClip2D, PoseMixture
-from diffpose_core.uncertainty.gmm import PoseGMM
+from diffpose_core.uncertainty.pose_gmm import PoseGMM
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES, STEPS, SAMPLES = 4, 3, 6

@@ -16,7 +16,7 @@ from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.io.clips import load_clip
 from diffpose_core.models.layers import root_relative
 from diffpose_core.skeleton import MIRROR, bone_lengths
-from diffpose_core.uncertainty.gmm import PoseGMM, component_noise
+from diffpose_core.uncertainty.pose_gmm import PoseGMM, component_noise
 
 ROOT = Path(__file__).resolve().parents[2]
 

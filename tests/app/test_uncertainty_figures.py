@@ -10,8 +10,8 @@ from app.figures import uncertainty as figures
 from app.figures.payload import to_plot_axes, unpack
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import PoseClip2D
-from diffpose_core.uncertainty.gmm import PoseGMM
 from diffpose_core.uncertainty.mixtures import falling_confidence, less_sure
+from diffpose_core.uncertainty.pose_gmm import PoseGMM
 
 LEVELS, DRAWS, HYPOTHESES, COMPONENTS, JOINT = 4, 300, 5, 3, 13
 

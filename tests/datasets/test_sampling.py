@@ -6,7 +6,8 @@ import torch
 
 from diffpose_core.datasets.mocap17 import motion_set
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.datasets.sampling import PoseSampler, mirror_bodies, seeded, vary_bodies
+from diffpose_core.datasets.sampling import PoseSampler, mirror_bodies, vary_bodies
+from diffpose_core.rng import seeded
 from diffpose_core.skeleton import BONES, LEFT_JOINTS, MIRROR, RIGHT_JOINTS, bone_lengths
 
 PARENTS, CHILDREN = [p for p, _ in BONES], [c for _, c in BONES]

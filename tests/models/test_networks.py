@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from diffpose_core import products
+from diffpose_core import onednn
 from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig
 from diffpose_core.models import layers
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import _BLOCK_POSES, Denoiser, Given, gmm_features, in_bfloat16
+from diffpose_core.models.denoiser import _BLOCK_POSES, Conditioning, Denoiser, gmm_features, in_bfloat16
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.layers import (
     ChebConv,
@@ -63,19 +63,21 @@ DENOISERS = {
 
 
 def inputs(batch=4, dtype=torch.float32):
-    """h_k, k and everything that a denoiser may be given."""
-    given = Given(
+    """h_k, k and everything that a denoiser may be conditioning."""
+    conditioning = Conditioning(
         features=randn(batch, 17, 16, seed=2, dtype=dtype),
         pose=root_relative(randn(batch, 17, 3, seed=4, dtype=dtype)),
         gmm=randn(batch, 17, 12, seed=3, dtype=dtype),
         heatmaps=randn(batch, 17, 12, seed=5, dtype=dtype),
     )
-    return randn(batch, 17, 3, seed=1, dtype=dtype), torch.tensor([1, 7, 30, 50])[torch.arange(batch) % 4], given
+    return randn(batch, 17, 3, seed=1, dtype=dtype), torch.tensor([1, 7, 30, 50])[torch.arange(batch) % 4], conditioning
 
 
-def rows(given, index):
+def rows(conditioning, index):
     """The given things of some rows of the batch."""
-    return Given(given.features[index], given.pose[index], given.gmm[index], given.heatmaps[index])
+    return Conditioning(
+        conditioning.features[index], conditioning.pose[index], conditioning.gmm[index], conditioning.heatmaps[index]
+    )
 
 
 def test_chebyshev_basis_is_numpys_polynomial_of_the_laplacian():
@@ -172,12 +174,12 @@ def test_every_pose_that_comes_out_is_root_relative():
 @pytest.mark.parametrize("changes", DENOISERS.values(), ids=DENOISERS)
 def test_a_denoisers_result_does_not_depend_on_the_rest_of_the_batch(changes):
     network = denoiser(**changes).double()
-    x, k, given = inputs(dtype=torch.float64)
-    whole = network(x, k, given)
+    x, k, conditioning = inputs(dtype=torch.float64)
+    whole = network(x, k, conditioning)
     for i in range(4):
         row = slice(i, i + 1)
         # The output is float32 whatever the weights are.
-        alone = network(x[row], k[row], rows(given, row))
+        alone = network(x[row], k[row], rows(conditioning, row))
         assert torch.allclose(whole[row], alone, atol=1e-6)
 
 
@@ -214,11 +216,11 @@ def test_a_joint_embedding_tells_joints_apart_that_stand_alike():
 
 def test_what_a_denoiser_is_told_matters():
     network = denoiser()
-    x, k, given = inputs()
-    base = network(x, k, given)
-    found = [network(x + 0.1, k, given), network(x, torch.full_like(k, 20), given)]
+    x, k, conditioning = inputs()
+    base = network(x, k, conditioning)
+    found = [network(x + 0.1, k, conditioning), network(x, torch.full_like(k, 20), conditioning)]
     for name in ("features", "gmm", "heatmaps"):
-        found.append(network(x, k, replace(given, **{name: getattr(given, name) + 0.1})))
+        found.append(network(x, k, replace(conditioning, **{name: getattr(conditioning, name) + 0.1})))
     for changed in found:
         assert (changed - base).abs().max() > 1e-4
 
@@ -228,28 +230,30 @@ def test_where_the_head_says_nothing_a_new_denoiser_predicts_its_anchor(anchor):
     network = Denoiser(DenoiserConfig(channels=32, context_channels=16, num_blocks=1, anchor=anchor))
     torch.nn.init.zeros_(network.head.linear.weight)
     torch.nn.init.zeros_(network.head.linear.bias)
-    x, k, given = inputs()
-    known = given.pose if anchor == "context" else root_relative(given.gmm[..., 6:9])
-    assert torch.allclose(network(x, k, given), known, atol=1e-6)
+    x, k, conditioning = inputs()
+    cached = conditioning.pose if anchor == "context" else root_relative(conditioning.gmm[..., 6:9])
+    assert torch.allclose(network(x, k, conditioning), cached, atol=1e-6)
 
 
 def test_one_step_number_serves_a_whole_batch():
     network = denoiser()
-    x, _, given = inputs()
-    assert torch.allclose(network(x, torch.tensor(9), given), network(x, torch.full((4,), 9), given), atol=1e-6)
+    x, _, conditioning = inputs()
+    assert torch.allclose(
+        network(x, torch.tensor(9), conditioning), network(x, torch.full((4,), 9), conditioning), atol=1e-6
+    )
 
 
 def test_a_denoiser_that_is_given_nothing_reads_h_k_and_k():
     network = denoiser(conditioning="none", anchor="none", use_context=False)
     x, k, _ = inputs()
     with torch.enable_grad():
-        slow = network(x, k, Given())
+        slow = network(x, k, Conditioning())
     assert slow.shape == x.shape
     with torch.no_grad():
-        each = [network(x[row : row + 1], int(k[row]), Given()) for row in range(len(x))]
-        assert torch.allclose(network(x, k, Given()), slow, atol=1e-5)
+        each = [network(x[row : row + 1], int(k[row]), Conditioning()) for row in range(len(x))]
+        assert torch.allclose(network(x, k, Conditioning()), slow, atol=1e-5)
         assert torch.allclose(torch.cat(each), slow, atol=1e-5)
-        assert not torch.allclose(network(x, 9, Given()), slow, atol=1e-2)
+        assert not torch.allclose(network(x, 9, Conditioning()), slow, atol=1e-2)
 
 
 @pytest.fixture(params=[True, False], ids=["oneDNN", "torch's own"])
@@ -257,7 +261,7 @@ def library(request, monkeypatch):
     """Float32 products with weights by each of two libraries, whichever is faster here."""
     if request.param and not FusedLinear.available():
         pytest.skip("this torch or this processor has no fused layers")
-    monkeypatch.setattr(products, "onednn_is_faster", lambda: request.param)
+    monkeypatch.setattr(onednn, "is_faster", lambda: request.param)
 
 
 def test_a_librarys_speed_does_not_change_a_product(library):
@@ -275,10 +279,10 @@ def test_gradients_are_those_of_a_plain_layer(library):
     x, wanted = randn(40, 17, 32), randn(40, 17, 24, seed=1)
     found = []
     for network in (layer, plain):
-        given = x.clone().requires_grad_()
-        output = network(given)
+        conditioning = x.clone().requires_grad_()
+        output = network(conditioning)
         (output.sin() * wanted).sum().backward()
-        found.append((output, given.grad, network.weight.grad, network.bias.grad))
+        found.append((output, conditioning.grad, network.weight.grad, network.bias.grad))
         network.zero_grad()
         network(x).sum().backward()  # x without a gradient; its own is the same number everywhere
         found[-1] += (network.weight.grad.clone(), network.bias.grad.clone())
@@ -299,21 +303,21 @@ def test_inference_gives_what_training_would(form, library, monkeypatch):
     """Without gradients other kernels run, in blocks, and the conditions are looked at once: the answers stay."""
     monkeypatch.setitem(_BLOCK_POSES, torch.float32, 32)
     network = denoiser(**DENOISERS[form])
-    x, _, given = inputs(70)
+    x, _, conditioning = inputs(70)
     steps = torch.arange(70) % 50 + 1
     with torch.enable_grad():
-        slow, slow_at_9 = network(x, steps, given), network(x, torch.full((70,), 9), given)
+        slow, slow_at_9 = network(x, steps, conditioning), network(x, torch.full((70,), 9), conditioning)
     with torch.no_grad():
-        known = network.know(given)
-        assert torch.allclose(network.predict(x, steps, known), slow, atol=1e-5)
-        assert torch.allclose(network.predict(x, 9, known), slow_at_9, atol=1e-5)
+        cached = network.cache_conditioning(conditioning)
+        assert torch.allclose(network.predict(x, steps, cached), slow, atol=1e-5)
+        assert torch.allclose(network.predict(x, 9, cached), slow_at_9, atol=1e-5)
         # Announced steps have a way of their own; others, and a row of steps, still have the usual one.
-        announced = network.know(given, steps=(50, 9, 3))
-        assert announced.ahead is not None
+        announced = network.cache_conditioning(conditioning, steps=(50, 9, 3))
+        assert announced.first_block is not None
         assert torch.allclose(network.predict(x, 9, announced), slow_at_9, atol=1e-5)
         assert torch.allclose(network.predict(x, steps, announced), slow, atol=1e-5)
         not_announced = network.predict(x, 10, announced)
-        assert torch.equal(not_announced, network.predict(x, 10, known)) and not torch.equal(not_announced, slow_at_9)
+        assert torch.equal(not_announced, network.predict(x, 10, cached)) and not torch.equal(not_announced, slow_at_9)
 
 
 @pytest.mark.parametrize("amx", [True, False])
@@ -326,13 +330,16 @@ def test_bfloat16_moves_poses_by_little(form, fused, amx, monkeypatch):
     monkeypatch.setattr(layers, "has_amx", lambda: amx)
     monkeypatch.setitem(_BLOCK_POSES, torch.bfloat16, 32)
     network = denoiser(**DENOISERS[form])
-    x, _, given = inputs(70)
+    x, _, conditioning = inputs(70)
     with torch.no_grad():
-        exact, copied = network(x, 9, given), in_bfloat16(network)
-        answers = copied(x, 9, given), copied.predict(x, 9, copied.know(given, steps=(50, 9)))
+        exact, copied = network(x, 9, conditioning), in_bfloat16(network)
+        answers = (
+            copied(x, 9, conditioning),
+            copied.predict(x, 9, copied.cache_conditioning(conditioning, steps=(50, 9))),
+        )
     assert any(isinstance(module, FusedLinear) for module in in_bfloat16(network).modules()) == fused
     # bfloat16 keeps 8 bits: a few of its roundings add up in what the blocks say.
-    said = exact - (network.anchor_pose(given) if network.config.anchor != "none" else 0.0)
+    said = exact - (network.anchor_pose(conditioning) if network.config.anchor != "none" else 0.0)
     for rounded in answers:
         error = (rounded - exact).square().mean().sqrt() / said.square().mean().sqrt()
         assert 0 < error < 0.02
@@ -351,13 +358,13 @@ def test_inference_follows_the_weights_also_those_of_a_copy():
         assert torch.equal(network(x), changed)
     assert torch.allclose(network(x), changed, atol=1e-5)
     # ... and a denoiser's, of a kept sum of what goes into its first block too.
-    g, (x, _, given) = denoiser(), inputs(40)
+    g, (x, _, conditioning) = denoiser(), inputs(40)
     with torch.no_grad():
-        g.predict(x, 9, g.know(given, steps=(9, 5)))
+        g.predict(x, 9, g.cache_conditioning(conditioning, steps=(9, 5)))
         for weight in g.parameters():
             weight.mul_(0.5)
-        changed = g.predict(x, 9, g.know(given, steps=(9, 5)))
-    assert torch.allclose(g(x, 9, given), changed, atol=1e-5)
+        changed = g.predict(x, 9, g.cache_conditioning(conditioning, steps=(9, 5)))
+    assert torch.allclose(g(x, 9, conditioning), changed, atol=1e-5)
 
 
 def test_threads_share_a_network_with_different_numbers_of_poses():
@@ -378,11 +385,11 @@ def test_threads_share_a_network_with_different_numbers_of_poses():
 @pytest.mark.parametrize("rounded", [False, True])
 def test_a_denoiser_that_knows_its_steps_gives_a_clip_the_same_whatever_else_is_in_it(rounded):
     network = in_bfloat16(denoiser()) if rounded else denoiser()
-    x, _, given = inputs(40)
+    x, _, conditioning = inputs(40)
     with torch.no_grad():
-        known = network.know(given, steps=(20, 9))
-        whole, part = network.predict(x, 9, known), network.predict(x[8:30], 9, known[8:30])
-    assert known.ahead is not None
+        cached = network.cache_conditioning(conditioning, steps=(20, 9))
+        whole, part = network.predict(x, 9, cached), network.predict(x[8:30], 9, cached[8:30])
+    assert cached.first_block is not None
     assert torch.allclose(whole[8:30], part, atol=2e-2 if rounded else 1e-5)
 
 
@@ -397,14 +404,14 @@ def test_the_bfloat16_copy_is_made_once_and_follows_the_weights():
 
 
 def test_without_context_the_context_is_not_read_and_with_it_it_is_needed():
-    x, k, given = inputs()
+    x, k, conditioning = inputs()
     without = denoiser(use_context=False, anchor="mixture")
-    assert torch.equal(without(x, k, replace(given, features=None, pose=None)), without(x, k, given))
+    assert torch.equal(without(x, k, replace(conditioning, features=None, pose=None)), without(x, k, conditioning))
     for name in ("features", "pose", "gmm", "heatmaps"):
         with pytest.raises(ValueError, match=f"given {name}"):
-            denoiser()(x, k, replace(given, **{name: None}))
+            denoiser()(x, k, replace(conditioning, **{name: None}))
     paper = denoiser(conditioning="none", anchor="none")
-    assert paper(x, k, Given(given.features)).shape == (4, 17, 3)
+    assert paper(x, k, Conditioning(conditioning.features)).shape == (4, 17, 3)
 
 
 def test_the_denoiser_without_context_has_the_size_of_the_one_with():

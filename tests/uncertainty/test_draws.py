@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from diffpose_core.datasets.sampling import seeded
+from diffpose_core.rng import seeded
 from diffpose_core.uncertainty.draws import drawn_once
-from diffpose_core.uncertainty.gmm import fit_gmm_batch
+from diffpose_core.uncertainty.fit_gmm import fit_gmm_batch
 
 
 def test_it_draws_once_and_leaves_the_generator_where_drawing_does():

@@ -9,11 +9,12 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 
-from diffpose_core import products
+from diffpose_core import onednn
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.models.layers import FusedLinear
 from diffpose_core.structures import InvalidInput
-from diffpose_core.uncertainty.gmm import PoseGMM, component_noise, fit_gmm, fit_gmm_batch, standard_normal
+from diffpose_core.uncertainty.fit_gmm import fit_gmm, fit_gmm_batch
+from diffpose_core.uncertainty.pose_gmm import PoseGMM, component_noise, standard_normal
 
 #: What lifting and training ask for.
 FIT = {
@@ -248,7 +249,7 @@ def test_the_fit_is_the_same_whichever_library_multiplies(monkeypatch):
         pytest.skip("this torch or this processor has no fused layers")
     samples, fits = samples_like_H_K(3, 400), []
     for faster in (True, False):
-        monkeypatch.setattr(products, "onednn_is_faster", lambda faster=faster: faster)
+        monkeypatch.setattr(onednn, "is_faster", lambda faster=faster: faster)
         fits.append(fit_gmm_batch(samples, 5, seeded(), **FIT))
     for name in ("weights", "means", "covariances", "cholesky"):
         torch.testing.assert_close(*(getattr(fit, name) for fit in fits), atol=1e-5, rtol=1e-3)

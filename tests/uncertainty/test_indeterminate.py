@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from diffpose_core.camera import project
-from diffpose_core.datasets.sampling import seeded
+from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import (
     UNKNOWN_CAMERA_DISTANCE_M,

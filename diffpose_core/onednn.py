@@ -1,7 +1,7 @@
 """Products of float32 matrices on a CPU by oneDNN, where that is much faster than what torch uses by itself.
 
 That is MKL, which takes AVX-512 on Intel's processors only: on others that have it whole oneDNN is twice as fast. These
-are the operations that torch's own compiler writes; no public call reaches them. Only `onednn_with_gradient` has a
+are the operations that torch's own compiler writes; no public call reaches them. Only `linear_with_gradient` has a
 gradient.
 """
 
@@ -19,13 +19,13 @@ from torch import Tensor
 _MUCH_FASTER = 1.3
 
 
-def onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None, then: str = "none") -> Tensor:
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, then: str = "none") -> Tensor:
     """x weight^T + bias, or with `then` "gelu" its GELU: x (..., in), weight (out, in), bias (out,)."""
     found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, then, [], "none")
     return found
 
 
-def onednn_added(summand: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def linear_add(summand: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """summand + x weight^T + bias, the sum made inside the product: summand (..., out), x (..., in)."""
     found: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, summand, weight, bias, "add")
     return found
@@ -35,7 +35,7 @@ class _WithGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return onednn(x, weight, bias)
+        return linear(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -43,27 +43,27 @@ class _WithGradient(torch.autograd.Function):
         (grad,), (for_x, for_weight, for_bias) = grads, ctx.needs_input_grad
         rows = grad.flatten(0, -2)
         return (
-            onednn(grad, weight.mT) if for_x else None,
+            linear(grad, weight.mT) if for_x else None,
             # oneDNN would copy both to multiply along their rows.
             rows.mT @ x.flatten(0, -2) if for_weight else None,
             rows.sum(0) if for_bias else None,
         )
 
 
-def onednn_with_gradient(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def linear_with_gradient(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x weight^T + bias: x (..., in), weight (out, in), bias (out,). Gradients of first order."""
     found: Tensor = _WithGradient.apply(x, weight, bias)
     return found
 
 
-def by_onednn(x: Tensor) -> bool:
+def preferred_for(x: Tensor) -> bool:
     """Whether products of x with float32 matrices should be oneDNN's."""
     plain = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    return plain and onednn_is_faster()
+    return plain and is_faster()
 
 
 @lru_cache(maxsize=1)
-def onednn_is_faster() -> bool:
+def is_faster() -> bool:
     """Whether oneDNN is there and much faster, on one product as large as an encoder's; measured once, 8 ms."""
     x, weight = (torch.linspace(-1.0, 1.0, rows * 128).view(rows, 128) for rows in (544, 384))
 
@@ -74,10 +74,10 @@ def onednn_is_faster() -> bool:
 
     with torch.inference_mode():
         try:
-            if not torch.allclose(onednn(x, weight), torch.nn.functional.linear(x, weight), atol=1e-3):
+            if not torch.allclose(linear(x, weight), torch.nn.functional.linear(x, weight), atol=1e-3):
                 return False
         except (AttributeError, RuntimeError, TypeError):
             return False
-        taken = [(seconds(onednn), seconds(torch.nn.functional.linear)) for _ in range(6)]
+        taken = [(seconds(linear), seconds(torch.nn.functional.linear)) for _ in range(6)]
     ours, torchs = (min(column) for column in zip(*taken, strict=True))
     return torchs > _MUCH_FASTER * ours

@@ -8,7 +8,7 @@ import time
 
 from diffpose_core.io.formats import PoseFile
 from diffpose_core.io.rtmpose import get_weights, rtmpose
-from diffpose_core.io.safe import MIB
+from diffpose_core.io.untrusted.files import MIB
 from diffpose_core.io.video import poses_of_video
 from diffpose_core.structures import Cancelled, InvalidInput
 

@@ -425,7 +425,7 @@ def _data(args: argparse.Namespace) -> int:
 
 def _bytes(path: str) -> bytes:
     """A small file's content."""
-    from diffpose_core.io.safe import check_size
+    from diffpose_core.io.untrusted.files import check_size
 
     try:
         check_size(Path(path).stat().st_size, path)

@@ -15,7 +15,7 @@ import numpy as np
 from diffpose_core.camera import Camera, look_at_camera
 from diffpose_core.datasets.detector import clip_from_motion
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.datasets.procedural_kinematics import sample_body
+from diffpose_core.datasets.procedural.kinematics import sample_body
 from diffpose_core.io.clips import save_clip
 from diffpose_core.structures import InvalidInput, PoseClip2D
 

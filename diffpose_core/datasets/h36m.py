@@ -2,7 +2,7 @@
 
 data_3d_h36m.npz holds positions_3d: subject -> action -> (F, 32, 3) metres, world frame, z up. data_2d_h36m_NAME.npz
 holds positions_2d: subject -> action -> four cameras' (F, 17, 2) pixels of the picture. Both are pickles inside, and
-are read without letting them run anything (`io.safe`). Sources: Ionescu et al. (TPAMI 2014); Pavllo et al. (CVPR 2019).
+are read by `io.untrusted`, which runs nothing in them. Sources: Ionescu et al. (TPAMI 2014); Pavllo et al. (CVPR 2019).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from scipy.spatial.transform import Rotation
 from diffpose_core.camera import Camera, Distortion
 from diffpose_core.datasets.benchmark import Recording, check_poses, view_of
 from diffpose_core.datasets.mocap17 import MotionSet, motion_set
-from diffpose_core.io.safe import DATA_SET, read_file, read_npz
+from diffpose_core.io.untrusted.files import DATA_SET, read_file
+from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.skeleton import LEFT_JOINTS, RIGHT_JOINTS
 from diffpose_core.structures import Intrinsics, InvalidInput, PoseClip2D
 

@@ -20,7 +20,8 @@ import numpy as np
 
 from diffpose_core.camera import Camera, Distortion
 from diffpose_core.datasets.benchmark import Recording, check_poses, view_of
-from diffpose_core.io.safe import DATA_SET, check_size, read_file, read_npz
+from diffpose_core.io.untrusted.files import DATA_SET, check_size, read_file
+from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import Intrinsics, InvalidInput
 
 TRAIN_SUBJECTS = tuple(f"S{number}" for number in range(1, 9))

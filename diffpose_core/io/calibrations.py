@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from diffpose_core.io.safe import parse_json
+from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.expected_error import FEATURES, LEVELS, Calibration

@@ -9,7 +9,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from diffpose_core.io.safe import check_size, parse_json, read_npz
+from diffpose_core.io.untrusted.files import check_size
+from diffpose_core.io.untrusted.json import parse_json
+from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import Intrinsics, InvalidInput, PoseClip2D, PoseMixture
 
 SCHEMA = "diffpose-clip/1"

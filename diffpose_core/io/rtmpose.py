@@ -18,7 +18,8 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from diffpose_core.io.safe import check_size, open_zip, read_entry
+from diffpose_core.io.untrusted.archive import open_zip, read_entry
+from diffpose_core.io.untrusted.files import check_size
 from diffpose_core.structures import Cancelled, InvalidInput
 
 #: An image (height, width, 3), blue, green, red, 8 bits -> keypoints (N, 17, 2) in pixels, COCO's order, and scores

@@ -15,7 +15,7 @@ from diffpose_core.io.formats.layouts import COCO17
 from diffpose_core.io.formats.people import MAX_FRAMES, Detections, Notes, build_clip
 from diffpose_core.io.formats.posefile import MAX_FPS, MIN_FPS, LayoutGuess, PoseFile
 from diffpose_core.io.rtmpose import HOW_TO_INSTALL, Detector
-from diffpose_core.io.safe import check_size
+from diffpose_core.io.untrusted.files import check_size
 from diffpose_core.structures import Cancelled, InvalidInput
 
 FORMAT = "video, by RTMPose"

@@ -19,8 +19,8 @@ from diffpose_core.datasets.procedural import (
     procedural_motion,
     write_procedural_dataset,
 )
-from diffpose_core.datasets.procedural_kinematics import angles_of, bone_directions, directions_of, normalise
-from diffpose_core.datasets.procedural_statistics import MIN_CLIPS, _family
+from diffpose_core.datasets.procedural.kinematics import angles_of, bone_directions, directions_of, normalise
+from diffpose_core.datasets.procedural.statistics import MIN_CLIPS, _family
 from diffpose_core.io.clips import load_clip
 from diffpose_core.skeleton import MIRROR, bone_lengths
 from diffpose_core.structures import InvalidInput
@@ -215,7 +215,7 @@ def test_angles_round_trip() -> None:
 
 
 def test_coefficients_come_from_many_clips() -> None:
-    text = resources.files("diffpose_core.datasets").joinpath("procedural_coefficients.json").read_text("utf-8")
+    text = resources.files("diffpose_core.datasets.procedural").joinpath("coefficients.json").read_text("utf-8")
     assert len(text) < 150_000
     content = json.loads(text)
     assert "CC BY-NC 4.0" in content["provenance"]["sources"]

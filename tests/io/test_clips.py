@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from diffpose_core.io import safe
 from diffpose_core.io.clips import SCHEMA, clip_from_json, clip_to_json, load_clip, save_clip
+from diffpose_core.io.untrusted import files
 from diffpose_core.structures import Intrinsics, InvalidInput, PoseClip2D, PoseMixture
 
 
@@ -213,7 +213,7 @@ def test_a_bare_pickle_is_refused_and_does_not_run(tmp_path):
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(safe, "MAX_UNPACKED_BYTES", 1024 * 1024)
+    monkeypatch.setattr(files, "MAX_UNPACKED_BYTES", 1024 * 1024)
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("keypoints_px.npy", bytes(2 * 1024 * 1024))

@@ -16,7 +16,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from diffpose_core.datasets.motion_files.rig import Rig, check_counts, check_finite, check_fps
-from diffpose_core.io.safe import check_size, read_npz
+from diffpose_core.io.untrusted.files import check_size
+from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import InvalidInput
 
 #: The body's joints, first in every model of the family.

@@ -24,7 +24,7 @@ from diffpose_core.datasets.motion_files.rig import (
     check_finite,
     check_fps,
 )
-from diffpose_core.io.safe import decode_text
+from diffpose_core.io.untrusted.text import decode_text
 from diffpose_core.structures import InvalidInput
 
 INCH_M = 0.0254

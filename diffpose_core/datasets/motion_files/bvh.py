@@ -26,7 +26,7 @@ from diffpose_core.datasets.motion_files.rig import (
     check_fps,
     euler,
 )
-from diffpose_core.io.safe import decode_text
+from diffpose_core.io.untrusted.text import decode_text
 from diffpose_core.structures import InvalidInput
 
 #: Hierarchies are some kilobytes long.

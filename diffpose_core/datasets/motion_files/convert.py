@@ -19,7 +19,8 @@ from diffpose_core.datasets.motion_files.amc import INCH_M, find_asf, read_amc, 
 from diffpose_core.datasets.motion_files.bvh import read_bvh
 from diffpose_core.datasets.motion_files.joints import joint_places, map_joints
 from diffpose_core.datasets.motion_files.rig import Axis, Rig, check_fps
-from diffpose_core.io.safe import MIB, npz_keys
+from diffpose_core.io.untrusted.files import MIB
+from diffpose_core.io.untrusted.npz import npz_keys
 from diffpose_core.skeleton import BONES, bone_lengths, stature
 from diffpose_core.structures import InvalidInput
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffpose_core.datasets.motion_files.rig import Rig
-from diffpose_core.io.safe import parse_json
+from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from diffpose_core.io.safe import decode_text
+from diffpose_core.io.untrusted.text import decode_text
 from diffpose_core.structures import InvalidInput
 
 SplitBy = Literal["subject", "clip"]

@@ -17,7 +17,7 @@ from diffpose_core.io.formats.layouts import LAYOUTS
 from diffpose_core.io.formats.people import Detections, Notes, build_clip, frame_numbers
 from diffpose_core.io.formats.posefile import FileClip, PoseFile
 from diffpose_core.io.formats.recognise import layout_by_count, layout_by_names
-from diffpose_core.io.safe import MIB
+from diffpose_core.io.untrusted.files import MIB
 from diffpose_core.structures import InvalidInput
 
 DEEPLABCUT, PLAIN_CSV = "DeepLabCut", "plain CSV"

@@ -12,7 +12,7 @@ from diffpose_core.io.formats.layouts import COCO17, HUMAN36M
 from diffpose_core.io.formats.people import Detections, Notes, build_clip, check_frames, clean
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
 from diffpose_core.io.formats.recognise import layout_by_geometry
-from diffpose_core.io.safe import read_npz
+from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import InvalidInput
 
 VIDEOPOSE3D, GMM, DETECTRON = "VideoPose3D", "DiffPose GMM", "Detectron"

@@ -15,16 +15,11 @@ from diffpose_core.io.formats.layouts import HUMAN36M
 from diffpose_core.io.formats.npz_files import read_detectron, read_videopose3d
 from diffpose_core.io.formats.people import check_frames
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
-from diffpose_core.io.safe import (
-    MAX_ENTRIES,
-    check_size,
-    decode_text,
-    in_utf8,
-    npz_keys,
-    open_zip,
-    parse_json,
-    read_entry,
-)
+from diffpose_core.io.untrusted.archive import MAX_ENTRIES, open_zip, read_entry
+from diffpose_core.io.untrusted.files import check_size
+from diffpose_core.io.untrusted.json import parse_json
+from diffpose_core.io.untrusted.npz import npz_keys
+from diffpose_core.io.untrusted.text import decode_text, to_utf8
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 OWN = "DiffPose Studio clip"
@@ -86,7 +81,7 @@ def _read(content: bytes, name: str) -> PoseFile:
         return _read_zip(content, name)
     if content[:8] == b"\x89HDF\r\n\x1a\n":
         raise InvalidInput(f"{name}: an HDF5 file; DeepLabCut writes the same as .csv (save_as_csv), which can be read")
-    content = in_utf8(content, name)
+    content = to_utf8(content, name)
     start = content[:100].lstrip()[:1]
     if start in (b"{", b"["):
         data = parse_json(content, name)

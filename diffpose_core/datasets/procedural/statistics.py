@@ -1,6 +1,6 @@
 """Coefficients of the procedural motion: statistics over many clips of the training split.
 
-    python -m diffpose_core.datasets.procedural_statistics mocap17_train.npz -o procedural_coefficients.json
+    python -m diffpose_core.datasets.procedural.statistics mocap17_train.npz -o coefficients.json
 
 Every clip (and its mirror image) of an action becomes one vector of series coefficients; the file keeps the
 mean of the vectors and a few principal components, never a clip. See `procedural` for the model.
@@ -21,7 +21,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from diffpose_core.datasets.procedural_kinematics import (
+from diffpose_core.datasets.procedural.kinematics import (
     MIRROR_AXES,
     angles_of,
     bone_directions,
@@ -30,7 +30,7 @@ from diffpose_core.datasets.procedural_kinematics import (
     normalise,
     rotate_z,
 )
-from diffpose_core.datasets.procedural_series import COSINES, EVENT_PHASES, HARMONICS, MIN_CLIPS, UNIT
+from diffpose_core.datasets.procedural.series import COSINES, EVENT_PHASES, HARMONICS, MIN_CLIPS, UNIT
 from diffpose_core.skeleton import MIRROR
 from diffpose_core.structures import InvalidInput
 
@@ -343,7 +343,7 @@ def estimate(path: str | Path) -> dict[str, Any]:
         "format": "diffpose-procedural-coefficients-1",
         "provenance": {
             "data": Path(path).name,
-            "command": "python -m diffpose_core.datasets.procedural_statistics mocap17_train.npz",
+            "command": "python -m diffpose_core.datasets.procedural.statistics mocap17_train.npz",
             "what": "Means and principal components of joint-angle series over many clips of the training split, "
             "pooled over people and styles and over mirror images. Units of 1e-4 rad, leg lengths or log seconds. "
             "No clip can be rebuilt from it.",
@@ -358,7 +358,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Estimate the coefficients and write them as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("data", type=Path, help="mocap17_train.npz")
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("procedural_coefficients.json"))
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("coefficients.json"))
     options = parser.parse_args(arguments)
     content = estimate(options.data)
     text = json.dumps(content, separators=(",", ":"))

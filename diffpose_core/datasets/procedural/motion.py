@@ -3,15 +3,15 @@
 A motion is a body (16 bone lengths), a series of bone directions, a path on the floor and feet that stay
 where they are planted. The bone directions of an action come from one of two places:
 
-* **statistics** (`procedural_series`): walk, run, turn, wave and bow, and the standing posture that the
+* **statistics** (`procedural.series`): walk, run, turn, wave and bow, and the standing posture that the
   authored actions start from. Each bone has two angles about its mean direction in the action. Over the phase
   of the action the angles are a truncated Fourier series (cyclic actions) or a half-range cosine series
   (one-shot actions, the phase warped so that every clip reaches its events together). A clip is thus one
   vector of coefficients; the mean and a few principal components over many clips of the training split,
-  and over their mirror images, are all that is kept (`procedural_coefficients.json`, made by
-  `python -m diffpose_core.datasets.procedural_statistics DATA.npz`). A new motion is a random point of that
+  and over their mirror images, are all that is kept (`coefficients.json`, made by
+  `python -m diffpose_core.datasets.procedural.statistics DATA.npz`). A new motion is a random point of that
   distribution. Nothing is estimated from fewer than five clips, so none can be read back out of it.
-* **authored by hand** (`procedural_authored`): jump, sit down and stand up, and kick, for which the training
+* **authored by hand** (`procedural.authored`): jump, sit down and stand up, and kick, for which the training
   split has too few clips: key poses in anatomical angles, a root path and the times between them.
 
 World frame: z up, floor at z = 0, metres. Body frame: x forward, y left, z up, turned with the heading.
@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from diffpose_core.datasets.procedural_authored import jump, kick, sit_stand
-from diffpose_core.datasets.procedural_kinematics import Array, Body, sample_body
-from diffpose_core.datasets.procedural_series import bow, run, turn, walk, wave
+from diffpose_core.datasets.procedural.authored import jump, kick, sit_stand
+from diffpose_core.datasets.procedural.kinematics import Array, Body, sample_body
+from diffpose_core.datasets.procedural.series import bow, run, turn, walk, wave
 from diffpose_core.structures import InvalidInput
 
 ACTIONS: tuple[str, ...] = ("walk", "run", "wave", "bow", "jump", "sit-stand", "kick", "turn")

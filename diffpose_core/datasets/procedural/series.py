@@ -1,6 +1,6 @@
 """Walk, run, turn, wave and bow: procedural motion whose coefficients are statistics of many clips.
 
-`procedural` says what the model is; `procedural_statistics` makes the coefficients.
+`procedural` says what the model is; `procedural.statistics` makes the coefficients.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
 
-from diffpose_core.datasets.procedural_kinematics import (
+from diffpose_core.datasets.procedural.kinematics import (
     MIRROR_AXES,
     NUM_BONES,
     STRAIGHT,
@@ -37,7 +37,7 @@ from diffpose_core.datasets.procedural_kinematics import (
 )
 from diffpose_core.skeleton import BONES
 
-COEFFICIENTS = "procedural_coefficients.json"
+COEFFICIENTS = "coefficients.json"
 MIN_CLIPS = 5
 HARMONICS = {"walk": 5, "run": 5, "wave-swing": 3}
 COSINES = {"wave": 18, "bow": 16}
@@ -71,7 +71,7 @@ class Family:
 
 @lru_cache(maxsize=1)
 def families() -> dict[str, Family]:
-    text = resources.files("diffpose_core.datasets").joinpath(COEFFICIENTS).read_text(encoding="utf-8")
+    text = resources.files("diffpose_core.datasets.procedural").joinpath(COEFFICIENTS).read_text(encoding="utf-8")
     families = {}
     for name, entry in json.loads(text)["families"].items():
         families[name] = Family(

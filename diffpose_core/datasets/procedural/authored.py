@@ -1,7 +1,7 @@
 """Jump, sit down and stand up, and kick: procedural motion authored by hand, as key poses in anatomical angles.
 
 The training split has too few clips of these for a statistic, so no number here comes from a clip; only the standing
-posture that they start from is one (over many clips, see `procedural_series`). Degrees in key poses.
+posture that they start from is one (over many clips, see `procedural.series`). Degrees in key poses.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
 
-from diffpose_core.datasets.procedural_kinematics import (
+from diffpose_core.datasets.procedural.kinematics import (
     MIRROR_AXES,
     STRAIGHT,
     Array,
@@ -25,7 +25,7 @@ from diffpose_core.datasets.procedural_kinematics import (
     smooth_noise,
     stand_on_feet,
 )
-from diffpose_core.datasets.procedural_series import stand_pose
+from diffpose_core.datasets.procedural.series import stand_pose
 from diffpose_core.skeleton import MIRROR
 
 _GRAVITY = 9.81  # metres a second squared

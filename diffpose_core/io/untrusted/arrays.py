@@ -1,0 +1,52 @@
+"""Arrays of numbers or text from raw bytes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from diffpose_core.structures import InvalidInput
+
+
+def array_from_bytes(dtype_text: str, shape: Any, fortran: bool, data: bytes, label: str) -> np.ndarray:
+    """Make an array after checking every claim about it.
+
+    Args:
+        dtype_text: numpy's name of the type, for example "<f4".
+        shape: the claimed shape.
+        fortran: whether the first axis runs fastest.
+        data: the raw bytes.
+        label: names the array in messages.
+
+    Returns:
+        A read-only view of `data`.
+
+    Raises:
+        InvalidInput: no numbers or text, or another number of bytes than type and shape need.
+    """
+    try:
+        dtype = np.dtype(dtype_text)
+    except (TypeError, ValueError):
+        dtype = np.dtype("V")
+    if dtype.kind not in "fiubUS":
+        raise InvalidInput(f"{label}: arrays of numbers or text expected, found {dtype_text[:20]!r}")
+    check_shape(shape, label)
+    if math.prod(shape) * dtype.itemsize != len(data):
+        raise InvalidInput(
+            f"{label}: an array {shape} of {dtype} needs {math.prod(shape) * dtype.itemsize} bytes, found {len(data)}"
+        )
+    if not data:
+        return np.zeros(shape, dtype)
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def check_shape(shape: Any, label: str) -> None:
+    """Refuse a shape that is no tuple of up to eight sizes.
+
+    Raises:
+        InvalidInput: the shape is damaged.
+    """
+    if not isinstance(shape, tuple) or len(shape) > 8 or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
+        raise InvalidInput(f"{label}: the shape of an array is damaged")

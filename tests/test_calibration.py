@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from diffpose_core.calibration import Seen, Settings, fit, look, report
-from diffpose_core.cli import calibration_table, main
+from diffpose_core.cli import main
+from diffpose_core.cli.calibrate import calibration_table
 from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.io.calibrations import calibration_path, read_calibration

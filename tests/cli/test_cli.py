@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from diffpose_core import pipeline
-from diffpose_core.cli import _without_paths, main
+from diffpose_core.cli import main
+from diffpose_core.cli.shared import without_folders
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.io.clips import save_clip
 from diffpose_core.pipeline import lift
@@ -147,7 +148,7 @@ def test_detector_stats_prints_json(tmp_path, capsys):
 
 def test_commands_are_remembered_without_folders():
     words = ["train", "x", "--data", "/some/where/train.npz", "--runs", "runs", "--out=/some/where/x.safetensors"]
-    assert _without_paths(words) == ["train", "x", "--data", "train.npz", "--runs", "runs", "--out=x.safetensors"]
+    assert without_folders(words) == ["train", "x", "--data", "train.npz", "--runs", "runs", "--out=x.safetensors"]
 
 
 def test_help_answers_at_once_without_loading_torch():

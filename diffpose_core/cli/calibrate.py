@@ -1,0 +1,87 @@
+"""`diffpose calibrate`: measure the error to expect of each joint."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from diffpose_core.cli.arguments import add_clips_argument, add_model_arguments, first_clips
+from diffpose_core.cli.shared import check_folder, made_by, progress_printer
+
+HELP = "Measure which error to expect of each joint, on data that was not trained on."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--data", required=True, help="validation motions in Mocap-17 layout (.npz) to fit to")
+    parser.add_argument("--test", default=None, help="motions to report on that were not fitted to (.npz)")
+    parser.add_argument("--network", default=None, help="which denoiser; by default DiffPose itself")
+    parser.add_argument("--stride", type=int, default=15, help="every how many frames")
+    parser.add_argument("--test-stride", type=int, default=None, help="of the test motions; by default the same")
+    add_clips_argument(parser, "only the first clips of either file")
+    parser.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the diffusion network")
+    parser.add_argument("-o", "--out", required=True, help="the calibration to write, NAME.calibration.json")
+    parser.add_argument("--json", default=None, help="write the report on the test motions to this file")
+    add_model_arguments(parser, hypotheses=20)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Fit a calibration, write it, and report on other motions."""
+    from diffpose_core.calibration import Settings, calibrate, look, provenance, report
+    from diffpose_core.io.calibrations import write_calibration
+    from diffpose_core.pipeline import load_models
+
+    for path in (args.out, args.json):
+        check_folder(path)
+    models = load_models(args.weights, args.setting).to(args.device)
+    network = args.network or models.pick()[0]
+    settings = Settings(args.stride, args.steps, args.hypotheses, args.seed,
+                        first_clips(args), args.mixed_precision)  # fmt: skip
+    progress = progress_printer("clips", args.quiet)
+    calibration = calibrate(args.data, models, network, settings, progress)
+    calibration = replace(calibration, provenance={**calibration.provenance, **made_by(args)})
+    write_calibration(calibration, args.out)
+    print(f"wrote {args.out}")
+    if args.test is None:
+        return
+    started = time.time()
+    settings = replace(settings, stride=args.test_stride or args.stride)
+    seen = look(args.test, models, network, settings, progress)
+    found = report(calibration, seen)
+    found["provenance"] = {
+        **provenance(args.test, models, settings, seen, time.time() - started), **made_by(args),
+        "network": network, "weights_sha256": calibration.weights_sha256,
+        "encoder_sha256": calibration.encoder_sha256, "fitted_to": dict(calibration.provenance),
+    }  # fmt: skip
+    if args.json:
+        Path(args.json).write_text(json.dumps(found, indent=1) + "\n")
+    print(calibration_table(found))
+
+
+def calibration_table(report: dict[str, Any]) -> str:
+    """A calibration's report as text."""
+    before, after = (report["reliability"][kind] for kind in ("before", "after"))
+    expected, regions = report["expected_error"], report["regions"]
+    lines = [
+        f"{report['provenance']['data']}, {report['views']} views of {report['clips']} clips, "
+        f"{report['provenance']['hypotheses']} hypotheses",
+        f"{'central intervals of':22s}" + "".join(f"{100 * level:6.0f} %" for level in report["nominal"]),
+    ]
+    for label, row in (("hold, as drawn", before), ("hold, widened", after)):
+        lines.append(f"{label:22s}" + "".join(f"{100 * share:6.1f} %" for share in row["coverage"]))
+    for label, row in (("as drawn", before), ("widened", after)):
+        score = row["energy_score_mm"]["mean"]
+        lines.append(f"hypotheses {label}: spread {row['spread_mm']:.1f} mm, energy score {score:.2f} mm")
+    lines += [
+        f"expected error {expected['expected_mm']:.1f} mm, observed {expected['observed_mm']:.1f} mm; correlation "
+        + ", ".join(f"{n.replace('_', ' ')} {'-' if v is None else format(v, '.2f')}"
+                    for n, v in expected["correlation"].items()),
+        "regions of " + ", ".join(
+            f"{100 * level:.0f} % hold {100 * share:.1f} % ({radius:.0f} mm)"
+            for level, share, radius in zip(regions["levels"], regions["coverage"], regions["radius_mm"], strict=True)),
+    ]  # fmt: skip
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""`diffpose evaluate`: measure every method on a data set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffpose_core.cli.arguments import (
+    CORES,
+    add_clips_argument,
+    add_detections_argument,
+    add_model_arguments,
+    first_clips,
+)
+from diffpose_core.cli.shared import check_folder, made_by, progress_printer
+from diffpose_core.structures import InvalidInput
+
+if TYPE_CHECKING:
+    from diffpose_core.datasets.benchmark import Benchmark
+
+HELP = "Measure every method on Mocap-17, Human3.6M or MPI-INF-3DHP."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    _add_data_arguments(parser)
+    parser.add_argument("--stride", type=int, default=5, help="every how many frames")
+    parser.add_argument(
+        "--consecutive", type=int, default=1,
+        help="frames in a row at as many times fewer places, which MPJVE needs: 8 and a stride of 5 are 8 of every 40",
+    )  # fmt: skip
+    parser.add_argument(
+        "--fixed-camera", action="store_true",
+        help="give every method the camera's tilt, estimated from all frames of a clip (single frames)",
+    )  # fmt: skip
+    parser.add_argument("--json", default=None, help="write the report to this file")
+    add_clips_argument(parser)
+    parser.add_argument("--workers", type=int, default=CORES, help="processes that share the clips")
+    parser.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the diffusion networks")
+    add_model_arguments(parser, hypotheses=5)
+
+
+def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", required=True, help="motions in Mocap-17 layout (.npz), or a data set's folder (docs/datasets.md)"
+    )
+    parser.add_argument("--dataset", default="mocap17", choices=("mocap17", "h36m", "3dhp"), help="the data set")
+    parser.add_argument(
+        "--input", default="detected",
+        choices=("detected", "exact", "confidences", "gaps", "right-modes", "hidden-exact"),
+        help="what is known of the 2D poses: heatmaps; the exact places (h36m too); confidences alone, as in files of "
+        "other detectors; these with a tenth of the joints missing (gaps); or heatmaps corrected by the truth: the "
+        "right mode of each, or hidden joints at their exact places",
+    )  # fmt: skip
+    add_detections_argument(parser)
+    parser.add_argument("--subjects", default=None, help="h36m: subjects such as S8; by default the test set, S9,S11")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure all methods and print the table."""
+    from diffpose_core.evaluation import evaluate
+    from diffpose_core.pipeline import load_models
+    from diffpose_core.tables import results_table
+
+    check_folder(args.json)
+    models = load_models(args.weights, args.setting).to(args.device)
+    report = evaluate(
+        benchmark(args), models, args.stride, args.steps, args.hypotheses, args.seed,
+        first_clips(args), args.mixed_precision, args.workers, progress_printer("clips", args.quiet),
+        args.consecutive, args.fixed_camera,
+    )  # fmt: skip
+    report["provenance"] |= made_by(args)
+    if args.json:
+        Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
+    print(results_table(report))
+
+
+def benchmark(args: argparse.Namespace) -> Benchmark:
+    """The data set to measure on."""
+    from diffpose_core.evaluation import Mocap17Benchmark
+
+    if args.dataset != "h36m" and (args.detections or args.subjects):
+        raise InvalidInput("--detections and --subjects belong to --dataset h36m")
+    if args.dataset != "mocap17" and args.input not in ("detected", "exact"):
+        raise InvalidInput(f"--input {args.input} belongs to --dataset mocap17")
+    if args.dataset == "h36m":
+        from diffpose_core.datasets.h36m import DETECTED, EXACT, TEST_SUBJECTS, load_h36m
+
+        subjects = tuple(args.subjects.split(",")) if args.subjects else TEST_SUBJECTS
+        return load_h36m(args.data, subjects, EXACT if args.input == "exact" else args.detections or DETECTED)
+    if args.dataset == "3dhp":
+        from diffpose_core.datasets.mpi_inf_3dhp import load_3dhp
+
+        # Nobody publishes detections of it: the exact 2D poses are the protocol.
+        return load_3dhp(args.data)
+    return Mocap17Benchmark.load(args.data, args.input)

@@ -1,0 +1,220 @@
+"""`diffpose lift`: lift a 2D clip, or a folder of clips, to 3D."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffpose_core.cli.arguments import CORES, add_model_arguments
+from diffpose_core.cli.shared import check_folder, progress_printer
+from diffpose_core.structures import InvalidInput, PoseClip2D
+
+if TYPE_CHECKING:
+    from diffpose_core.io.formats import Choice, PoseFile
+
+HELP = "Lift a 2D clip, or a folder of them, to 3D."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    _add_input_arguments(parser)
+    _add_output_arguments(parser)
+    parser.add_argument("--jobs", type=int, default=CORES, help="processes that share a folder's files")
+    parser.add_argument(
+        "--ray", action="store_true", help="hand a folder's files to Ray Data (needs the extra: corpus)"
+    )
+    _add_sampling_arguments(parser)
+    add_model_arguments(parser, hypotheses=5)
+
+
+def _add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "clip",
+        help="2D poses of any format in docs/formats.md, a video, a folder of OpenPose's files, or a folder of clips",
+    )
+    parser.add_argument("--part", default=None, help="which clip of a file that holds several; by default the first")
+    parser.add_argument("--track", default=None,
+                        help="which person, or: largest; by default the one who is seen longest")  # fmt: skip
+    parser.add_argument("--layout", default=None,
+                        help="joint order, such as coco or h36m, where the file doesn't say it")  # fmt: skip
+    parser.add_argument("--fps", type=float, default=None, help="frames a second, where the file doesn't say it")
+    parser.add_argument("--image-size", default=None, help="WIDTHxHEIGHT in pixels, where the file doesn't say it")
+    parser.add_argument(
+        "--download-weights", action="store_true",
+        help="get RTMPose's weights from OpenMMLab for a video, if they are not on this machine (needs the extra: "
+        "video)",
+    )  # fmt: skip
+
+
+def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o", "--out", required=True,
+        help="the result to write: .npz, .json, .csv, .bvh, .trc or .c3d; for a folder of clips, a folder",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", default=None,
+        help="its format, where the ending doesn't name it; for a folder of clips, formats such as bvh,csv "
+        "(docs/exports.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--height", type=float, default=None,
+        help="the person's height in metres, which everything is scaled to; by default it is as predicted",
+    )  # fmt: skip
+
+
+def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-context", action="store_true", help="denoise without f_ST")
+    parser.add_argument("--free-bones", action="store_true", help="let bone lengths change from frame to frame")
+    parser.add_argument("--schedule", default="converging", choices=("converging", "supplement"), help="noise schedule")
+    parser.add_argument(
+        "--mixed-precision", action=argparse.BooleanOptionalAction,
+        help="bfloat16 inside the diffusion networks; by default where the processor is fast at it",
+    )  # fmt: skip
+    camera = parser.add_mutually_exclusive_group()
+    camera.add_argument(
+        "--fixed-camera", action="store_true",
+        help="the camera stands still: its tilt is estimated from the whole clip and used for every frame "
+        "(single frames)",
+    )  # fmt: skip
+    camera.add_argument(
+        "--camera-tilt", type=float, default=None, metavar="DEGREES",
+        help="by how many degrees the camera looks down, where that is known; 0 is level (single frames)",
+    )  # fmt: skip
+    parser.add_argument("--eta", type=float, default=0.0, help="0: deterministic, 1: ancestral sampling")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Lift a clip or a folder, write the result and print a summary."""
+    from diffpose_core.corpus import holds_openpose_frames
+
+    if Path(args.clip).is_dir() and not holds_openpose_frames(Path(args.clip)):
+        return lift_clips(args)
+    return lift_clip(args)
+
+
+def lift_clip(args: argparse.Namespace) -> int:
+    """Lift one clip to one file."""
+    from diffpose_core.io.exports import export_bytes, export_format, format_of_ending
+    from diffpose_core.pipeline import check_stature, lift, load_models, scaled_to_stature
+
+    # Checked before the work is done, not after it.
+    form = args.format or format_of_ending(args.out)
+    export_format(form)
+    if args.height is not None:
+        check_stature(args.height)
+    check_folder(args.out)
+    clip = _clip_of(args)
+    models = load_models(args.weights, args.setting).to(args.device)
+    result = lift(clip, models=models, progress=progress_printer("frames", args.quiet), **_lift_settings(args))
+    scaled = ""
+    if args.height is not None:
+        result = scaled_to_stature(result, args.height)
+        scaled = f", scaled by {result.provenance['scaled_by']:.3f} to a height of {args.height:g} m"
+    content, _ = export_bytes(result, form)
+    try:
+        Path(args.out).write_bytes(content)
+    except OSError as error:
+        raise InvalidInput(f"{args.out}: can't be written ({error.strerror})") from error
+    print(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each{scaled}")
+    if result.expected_error is not None:
+        print(f"expected error of a joint: {1000 * result.expected_error[:, 1:].mean():.0f} mm (docs/evidence.md)")
+    if clip.pose3d_cam is not None:
+        for label, pose in (("DiffPose", result.pose3d), (models.encoder.title, result.baseline)):
+            distance = np.linalg.norm(pose - clip.pose3d_cam, axis=-1).mean()
+            print(f"{label:10s} MPJPE on this clip: {1000 * distance:.1f} mm")
+    return 0
+
+
+def lift_clips(args: argparse.Namespace) -> int:
+    """Lift every clip of a folder into another one.
+
+    Returns:
+        The exit status: 0, 1 if files failed, 130 if it was stopped.
+    """
+    from diffpose_core.corpus import REPORT_CSV, CorpusConfig, Row, lift_folder
+
+    formats = tuple((args.format or "npz").split(","))
+    config = CorpusConfig(
+        formats, _choice(args), _lift_settings(args), args.weights, args.setting, args.height, args.device
+    )
+    show = progress_printer("files", args.quiet)
+
+    def progress(row: Row, done: int, total: int) -> None:
+        if row.status == "failed":
+            print(f"\n{row.file}: {row.reason}", file=sys.stderr)
+        show(done, total)
+
+    try:
+        rows = lift_folder(args.clip, args.out, config, args.jobs, "ray" if args.ray else "processes", progress)
+    except KeyboardInterrupt:
+        print(f"\nstopped; the same command goes on from here. So far: {Path(args.out, REPORT_CSV)}", file=sys.stderr)
+        return 130
+    counts = {status: sum(row.status == status for row in rows) for status in ("lifted", "done before", "failed")}
+    print(f"{', '.join(f'{count} {status}' for status, count in counts.items())}: {Path(args.out, REPORT_CSV)}")
+    return 1 if counts["failed"] else 0
+
+
+def _clip_of(args: argparse.Namespace) -> PoseClip2D:
+    """The clip to lift; assumptions about the file are printed."""
+    from diffpose_core.io.formats import read_pose_path, to_clip
+    from diffpose_core.io.video import video_at
+
+    video = video_at(args.clip)
+    poses = read_pose_path(args.clip) if video is None else _poses_of_video(args, video)
+    chosen = to_clip(poses, _choice(args))
+    if not args.quiet:
+        for note in chosen.notes:
+            print(f"{args.clip}: {note}", file=sys.stderr)
+    return chosen.clip
+
+
+def _poses_of_video(args: argparse.Namespace, video: bytes) -> PoseFile:
+    """2D poses that RTMPose finds in a video. Its weights are downloaded only on request."""
+    from diffpose_core.io.rtmpose import get_weights, has_weights, rtmpose
+    from diffpose_core.io.video import poses_of_video
+
+    if not has_weights():
+        if not args.download_weights:
+            raise InvalidInput(
+                f"{args.clip}: a video. RTMPose's weights are not on this machine yet; --download-weights gets them "
+                "from OpenMMLab, once"
+            )
+        get_weights(progress_printer("bytes", args.quiet))
+    return poses_of_video(video, args.clip, rtmpose(), progress_printer("frames searched", args.quiet))
+
+
+def _choice(args: argparse.Namespace) -> Choice:
+    """The arguments that choose a clip of a file, or fill in what it doesn't say."""
+    from diffpose_core.io.formats import Choice
+
+    size = None
+    if args.image_size is not None:
+        words = args.image_size.lower().split("x")
+        if len(words) != 2 or not all(word.isdecimal() and len(word) < 9 for word in words):
+            raise InvalidInput(
+                f"--image-size must be WIDTHxHEIGHT in pixels, such as 1920x1080; found {args.image_size}"
+            )
+        size = (int(words[0]), int(words[1]))
+    return Choice(args.part, args.track, args.layout, size, args.fps)
+
+
+def _lift_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings of `lift` that the arguments hold."""
+    return {
+        "steps": args.steps, "hypotheses": args.hypotheses, "seed": args.seed, "context": not args.no_context,
+        "schedule": args.schedule, "eta": args.eta, "rigid_bones": not args.free_bones,
+        "mixed_precision": args.mixed_precision, "up": _up(args),
+    }  # fmt: skip
+
+
+def _up(args: argparse.Namespace) -> Any:
+    """The camera's tilt as `lift` takes it."""
+    from diffpose_core.pipeline import up_of_tilt
+
+    if args.fixed_camera:
+        return "estimate"
+    return None if args.camera_tilt is None else up_of_tilt(args.camera_tilt).tolist()

@@ -1,0 +1,72 @@
+"""Helpers that several commands share: progress, small files, where a result came from."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from diffpose_core.structures import InvalidInput
+
+
+def progress_printer(unit: str, quiet: bool) -> Callable[[int, int], None]:
+    """A callback that writes progress to the standard error output.
+
+    Args:
+        unit: Noun for the things that are counted, such as "frames".
+        quiet: True writes nothing.
+
+    Returns:
+        A function of the number done and the total; a total of 0 is unknown.
+    """
+
+    def show(done: int, total: int) -> None:
+        if not quiet:
+            end = "\n" if done == total else ""
+            text = f"\r{done:,}" + (f" of {total:,}" if total else "") + f" {unit}"
+            print(text, end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def without_folders(argv: list[str]) -> list[str]:
+    """Replace paths by file names: a command is stored in results, and folders differ between machines."""
+    words = []
+    for word in argv:
+        option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        words.append(option + equals + (Path(value).name if "/" in value else value))
+    return words
+
+
+def command_line(args: argparse.Namespace) -> str:
+    """The command as it is stored in results and model cards."""
+    return shlex.join(["diffpose", *without_folders(args.argv)])
+
+
+def made_by(args: argparse.Namespace) -> dict[str, str]:
+    """The command and the date, for a report's provenance."""
+    return {"command": command_line(args), "date": datetime.now(UTC).date().isoformat()}
+
+
+def check_folder(path: str | None) -> None:
+    """Raise InvalidInput before any work is done if the folder of an output does not exist."""
+    if path and not Path(path).absolute().parent.is_dir():
+        raise InvalidInput(f"{path}: there is no such folder to write to")
+
+
+def small_file(path: str) -> bytes:
+    """The content of a small file.
+
+    Raises:
+        InvalidInput: The file is too large or can't be read.
+    """
+    from diffpose_core.io.untrusted.files import check_size
+
+    try:
+        check_size(Path(path).stat().st_size, path)
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{path}: can't be read ({error.strerror})") from error

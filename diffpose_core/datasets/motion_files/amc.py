@@ -218,9 +218,7 @@ def read_amc(content: bytes, name: str, skeleton: Skeleton, fps: float | None = 
         if turns:
             angles = table[:, [column for column, _ in turns]]
             # About fixed axes, in the order of the file: the same as about turned ones in the reverse order.
-            own = Rotation.from_euler(
-                "".join(_AXES[dof] for _, dof in turns), angles if len(turns) > 1 else angles[:, 0], skeleton.degrees
-            )
+            own = Rotation.from_euler("".join(_AXES[dof] for _, dof in turns), angles, skeleton.degrees)
             rotations[joint] = bone.axis * own * bone.axis.inv()
         if joint == 0:
             place = np.zeros((len(table), 3))

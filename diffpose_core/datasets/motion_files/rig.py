@@ -110,7 +110,7 @@ def euler(order: str, angles_rad: np.ndarray) -> Rotation:
     """
     if len(order) == 3 and len(set(order)) == 3:
         return Rotation.from_euler(order.upper(), angles_rad)
-    turn = Rotation.from_euler(order[0].upper(), angles_rad[:, :1].reshape(-1))
+    turn = Rotation.from_euler(order[0].upper(), angles_rad[:, :1])
     for number, axis in enumerate(order[1:], start=1):
-        turn = turn * Rotation.from_euler(axis.upper(), angles_rad[:, number])
+        turn = turn * Rotation.from_euler(axis.upper(), angles_rad[:, [number]])
     return turn

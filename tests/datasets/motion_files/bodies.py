@@ -219,16 +219,20 @@ BONES = {
     "rfoot": ("r.foot", "r.toes"),
 }  # fmt: skip
 UNIT_CM = 2.54 / 0.45
+#: Bones that turn about one or two of their own axes only, in the order of the file, as knees, elbows and feet do in
+#: CMU's and HDM05's files.
+HINGES = {"lradius": "x", "rradius": "z", "ltibia": "x", "rtibia": "y", "lfoot": "xz", "rwrist": "yx"}
 
 
-def asf_amc(frames: int = 60, fps: float = 120.0, seed: int = 0) -> tuple[str, str]:
+def asf_amc(frames: int = 60, fps: float = 120.0, seed: int = 0, hinges: bool = False) -> tuple[str, str]:
     """Skeleton and motion as the CMU database has them. Bones turn about axes of their own, which are drawn.
+
+    hinges: whether the bones of `HINGES` turn about those axes only.
 
     Upper chest to neck and collars is no bone there: lowerneck and clavicles begin where the thorax ends. So these
     joints are put there: see `asf_places`.
     """
-    generator = np.random.default_rng(seed + 100)
-    own = {bone: generator.uniform(-90, 90, 3) for bone in BONES}
+    own = asf_axes(seed)
     moved, walked = asf_angles(frames, fps, seed), path(frames, fps)
     asf = [
         "# AST/ASF file", ":version 1.10", ":name VICON", ":units", "  mass 1.0", "  length 0.45", "  angle deg",
@@ -244,7 +248,9 @@ def asf_amc(frames: int = 60, fps: float = 120.0, seed: int = 0) -> tuple[str, s
             "     axis " + " ".join(f"{x:.6f}" for x in own[bone]) + "  XYZ",
         ]  # fmt: skip
         if bone in moved:
-            asf += ["    dof rx ry rz", "    limits (-180.0 180.0)", *["           (-180.0 180.0)"] * 2]
+            dof = [f"r{axis}" for axis in (HINGES.get(bone, "xyz") if hinges else "xyz")]
+            limits = ["           (-180.0 180.0)"] * (len(dof) - 1)
+            asf += [f"    dof {' '.join(dof)}", "    limits (-180.0 180.0)", *limits]
         asf.append("  end")
     asf += [":hierarchy", "  begin"]
     below: dict[str, list[str]] = {}
@@ -256,11 +262,31 @@ def asf_amc(frames: int = 60, fps: float = 120.0, seed: int = 0) -> tuple[str, s
         root = Rotation.from_matrix(local_turn(moved["root"][frame], "zxy")).as_euler("xyz", degrees=True)
         amc += [str(frame + 1), "root " + " ".join(f"{x:.7f}" for x in (*walked[frame] / UNIT_CM, *root))]
         for bone in (b for b in BONES if b in moved):
+            if hinges and bone in HINGES:
+                degrees = moved[bone][frame][["xyz".index(axis) for axis in HINGES[bone]]]
+                amc.append(f"{bone} " + " ".join(f"{x:.7f}" for x in degrees))
+                continue
             axis = Rotation.from_euler("xyz", own[bone], degrees=True)
             local = Rotation.from_matrix(local_turn(moved[bone][frame], "zxy"))
             inside = (axis.inv() * local * axis).as_euler("xyz", degrees=True)
             amc.append(f"{bone} " + " ".join(f"{x:.7f}" for x in inside))
     return "\n".join(asf) + "\n", "\n".join(amc) + "\n"
+
+
+def asf_axes(seed: int) -> dict[str, np.ndarray]:
+    """The axes of every bone: three angles in degrees about the fixed axes x, y and z."""
+    generator = np.random.default_rng(seed + 100)
+    return {bone: generator.uniform(-90, 90, 3) for bone in BONES}
+
+
+def asf_hinge(bone: str, degrees: np.ndarray, seed: int) -> np.ndarray:
+    """The matrix of a bone of HINGES: C R C^-1, R about fixed axes one after the other."""
+    x, y, z = asf_axes(seed)[bone]
+    axes = turn("z", z) @ turn("y", y) @ turn("x", x)
+    inside = np.eye(3)
+    for axis in HINGES[bone]:
+        inside = turn(axis, degrees["xyz".index(axis)]) @ inside
+    return axes @ inside @ axes.T
 
 
 def asf_parent(bone: str) -> str:
@@ -283,7 +309,7 @@ def asf_angles(frames: int, fps: float, seed: int) -> dict[str, np.ndarray]:
     return {"root": moved["hips"], **result}
 
 
-def asf_places(frames: int, fps: float, seed: int = 0) -> dict[str, np.ndarray]:
+def asf_places(frames: int, fps: float, seed: int = 0, hinges: bool = False) -> dict[str, np.ndarray]:
     """Where every bone begins, and ends ("BONE_end"): centimetres, y up, (F, 3)."""
     moved, walked, vectors = asf_angles(frames, fps, seed), path(frames, fps), asf_vectors()
     result = {key: np.zeros((frames, 3)) for bone in BONES for key in (bone, f"{bone}_end")}
@@ -298,6 +324,8 @@ def asf_places(frames: int, fps: float, seed: int = 0) -> dict[str, np.ndarray]:
                 waiting.append(bone)
                 continue
             local = local_turn(moved[bone][frame], "zxy") if bone in moved else np.eye(3)
+            if hinges and bone in HINGES:
+                local = asf_hinge(bone, moved[bone][frame], seed)
             turned[bone] = turned[parent] @ local
             result[bone][frame] = ends[parent]
             ends[bone] = result[f"{bone}_end"][frame] = ends[parent] + turned[bone] @ vectors[bone]

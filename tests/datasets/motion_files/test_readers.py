@@ -94,6 +94,22 @@ def test_position_channels_of_all_joints_stand_in_place_of_offsets_or_on_top_of_
     assert any("on top of their offsets" in note for note in notes)
 
 
+@pytest.mark.parametrize("order", ["x", "zx", "yz", "zxy"])
+def test_bvh_joints_turn_about_as_many_axes_as_they_have(order):
+    channels = " ".join(f"{axis.upper()}rotation" for axis in order)
+    degrees = np.array([[10.0, 20.0, -30.0], [40.0, -50.0, 60.0]])[:, : len(order)]
+    lines = ["HIERARCHY", "ROOT a", "{", "OFFSET 0 0 0", f"CHANNELS {len(order)} {channels}", "JOINT b", "{",
+             "OFFSET 1 2 3", "CHANNELS 0", "End Site", "{", "OFFSET 0 0 0", "}", "}", "}", "MOTION", "Frames: 2",
+             "Frame Time: 0.1"]  # fmt: skip
+    rows = [" ".join(f"{angle:g}" for angle in row) for row in degrees]
+    rig = read_bvh("\n".join([*lines, *rows]).encode(), "a.bvh")
+    for frame, angles in enumerate(degrees):
+        matrix = np.eye(3)
+        for axis, angle in zip(order, angles, strict=True):
+            matrix = matrix @ bodies.turn(axis, angle)
+        assert np.allclose(rig.positions([1])[frame, 0], matrix @ [1, 2, 3])
+
+
 def test_a_head_without_an_end_gets_the_proportions_of_the_training_set():
     poses, notes = bvh_clip(family="bandai", top=False, frames=18)
     whole, _ = bvh_clip(family="bandai", frames=18)
@@ -119,10 +135,12 @@ def test_our_own_export_comes_back_to_a_tenth_of_a_millimetre():
     assert [note for note in notes if "unit" not in note] == []
 
 
-def test_asf_and_amc_are_read_as_the_format_defines_them():
-    asf, amc = bodies.asf_amc(24)
+@pytest.mark.parametrize("hinges", [False, True], ids=["three axes", "one and two axes"])
+def test_asf_and_amc_are_read_as_the_format_defines_them(hinges):
+    asf, amc = bodies.asf_amc(24, hinges=hinges)
+    assert (" dof rx\n" in asf) == hinges
     rig = read_amc(amc.encode(), "01_01.amc", read_asf(asf.encode(), "01.asf"))
-    expected = bodies.asf_places(24, 120.0)
+    expected = bodies.asf_places(24, 120.0, hinges=hinges)
     assert rig.fps == 120.0 and rig.frames == 24 and rig.unit_m == pytest.approx(0.0254 / 0.45)
     for name, place in expected.items():
         if name in rig.names:

@@ -11,21 +11,21 @@ if str(ROOT) not in sys.path:  # Streamlit puts this folder on the path, not the
 
 import streamlit as st  # noqa: E402
 
-from app.answers import keep_answers  # noqa: E402
-from app.callbacks import finish_callbacks  # noqa: E402
-from app.stage import preload  # noqa: E402
+from app.stage.component import preload  # noqa: E402
+from app.streamlit_patches import apply_patches  # noqa: E402
 
 ICON = ROOT / "app" / "static" / "icon.png"
 
 # Before the imports that take long: meanwhile the browser loads what it needs.
 st.set_page_config(page_title="DiffPose Studio", page_icon=str(ICON), layout="wide")
 preload()
-keep_answers()
-finish_callbacks()
+apply_patches()
 
-from app import services  # noqa: E402
-from app.views import learn, results, sections, sidebar, uncertainty  # noqa: E402
-from app.views.common import Session, ahead  # noqa: E402
+from app.compute import networks  # noqa: E402
+from app.session import Session  # noqa: E402
+from app.views import compare, forward, learn, overview, results, reverse, uncertainty  # noqa: E402
+from app.views.blocks import prefetcher  # noqa: E402
+from app.widgets import sidebar  # noqa: E402
 from diffpose_core.structures import InvalidInput  # noqa: E402
 
 STYLE = """
@@ -61,26 +61,18 @@ h3 { letter-spacing: -.012em; padding: .1rem 0 .2rem !important; }
 """
 
 
-INTRODUCTION = (
-    "<p class='dps-lead'>A flat picture does not say how deep a joint is, and hidden joints are guesses. "
-    "DiffPose starts from all the 3D poses that the picture allows and removes the uncertainty step by step. "
-    "<b>Press play; click a part to look into it.</b></p>"
-)
-
-
-def overview(session: Session) -> None:
-    """First screen: the whole way at a glance."""
-    st.html(INTRODUCTION)
-    sections.overview(session, list(VIEWS))
+def open_overview(session: Session) -> None:
+    """The first page."""
+    overview.overview(session, list(VIEWS))
 
 
 #: The views by their names, which the address uses too.
 VIEWS = {
-    "Overview": overview,
+    "Overview": open_overview,
     "Uncertainty": uncertainty.uncertainty,
-    "Forward": sections.forward,
-    "Reverse": sections.reverse,
-    "Compare": sections.compare,
+    "Forward": forward.forward,
+    "Reverse": reverse.reverse,
+    "Compare": compare.compare,
     "Results": results.results,
     "Learn": learn.learn,
 }
@@ -106,16 +98,16 @@ def pick_view() -> str:
 
 def main() -> None:
     """The app."""
-    ahead().drop()
+    prefetcher().drop()
     st.html(STYLE)
     view = pick_view()
     try:
         with st.spinner("Loading the networks"):
-            services.models("frame")
+            networks.models("frame")
     except InvalidInput as error:
         st.error(f"The weights can't be loaded. {error}", icon=":material/error:")
         return
-    session = sidebar.draw(services, view)
+    session = sidebar.draw(view)
     if session is None:
         st.info("No clip is loaded. Upload one in the sidebar.", icon=":material/upload_file:")
         return

@@ -21,6 +21,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),
 )
 MATHS = LAYERS[1]
+#: The rooms of the app, from the bottom up.
+APP_LAYERS: tuple[tuple[str, ...], ...] = (
+    ("session", "streamlit_patches"),
+    ("stage", "board"),
+    ("figures", "jobs"),
+    ("compute",),
+    ("widgets",),
+    ("views",),
+    ("streamlit_app",),
+)
+APP_RANK = {room: rank for rank, rooms in enumerate(APP_LAYERS) for room in rooms}
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 TOP = len(LAYERS)
 
@@ -122,9 +133,17 @@ def test_the_app_uses_the_core_by_its_public_names():
             assert not [p for p in private if p != "__version__"], f"{name_of(path)} imports {module} {name or ''}"
 
 
-def test_figures_know_nothing_of_streamlit():
-    figures = [p for p in APP_FILES if p.relative_to(ROOT / "app").parts[0].startswith("figures")]
-    for path in figures:
+@pytest.mark.parametrize("path", [p for p in APP_FILES if name_of(p) != "app"], ids=lambda p: name_of(p))
+def test_app_imports_go_down(path: Path):
+    own = APP_RANK[name_of(path).split(".")[1]]
+    for module, _ in sorted(imports_of(path), key=str):
+        if module.startswith("app."):
+            assert APP_RANK[module.split(".")[1]] <= own, f"{name_of(path)} imports {module}, which is above it"
+
+
+def test_figures_and_jobs_know_nothing_of_streamlit():
+    rooms = [p for p in APP_FILES if p.relative_to(ROOT / "app").parts[0] in ("figures", "jobs")]
+    for path in rooms:
         assert not [m for m, _ in imports_of(path) if m.split(".")[0] == "streamlit"], str(path)
 
 
@@ -150,7 +169,7 @@ def test_reading_imports_sees_all_forms(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_app_starts_without_libraries_that_its_first_picture_does_not_need():
     code = (
-        "import sys, app.services, app.views.sections, app.views.sidebar; "
+        "import sys, app.views.overview, app.views.forward, app.views.reverse, app.views.compare, app.widgets.sidebar; "
         "print(*sorted({'lightning', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.arrival import first_shown
+from app.streamlit_patches import first_shown
 
 HERE = Path(__file__).parent
 #: Colours and small helpers are the stage's own.

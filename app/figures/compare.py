@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from app.figures import measures
-from app.figures.payload import StagePayload
 from app.figures.scenes import BONES_HELP, ERROR_HELP, TRUTH, ClipFrames, clip_stage, image_panel, line_chart, readout
+from app.stage.payload import StagePayload
 from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.figures import measures
-from app.figures.payload import StagePayload
 from app.figures.scenes import SPREAD_HELP, ClipFrames, line_chart, readout, scene_bounds
-from app.state import ScheduleName
+from app.session import ScheduleName
+from app.stage.payload import StagePayload
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.pipeline import ForwardParts
 from diffpose_core.skeleton import NUM_JOINTS

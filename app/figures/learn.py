@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from app.figures.payload import Bounds, StagePayload, pack_parts, to_plot_axes, unpack_parts
 from app.figures.scenes import ClipFrames, image_panel, scene_bounds
 from app.figures.uncertainty import joint_label
+from app.stage.payload import Bounds, StagePayload, pack_parts, to_plot_axes, unpack_parts
 from diffpose_core.skeleton import LIMB_ENDS
 from diffpose_core.structures import InvalidInput
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.figures.reports import METRICS, CalibrationReport, Report
 from app.figures.uncertainty import joint_label
-from app.reports import METRICS, CalibrationReport, Report
 from diffpose_core.config import PRESETS, DenoiserConfig
 from diffpose_core.io.published import PublishedTable
 from diffpose_core.skeleton import JOINT_NAMES

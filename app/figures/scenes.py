@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from app.figures import measures
-from app.figures.payload import Bounds, StagePayload, to_plot_axes
+from app.stage.payload import Bounds, StagePayload, to_plot_axes
 from diffpose_core.structures import DiffusionTrace, PoseClip2D
 from diffpose_core.uncertainty.mixtures import clip_mixture
 

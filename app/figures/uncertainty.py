@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from app.figures import measures
-from app.figures.payload import Bounds, StagePayload
 from app.figures.scenes import ERROR_HELP, TRUTH, scene_bounds
+from app.stage.payload import Bounds, StagePayload
 from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.pose_gmm import PoseGMM

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from app.figures.payload import unpack
+from app.stage.payload import unpack
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import InvalidInput
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import lessons, services
-from app.stage import stage
-from app.views.common import Session, hide_sidebar
-from app.views.sections import EQ_MEAN, EQ_REVERSE
-from app.views.uncertainty import EQ_GMM
+from app.compute import lessons, networks
+from app.session import Session
+from app.stage.component import stage
+from app.views.equations import EQ_GMM, EQ_MEAN, EQ_REVERSE
+from app.views.layout import hide_sidebar, pick_frame
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Lesson:
 
 
 def _reverse_equation(session: Session) -> str:
-    return EQ_REVERSE[services.predicts(session.settings)]
+    return EQ_REVERSE[networks.predicts(session.settings)]
 
 
 LESSONS = (
@@ -115,10 +115,6 @@ def _open(view: str) -> None:
     st.session_state["view"] = view
 
 
-def _pick_frame(frame: int) -> None:
-    st.session_state["frame"] = frame
-
-
 def _steps() -> int:
     """The steps as numbers to click; the address remembers the one that is open. Returns its number."""
     ids = [lesson.id for lesson in LESSONS]
@@ -189,5 +185,5 @@ def learn(session: Session) -> None:
         else:
             with st.spinner("Preparing this step", show_time=True):
                 data = lesson.picture(session)
-            stage(data, f"learn-{lesson.id}", on_frame=_pick_frame)
+            stage(data, f"learn-{lesson.id}", on_frame=pick_frame)
     _buttons(number)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import reports
 from app.board import board
+from app.figures import reports
 from app.figures import results as figures
-from app.reports import METRICS, CalibrationReport, Report
-from app.state import SCHEDULES
-from app.views.common import Session, hide_sidebar
+from app.figures.reports import METRICS, CalibrationReport, Report
+from app.session import SCHEDULES, Session
+from app.views.layout import hide_sidebar
 from diffpose_core.io.published import PublishedTable, published_tables
 
 if TYPE_CHECKING:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import uncertainty as services
+from app.compute import uncertainty as study
 from app.figures.uncertainty import joint_label
-from app.stage import stage
-from app.views.common import Session, section
+from app.session import Session
+from app.stage.component import stage
+from app.views.equations import EQ_GMM, EQ_H_K
+from app.views.layout import pick_frame, section
 from diffpose_core.skeleton import JOINT_NAMES
 
 #: The hip is the origin of every pose: it has a place in the picture, but no uncertainty in 3D.
 FIRST_JOINT = "RFoot"
-
-EQ_H_K = r"""\begin{aligned}
-    (x_j, y_j) &\sim \textstyle\sum_i w_{ji}\, \mathcal N(m_{ji}, s_{ji}^2) \\
-    (z_1, \dots, z_J) &\sim \mathcal N(\hat z, \Sigma_z)
-    \end{aligned}"""
-EQ_GMM = r"\phi_{GMM}(h) = \textstyle\sum_{m=1}^{M} \pi_m\, \mathcal N(h \mid \mu_m, \Sigma_m)"
 
 
 def _pick_joint(joint: int) -> None:
@@ -26,10 +22,6 @@ def _pick_joint(joint: int) -> None:
 
 def _pick_components(count: int) -> None:
     st.session_state["components"] = count
-
-
-def _pick_frame(frame: int) -> None:
-    st.session_state["frame"] = frame
 
 
 def _controls() -> tuple[int, int, int]:
@@ -47,7 +39,7 @@ def _controls() -> tuple[int, int, int]:
     components = middle.slider(
         "Components $M$",
         1,
-        services.MOST_COMPONENTS,
+        study.MOST_COMPONENTS,
         5,
         key="components",
         bind="query-params",
@@ -55,7 +47,7 @@ def _controls() -> tuple[int, int, int]:
     )
     draws = right.select_slider(
         "Poses drawn from $H_K$",
-        services.DRAWS,
+        study.DRAWS,
         1000,
         key="draws",
         bind="query-params",
@@ -78,9 +70,9 @@ def uncertainty(session: Session) -> None:
     )
     joint, components, draws = _controls()
     clip, source, frame = session.clip, session.source, session.frame
-    with st.spinner(f"Lifting the frame at {services.LEVELS} levels of confidence", show_time=True):
-        data = services.joint_stage(source, clip, frame, session.settings, joint, components, draws)
-    stage(data, "uncertainty", on_frame=_pick_frame, on_pick=_pick_joint)
+    with st.spinner(f"Lifting the frame at {study.LEVELS} levels of confidence", show_time=True):
+        data = study.joint_stage(source, clip, frame, session.settings, joint, components, draws)
+    stage(data, "uncertainty", on_frame=pick_frame, on_pick=_pick_joint)
     st.divider()
     section(
         "",
@@ -94,10 +86,10 @@ def uncertainty(session: Session) -> None:
     )
     bar = st.empty()
     scores = []
-    for m in range(1, services.MOST_COMPONENTS + 1):
-        bar.progress(m / services.MOST_COMPONENTS, f"Fitting mixtures to draw the curves: {m} components")
-        scores.append(services.mixture_score(source, clip, frame, draws, m))
+    for m in range(1, study.MOST_COMPONENTS + 1):
+        bar.progress(m / study.MOST_COMPONENTS, f"Fitting mixtures to draw the curves: {m} components")
+        scores.append(study.mixture_score(source, clip, frame, draws, m))
     bar.empty()
     with st.spinner("Fitting the mixture"):
-        data = services.mixture_stage(source, clip, frame, components, draws, tuple(scores))
-    stage(data, "mixture", on_frame=_pick_frame, on_pick=_pick_components)
+        data = study.mixture_stage(source, clip, frame, components, draws, tuple(scores))
+    stage(data, "mixture", on_frame=pick_frame, on_pick=_pick_components)

@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session")
 def trained_weights() -> None:
     """Skips where checkpoints/ has no trained weights."""
-    services = pytest.importorskip("app.services")
+    networks = pytest.importorskip("app.compute.networks")
     try:
-        services.models("frame")
+        networks.models("frame")
     except InvalidInput as error:
         pytest.skip(f"no trained weights in checkpoints/: {error}")
 
@@ -59,10 +59,10 @@ def no_error_in_the_browser(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def clip_file() -> Callable[..., bytes]:
     """Makes a clip file of some frames of the first bundled clip; blind: with nothing but the detected 2D pose."""
-    services = pytest.importorskip("app.services")
+    clips = pytest.importorskip("app.compute.clips")
 
     def make(frames: int = 3, blind: bool = False) -> bytes:
-        clip = load_clip(services.bundled_clips()[services.FIRST_CLIP]).frames(slice(0, frames))
+        clip = load_clip(clips.bundled_clips()[clips.FIRST_CLIP]).frames(slice(0, frames))
         if blind:
             clip = dataclasses.replace(clip, mixture=None, pose3d_cam=None, hidden=None, intrinsics=None)
         file = io.BytesIO()

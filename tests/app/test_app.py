@@ -13,17 +13,17 @@ pytest.importorskip("streamlit")
 
 from streamlit.testing.v1 import AppTest
 
-from app import services
-from app.lifting import Blocks
-from app.state import Settings
+from app.compute import clips, lifting, networks, stages
+from app.jobs.lifting import Blocks
+from app.session import AppSettings
 from diffpose_core import pipeline
 from diffpose_core.io.clips import load_clip
 
 
 def test_there_are_bundled_clips_and_the_first_one_is_among_them() -> None:
-    clips = services.bundled_clips()
-    assert len(clips) >= 6
-    assert services.FIRST_CLIP in clips
+    bundled = clips.bundled_clips()
+    assert len(bundled) >= 6
+    assert clips.FIRST_CLIP in bundled
 
 
 @pytest.mark.usefixtures("trained_weights")
@@ -60,15 +60,15 @@ def test_the_frames_beside_the_picked_one_are_computed_while_the_person_looks(
     app.session_state["view"] = "Forward"
     app.session_state["seed"] = 77  # nothing that another test has computed
     app.run()
-    ahead, frame = app.session_state["ahead"], app.session_state["frame"]
-    ahead._timer.join(60)
-    monkeypatch.setattr(services.pipeline, "forward_parts", refuse)
+    prefetcher, frame = app.session_state["prefetcher"], app.session_state["frame"]
+    prefetcher._timer.join(60)
+    monkeypatch.setattr(stages.pipeline, "forward_parts", refuse)
     for beside in (frame + 1, frame - 1):
         app.session_state["frame"] = beside
         app.run()
         assert not app.exception
         assert not app.error
-    ahead.drop()
+    prefetcher.drop()
 
 
 @pytest.mark.usefixtures("trained_weights")
@@ -101,7 +101,7 @@ def test_a_clip_is_lifted_once_though_others_push_it_out_of_what_all_share(
         asked.append(blocks.done)
         assert len(asked) < 60, "the same frames are lifted again and again"
         advance(blocks)
-        for shared in (services.spaced, services.whole_clip, services.lift):
+        for shared in (lifting.spaced, lifting.whole_clip, lifting.lift):
             shared.clear()
 
     monkeypatch.setattr(Blocks, "advance", advance_among_many)
@@ -121,13 +121,13 @@ def test_the_video_setting_compares_with_its_own_context_encoder(
     app: AppTest, clip_file: Callable[..., bytes], tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DIFFPOSE_CHECKPOINTS", str(tiny_weights))
-    services.st.cache_resource.clear()
-    services.st.cache_data.clear()
+    networks.st.cache_resource.clear()
+    networks.st.cache_data.clear()
     app.session_state["view"] = "Compare"
     app.session_state["hypotheses"] = 1
     app.run()
     assert app.sidebar.selectbox(key="setting").value == "frame"
-    assert services.trained_settings() == ["frame", "video"], "nothing among these weights knows a camera's tilt"
+    assert networks.trained_settings() == ["frame", "video"], "nothing among these weights knows a camera's tilt"
     app.sidebar.selectbox(key="setting").select("video").run()
     app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     assert not app.exception
@@ -139,8 +139,8 @@ def test_the_video_setting_compares_with_its_own_context_encoder(
     app.run()
     assert not app.exception
     assert app.sidebar.selectbox(key="setting").disabled
-    services.st.cache_resource.clear()
-    services.st.cache_data.clear()
+    networks.st.cache_resource.clear()
+    networks.st.cache_data.clear()
 
 
 @pytest.mark.usefixtures("trained_weights")
@@ -155,8 +155,8 @@ def test_a_camera_that_stands_still(app: AppTest, clip_file: Callable[..., bytes
     told = app.dataframe[0].value
     app.sidebar.selectbox(key="setting").select("frame").run()
     assert (app.dataframe[0].value["Graformer"] - told["Graformer"]).abs().max() > 1.0, "millimetres"
-    clip, settings = load_clip(services.bundled_clips()[services.FIRST_CLIP]), Settings(steps=1, setting="fixed")
-    lifted = services.lift("standing still", clip, (3, 9), settings, True)
+    clip, settings = load_clip(clips.bundled_clips()[clips.FIRST_CLIP]), AppSettings(steps=1, setting="fixed")
+    lifted = lifting.lift("standing still", clip, (3, 9), settings, True)
     whole = pipeline.lift(clip, steps=1, up="estimate", frames=[3, 9], rigid_bones=False)
     np.testing.assert_allclose(lifted.trace.samples[:, -1], whole.hypotheses, atol=1e-4)
     assert lifted.expected_error is None
@@ -209,7 +209,7 @@ def test_a_single_frame_without_truth_mixture_or_camera(
 def test_plotly_is_taken_from_the_installed_package(tmp_path: Path) -> None:
     import plotly
 
-    from app.stage import provide_plotly
+    from app.stage.component import provide_plotly
 
     target = tmp_path / "static" / "plotly.min.js"
     provide_plotly(target)
@@ -222,9 +222,9 @@ def test_plotly_is_taken_from_the_installed_package(tmp_path: Path) -> None:
 
 def test_missing_weights_are_told_in_words(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIFFPOSE_CHECKPOINTS", str(tmp_path))
-    services.models.clear()
+    networks.models.clear()
     app.run()
-    services.models.clear()
+    networks.models.clear()
     assert not app.exception
     assert "weights can't be loaded" in app.error[0].value
 
@@ -233,26 +233,26 @@ def test_missing_weights_are_told_in_words(app: AppTest, tmp_path: Path, monkeyp
 def test_networks_are_loaded_once(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     load, loaded = pipeline.load_models, []
     monkeypatch.setattr(pipeline, "load_models", lambda *args: loaded.append(args[-1]) or load(*args))
-    services.models.clear()
+    networks.models.clear()
     app.run()
     assert not app.exception
     assert loaded == ["frame"]
 
 
 def test_clip_hash_sees_every_part_of_a_clip() -> None:
-    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP]).frames(slice(0, 2))
-    assert services.clip_hash(clip) == services.clip_hash(clip)
+    clip = load_clip(clips.bundled_clips()[clips.FIRST_CLIP]).frames(slice(0, 2))
+    assert clips.clip_hash(clip) == clips.clip_hash(clip)
     assert clip.pose3d_cam is not None
     moved = clip.pose3d_cam.copy()
     moved[0, 5] += 0.01
-    assert services.clip_hash(dataclasses.replace(clip, pose3d_cam=moved)) != services.clip_hash(clip)
+    assert clips.clip_hash(dataclasses.replace(clip, pose3d_cam=moved)) != clips.clip_hash(clip)
 
 
 def test_spaced_frames_stay_within_the_budget() -> None:
-    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP])
+    clip = load_clip(clips.bundled_clips()[clips.FIRST_CLIP])
     for steps in (1, 5, 50):
         for hypotheses in (1, 10, 50):
-            frames = services.spaced_frames(clip, Settings(steps=steps, hypotheses=hypotheses), 1600, 8, 32)
+            frames = lifting.spaced_frames(clip, AppSettings(steps=steps, hypotheses=hypotheses), 1600, 8, 32)
             assert frames[0] == 0
             assert frames[-1] == len(clip) - 1
             assert np.all(np.diff(frames) > 0)
@@ -261,6 +261,6 @@ def test_spaced_frames_stay_within_the_budget() -> None:
 
 
 def test_the_forward_views_settings_do_not_compute_the_reverse_process_again() -> None:
-    one, two = Settings(schedule="supplement", seed=3), Settings(schedule="converging", seed=3, samples=7)
+    one, two = AppSettings(schedule="supplement", seed=3), AppSettings(schedule="converging", seed=3, samples=7)
     assert one.of_reverse() == two.of_reverse()
-    assert one.of_reverse() != Settings(seed=4).of_reverse()
+    assert one.of_reverse() != AppSettings(seed=4).of_reverse()

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app import services
-from app.figures.payload import to_plot_axes, unpack
-from app.state import Settings
+from app.compute import clips, networks, stages
+from app.session import AppSettings
+from app.stage.payload import to_plot_axes, unpack
 from app.views.learn import LESSONS
 from benchmarks.browser import ROOT, browser, console_errors, stage_ready, wait_for
 from diffpose_core import pipeline
@@ -317,7 +317,7 @@ def test_a_picture_shows_the_view_as_it_stands(driver: Any, downloads: Path) -> 
 
     camera = cameras(driver)
     path = download(driver, downloads, "png")
-    assert path.name.startswith(f"{services.FIRST_CLIP}_reverse_frame")
+    assert path.name.startswith(f"{clips.FIRST_CLIP}_reverse_frame")
     assert "_k" in path.stem
     picture = Image.open(path)
     width, height, scene = js(
@@ -439,9 +439,9 @@ def test_the_saved_page_plays_without_a_network(driver: Any, downloads: Path) ->
 
 def test_the_browser_mixes_the_states_that_python_computes(driver: Any) -> None:
     """Eq. 1 as data.js mixes it, against the core's forward process."""
-    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP])
-    packed = services.forward_stage("mixed", clip, 30, Settings())
-    ready = pipeline.prepare(clip, services.models("frame"), [30])
+    clip = load_clip(clips.bundled_clips()[clips.FIRST_CLIP])
+    packed = stages.forward_stage("mixed", clip, 30, AppSettings())
+    ready = pipeline.prepare(clip, networks.models("frame"), [30])
     states = {name: pipeline.forward_traces(ready, 0, name) for name in ("supplement", "converging")}
     expected = {
         "standard": states["supplement"]["standard"],
@@ -572,7 +572,7 @@ def test_a_visit_of_all_views_keeps_the_camera(driver: Any, address: str, downlo
     go_to("Compare")
     assert together([turned[0], *cameras(driver, "compare")])
     path = download(driver, downloads, "html", "compare")
-    assert path.name == f"{services.FIRST_CLIP}_compare.html"
+    assert path.name == f"{clips.FIRST_CLIP}_compare.html"
     assert together([turned[0], *cameras(driver, "compare")]), "a download leaves the camera"
 
 
@@ -769,8 +769,8 @@ const [shown, done] = arguments, board = document.querySelector(".dpb");
 
 
 def test_a_stage_keeps_the_later_data_whichever_arrives_last(driver: Any, address: str) -> None:
-    clip = load_clip(services.bundled_clips()[services.FIRST_CLIP])
-    packed = services.forward_stage("late", clip, 3, Settings())
+    clip = load_clip(clips.bundled_clips()[clips.FIRST_CLIP])
+    packed = stages.forward_stage("late", clip, 3, AppSettings())
     other = unpack(packed)[0]["hash"]
     with new_tab(driver):
         driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": KEEP_SCRIPTS})

@@ -1,0 +1,65 @@
+"""Lifting a whole clip to be taken away: once for its content and settings, with progress, kept in the session."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Callable
+
+import streamlit as st
+
+from app.compute import networks
+from app.session import READS, AppSettings
+from diffpose_core import pipeline
+from diffpose_core.structures import LiftResult, PoseClip2D
+
+_LIFTED = "lifted_clips"
+#: Results that a browser session keeps.
+_MOST = 2
+#: Poses of hypotheses in a result at most: these take 50 MB.
+MOST_HYPOTHESES = 250_000
+
+
+def keeps_hypotheses(clip: PoseClip2D, settings: AppSettings) -> bool:
+    """Whether the result of a clip holds every hypothesis beside their mean."""
+    return len(clip) * settings.hypotheses <= MOST_HYPOTHESES
+
+
+def lifted(source: str, settings: AppSettings) -> LiftResult | None:
+    """The whole clip in 3D, if it has been lifted with these settings. source: the clip's hash."""
+    found: LiftResult | None = st.session_state.setdefault(_LIFTED, {}).get((source, settings.of_reverse()))
+    return found
+
+
+def lift_whole(
+    source: str, clip: PoseClip2D, settings: AppSettings, progress: Callable[[int, int], bool | None]
+) -> LiftResult:
+    """Lift all frames of a clip and keep the result. progress: called with the frames done and the frames in all.
+
+    Raises InvalidInput as `pipeline.lift`.
+    """
+    s = settings.of_reverse()
+    try:
+        result = pipeline.lift(
+            clip,
+            models=networks.models(READS[s.setting]),
+            up="estimate" if s.setting == "fixed" else None,
+            steps=s.steps,
+            hypotheses=s.hypotheses,
+            eta=s.eta,
+            seed=s.seed,
+            schedule=s.trained_on,
+            keep_hypotheses=keeps_hypotheses(clip, s),
+            progress=progress,
+        )
+    finally:
+        _give_back_memory()
+    kept = {(source, s): result, **st.session_state.get(_LIFTED, {})}
+    st.session_state[_LIFTED] = dict(list(kept.items())[:_MOST])
+    return result
+
+
+def _give_back_memory() -> None:
+    """Hand what was freed back to the system: glibc keeps it for every thread that ran, 200 MB after a few clips."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # other C libraries have no such call
+        ctypes.CDLL(None).malloc_trim(0)

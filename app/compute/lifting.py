@@ -1,0 +1,90 @@
+"""Lifted frames of a clip, cached by the clip's hash, the frames and the settings."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from app.compute import networks
+from app.jobs.lifting import Blocks, Lifted
+from app.session import READS, AppSettings, Setting
+from diffpose_core import pipeline
+from diffpose_core.models.layers import root_relative
+from diffpose_core.rng import seeded
+from diffpose_core.skeleton import NUM_JOINTS
+from diffpose_core.structures import PoseClip2D
+
+#: Passes through the network that a view may cost, and the frames that it plays through at least and at most.
+PASSES, FEWEST_FRAMES, MOST_FRAMES = 1600, 8, 32
+
+#: The same for numbers over the whole clip.
+PASSES_WHOLE, FEWEST_WHOLE, MOST_WHOLE = 12000, 24, 480
+
+#: Passes between two looks at the progress, about half a second, and the most frames among them.
+BLOCK_PASSES, MOST_IN_BLOCK = 400, 16
+
+#: Draws of H_K that are shown.
+GOAL_SAMPLES = 80
+
+
+def spaced_frames(clip: PoseClip2D, settings: AppSettings, passes: int, fewest: int, most: int) -> np.ndarray:
+    """Evenly spaced frames of a clip, as many as a number of passes through the network leaves time for, (F',)."""
+    wanted = passes // (settings.steps * settings.hypotheses)
+    count = min(max(wanted, fewest), most, len(clip))
+    return np.unique(np.linspace(0, len(clip) - 1, count).round().astype(int))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...], setting: Setting = "frame") -> pipeline.Prepared:
+    """H_K, its fitted mixture and the baseline of some frames. source: the clip's hash."""
+    up = way_up(source, _clip) if setting == "fixed" else None
+    return pipeline.prepare(_clip, networks.models(READS[setting]), np.array(frames), up=up)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def way_up(source: str, _clip: PoseClip2D) -> np.ndarray:
+    """Which way is up for a camera that stands still, (3,) in its frame, as the whole clip says it."""
+    return pipeline.estimate_up(_clip, networks.models("frame"))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: AppSettings, context: bool) -> Lifted:
+    """The reverse process of some frames, with f_ST or without, and what it starts from."""
+    s = settings
+    ready, loaded = prepared(source, _clip, frames, s.setting), networks.models(READS[s.setting])
+    name, network = loaded.pick(context, "gmm", s.trained_on)
+    trace = pipeline.reverse_trace(ready, network, s.steps, s.hypotheses, s.eta, s.seed)
+    calibration = loaded.calibration(name, s.hypotheses, ready.up_cam)
+    expected = None
+    if calibration is not None:
+        expected = pipeline.expected_error(ready, network, calibration, trace.samples[:, -1])
+    return Lifted(np.array(frames), trace, ready.baseline, mixture_draws(ready), loaded.encoder.title, expected)
+
+
+def _block_size(settings: AppSettings) -> int:
+    return min(max(BLOCK_PASSES // (settings.steps * settings.hypotheses), 1), MOST_IN_BLOCK)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def spaced(source: str, _clip: PoseClip2D, settings: AppSettings, context: bool) -> Blocks:
+    """The frames that a view plays through: begun once, kept with what is done of them."""
+    frames = spaced_frames(_clip, settings, PASSES, FEWEST_FRAMES, MOST_FRAMES)
+    return Blocks(frames, _block_size(settings), lambda block: lift(source, _clip, block, settings, context))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def whole_clip(source: str, _clip: PoseClip2D, settings: AppSettings) -> Blocks:
+    """All frames of a clip, or evenly spaced ones where that would take minutes, with f_ST: for its error over time."""
+    frames = spaced_frames(_clip, settings, PASSES_WHOLE, FEWEST_WHOLE, MOST_WHOLE)
+    # In video a block takes the frames around it too: larger ones take a third less time in all.
+    size = _block_size(settings) * (2 if settings.setting == "video" else 1)
+    return Blocks(frames, size, lambda block: lift(source, _clip, block, settings, True).averaged())
+
+
+def mixture_draws(ready: pipeline.Prepared) -> np.ndarray:
+    """Poses drawn from each frame's fitted mixture, (F', GOAL_SAMPLES, 17, 3), camera frame: what H_K looks like."""
+    generator = seeded("cpu", 0)
+    gmm = ready.gmm
+    components = gmm.draw_components(GOAL_SAMPLES, generator, shared=True)
+    drawn = gmm.mean_of(components) + gmm.noise(components, generator, shared=True)
+    return ready.view.to_cam(root_relative(drawn.unflatten(-1, (NUM_JOINTS, 3)))).numpy()

@@ -1,0 +1,69 @@
+"""The trained networks, loaded once for everybody."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+import streamlit as st
+import torch
+from threadpoolctl import threadpool_limits
+
+from app.session import READS, AppSettings, ScheduleName, Setting
+from diffpose_core import pipeline
+from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.structures import InvalidInput
+
+# The matrices here are small: more threads than one make numpy slower, above all where a machine is shared.
+threadpool_limits(1, user_api="blas")
+# The browser often runs beside the server, and draws while the rest of a clip is computed: half of the cores are its.
+torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+
+
+@st.cache_resource(show_spinner=False)
+def models(setting: pipeline.Setting) -> pipeline.Models:
+    """The trained networks that read single frames or video: the bundled ones, or those in the folder that
+    DIFFPOSE_CHECKPOINTS names.
+    """
+    # No default: Streamlit takes a call without the argument for another one, and would load everything twice.
+    loaded = pipeline.load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None, setting)
+    # Streamlit collects garbage after every run, and holds back what it has to send meanwhile: a tenth of a second over
+    # all that the libraries have loaded. What is there now stays, and need not be looked through again.
+    gc.collect()
+    gc.freeze()
+    return loaded
+
+
+def trained_settings() -> list[Setting]:
+    """The settings that there are weights for, the one of single frames first."""
+    folder = Path(os.environ.get("DIFFPOSE_CHECKPOINTS") or pipeline.CHECKPOINTS)
+    needed: dict[Setting, tuple[str, ...]] = {
+        "frame": (pipeline.ENCODERS["frame"],),
+        "fixed": (pipeline.ENCODERS["frame"], pipeline.UPRIGHT),
+        "video": (pipeline.ENCODERS["video"],),
+    }
+    return [setting for setting, names in needed.items() if all((folder / f"{n}.safetensors").is_file() for n in names)]
+
+
+def trained_schedules(setting: pipeline.Setting) -> list[ScheduleName]:
+    """The schedules that there are weights for, with f_ST and without, the shipped one first."""
+    found: list[ScheduleName] = []
+    for schedule in ("converging", "supplement"):
+        try:
+            for context in (True, False):
+                models(setting).pick(context, "gmm", schedule)
+        except InvalidInput:
+            continue
+        found.append(schedule)
+    return found
+
+
+def predicts(settings: AppSettings) -> str:
+    """What the network's output means: "x_start", "previous" or "noise"."""
+    return models(READS[settings.setting]).pick(True, "gmm", settings.trained_on)[1].config.prediction_type
+
+
+def alpha_end(schedule: ScheduleName) -> float:
+    """alpha_K of a schedule: the share of h_0's variance that is left at the last step."""
+    return float(make_schedule(schedule).alphas_cumprod[-1])

@@ -1,0 +1,140 @@
+"""What the results page reads beside the supplement's tables: this project's reports, and the model cards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffpose_core.structures import InvalidInput
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+CHECKPOINTS = ROOT / "checkpoints"
+METRICS = {"mpjpe_mm": "MPJPE", "p_mpjpe_mm": "P-MPJPE"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation's report, as `diffpose_core.evaluation.evaluate` returns it.
+
+    name: of its file. methods: name -> {"mpjpe_mm", "p_mpjpe_mm", "hidden", "visible", "actions"}, millimetres.
+    sha256: of the file.
+    """
+
+    name: str
+    methods: Mapping[str, Mapping[str, Any]]
+    frames: int
+    provenance: Mapping[str, Any]
+    sha256: str
+
+    @property
+    def command(self) -> str:
+        """The command that makes it: the recorded one, else put together from the settings that were recorded."""
+        recorded = self.provenance.get("command")
+        if isinstance(recorded, str):
+            return recorded
+        words = ["diffpose", "evaluate", "--data", str(self.provenance.get("data", "?"))]
+        for name in ("setting", "stride", "consecutive", "steps", "hypotheses", "seed"):
+            if name in self.provenance:
+                words += [f"--{name}", str(self.provenance[name])]
+        if self.provenance.get("mixed_precision"):
+            words.append("--mixed-precision")
+        return shlex.join(words)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def read_report(path: Path) -> Report | None:
+    """A report, or None where the file is a JSON of another kind. Raises InvalidInput where it is damaged."""
+    raw = path.read_bytes()
+    try:
+        content = json.loads(raw)
+    except ValueError as error:
+        raise InvalidInput(f"{path.name} is no JSON: {error}") from error
+    if not isinstance(content, dict) or "methods" not in content:
+        return None
+    methods = content["methods"]
+    if not isinstance(methods, dict) or not methods:
+        raise InvalidInput(f"{path.name}: expected an object of methods, found {type(methods).__name__}")
+    for name, row in methods.items():
+        missing = [m for m in METRICS if not (isinstance(row, dict) and _number(row.get(m)))]
+        if missing:
+            raise InvalidInput(f"{path.name}: the method {name!r} has no number for {', '.join(missing)}")
+    provenance = content.get("provenance")
+    return Report(
+        path.stem,
+        methods,
+        int(content.get("frames", 0)),
+        provenance if isinstance(provenance, dict) else {},
+        hashlib.sha256(raw).hexdigest(),
+    )
+
+
+def reports(folder: Path = RESULTS) -> tuple[list[Report], list[str]]:
+    """Every report of a folder, and what is wrong with files that can't be read."""
+    found, problems = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            report = read_report(path)
+        except (InvalidInput, OSError) as error:
+            problems.append(str(error))
+            continue
+        if report is not None:
+            found.append(report)
+    return found, problems
+
+
+def _objects(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and content of every file of a folder that holds a JSON object; others are left out."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError:
+            continue
+        if isinstance(content, dict):
+            yield path.stem, content
+
+
+def detector_statistics(folder: Path = RESULTS) -> dict[str, Any] | None:
+    """What `diffpose detector-stats` wrote, or None where it is not there."""
+    return next((content for _, content in _objects(folder) if "two_mode_share" in content), None)
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """What `diffpose calibrate --json` wrote. name: of the file. content: as `diffpose_core.calibration.report` returns
+    it, with its provenance.
+    """
+
+    name: str
+    content: Mapping[str, Any]
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """On what and with which command it was measured."""
+        found = self.content.get("provenance")
+        return found if isinstance(found, dict) else {}
+
+
+def calibration_reports(folder: Path = RESULTS) -> list[CalibrationReport]:
+    """The reports of calibrations in a folder; files of another kind are left out."""
+    wanted = {"reliability", "expected_error", "regions"}
+    return [CalibrationReport(name, content) for name, content in _objects(folder) if wanted <= content.keys()]
+
+
+def ablations(folder: Path = RESULTS) -> dict[str, Any] | None:
+    """What `python -m benchmarks.ablations` wrote (`diffpose_core.ablations.ablate`), or None where it is not there."""
+    wanted = {"groups", "missing", "provenance"}
+    return next((content for _, content in _objects(folder) if wanted <= content.keys()), None)
+
+
+def model_cards(folder: Path = CHECKPOINTS) -> dict[str, str]:
+    """Name -> text of the cards that lie beside checkpoints."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}

@@ -1,0 +1,1 @@
+"""Work that goes on beside a page. No Streamlit in here."""

@@ -1,0 +1,63 @@
+"""What the person chose: the settings of a run and the clip, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from diffpose_core.structures import PoseClip2D
+
+ScheduleName = Literal["supplement", "converging"]
+Setting = Literal["frame", "fixed", "video"]
+
+SCHEDULES: dict[ScheduleName, str] = {
+    "supplement": "Supplement",
+    "converging": "Converging",
+}
+#: What the context encoder reads: the setting of its weights.
+READS: dict[Setting, Literal["frame", "video"]] = {"frame": "frame", "fixed": "frame", "video": "video"}
+SETTINGS: dict[Setting, str] = {
+    "frame": "One frame (Graformer)",
+    "fixed": "One frame, camera stands still",
+    "video": "27 frames (MixSTE)",
+}
+
+
+@dataclass(frozen=True)
+class AppSettings:
+    """The settings of the sidebar and of the forward view.
+
+    schedule, stepwise, samples: of the forward view; stepwise draws new noise at every step (Eq. 2), samples are those
+    of its clouds. steps: reverse steps S (DDIM). hypotheses: H. eta: 0 is deterministic DDIM, 1 draws as much noise as
+    DDPM. seed: of every random draw. trained_on: the schedule that the weights were trained with. setting: what the
+    context encoder of a reverse process reads, single frames or windows of them; "fixed" are single frames whose poses
+    are told the camera's tilt, as the whole clip says it.
+    """
+
+    schedule: ScheduleName = "supplement"
+    steps: int = 5
+    hypotheses: int = 5
+    eta: float = 0.0
+    seed: int = 0
+    samples: int = 200
+    stepwise: bool = False
+    trained_on: ScheduleName = "converging"
+    setting: Setting = "frame"
+
+    def of_reverse(self) -> AppSettings:
+        """The same with the forward view's own settings at their defaults: they change nothing in reverse diffusion."""
+        return replace(self, schedule=AppSettings.schedule, samples=AppSettings.samples, stepwise=False)
+
+    def of_one_frame(self) -> AppSettings:
+        """The same for views that look into one frame by itself, whose context is that frame alone."""
+        return replace(self.of_reverse(), setting="frame")
+
+
+@dataclass(frozen=True)
+class Session:
+    """The state that a page is drawn from: a clip, its hash, the frame that was picked and the settings."""
+
+    clip: PoseClip2D
+    source: str
+    frame: int
+    settings: AppSettings

@@ -1,0 +1,90 @@
+"""Workarounds for faults of Streamlit. They act on the versions they were tested with, and on no other.
+
+tests/app/test_streamlit_patches.py fails when the patched code of Streamlit changes: look then whether the fault is
+still there, and add the new version to `TESTED_VERSIONS` or delete the patch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from functools import wraps
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.state.safe_session_state import SafeSessionState
+
+#: Versions of Streamlit whose faults these patches work around.
+TESTED_VERSIONS = ("1.67.0",)
+#: Messages that somebody in the browser waits for: where to put a file, and the content of a download button.
+ANSWERS = ("file_urls_response", "backend_operation_response")
+
+
+def apply_patches() -> None:
+    """Apply all patches once, if this version of Streamlit was tested with them."""
+    if st.__version__ in TESTED_VERSIONS:
+        keep_answers()
+        finish_callbacks()
+
+
+def keep_answers() -> None:
+    """Deliver answers to the browser that wait while a new run of the script begins.
+
+    Fault: a new run empties the queue of messages, and drops the answers in it. The uploader then waits for ever for
+    the address that its file goes to. A page that reruns by itself does that at any moment.
+    Upstream: not reported as far as known; the same kind as streamlit issue 7740 (toasts dropped from the queue).
+    """
+    if hasattr(ForwardMsgQueue.clear, "__wrapped__"):
+        return
+    clear = ForwardMsgQueue.clear
+
+    @wraps(clear)
+    def clear_all_but_answers(self: Any, retain_lifecycle_msgs: bool = False, *args: Any, **kwargs: Any) -> None:
+        answers = [m for m in self._queue if m.WhichOneof("type") in ANSWERS] if retain_lifecycle_msgs else []
+        clear(self, retain_lifecycle_msgs, *args, **kwargs)
+        kept = {id(message) for message in self._queue}
+        self._queue = [*(message for message in answers if id(message) not in kept), *self._queue]
+
+    ForwardMsgQueue.clear = clear_all_but_answers  # type: ignore[method-assign]
+
+
+def finish_callbacks() -> None:
+    """Let callbacks finish before a rerun.
+
+    Fault: once a rerun is requested, the running script stops at its next use of session state, even inside a callback
+    or before the callback has begun. A dialog that was closed opened again when something else was clicked within
+    milliseconds.
+    Upstream: streamlit issue 10578 (a rerun request ends a run in the middle of a state change).
+    """
+    if hasattr(SafeSessionState.on_script_will_rerun, "__wrapped__"):
+        return
+    begin = SafeSessionState.on_script_will_rerun
+
+    @wraps(begin)
+    def begin_without_stopping(self: Any, *args: Any, **kwargs: Any) -> None:
+        stop_if_asked = self._yield_callback
+        object.__setattr__(self, "_yield_callback", lambda: None)
+        try:
+            begin(self, *args, **kwargs)
+        finally:
+            object.__setattr__(self, "_yield_callback", stop_if_asked)
+
+    SafeSessionState.on_script_will_rerun = begin_without_stopping  # type: ignore[method-assign]
+
+
+def first_shown(content: Hashable, key: str) -> float:
+    """Time at which this visitor's page first showed a content in the place `key`.
+
+    While its script still loads, the browser may hand a component the data of two runs in either order: the time tells
+    which is later. The same content keeps its time, so that it isn't sent again.
+
+    Returns:
+        Seconds since 1970; later content always has a later time.
+    """
+    shown: dict[str, tuple[int, float]] = st.session_state.setdefault("first_shown", {})
+    last, when = shown.get(key, (None, 0.0))
+    if last != hash(content):
+        when = max(time.time(), when + 1e-6)  # later also where the clock was set back
+        shown[key] = hash(content), when
+    return when

@@ -1,0 +1,65 @@
+"""DiffPose beside its context encoder and the truth."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.compute import lifting, networks, stages
+from app.session import READS, Session
+from app.views.blocks import kept, stage_by_blocks
+from app.views.equations import EQ_MEAN
+from app.views.layout import choice, section
+
+LAYOUTS = ("Side by side", "Overlaid")
+
+_MM = "%.1f mm"
+
+TABLE_COLUMNS = {
+    **{
+        name: st.column_config.NumberColumn(format=_MM, help=f"Mean distance to the exact joint, {name}")
+        for name in ("Graformer", "MixSTE", "DiffPose")
+    },
+    "Gain": st.column_config.NumberColumn(format=_MM, help="How much nearer DiffPose is; below 0: further away"),
+    "Hidden": st.column_config.NumberColumn(format="%.0f %%", help="Share of the frames in which something hides it"),
+}
+
+
+def compare(session: Session) -> None:
+    """DiffPose beside its context encoder beside the truth."""
+    baseline = networks.models(READS[session.settings.setting]).encoder.title
+    reads = {
+        "frame": "the 2D pose",
+        "fixed": "the 2D pose and the camera's tilt, which all frames together tell",
+        "video": "the 2D poses of 27 frames",
+    }[session.settings.setting]
+    truth = (
+        "The **red** skeleton is where the joints really are."
+        if session.clip.pose3d_cam is not None
+        else "This clip doesn't come with its exact 3D, so there is no error to show."
+    )
+    section(
+        "",
+        f"The result: DiffPose, {baseline} and the truth",
+        f"{baseline} answers at once from {reads}. DiffPose averages its hypotheses after the last step. {truth}",
+        EQ_MEAN,
+        f"$N$ = {session.settings.hypotheses} hypotheses here; bones then keep their lengths over the clip.",
+    )
+    layout = choice(
+        "Skeletons",
+        LAYOUTS,
+        "layout",
+        "Every method in a scene of its own, or all in one scene beside the 2D pose that they were made from.",
+    )
+    clip, source, settings = session.clip, session.source, session.settings.of_reverse()
+    lifted = kept(lifting.whole_clip, session, settings)
+    overlaid = layout == LAYOUTS[1]
+    stage_by_blocks(
+        "compare",
+        session,
+        [lifted],
+        lambda frame, blocks: stages.compare_stage(source, clip, frame, settings, overlaid, *blocks),
+    )
+    table = stages.joint_table(source, clip, settings, lifted) if lifted.complete else None
+    if table is not None:
+        with st.expander(f"Error of every joint, mean of {len(lifted.frames)} frames, as a table"):
+            st.dataframe(table, hide_index=True, column_config=TABLE_COLUMNS)

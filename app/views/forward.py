@@ -1,0 +1,61 @@
+"""Forward diffusion: standard noise beside noise from the mixture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import streamlit as st
+
+from app.compute import networks, stages
+from app.session import SCHEDULES, Session
+from app.stage.component import stage
+from app.views.blocks import plan_neighbours
+from app.views.equations import EQ_FORWARD
+from app.views.layout import choice, pick_frame, section
+
+NOISES = {"eq1": "One draw (Eq. 1)", "eq2": "New every step (Eq. 2)"}
+
+
+def forward(session: Session) -> None:
+    """Forward diffusion: standard beside GMM."""
+    section(
+        "",
+        "Forward diffusion: what noise does to a pose",
+        "Training starts from a known pose $h_0$ and adds noise for 50 steps. Standard diffusion adds the same "
+        "noise to every joint, so the body dissolves. DiffPose draws its noise from **this image's uncertainty**: "
+        "a mixture of Gaussians (GMM) fitted to the poses that the 2D picture allows.",
+        EQ_FORWARD,
+        "Eq. 1 of the supplement. $\\mu^G$ and $\\Sigma_m$ belong to one component of the mixture, drawn once per "
+        "sample. Standard diffusion: $\\mu^G = 0$, $\\Sigma = I$.",
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        schedule = choice(
+            "Schedule",
+            list(SCHEDULES),
+            "schedule",
+            "How much noise every step adds in the first two scenes; the third shows the other schedule.",
+            lambda name: SCHEDULES[name],
+        )
+        noise = choice(
+            "Noise",
+            list(NOISES),
+            "noise",
+            "Eq. 1 keeps one draw of noise for all k, so that paths are smooth; Eq. 2 adds a new draw at every step.",
+            lambda name: NOISES[name],
+        )
+    settings = replace(session.settings, schedule=schedule, stepwise=noise == "eq2")
+    pack = partial(stages.forward_stage, session.source, session.clip, settings=settings)
+    with st.spinner("Adding noise, 50 steps, 200 samples"):
+        data = pack(session.frame)
+    stage(data, "forward", on_frame=pick_frame)
+    plan_neighbours(session, pack)
+    st.caption(
+        "Violet is $H_K$, where the reverse process starts at test time. "
+        + " ".join(
+            f"The {SCHEDULES[name].lower()} schedule still holds {networks.alpha_end(name) ** 0.5:.0%} of $h_0$ at "
+            f"$k = 50$ ($\\sqrt{{\\alpha_{{50}}}} = {networks.alpha_end(name) ** 0.5:.3f}$)"
+            + (", so its cloud does **not** reach $H_K$." if name == "supplement" else ", so its cloud arrives there.")
+            for name in SCHEDULES
+        )
+    )

@@ -1,0 +1,36 @@
+"""The whole way from picture to pose on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.compute import lifting, stages
+from app.session import Session
+from app.views.blocks import kept, stage_by_blocks
+
+INTRODUCTION = (
+    "<p class='dps-lead'>A flat picture does not say how deep a joint is, and hidden joints are guesses. "
+    "DiffPose starts from all the 3D poses that the picture allows and removes the uncertainty step by step. "
+    "<b>Press play; click a part to look into it.</b></p>"
+)
+
+
+def _open_view(view: str, frame: int) -> None:
+    st.session_state["view"] = view
+    st.session_state["frame"] = frame
+
+
+def overview(session: Session, views: Sequence[str]) -> None:
+    """The whole way as a strip; views: the names of those that its parts may lead to."""
+    st.html(INTRODUCTION)
+    clip, source, settings = session.clip, session.source, session.settings.of_reverse()
+    lifted = kept(lifting.spaced, session, settings, True)
+    stage_by_blocks(
+        "overview",
+        session,
+        [lifted],
+        lambda frame, blocks: stages.overview_stage(source, clip, frame, settings, tuple(views), *blocks),
+        on_open=_open_view,
+    )

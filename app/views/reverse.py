@@ -1,0 +1,30 @@
+"""Reverse diffusion without and with f_ST."""
+
+from __future__ import annotations
+
+from app.compute import lifting, networks, stages
+from app.session import Session
+from app.views.blocks import kept, stage_by_blocks
+from app.views.equations import EQ_REVERSE
+from app.views.layout import section
+
+
+def reverse(session: Session) -> None:
+    """Reverse diffusion: without f_ST above, with it below."""
+    section(
+        "",
+        "Reverse diffusion: from many poses to one",
+        "Now backwards: the network $g$ takes uncertain poses and removes the noise step by step. Both scenes "
+        "start from the same samples, use the same noise and know the same mixture. Only the second also gets "
+        "$f_{ST}$, what the context encoder made of the whole 2D pose.",
+        EQ_REVERSE[networks.predicts(session.settings)],
+        "$f_D^k$ tells the network which step it is at; $\\hat\\epsilon$ is the noise that is left (DDIM). The slider "
+        "runs from $k = 50$ down to 0.",
+    )
+    clip, source, settings = session.clip, session.source, session.settings.of_reverse()
+    stage_by_blocks(
+        "reverse",
+        session,
+        [kept(lifting.spaced, session, settings, context) for context in (True, False)],
+        lambda frame, blocks: stages.reverse_stage(source, clip, frame, settings, *blocks),
+    )

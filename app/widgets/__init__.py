@@ -1,0 +1,1 @@
+"""The sidebar, the uploader and the download: controls that all pages share."""

@@ -1,0 +1,41 @@
+"""State and small parts that the widgets share."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from app.widgets.uploads import Uploads
+
+#: Key of the session state that is there while the window of the download is wanted.
+EXPORTING = "exporting"
+
+
+def uploads() -> Uploads:
+    """What this person brought."""
+    found: Uploads = st.session_state.setdefault("uploads", Uploads())
+    return found
+
+
+def dialog_is_open() -> bool:
+    """Whether a dialog waits for its person: what runs on the page behind it would keep it from answering."""
+    return uploads().pending is not None or EXPORTING in st.session_state
+
+
+def leave(state: Uploads | None = None) -> None:
+    state = uploads() if state is None else state
+    number = None if state.pending is None else state.pending.number
+    state.leave()
+    for key in [k for k in st.session_state if str(k).startswith(f"up{number}_")]:
+        del st.session_state[key]
+
+
+def plain(text: str) -> str:
+    """Text from a file as Markdown that shows it and does nothing else: no pictures, no formulas, no colours."""
+    return re.sub(r"([\\`*_\[\]<>#!|~$:])", r"\\\1", text)
+
+
+def picture(svg: str, words: str) -> None:
+    """A drawing as a picture, which can't do anything, whatever names a file has brought into it."""
+    st.image(svg, width="stretch", alt=words)

@@ -1,0 +1,216 @@
+"""The dialog that shows how a file was understood, before it becomes the clip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from app.figures import pose_preview
+from app.widgets.common import leave, picture, plain, uploads
+from app.widgets.uploads import Pending
+from diffpose_core.io.formats import COORDINATES, Choice, FileClip, PoseFile, PoseTrack, default_choice, to_clip
+from diffpose_core.io.formats.convert import in_pixels
+from diffpose_core.io.formats.posefile import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
+from diffpose_core.structures import InvalidInput
+
+#: People who are shown as pictures, the largest among them; further ones are in a list.
+MOST_THUMBNAILS = 6
+
+#: Frames of the person that the picture of the image shows.
+SHOWN_FRAMES = 6
+
+STYLE = """
+<style>
+[class*="st-key-person_"] { position: relative; width: 128px; }
+[class*="st-key-person_"] button::after { content: ""; position: absolute; inset: 0; cursor: pointer; }
+[class*="st-key-person_"] button, [class*="st-key-person_"] [data-testid=stTooltipHoverTarget] { position: static; }
+[class*="st-key-person_"] button { width: 100%; padding: 2px 4px; }
+[class*="st-key-person_"] [data-testid=stImage] { border: 1px solid rgba(120, 135, 160, .35); border-radius: 10px; }
+</style>
+"""
+
+
+@st.dialog("What your file shows", width="large", icon=":material/preview:", on_dismiss=leave)
+def confirm() -> None:
+    state = uploads()
+    pending = state.pending
+    if not isinstance(pending, Pending):
+        st.rerun()
+    st.html(STYLE)
+    poses, key = pending.poses, f"up{pending.number}"
+    pictures, controls = st.columns([1.5, 1], gap="large")
+    with controls:
+        clip = _pick_clip(poses, key)
+        track = _pick_person(poses, clip, f"{key}_{clip.key}")
+        layout = _pick_layout(poses, f"{key}_layout")
+        size, fps = _ask_size_and_rate(poses, clip, f"{key}_{clip.key}")
+        if poses.notes:
+            with st.expander(f"What was assumed ({len(poses.notes)})", expanded=len(poses.notes) < 4):
+                st.markdown("\n".join(f"- {plain(note)}" for note in poses.notes))
+    with pictures:
+        _pictures(poses, clip, track, layout, size)
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.button("Cancel", help="Forget this file; everything stays as it was.", on_click=leave)
+        used = st.button(
+            "Use this clip",
+            type="primary",
+            disabled=layout is None,
+            help="Choose the joint order first." if layout is None else "Open this person as the clip of all views.",
+        )
+    if used and layout is not None:
+        try:
+            with st.spinner("Preparing the clip"):
+                chosen = to_clip(poses, Choice(clip.key, track.key, layout, size, fps))
+        except InvalidInput as error:
+            st.error(plain(str(error)))
+            return
+        state.keep(chosen.clip, poses.format, chosen.notes)
+        leave(state)
+        st.rerun()
+
+
+def _pick_clip(poses: PoseFile, key: str) -> FileClip:
+    """Says what was recognised; asks which clip where there are several."""
+    st.markdown(f"**{plain(poses.name)}** was recognised as **{plain(poses.format)}**.")
+    if len(poses.clips) == 1:
+        return poses.clips[0]
+    name = st.selectbox(
+        f"Clip, one of {len(poses.clips)} in the file",
+        [clip.key for clip in poses.clips],
+        key=f"{key}_clip",
+        help="Subject, action and camera as the file names them.",
+    )
+    return poses.clip(name)
+
+
+def _pick_person(poses: PoseFile, clip: FileClip, key: str) -> PoseTrack:
+    """The person: the only one, or the one whose picture is clicked."""
+    tracks = clip.tracks
+    if len(tracks) == 1:
+        st.caption(f"One person, seen in {len(tracks[0]):,} of {clip.num_frames:,} frames.")
+        return tracks[0]
+    state = f"{key}_person"
+    picked = st.session_state.setdefault(state, tracks[0].key)
+    st.markdown(f"**{len(tracks)} people.** Click the one to lift.")
+    dark = st.context.theme.type == "dark"
+    with st.container(horizontal=True, gap="small"):
+        for number, track in enumerate(_most_likely(clip)):
+            with st.container(key=f"person_{key}_{number}", gap=None):
+                pose = track.keypoints[pose_preview.good_frame(track.keypoints)]
+                picture(pose_preview.thumbnail(pose, poses.layout().layout, dark), f"Person {track.key[:40]}")
+                st.button(
+                    f"Person {plain(track.key[:12])}",
+                    key=f"{key}_choose_{number}",
+                    type="primary" if track.key == picked else "secondary",
+                    width="stretch",
+                    on_click=st.session_state.__setitem__,
+                    args=(state, track.key),
+                )
+                largest = ", largest" if track is clip.largest else ""
+                st.caption(f"{len(track):,} frames{_height_words(poses, track)}{largest}")
+    if len(tracks) > MOST_THUMBNAILS:
+        st.selectbox(
+            "Everybody, seen longest first",
+            [track.key for track in tracks],
+            key=state,
+            format_func=lambda name: f"Person {name}: {len(clip.track(name)):,} frames",
+            help="People who are seen for a short time only are further down.",
+        )
+    return clip.track(picked)
+
+
+def _most_likely(clip: FileClip) -> list[PoseTrack]:
+    """The people who are shown as pictures: those who are seen longest, and the largest."""
+    shown = list(clip.tracks[:MOST_THUMBNAILS])
+    if all(track is not clip.largest for track in shown):
+        shown[-1] = clip.largest
+    return shown
+
+
+def _height_words(poses: PoseFile, track: PoseTrack) -> str:
+    _, top, _, bottom = track.box
+    if not np.isfinite(bottom - top):
+        return ""
+    return f", {bottom - top:.0f} px" if poses.coordinates == "pixels" else f", {100 * (bottom - top):.0f} % high"
+
+
+def _pick_layout(poses: PoseFile, key: str) -> str | None:
+    """The joint order's name; None while a person has to say it and has not."""
+    sure = not poses.needs_confirmation
+    first = poses.layout()
+    if len(poses.layouts) == 1:
+        st.markdown(f"Joint order: **{plain(first.layout.name)}**, told by {plain(first.reason)}.")
+        return first.layout.name
+    if not sure:
+        st.warning("Nothing in the file says which joint order it is. Pick the picture that looks like a person.")
+    names = [guess.layout.name for guess in poses.layouts]
+    return st.radio(
+        "Joint order",
+        names,
+        index=0 if sure else None,
+        captions=[plain(guess.reason) for guess in poses.layouts],
+        key=key,
+        help="Which number in the file is which joint. With a wrong order arms hang from the face.",
+    )
+
+
+def _ask_size_and_rate(poses: PoseFile, clip: FileClip, key: str) -> tuple[tuple[int, int], float]:
+    """Image size in pixels and frames a second, filled in with what the file says or with what is usual."""
+    usual = default_choice(poses, Choice(clip=clip.key))
+    assert usual.image_size is not None and usual.fps is not None
+    left, middle, right = st.columns(3)
+    width, height = (
+        column.number_input(label, 1, MAX_IMAGE_SIDE, side, key=f"{key}_{label}", help=help)
+        for column, label, side, help in (
+            (left, "Image width", usual.image_size[0], "Pixels of the video from left to right."),
+            (middle, "Image height", usual.image_size[1], "Pixels of the video from top to bottom."),
+        )
+    )
+    fps = right.number_input(
+        "Frames a second", MIN_FPS, MAX_FPS, float(usual.fps), key=f"{key}_fps", help="Of the video that was analysed."
+    )
+    assumed = [name for name, value in (("image size", clip.image_size), ("frame rate", clip.fps)) if value is None]
+    if assumed:
+        words = " and ".join(assumed)
+        st.caption(f"The file doesn't say its {words}: assumed here, please check.")
+    else:
+        st.caption("Image size and frame rate are from the file.")
+    if poses.coordinates != "pixels":
+        st.caption(f"The file's numbers are {COORDINATES[poses.coordinates]}: the image size decides the proportions.")
+    return (int(width), int(height)), float(fps)
+
+
+def _pictures(poses: PoseFile, clip: FileClip, track: PoseTrack, layout: str | None, size: tuple[int, int]) -> None:
+    """The joints by name in the joint order, in each of them until one is chosen, and the person in the image."""
+    dark = st.context.theme.type == "dark"
+    row = pose_preview.good_frame(track.keypoints)
+    spread = np.linspace(row, len(track) - 1, min(SHOWN_FRAMES, len(track))).round().astype(int)
+    rows = np.unique(np.concatenate(([row], spread)))
+    seen = replace(track, frames=track.frames[rows], keypoints=track.keypoints[rows], mixture=None)
+    poses_px, _ = in_pixels(seen, poses.coordinates, size)
+    shown = [guess.layout for guess in poses.layouts if layout in (None, guess.layout.name)]
+    columns = st.columns(2)
+    for column, one in zip(columns, shown, strict=False):
+        with column:
+            st.markdown(f"**As {plain(one.name)}**, frame {track.frames[row]}")
+            picture(pose_preview.close_up(poses_px[0], one, dark), f"The pose with its joints named as in {one.name}")
+    others = []
+    for other in clip.tracks[:20]:
+        at = np.flatnonzero(other.frames == track.frames[row])
+        if other.key != track.key and len(at):
+            one_frame = replace(other, frames=other.frames[at], keypoints=other.keypoints[at], mixture=None)
+            others.append(in_pixels(one_frame, poses.coordinates, size)[0][0])
+    # Beside the pose; below it while there are two to choose from.
+    with columns[1] if len(shown) == 1 else st.columns(2)[0]:
+        st.markdown("**In the image**, and some later frames" if len(poses_px) > 1 else "**In the image**")
+        in_image = pose_preview.in_image(poses_px, others, shown[0], size, dark)
+        picture(in_image, f"The person in an image of {size[0]} by {size[1]} pixels")
+    outside = ((poses_px < 0) | (poses_px > np.array(size))).any(-1).sum() / max((~np.isnan(poses_px[..., 0])).sum(), 1)
+    if outside > 0.1:
+        st.warning(f"{outside:.0%} of the joints lie outside the image: is its size right?")
+    missing = float(np.mean(track.missing[:, sorted({p for parts in shown[0].sources for p in parts})]))
+    if missing > 0:
+        words = "less than 1 %" if missing < 0.01 else f"{missing:.0%}"
+        st.caption(f"{words} of this person's joints are missing. They will be guessed, and shown as guesses.")

@@ -1,0 +1,48 @@
+"""The clip that a person brought: its facts, its guessed joints, and the button that removes it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.figures import pose_preview
+from app.widgets.common import picture, plain, uploads
+from app.widgets.uploads import MOST_OWN
+from diffpose_core.structures import PoseClip2D
+
+
+def about(name: str) -> None:
+    """What is known of one of the person's clips, below the picker."""
+    own = uploads().own[name]
+    clip = own.clip
+    st.success(
+        f"Shown: {plain(name)}, {len(clip)} frames, {clip.width} x {clip.height} px, {clip.fps:g} frames a second"
+    )
+    if own.notes:
+        with st.expander(f"What was assumed ({len(own.notes)})"):
+            st.markdown("\n".join(f"- {plain(note)}" for note in own.notes))
+    st.button(
+        "Remove this clip",
+        type="tertiary",
+        icon=":material/delete:",
+        on_click=_forget,
+        args=(name,),
+        help=f"Forget it here and go back to the others. The last {MOST_OWN} of your clips are kept until you leave.",
+    )
+
+
+def _forget(name: str) -> None:
+    uploads().own.pop(name, None)
+
+
+def guessed(clip: PoseClip2D, frame: int) -> None:
+    """Which joints of which frames were guessed, where some were."""
+    words = pose_preview.guessed_words(clip.confidence)
+    if not words:
+        return
+    with st.expander("Guessed joints", icon=":material/help:", expanded=True):
+        dark = st.context.theme.type == "dark"
+        picture(pose_preview.guessed_strip(clip.confidence, frame, dark), f"Joints and frames: {words}")
+        st.caption(
+            f"{words} A row is a joint, the line is the frame that is picked. Guesses have wide heatmaps, and the 3D "
+            "there is less sure."
+        )

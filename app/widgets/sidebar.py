@@ -1,0 +1,162 @@
+"""The sidebar: which clip, which frame, and the settings of the diffusion."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.compute import clips, networks
+from app.session import READS, SCHEDULES, SETTINGS, AppSettings, ScheduleName, Session, Setting
+from app.widgets import download, own_clip, uploader
+from app.widgets.common import uploads
+from diffpose_core.structures import PoseClip2D
+
+#: Views that run no reverse process.
+WITHOUT_REVERSE = ("Forward", "Results")
+#: Views that look into a single frame, whose context is that frame's.
+OF_ONE_FRAME = (*WITHOUT_REVERSE, "Uncertainty", "Learn")
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").capitalize()
+
+
+def _no_longer_lost() -> None:
+    """A clip was picked: the one that a link asked for is not waited for any more."""
+    uploads().lost = None
+
+
+def _pick_clip() -> PoseClip2D | None:
+    bundled = clips.bundled_clips()
+    state = uploads()
+    own = state.own
+    if state.opened is not None:
+        st.session_state["clip"] = state.opened
+        state.opened = None
+    names = [*own, *(name for name in bundled if name not in own)]
+    labels = {name: f"{name} (yours)" if name in own else _label(name) for name in names}
+    wanted = st.query_params.get("clip")
+    if wanted is not None and wanted not in labels.values():
+        state.lost = wanted
+    name = None
+    if names:
+        name = st.selectbox(
+            "Clip",
+            names,
+            names.index(clips.FIRST_CLIP) if clips.FIRST_CLIP in names else 0,
+            format_func=labels.__getitem__,
+            key="clip",
+            bind="query-params",
+            on_change=_no_longer_lost,
+            help="A person moving, seen by one camera: detected 2D joints with their uncertainty; yours come first.",
+        )
+    uploader.uploader()
+    if name in own:
+        own_clip.about(name)
+        return own[name].clip
+    if name is None:
+        return None
+    path = bundled[name]
+    clip: PoseClip2D = clips.open_bundled(str(path), path.stat().st_mtime)
+    return clip
+
+
+def draw(view: str) -> Session | None:
+    """Draw the sidebar for a view; returns what it says, or None where there is no clip."""
+    with st.sidebar:
+        clip = _pick_clip()
+        if clip is None:
+            return None
+        source = clips.clip_hash(clip)
+        last = len(clip) - 1
+        frame = 0
+        if last > 0:
+            # A frame may come from the address, be new, or be left over from a longer clip.
+            if st.session_state.get("frame", 0 if "frame" in st.query_params else last + 1) > last:
+                st.session_state["frame"] = last // 3
+            frame = st.slider(
+                "Frame",
+                0,
+                last,
+                key="frame",
+                bind="query-params",
+                help="The frame that forward diffusion starts from; the other views go to it and play on from there.",
+            )
+        own_clip.guessed(clip, frame)
+        st.divider()
+        # Greyed where they change nothing, rather than left out: a control that is gone forgets what it was set to.
+        idle = view in WITHOUT_REVERSE
+        steps = st.select_slider(
+            "Reverse steps (DDIM)",
+            [1, 2, 5, 10, 25, 50],
+            value=5,
+            key="steps",
+            bind="query-params",
+            disabled=idle,
+            help="How many of the 50 steps the reverse process really takes; the paper uses 5.",
+        )
+        hypotheses = st.select_slider(
+            "Hypotheses",
+            [1, 2, 5, 10, 20, 50],
+            value=5,
+            key="hypotheses",
+            bind="query-params",
+            disabled=idle,
+            help="How many poses are drawn from H_K and denoised; their mean is the answer, the paper uses 5.",
+        )
+        eta = st.slider(
+            "Randomness η",
+            0.0,
+            1.0,
+            0.0,
+            0.1,
+            key="eta",
+            bind="query-params",
+            disabled=idle,
+            help="How much fresh noise every reverse step adds: 0 is deterministic, 1 is as random as DDPM.",
+        )
+        seed = st.number_input(
+            "Seed",
+            0,
+            9999,
+            0,
+            key="seed",
+            bind="query-params",
+            help="The same seed gives the same random draws, so pictures can be repeated.",
+        )
+        settings = networks.trained_settings()
+        setting: Setting = settings[0]
+        if len(settings) > 1:
+            setting = st.selectbox(
+                "Context f_ST from",
+                settings,
+                format_func=SETTINGS.__getitem__,
+                key="setting",
+                bind="query-params",
+                disabled=view in OF_ONE_FRAME,
+                help="What the context encoder reads: the frame alone, or it among its neighbours: poses get steadier. "
+                "If the camera stood still, its tilt can be judged from the whole clip: poses lean less.",
+            )
+        trained = networks.trained_schedules(READS[setting])
+        trained_on: ScheduleName = trained[0] if trained else "converging"
+        if len(trained) > 1:
+            trained_on = st.selectbox(
+                "Weights trained with",
+                trained,
+                format_func=lambda s: f"{SCHEDULES[s]} schedule",
+                key="trained_on",
+                bind="query-params",
+                disabled=idle,
+                help="The noise schedule that the reverse process's network learned from.",
+            )
+    chosen = AppSettings(
+        steps=int(steps),
+        hypotheses=int(hypotheses),
+        eta=float(eta),
+        seed=int(seed),
+        trained_on=trained_on,
+        setting=setting,
+    )
+    session = Session(clip, source, int(frame), chosen)
+    with st.sidebar:
+        download.control(session)
+    return session

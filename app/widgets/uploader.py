@@ -1,0 +1,111 @@
+"""Uploads of 2D poses and videos, read as soon as they arrive."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app.widgets.common import EXPORTING, plain, uploads
+from app.widgets.confirm_upload import confirm
+from app.widgets.find_people import find_people
+from app.widgets.uploads import Pending, PendingVideo, Uploads
+from diffpose_core.io.formats import FORMATS, read_pose_files
+from diffpose_core.io.rtmpose import HOW_TO_INSTALL, has_detector
+from diffpose_core.io.video import is_video, video_facts
+from diffpose_core.structures import InvalidInput
+
+
+def uploader() -> None:
+    """The uploader, what became of the last file, and the dialog that asks what it is."""
+    state = uploads()
+    if len(state.boxes) > 1:
+        st.html(_unseen(list(state.boxes)[:-1]))
+    arrived = {number: [file for file in _box(number) if file.file_id not in state.read] for number in state.boxes}
+    # One file after the other: what arrives while one is asked about waits in the uploader.
+    if any(arrived.values()) and state.pending is None:
+        number, unread = next((number, files) for number, files in arrived.items() if files)
+        names = unread[0].name if len(unread) == 1 else f"{len(unread)} files"
+        with st.spinner(f"Reading {plain(names)}"):
+            st.session_state.pop(EXPORTING, None)  # only one window can be open: the new file's
+            _receive(state, [(file.name, file.getvalue()) for file in unread])
+            # Nothing between these two may end the run: the file would be lost, or read twice.
+            state.read.update(file.file_id for file in unread)
+            state.boxes[number] += len(unread)
+            _let_go(unread)
+        st.rerun()
+    if state.lost is not None:
+        lost = plain(state.lost[:80])
+        st.info(f"The link is to the clip {lost}, which is not here. If it is a file of yours, upload it again.")
+    if state.refused is not None:
+        st.error(f"**This can't be used; nothing else has changed.** {plain(state.refused)}")
+    if isinstance(state.pending, PendingVideo):
+        find_people()
+    elif state.pending is not None:
+        confirm()
+
+
+def _key(number: int) -> str:
+    return f"upload_{number}"
+
+
+def _box(number: int) -> list[UploadedFile]:
+    return st.file_uploader(
+        "Or your own 2D poses",
+        accept_multiple_files=True,
+        key=_key(number),
+        help=f"What a 2D pose detector wrote, recognised by its content: {FORMATS}.",
+    )
+
+
+def _unseen(boxes: Sequence[int]) -> str:
+    """Style that hides uploaders, but for files that are on their way in them."""
+    travels = ":has([data-testid=stFileChipIconSpinner])"
+    every = ", ".join(f".st-key-{_key(number)}" for number in boxes)
+    return (
+        f"<style>:is({every}):not({travels}) {{ display: none; }} "
+        f":is({every}) [data-testid=stFileChip]:not({travels}) {{ display: none; }}</style>"
+    )
+
+
+def _let_go(files: Sequence[UploadedFile]) -> None:
+    """Files that were read need not lie on the server until the browser is closed, which is what Streamlit does."""
+    context = get_script_run_ctx()
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        for file in files:
+            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+
+
+def _receive(state: Uploads, files: Sequence[tuple[str, bytes]]) -> None:
+    """Read what was uploaded. What can't be used changes nothing but the message."""
+    state.refused = None
+    named: dict[str, bytes] = {}
+    for name, content in files:
+        # Two folders may hold files of one name.
+        named[name if name not in named else f"{len(named)}/{name}"] = content
+    number = len(state.read)
+    try:
+        if is_video(files[0][1]):
+            state.pending = _video(*files[0], number)
+            return
+        poses = read_pose_files(named)
+        if poses.clips[0].original is not None:
+            state.keep(poses.clips[0].original, poses.format, poses.notes)
+        else:
+            state.pending = Pending(poses, number)
+    except InvalidInput as error:
+        state.refused = str(error)
+    except Exception:  # a mistake of ours must not cost the person the clip that is open
+        logging.getLogger(__name__).exception("a file could not be read")
+        state.refused = f"{next(iter(named))}: reading it failed; expected {FORMATS}"
+
+
+def _video(name: str, content: bytes, number: int) -> PendingVideo:
+    facts = video_facts(content, name)
+    if not has_detector():
+        raise InvalidInput(f"{name}: a video; {HOW_TO_INSTALL}")
+    return PendingVideo(name, content, number, facts)

@@ -1,0 +1,86 @@
+"""What a person brought in one browser session: own clips, and the file that is asked about.
+
+It is one object because Streamlit may end a run wherever its session state is used: what belongs together would come
+apart. Nothing here uses it, so that every method is done whole or not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app.jobs.detecting import Detecting
+from diffpose_core.io.formats import PoseFile
+from diffpose_core.io.video import VideoFacts
+from diffpose_core.structures import PoseClip2D
+
+#: Own clips that a browser session keeps; the oldest goes first.
+MOST_OWN = 6
+#: Files that unseen uploaders may hold together before the oldest of them go: the browser sends their names each time.
+MOST_UNSEEN = 300
+
+
+@dataclass(frozen=True)
+class OwnClip:
+    """A clip that the person brought. format: of its file. notes: what was assumed when it was read."""
+
+    clip: PoseClip2D
+    format: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A file that was read and waits to be confirmed. number: of the upload, so that no choice is left of the last."""
+
+    poses: PoseFile
+    number: int
+
+
+@dataclass
+class PendingVideo:
+    """A video whose people are not found yet. number: of the upload. work: the search, once it was asked for."""
+
+    name: str
+    content: bytes
+    number: int
+    facts: VideoFacts
+    work: Detecting | None = None
+
+
+@dataclass
+class Uploads:
+    """own: clips by their names in the picker, the newest first. pending: what a dialog asks about.
+
+    refused: why the last file can't be used. opened: the clip that the picker has to be set to before it is drawn.
+    lost: a clip that a link names and that is not here: links hold names, not what people uploaded. read: the files
+    that were read, by Streamlit's names of them. boxes: the uploaders on the page by their numbers, and how many files
+    each holds. When a dialog is left, a new, empty one takes the last one's place, which stays unseen: a file may be on
+    its way in it, or be being chosen.
+    """
+
+    own: dict[str, OwnClip] = field(default_factory=dict)
+    pending: Pending | PendingVideo | None = None
+    refused: str | None = None
+    opened: str | None = None
+    lost: str | None = None
+    read: set[str] = field(default_factory=set)
+    boxes: dict[int, int] = field(default_factory=lambda: {0: 0})
+
+    def keep(self, clip: PoseClip2D, format: str, notes: tuple[str, ...]) -> None:
+        """Add a clip to the person's own and open it."""
+        name, count = clip.name or "clip", 1
+        while name in self.own:
+            count += 1
+            name = f"{clip.name} ({count})"
+        self.own = dict([(name, OwnClip(clip, format, notes)), *self.own.items()][:MOST_OWN])
+        self.opened = name
+        self.refused = self.lost = None
+
+    def leave(self) -> None:
+        """The dialog is left, whatever was answered: its file is done with."""
+        if isinstance(self.pending, PendingVideo) and self.pending.work is not None:
+            self.pending.work.cancel()
+        self.pending = None
+        while len(self.boxes) > 1 and sum(self.boxes.values()) > MOST_UNSEEN:
+            del self.boxes[min(self.boxes)]
+        self.boxes[max(self.boxes) + 1] = 0

@@ -1,0 +1,460 @@
+"""Own clips in the app: what was understood is confirmed, what is refused changes nothing, the 3D can be taken away."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("streamlit")
+
+import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.testing.v1 import AppTest
+
+from app.compute import clips, exporting, networks
+from app.jobs import detecting
+from app.session import AppSettings
+from app.widgets import find_people, uploader
+from app.widgets.common import plain
+from app.widgets.uploads import MOST_OWN, MOST_UNSEEN, OwnClip, Uploads
+from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, videopose3d, walking
+from diffpose_core.io.clips import save_clip
+from diffpose_core.io.exports import EXPORTS
+from diffpose_core.pipeline import lift
+from diffpose_core.structures import InvalidInput, PoseClip2D
+from tests.io.test_video import made_video
+
+ROOT = Path(__file__).resolve().parents[3]
+COCO = detected(walking(8), "COCO-17")
+
+
+@pytest.fixture
+def app(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    """The app with small random networks, at a page that lifts nothing: what is looked at stands in the sidebar."""
+
+    def forget() -> None:
+        st.cache_data.clear()
+        st.cache_resource.clear()
+
+    monkeypatch.setenv("DIFFPOSE_CHECKPOINTS", str(tiny_weights))
+    forget()
+    test = AppTest.from_file(str(ROOT / "app" / "streamlit_app.py"), default_timeout=60)
+    for key, value in {"view": "Results", "steps": 1, "hypotheses": 1, "frame": 7, "seed": 4}.items():
+        test.session_state[key] = value
+    test.run()
+    assert not test.exception
+    yield test
+    forget()
+
+
+def send(app: AppTest, *files: tuple[str, bytes]) -> None:
+    app.sidebar.file_uploader[-1].set_value([(name, content, "") for name, content in files]).run()
+    assert not app.exception
+
+
+def press(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def state(app: AppTest) -> Uploads:
+    return app.session_state["uploads"]
+
+
+def own(app: AppTest) -> dict[str, OwnClip]:
+    return state(app).own
+
+
+def newest(app: AppTest) -> PoseClip2D:
+    return next(iter(own(app).values())).clip
+
+
+def said(app: AppTest) -> str:
+    return " ".join(e.value for kind in (app.markdown, app.caption, app.warning) for e in kind).replace("\\", "")
+
+
+def ambiguous() -> bytes:
+    return videopose3d({"S1": {"Walking": [COCO[..., :2]]}}, layout=None)
+
+
+def test_joint_orders_that_look_alike_are_asked_for_and_never_guessed(app: AppTest) -> None:
+    send(app, ("poses.npz", ambiguous()))
+    assert app.radio[0].value is None and app.radio[0].options == ["COCO-17", "Human3.6M-17"]
+    use = next(button for button in app.button if button.label == "Use this clip")
+    assert use.disabled and "Nothing in the file says" in said(app)
+    assert "As COCO-17" in said(app) and "As Human3.6M-17" in said(app), "both are drawn"
+    app.radio[0].set_value("Human3.6M-17").run()
+    assert "As COCO-17" not in said(app)
+    press(app, "Use this clip")
+    assert newest(app).provenance["layout"] == "Human3.6M-17"
+    assert app.selectbox(key="clip").value == newest(app).name
+
+
+def test_what_was_recognised_is_shown_and_corrected_values_are_taken(app: AppTest) -> None:
+    send(app, ("walk.json", alphapose([COCO])))
+    assert "walk.json was recognised as AlphaPose" in said(app).replace("*", "")
+    assert "the file doesn't say its image size and frame rate" in said(app).lower()
+    for label, value in (("Image width", 1280), ("Image height", 720), ("Frames a second", 50.0)):
+        next(field for field in app.number_input if field.label == label).set_value(value)
+    press(app, "Use this clip")
+    clip = newest(app)
+    assert (clip.width, clip.height, clip.fps, len(clip)) == (1280, 720, 50.0, 8)
+    assert "8 frames" in app.sidebar.success[0].value
+    assert "Use this clip" not in labels(app), "the dialog is closed"
+    assert app.session_state["seed"] == 4
+
+
+def test_cancel_leaves_everything_as_it_was(app: AppTest) -> None:
+    before = app.selectbox(key="clip").value
+    send(app, ("walk.json", alphapose([COCO, COCO + 100])))
+    press(app, "Person 2")
+    press(app, "Cancel")
+    assert app.selectbox(key="clip").value == before and not own(app)
+    assert app.session_state["frame"] == 7
+    assert "Use this clip" not in labels(app)
+    assert state(app).pending is None and "up0__person" not in app.session_state
+
+
+def npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+class Payload:
+    def __reduce__(self) -> Any:
+        return (pytest.fail, ("code of the file was run",))
+
+
+def hostile_npz() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "|O", "fortran_order": False, "shape": ()})
+        archive.writestr("positions_2d.npy", header.getvalue() + pickle.dumps(Payload()))
+    return file.getvalue()
+
+
+def bomb() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(20):
+            archive.writestr(f"{number}.json", b" " * 60_000_000)
+    return file.getvalue()
+
+
+REFUSED = {
+    "empty.json": b"",
+    "zeros.npz": b"\0" * 64,
+    "truncated.json": b'{"people": [1,',
+    "picture.png": b"\x89PNG\r\n\x1a\n" + bytes(40),
+    "deep.json": b"[" * 100_000,
+    "nobody.json": b'{"people": []}',
+    "words.csv": b"one,two\nthree,four\n",
+    "nan.npz": videopose3d({"S1": {"A": [np.full((4, 17, 2), np.nan)]}}),
+    "code.npz": hostile_npz(),
+    "other.npz": npz(weights=np.ones(3)),
+    "bomb.zip": bomb(),
+    "cut.npz": videopose3d({"S1": {"A": [COCO[..., :2]]}})[:-200],
+}
+
+
+def test_a_refused_file_changes_nothing_and_says_why(app: AppTest) -> None:
+    send(app, ("walk.json", alphapose([COCO])))
+    press(app, "Use this clip")
+    app.slider(key="frame").set_value(5).run()
+    kept = {key: app.session_state[key] for key in ("clip", "frame", "seed", "steps", "hypotheses", "view", "eta")}
+    for name, content in REFUSED.items():
+        send(app, (name, content))
+        message = app.sidebar.error[0].value.replace("\\", "")
+        assert name in message and "nothing else has changed" in message
+        assert len(message) < 900, message
+        assert {key: app.session_state[key] for key in kept} == kept
+        assert list(own(app)) == ["walk"] and "Use this clip" not in labels(app)
+    send(app, ("again.json", alphapose([COCO])))
+    assert not app.sidebar.error, "the next file begins afresh"
+
+
+def test_a_mistake_in_a_reader_is_told_too(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(files: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(uploader, "read_pose_files", broken)
+    send(app, ("odd.json", b"{}"))
+    assert "odd.json: reading it failed" in app.sidebar.error[0].value.replace("\\", "")
+    assert not own(app)
+
+
+def test_one_of_several_people_is_picked_by_its_picture(app: AppTest) -> None:
+    send(app, ("two.json", alphapose([COCO, detected(walking(5) + 150, "COCO-17")])))
+    assert "2 people" in said(app)
+    press(app, "Person 2")
+    press(app, "Use this clip")
+    clip = newest(app)
+    assert len(clip) == 5 and clip.provenance["person"] == "2"
+
+
+def test_one_of_many_people_is_picked_from_the_list(app: AppTest) -> None:
+    people = [detected(walking(10 - number) + 100 * number, "COCO-17") for number in range(8)]
+    send(app, ("many.json", alphapose(people)))
+    everybody = next(box for box in app.selectbox if box.label.startswith("Everybody"))
+    assert len(everybody.options) == 8
+    everybody.set_value("8").run()
+    press(app, "Use this clip")
+    assert newest(app).provenance["person"] == "8" and len(newest(app)) == 3
+
+
+def test_the_largest_of_many_people_is_among_the_pictures(app: AppTest) -> None:
+    people = [detected(walking(10 - number) + 100 * number, "COCO-17") for number in range(8)]
+    people[7] = people[7] * (2, 2, 1)
+    send(app, ("many.json", alphapose(people)))
+    assert "Person 8" in labels(app) and "Person 6" not in labels(app)
+    assert sum("largest" in caption.value for caption in app.caption) == 1
+
+
+@pytest.mark.parametrize("rate", [0.001, 1e5])
+def test_a_frame_rate_that_no_camera_has_is_asked_for(app: AppTest, rate: float) -> None:
+    content = json.loads(mmpose([COCO]))
+    send(app, ("odd.json", json.dumps({**content, "fps": rate}).encode()))
+    assert next(field for field in app.number_input if field.label == "Frames a second").value == 30.0
+
+
+def test_one_of_several_clips_is_picked(app: AppTest) -> None:
+    poses = COCO[..., :2]
+    send(
+        app, ("h36m.npz", videopose3d({"S9": {"Walking": [poses, poses[:4]]}}, "coco", {"S9": {"w": 1000, "h": 1002}}))
+    )
+    box = next(box for box in app.selectbox if box.label == "Clip, one of 2 in the file")
+    box.set_value("S9 / Walking / camera 1").run()
+    press(app, "Use this clip")
+    clip = newest(app)
+    assert len(clip) == 4 and clip.provenance["clip"] == "S9 / Walking / camera 1"
+
+
+def test_files_of_single_frames_become_one_clip(app: AppTest) -> None:
+    send(app, *openpose_frames([detected(walking(6), "Halpe-26")]).items())
+    assert "Joint order: Halpe-26" in said(app).replace("*", "")
+    press(app, "Use this clip")
+    assert len(newest(app)) == 6
+
+
+def test_our_own_file_says_everything_and_is_opened_at_once(app: AppTest, walking_clip: PoseClip2D) -> None:
+    file = io.BytesIO()
+    save_clip(walking_clip.frames(slice(0, 3)), file)
+    send(app, ("mine.npz", file.getvalue()))
+    assert list(own(app)) == ["walk"] and "3 frames" in app.sidebar.success[0].value
+    send(app, ("mine.npz", file.getvalue()))
+    assert list(own(app)) == ["walk (2)", "walk"] and app.selectbox(key="clip").value == "walk (2)"
+    press(app, "Remove this clip")
+    assert list(own(app)) == ["walk"] and app.selectbox(key="clip").value == clips.FIRST_CLIP
+
+
+def test_a_link_to_a_clip_that_is_not_here_is_explained(app: AppTest) -> None:
+    app.query_params["clip"] = "walk (yours)"
+    app.run()
+    assert "walk (yours), which is not here" in app.sidebar.info[0].value
+    send(app, ("walk.json", alphapose([COCO])))
+    press(app, "Use this clip")
+    assert not app.sidebar.info
+
+
+def test_only_so_many_own_clips_are_kept(app: AppTest, walking_clip: PoseClip2D) -> None:
+    for number in range(MOST_OWN + 1):
+        file = io.BytesIO()
+        save_clip(walking_clip.frames(slice(number, number + 1)), file)
+        send(app, ("mine.npz", file.getvalue()))
+    assert len(own(app)) == MOST_OWN and "walk" not in own(app)
+
+
+def test_guessed_joints_are_shown_where_there_are_some(app: AppTest) -> None:
+    assert "guessed" not in said(app)
+    gaps = COCO.copy()
+    gaps[2:6, 9] = 0
+    send(app, ("gaps.json", alphapose([gaps])))
+    assert "They will be guessed" in said(app)
+    press(app, "Use this clip")
+    assert "most often the left wrist (4 of 8 frames)" in said(app)
+
+
+def test_the_page_behind_a_dialog_waits_with_its_work_and_takes_it_up(app: AppTest) -> None:
+    send(app, ("walk.json", alphapose([COCO])))
+    app.segmented_control(key="view").set_value("Compare").run()
+    assert not app.exception and not app.dataframe, "the dialog can answer, the clip is not lifted meanwhile"
+    press(app, "Cancel")
+    assert len(app.dataframe[0].value) == 17
+
+
+@pytest.mark.parametrize("view", ["Overview", "Uncertainty", "Reverse", "Compare"])
+def test_a_person_without_any_extent_is_no_crash(app: AppTest, view: str) -> None:
+    send(app, ("point.json", alphapose([np.full((4, 17, 3), 0.5) * [600, 600, 1]])))
+    press(app, "Use this clip")
+    app.segmented_control(key="view").set_value(view).run()
+    assert not app.exception
+
+
+def test_the_whole_clip_is_lifted_once_and_offered_in_every_format(app: AppTest) -> None:
+    send(app, ("walk.json", alphapose([COCO])))
+    press(app, "Use this clip")
+    press(app, "Download the 3D pose")
+    assert not app.get("download_button")
+    press(app, "Lift the clip")
+    offered = app.get("download_button")
+    assert [button.label for button in offered] == [form.label for form in EXPORTS.values()]
+    assert all(form.description in said(app) for form in EXPORTS.values())
+    assert "as predicted" in said(app) and "seen from above" not in said(app), "no camera, no place in space"
+    app.number_input(key="height").set_value(1.8).run()
+    assert "the file is scaled by" in said(app) and "Lift the clip" not in labels(app)
+    app.number_input(key="seed").set_value(5).run()
+    assert "Lift the clip" in labels(app), "other settings, another result"
+
+
+def test_a_file_that_comes_while_another_is_asked_about_waits_for_its_turn(app: AppTest) -> None:
+    send(app, ("first.json", alphapose([COCO])))
+    send(app, ("second.json", alphapose([COCO[:4]])))
+    assert "first.json was recognised" in said(app).replace("*", "")
+    press(app, "Use this clip")
+    assert "second.json was recognised" in said(app).replace("*", ""), "not lost"
+    press(app, "Use this clip")
+    assert [len(own.clip) for own in own(app).values()] == [4, 8]
+    assert "Use this clip" not in labels(app) and not app.sidebar.file_uploader[-1].value
+
+
+def test_unseen_uploaders_stay_until_they_hold_many_files() -> None:
+    state = Uploads()
+    for _ in range(3):
+        state.boxes[max(state.boxes)] += 1
+        state.leave()
+    assert state.boxes == {0: 1, 1: 1, 2: 1, 3: 0}
+    state.boxes[3] += MOST_UNSEEN
+    state.leave()
+    assert state.boxes == {3: MOST_UNSEEN, 4: 0}, "the last one's next file may be on its way"
+
+
+def test_files_that_were_read_are_not_kept_twice(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+
+    def let_go(manager: MemoryUploadedFileManager, session: str, file: str) -> None:
+        remove(manager, session, file)
+        left.append(len(manager.file_storage[session]))
+
+    remove = MemoryUploadedFileManager.remove_file
+    monkeypatch.setattr(MemoryUploadedFileManager, "remove_file", let_go)
+    frames = openpose_frames([detected(walking(3), "Halpe-26")])
+    send(app, *frames.items())
+    assert left == [2, 1, 0] and state(app).boxes == {0: 3}
+    press(app, "Use this clip")
+    assert len(newest(app)) == 3 and state(app).boxes == {0: 3, 1: 0}
+
+
+def test_a_new_file_takes_the_place_of_the_download_window(app: AppTest) -> None:
+    press(app, "Download the 3D pose")
+    assert "Lift the clip" in labels(app)
+    send(app, ("walk.json", alphapose([COCO])))
+    assert "Use this clip" in labels(app) and "Lift the clip" not in labels(app)
+    press(app, "Cancel")
+    assert "Lift the clip" not in labels(app)
+
+
+def test_where_the_person_was_is_shown_where_a_camera_tells(
+    app: AppTest, walking_clip: PoseClip2D, tiny_models: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = lift(walking_clip, models=tiny_models, steps=1, hypotheses=1)
+    way = np.linspace((0, 0, 4.04), (1, 0, 6.06), len(result)).astype(np.float32)
+    known = replace(result, root_cam=way, root_error_px=np.zeros(len(result), dtype=np.float32))
+    monkeypatch.setattr(exporting, "lifted", lambda source, settings: known)
+    press(app, "Download the 3D pose")
+    assert "seen from above: 4.0 to 6.1 m from the camera" in said(app)
+
+
+def test_what_was_lifted_is_found_again_by_its_content(
+    walking_clip: PoseClip2D, tiny_models: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "models", lambda setting="frame": tiny_models)
+    monkeypatch.setattr(exporting.st, "session_state", {})
+    clip, settings = walking_clip.frames(slice(0, 6)), AppSettings(steps=1, hypotheses=2)
+    seen: list[tuple[int, int]] = []
+    assert exporting.lifted("a", settings) is None
+    result = exporting.lift_whole("a", clip, settings, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (6, 6) and result.pose3d.shape == (6, 17, 3)
+    assert exporting.lifted("a", settings) is result
+    assert exporting.lifted("a", AppSettings(steps=2, hypotheses=2)) is None
+    assert exporting.lifted("b", settings) is None
+
+
+def test_text_of_a_file_does_nothing_in_markdown() -> None:
+    assert plain("![x](http://a.b/c)") == r"\!\[x\](http\://a.b/c)"
+    assert plain("$a$ `b` <i> :red[c]") == r"\$a\$ \`b\` \<i\> \:red\[c\]"
+    assert plain("walk-1 (2).json") == "walk-1 (2).json"
+
+
+@pytest.fixture
+def detector(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A made-up detector in RTMPose's place; what was asked of it."""
+    asked: list[str] = []
+
+    def people(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        asked.append("look")
+        return COCO[:1, :, :2] / 20, COCO[:1, :, 2]
+
+    def loaded() -> Any:
+        asked.append("load")
+        return people
+
+    monkeypatch.setattr(uploader, "has_detector", lambda: True)
+    monkeypatch.setattr(find_people, "has_weights", lambda: "download" in asked)
+    monkeypatch.setattr(detecting, "get_weights", lambda progress: asked.append("download"))
+    monkeypatch.setattr(detecting, "rtmpose", loaded)
+    return asked
+
+
+def test_without_the_extra_the_way_to_get_it_is_named(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploader, "has_detector", lambda: False)
+    send(app, ("walk.mp4", made_video()))
+    assert 'pip install ".[video]"' in app.sidebar.error[0].value.replace("\\", "")
+
+
+def test_a_video_goes_through_a_detector_and_is_confirmed_like_a_file(app: AppTest, detector: list[str]) -> None:
+    send(app, ("walk.mp4", made_video()))
+    assert "64 x 48 px, 25 frames a second" in said(app) and "not on this machine yet" in said(app)
+    assert not detector, "nothing is downloaded before it is asked for"
+    press(app, "Find the people")
+    assert detector == ["download", "load", *["look"] * 6]
+    assert "recognised as video, by RTMPose" in said(app).replace("*", "")
+    press(app, "Use this clip")
+    assert len(newest(app)) == 6 and newest(app).fps == 25.0
+
+
+def test_a_video_that_is_cancelled_leaves_everything_as_it_was(app: AppTest, detector: list[str]) -> None:
+    kept = {key: app.session_state[key] for key in ("clip", "frame", "seed", "view")}
+    send(app, ("walk.mp4", made_video()))
+    press(app, "Cancel")
+    assert {key: app.session_state[key] for key in kept} == kept and not own(app) and not detector
+    assert state(app).pending is None and "Find the people" not in labels(app)
+
+
+def test_weights_that_cannot_be_had_are_told_and_can_be_tried_again(
+    app: AppTest, detector: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(progress: Any) -> None:
+        raise InvalidInput("no network")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(detecting, "get_weights", no_network)
+        send(app, ("walk.mp4", made_video()))
+        press(app, "Find the people")
+    assert any("no network" in error.value for error in app.error)
+    press(app, "Try again")
+    assert "Use this clip" in labels(app)

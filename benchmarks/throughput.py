@@ -34,16 +34,17 @@ from benchmarks import released_form
 from benchmarks.released_form import ReleasedForm
 from benchmarks.training_cost import PEAK_FLOPS
 from diffpose_core import onednn
-from diffpose_core.config import PAPER_TRAINING, UncertaintyConfig
+from diffpose_core.config import UncertaintyConfig
 from diffpose_core.io.clips import load_clip, save_clip
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import CachedConditioning, Conditioning, Denoiser, has_fast_bfloat16, in_bfloat16
 from diffpose_core.models.layers import root_relative
 from diffpose_core.pipeline import Models, Prepared, lift, load_models, prepare, reverse_steps, reverse_traces
+from diffpose_core.presets import PAPER_TRAINING
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput, PoseClip2D
-from diffpose_core.training import mean_joint_distance
+from diffpose_core.training.losses import mean_joint_distance
 from diffpose_core.uncertainty.fit_gmm import fit_gmm, fit_gmm_batch
 from diffpose_core.uncertainty.indeterminate import sample_indeterminate
 from diffpose_core.uncertainty.reconcile import centred_and_scaled

@@ -17,15 +17,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffpose_core.config import (
-    PAPER_TRAINING,
-    PRESETS,
-    DenoiserConfig,
-    GraformerConfig,
-    MixSTEConfig,
-    UncertaintyConfig,
-)
-from diffpose_core.datasets.conditions import build_bank
+from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, UncertaintyConfig
 from diffpose_core.datasets.mocap17 import MotionSet
 from diffpose_core.datasets.procedural import procedural_dataset
 from diffpose_core.datasets.sampling import PoseSampler
@@ -33,7 +25,9 @@ from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Conditioning, Denoiser
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
+from diffpose_core.presets import PAPER_TRAINING, PRESETS
 from diffpose_core.rng import seeded
+from diffpose_core.training.bank import build_bank
 from diffpose_core.uncertainty.indeterminate import DepthResidual
 
 #: Dense float32 rate of the paper's card, GeForce RTX 3090 (24 GB), in operations a second: NVIDIA's GA102 whitepaper.

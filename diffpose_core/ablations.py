@@ -17,13 +17,14 @@ import numpy as np
 import torch
 
 from diffpose_core.bootstrap import interval, resampled_means
-from diffpose_core.config import PRESETS, SHORT_DENOISER_TRAINING, SHORT_ENCODER_TRAINING, UncertaintyConfig
+from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.evaluation import DETECTOR_SEED, METRICS, Input2D, Sums, chosen_clips, evaluation_clips
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint, load_denoiser, load_encoder
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.pipeline import Models, Prepared, prepare, reverse_end, version
+from diffpose_core.presets import PRESETS, SHORT_DENOISER_TRAINING, SHORT_ENCODER_TRAINING
 from diffpose_core.structures import InvalidInput, PoseClip2D
 from diffpose_core.uncertainty.aggregate import weighted_by_reprojection
 

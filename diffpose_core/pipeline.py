@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from diffpose_core.camera import place_root
-from diffpose_core.config import PRESETS, DenoiserConfig, UncertaintyConfig, to_dict
+from diffpose_core.config import DenoiserConfig, UncertaintyConfig, to_dict
 from diffpose_core.diffusion.forward import forward_chain
 from diffpose_core.diffusion.reverse import ReverseStep, reverse_process
 from diffpose_core.diffusion.schedule import ddim_steps, make_schedule
@@ -32,6 +32,7 @@ from diffpose_core.models.denoiser import Conditioning, Denoiser, gmm_features, 
 from diffpose_core.models.layers import root_relative
 from diffpose_core.models.upright import Upright
 from diffpose_core.models.windows import VIDEO_FPS, cut_windows
+from diffpose_core.presets import PRESETS
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS, constant_bones, stature
 from diffpose_core.structures import Cancelled, DiffusionTrace, Intrinsics, InvalidInput, LiftResult, PoseClip2D

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from diffpose_core.camera import look_at_camera
-from diffpose_core.config import PRESETS, GraformerConfig, MixSTEConfig, to_dict
+from diffpose_core.config import GraformerConfig, MixSTEConfig, to_dict
 from diffpose_core.datasets.detector import clip_from_motion
 from diffpose_core.datasets.h36m import KEPT_JOINTS, h36m_cameras
 from diffpose_core.datasets.mpi_inf_3dhp import FROM_RELEVANT, TEST_SEQUENCES, mpi_inf_3dhp_cameras
@@ -22,6 +22,7 @@ from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
 from diffpose_core.pipeline import Models, load_models
+from diffpose_core.presets import PRESETS
 from diffpose_core.structures import PoseClip2D
 from diffpose_core.uncertainty.indeterminate import DepthResidual
 
@@ -196,12 +197,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def few_poses(patch: pytest.MonkeyPatch) -> None:
     """Let training take few poses wherever thousands are usual."""
-    from diffpose_core import training  # loads Lightning, which few tests need
+    from diffpose_core.training import train_denoiser, train_encoder  # loads Lightning, which few tests need
 
-    calibrate, conditions = training.calibrate_encoder, training.conditions
-    patch.setattr(training, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 1000))
+    calibrate, load_or_build = train_encoder.calibrate_encoder, train_denoiser.load_or_build_bank
+    patch.setattr(train_encoder, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 1000))
     patch.setattr(
-        training,
-        "conditions",
-        lambda encoder, file, size, *rest, **more: conditions(encoder, file, min(size, 256), *rest, **more),
+        train_denoiser,
+        "load_or_build_bank",
+        lambda source, *rest: load_or_build(replace(source, size=min(source.size, 256)), *rest),
     )

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from diffpose_core.config import TrainingConfig, UncertaintyConfig
-from diffpose_core.datasets.conditions import build_bank
 from diffpose_core.datasets.mocap17 import motion_set
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.datasets.sampling import PoseSampler
@@ -20,7 +19,9 @@ from diffpose_core.evaluation import predictions
 from diffpose_core.pipeline import Models, as_detected, forward_traces, lift, prepare, reverse_traces
 from diffpose_core.rng import seeded
 from diffpose_core.structures import PoseClip2D
-from diffpose_core.training import BankDraw, DenoiserTask, EncoderTask, encoder_batch
+from diffpose_core.training.bank import build_bank
+from diffpose_core.training.bank_sampler import BankSampler
+from diffpose_core.training.tasks import DenoiserTask, EncoderTask, encoder_batch
 from tests.pretended_gpu import pretended_gpu
 from tests.test_throughput import check_parts
 
@@ -107,7 +108,7 @@ def test_training_steps(gpu: str, shipped_models: Models) -> None:
         denoiser = DenoiserTask(shipped_models.denoisers["diffpose"].config, config)
         batches = (
             encoder_batch(sampler.draw(8, seeded("cpu", 0))),
-            BankDraw(bank, denoiser.network.config)(8, seeded("cpu", 0)),
+            BankSampler(bank, denoiser.network.config)(8, seeded("cpu", 0)),
         )
         for task, batch in zip((encoder, denoiser), batches, strict=True):
             task.log = lambda *_, **__: None

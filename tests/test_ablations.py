@@ -13,12 +13,13 @@ from benchmarks import ablations as command
 from diffpose_core import ablations
 from diffpose_core.ablations import COLUMNS, Weights, ablate, find_weights, groups, rows, training_commands
 from diffpose_core.cli import parser
-from diffpose_core.config import PRESETS, to_dict
+from diffpose_core.config import to_dict
 from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.evaluation import evaluate
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
 from diffpose_core.models.denoiser import Denoiser
+from diffpose_core.presets import PRESETS
 from diffpose_core.structures import InvalidInput
 
 SETTINGS = {"stride": 25, "clips": range(2)}

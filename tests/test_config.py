@@ -5,14 +5,8 @@ import json
 
 import pytest
 
-from diffpose_core.config import (
-    PRESETS,
-    DenoiserConfig,
-    GraformerConfig,
-    TrainingConfig,
-    from_dict,
-    to_dict,
-)
+from diffpose_core.config import DenoiserConfig, GraformerConfig, TrainingConfig, from_dict, to_dict
+from diffpose_core.presets import PRESETS
 from diffpose_core.structures import InvalidInput
 
 

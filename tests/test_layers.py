@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: From the bottom up; a module may import its own layer and those below. A folder stands for all that is in it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("skeleton", "structures", "config", "onednn", "rng"),
+    ("skeleton", "structures", "config", "presets", "onednn", "rng"),
     ("camera", "metrics", "bootstrap", "uncertainty", "diffusion"),
     ("models",),
     ("io", "datasets"),

@@ -8,8 +8,8 @@ from torch import nn
 
 from benchmarks import released_form, throughput
 from benchmarks.released_form import ReleasedForm
-from diffpose_core.config import PAPER_TRAINING
 from diffpose_core.pipeline import Models
+from diffpose_core.presets import PAPER_TRAINING
 from diffpose_core.structures import PoseClip2D
 
 TINY_S = 1e-3

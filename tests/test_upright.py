@@ -11,7 +11,7 @@ import torch
 
 from diffpose_core.camera import look_at_camera
 from diffpose_core.cli import main
-from diffpose_core.config import PRESETS, TrainingConfig, UncertaintyConfig, UprightConfig
+from diffpose_core.config import TrainingConfig, UncertaintyConfig, UprightConfig
 from diffpose_core.datasets.detector import clip_from_motion
 from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
@@ -20,6 +20,7 @@ from diffpose_core.evaluation import evaluate
 from diffpose_core.io.checkpoints import load_encoder, load_upright
 from diffpose_core.models.upright import Upright
 from diffpose_core.pipeline import CHECKPOINTS, Models, estimate_up, lift, load_models, prepare, up_of_tilt
+from diffpose_core.presets import PRESETS
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput, PoseClip2D
 

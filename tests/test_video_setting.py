@@ -7,19 +7,12 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from diffpose_core import pipeline, training
+from diffpose_core import pipeline
 from diffpose_core.cli import main
-from diffpose_core.config import (
-    PRESETS,
-    DenoiserConfig,
-    GraformerConfig,
-    MixSTEConfig,
-    TrainingConfig,
-    UncertaintyConfig,
-)
-from diffpose_core.datasets.conditions import ConditionBank, frames_of_sequence, prepare_conditions
+from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, TrainingConfig, UncertaintyConfig
 from diffpose_core.datasets.mocap17 import load_mocap17, save_mocap17
 from diffpose_core.datasets.sampling import PoseSampler
+from diffpose_core.datasets.training_set import make_sampler
 from diffpose_core.evaluation import evaluate
 from diffpose_core.io.checkpoints import load_encoder
 from diffpose_core.models.graformer import Graformer
@@ -36,9 +29,11 @@ from diffpose_core.pipeline import (
     reverse_trace,
     started_from,
 )
+from diffpose_core.presets import PRESETS
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
-from diffpose_core.training import EncoderTask
+from diffpose_core.training.bank import ConditionBank, frames_of_sequence, prepare_conditions
+from diffpose_core.training.tasks import EncoderTask
 from tests.conftest import few_poses
 
 FEW = UncertaintyConfig(num_samples=200)
@@ -238,7 +233,7 @@ def test_motions_of_another_rate_are_refused(data, tmp_path):
     slow = tmp_path / "slow.npz"
     save_mocap17(replace(motions, fps=np.full(len(motions), 25.0)), slow)
     with pytest.raises(InvalidInput, match=r"windows are trained at 30 frames a second, found motions at \[25.0\]"):
-        training._sampler(slow, TrainingConfig(), frames=27)
+        make_sampler(slow, TrainingConfig(), frames=27)
 
 
 @pytest.mark.filterwarnings("ignore:Checkpoint directory")

@@ -9,8 +9,9 @@ from typing import Any
 
 from app.figures.reports import METRICS, CalibrationReport, Report
 from app.figures.uncertainty import joint_label
-from diffpose_core.config import PRESETS, DenoiserConfig
+from diffpose_core.config import DenoiserConfig
 from diffpose_core.io.published import PublishedTable
+from diffpose_core.presets import PRESETS
 from diffpose_core.skeleton import JOINT_NAMES
 
 #: Names of what was measured of a method beside its answer.

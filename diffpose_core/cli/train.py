@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffpose_core.cli.arguments import add_detections_argument
 from diffpose_core.cli.shared import command_line
-from diffpose_core.config import PRESETS, DenoiserConfig, MixSTEConfig, Preset, UprightConfig
+from diffpose_core.config import DenoiserConfig, MixSTEConfig, TrainingConfig, UprightConfig, override
+from diffpose_core.presets import PRESETS, Preset
 from diffpose_core.structures import InvalidInput
 
 if TYPE_CHECKING:
+    from diffpose_core.datasets.training_set import TrainingData
     from diffpose_core.io.checkpoints import Record
-    from diffpose_core.training import RunOptions, TrainingData
+    from diffpose_core.training.job import TrainingJob
+    from diffpose_core.training.run import RunOptions
 
 HELP = "Train the context encoder or a denoiser."
 #: Licence of weights trained on Mocap-17, whose Bandai-Namco part carries it.
@@ -84,23 +87,12 @@ def _add_machine_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train a network, write its checkpoint and print its figures."""
-    # Heavy imports stay inside the commands, so that `--help` answers at once.
-    from diffpose_core.training import RunOptions
-
     preset = _preset(args)
-    directory = Path(args.runs)
-    options = RunOptions(
-        directory / (args.name if args.start_from is None else f"{args.name}-tuned"),
-        accelerator=args.accelerator,
-        devices=args.devices,
-        threads=args.threads,
-        progress=not args.quiet,
-    )
-    out = Path(args.out) if args.out else directory / f"{args.name}.safetensors"
-    record = _trained(args, preset, options, out)
+    job = _job(args, preset)
+    record = _train(args, preset, job)
     for name, value in sorted(record.metrics.items()):
         print(f"{name:28s} {value:.4f}")
-    print(f"wrote {out} and {out.with_suffix('.md')}")
+    print(f"wrote {job.out} and {job.out.with_suffix('.md')}")
 
 
 def _preset(args: argparse.Namespace) -> Preset:
@@ -113,27 +105,67 @@ def _preset(args: argparse.Namespace) -> Preset:
     return replace(preset, network=replace(preset.network, receptive_field=args.frames))
 
 
-def _trained(args: argparse.Namespace, preset: Preset, options: RunOptions, out: Path) -> Record:
-    """Train the network that the preset names."""
-    from diffpose_core.training import shortened, train_denoiser, train_encoder, train_upright
+def _job(args: argparse.Namespace, preset: Preset) -> TrainingJob:
+    """The settings of the training."""
+    # Heavy imports stay inside the commands, so that `--help` answers at once.
+    from diffpose_core.training.job import TrainingJob
 
-    config = shortened(preset.training, epochs=args.epochs, batch_size=args.batch_size, seed=args.seed,
-                       learning_rate=args.learning_rate, samples_per_epoch=args.samples_per_epoch,
-                       own_state_share=args.own_states)  # fmt: skip
-    start_from = None if args.start_from is None else Path(args.start_from)
-    network: Any = preset.network
-    if isinstance(network, UprightConfig) and start_from is not None:
-        raise InvalidInput(f"{args.name} is trained from new weights in minutes, found --start-from {start_from}")
     data, validation = training_data(args)
-    licence = args.licence or (H36M_LICENCE if args.dataset == "h36m" else MOCAP17_LICENCE)
+    return TrainingJob(
+        name=args.name,
+        data=data,
+        validation=validation,
+        recipe=_recipe(args, preset),
+        options=_options(args),
+        out=Path(args.out) if args.out else Path(args.runs) / f"{args.name}.safetensors",
+        command=command_line(args),
+        licence=args.licence or (H36M_LICENCE if args.dataset == "h36m" else MOCAP17_LICENCE),
+        start_from=None if args.start_from is None else Path(args.start_from),
+    )
+
+
+def _recipe(args: argparse.Namespace, preset: Preset) -> TrainingConfig:
+    """The preset's recipe with what the command line changes of it."""
+    return override(
+        preset.training,
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        learning_rate=args.learning_rate,
+        samples_per_epoch=args.samples_per_epoch,
+        own_state_share=args.own_states,
+    )
+
+
+def _options(args: argparse.Namespace) -> RunOptions:
+    """Place and hardware of the run."""
+    from diffpose_core.training.run import RunOptions
+
+    return RunOptions(
+        Path(args.runs) / (args.name if args.start_from is None else f"{args.name}-tuned"),
+        accelerator=args.accelerator,
+        devices=args.devices,
+        threads=args.threads,
+        progress=not args.quiet,
+    )
+
+
+def _train(args: argparse.Namespace, preset: Preset, job: TrainingJob) -> Record:
+    """Train the network that the preset names."""
+    from diffpose_core.training.train_denoiser import BankOptions, train_denoiser
+    from diffpose_core.training.train_encoder import train_encoder
+    from diffpose_core.training.train_upright import train_upright
+
     encoder = Path(args.encoder) if args.encoder else Path(args.runs) / f"{preset.encoder}.safetensors"
-    last = (config, options, out, command_line(args), licence)
-    if isinstance(network, UprightConfig):
-        return train_upright(args.name, encoder, data, validation, network, *last)
-    if not isinstance(network, DenoiserConfig):
-        return train_encoder(args.name, data, validation, network, *last, start_from)
-    return train_denoiser(args.name, encoder, data, validation, network, *last, args.bank_size,
-                          bank_workers=args.bank_workers, start_from=start_from)  # fmt: skip
+    if isinstance(preset.network, UprightConfig):
+        if job.start_from is not None:
+            raise InvalidInput(
+                f"{args.name} is trained from new weights in minutes, found --start-from {job.start_from}"
+            )
+        return train_upright(preset.network, encoder, job)
+    if not isinstance(preset.network, DenoiserConfig):
+        return train_encoder(preset.network, job)
+    return train_denoiser(preset.network, encoder, job, BankOptions(args.bank_size, workers=args.bank_workers))
 
 
 def training_data(args: argparse.Namespace) -> tuple[TrainingData, TrainingData]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from diffpose_core.config import PRESETS
 from diffpose_core.io.checkpoints import Record
+from diffpose_core.presets import PRESETS
 
 
 def card_text(record: Record, size_bytes: int) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffpose_core import config, training
+from diffpose_core import config, presets
 from diffpose_core.cli import main, parser
 from diffpose_core.datasets.mocap17 import load_mocap17, motion_set, save_mocap17
 from diffpose_core.datasets.motion_files.build import Naming, Outcome, Source, build, find_files, read_all
@@ -22,6 +22,7 @@ from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import InvalidInput
+from diffpose_core.training import train_encoder
 from tests.conftest import ROOT, TINY_ENCODER
 from tests.datasets.motion_files import bodies
 
@@ -88,10 +89,10 @@ def test_the_result_can_be_sampled_and_trained_on(folder, tmp_path, monkeypatch,
     assert main(words(folder / "lafan", out, "--jobs", "1", "--body-model", "none")) == 1
     batch = PoseSampler(load_mocap17(out), 0.1).draw(8, torch.Generator().manual_seed(0))
     assert batch.pose_view.shape == (8, 17, 3) and bool(torch.isfinite(batch.pose_view).all())
-    tiny = replace(config.PRESETS["graformer"], network=config.GraformerConfig(**TINY_ENCODER))
-    monkeypatch.setitem(config.PRESETS, "graformer", tiny)
-    calibrate = training.calibrate_encoder
-    monkeypatch.setattr(training, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 1000))
+    tiny = replace(presets.PRESETS["graformer"], network=config.GraformerConfig(**TINY_ENCODER))
+    monkeypatch.setitem(presets.PRESETS, "graformer", tiny)
+    calibrate = train_encoder.calibrate_encoder
+    monkeypatch.setattr(train_encoder, "calibrate_encoder", lambda network, sampler: calibrate(network, sampler, 1000))
     train = ["train", "graformer", "--data", str(out), "--validation", str(out), "--runs", str(tmp_path / "runs")]
     train += ["--epochs", "1", "--batch-size", "16", "--samples-per-epoch", "32", "--accelerator", "cpu", "--quiet"]
     assert main(train) == 0

@@ -9,7 +9,8 @@ from diffpose_core.config import GraformerConfig, TrainingConfig
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.rng import seeded
-from diffpose_core.training import EncoderTask, RunOptions, encoder_batch, run_task
+from diffpose_core.training.run import RunOptions, run_task
+from diffpose_core.training.tasks import EncoderTask, encoder_batch
 
 NETWORK = GraformerConfig(channels=16, num_blocks=1, num_heads=2)
 CONFIG = TrainingConfig(
@@ -22,7 +23,7 @@ def train(folder: Path, data: Path, devices: int = 1) -> None:
     sampler = PoseSampler(load_mocap17(data), 0.5)
     task = EncoderTask(NETWORK, CONFIG)
     fixed = [encoder_batch(sampler.draw(64, seeded("cpu", number))) for number in range(2)]
-    task.attach(lambda size, generator: encoder_batch(sampler.draw(size, generator)), fixed)
+    task.set_data(lambda size, generator: encoder_batch(sampler.draw(size, generator)), fixed)
     options = RunOptions(folder, accelerator="cpu", devices=devices, threads=1, progress=False, mixed_precision=False)
     run_task(task, CONFIG, options)
     if task.global_rank == 0:

@@ -1,30 +1,36 @@
 """Training end to end on small networks: through the command line, after a kill, and what exactly is learnt."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from diffpose_core import training
 from diffpose_core.cli import main
-from diffpose_core.config import PRESETS, DenoiserConfig, GraformerConfig, MixSTEConfig, TrainingConfig, to_dict
-from diffpose_core.datasets.conditions import ConditionBank, build_bank
+from diffpose_core.config import (
+    DenoiserConfig,
+    GraformerConfig,
+    MixSTEConfig,
+    TrainingConfig,
+    UncertaintyConfig,
+    override,
+    to_dict,
+)
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import from_x_start
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.io.checkpoints import load_denoiser, load_encoder
+from diffpose_core.presets import PRESETS
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
-from diffpose_core.training import (
-    BankDraw,
-    DenoiserTask,
-    EncoderTask,
-    RunOptions,
-    mean_joint_distance,
-    run_task,
-    shortened,
-    train_denoiser,
-)
+from diffpose_core.training.bank import ConditionBank, build_bank
+from diffpose_core.training.bank_sampler import BankSampler
+from diffpose_core.training.job import TrainingJob
+from diffpose_core.training.losses import mean_joint_distance
+from diffpose_core.training.run import RunOptions, run_task
+from diffpose_core.training.tasks import DenoiserTask, EncoderTask, encoder_batch
+from diffpose_core.training.train_denoiser import BankOptions, train_denoiser
 from tests.conftest import few_poses
 
 ENCODER = GraformerConfig(channels=16, num_blocks=1, num_heads=2, joint_embedding=True)
@@ -52,10 +58,10 @@ pytestmark = [
 def small():
     """Presets of the size of a test, and few poses wherever thousands are usual."""
     patch = pytest.MonkeyPatch()
-    patch.setitem(PRESETS, "graformer", training.replace(PRESETS["graformer"], network=ENCODER, training=BRIEF))
-    patch.setitem(PRESETS, "diffpose", training.replace(PRESETS["diffpose"], network=DENOISER, training=BRIEF))
-    regression = training.replace(DENOISER, diffusion="none", conditioning="none")
-    patch.setitem(PRESETS, "regression", training.replace(PRESETS["regression"], network=regression, training=BRIEF))
+    patch.setitem(PRESETS, "graformer", replace(PRESETS["graformer"], network=ENCODER, training=BRIEF))
+    patch.setitem(PRESETS, "diffpose", replace(PRESETS["diffpose"], network=DENOISER, training=BRIEF))
+    regression = replace(DENOISER, diffusion="none", conditioning="none")
+    patch.setitem(PRESETS, "regression", replace(PRESETS["regression"], network=regression, training=BRIEF))
     few_poses(patch)
     yield
     patch.undo()
@@ -108,17 +114,17 @@ def test_the_command_trains_a_regression_network_and_goes_on_from_it(runs, data,
 @pytest.mark.parametrize("conditioning", ["none", "gmm+heatmaps"])
 def test_a_regression_network_sees_neither_noise_nor_the_truth(bank, conditioning):
     config = DenoiserConfig(diffusion="none", conditioning=conditioning, context_channels=16, channels=32, num_heads=2)
-    draw = training.BankDraw(bank, config)
+    draw = BankSampler(bank, config)
     batch = draw(8, seeded("cpu", 0))
     assert "noise" not in batch
-    task = training.DenoiserTask(config, BRIEF)
+    task = DenoiserTask(config, BRIEF)
     torch.nn.init.normal_(task.network.head.linear.weight)
     output, target, predicted = task.predict(batch, batch["k"])
     assert torch.equal(target, batch["x_start"]) and torch.equal(predicted, output)
     moved = {**batch, "x_start": batch["x_start"] + 1.0, "k": torch.ones_like(batch["k"])}
     assert torch.equal(task.predict(moved, moved["k"])[0], output)
     with pytest.raises(InvalidInput, match="no states of its own"):
-        training.BankDraw(bank, config, own_state_share=0.5)
+        BankSampler(bank, config, own_state_share=0.5)
 
 
 def weights(path):
@@ -149,7 +155,7 @@ class Killed(Exception):
 
 
 def test_a_run_that_was_killed_goes_on_as_it_would_have(data, tmp_path, monkeypatch):
-    config = shortened(BRIEF, epochs=3)
+    config = override(BRIEF, epochs=3)
 
     def run(folder, kill_in_epoch=None):
         torch.manual_seed(5)
@@ -159,10 +165,10 @@ def test_a_run_that_was_killed_goes_on_as_it_would_have(data, tmp_path, monkeypa
         def draw(size, generator):
             if kill_in_epoch is not None and task.current_epoch == kill_in_epoch:
                 raise Killed
-            return training.encoder_batch(sampler.draw(size, generator))
+            return encoder_batch(sampler.draw(size, generator))
 
-        fixed = [training.encoder_batch(sampler.draw(64, seeded("cpu", 1)))]
-        task.attach(draw, fixed)
+        fixed = [encoder_batch(sampler.draw(64, seeded("cpu", 1)))]
+        task.set_data(draw, fixed)
         metrics = run_task(task, config, RunOptions(folder, accelerator="cpu", progress=False, mixed_precision=False))
         return task.network.state_dict(), metrics
 
@@ -188,8 +194,8 @@ def test_training_ends_with_the_moving_average_of_the_weights(data, tmp_path):
     torch.manual_seed(5)
     sampler = PoseSampler(load_mocap17(data), 0.5)
     task = Watched(ENCODER, BRIEF)
-    fixed = [training.encoder_batch(sampler.draw(64, seeded("cpu", 1)))]
-    task.attach(lambda size, generator: training.encoder_batch(sampler.draw(size, generator)), fixed)
+    fixed = [encoder_batch(sampler.draw(64, seeded("cpu", 1)))]
+    task.set_data(lambda size, generator: encoder_batch(sampler.draw(size, generator)), fixed)
     run_task(task, BRIEF, RunOptions(tmp_path, accelerator="cpu", progress=False, mixed_precision=False))
     assert len(seen) == 4
     average = seen[0]
@@ -204,7 +210,7 @@ def test_training_ends_with_the_moving_average_of_the_weights(data, tmp_path):
 def bank(runs, data):
     encoder, _ = load_encoder(runs / "graformer.safetensors")
     sampler = PoseSampler(load_mocap17(data), 0.5)
-    config = training.UncertaintyConfig(num_samples=200)
+    config = UncertaintyConfig(num_samples=200)
     return build_bank(encoder, sampler.draw, 256, config, 2, 7)
 
 
@@ -212,7 +218,7 @@ def bank(runs, data):
 @pytest.mark.parametrize("diffusion", ["gmm", "standard"])
 def test_what_a_denoiser_is_trained_on_is_the_librarys_forward_diffusion(bank, prediction_type, diffusion):
     anchor = "context" if prediction_type == "x_start" else "none"
-    config = training.replace(DENOISER, prediction_type=prediction_type, diffusion=diffusion, anchor=anchor)
+    config = replace(DENOISER, prediction_type=prediction_type, diffusion=diffusion, anchor=anchor)
     task = DenoiserTask(config, BRIEF).eval()
     heard = {}
 
@@ -220,7 +226,7 @@ def test_what_a_denoiser_is_trained_on_is_the_librarys_forward_diffusion(bank, p
         heard["x"], heard["k"], heard["given"] = arguments
 
     task.network.register_forward_pre_hook(listen)
-    batch = BankDraw(bank, config)(20, seeded("cpu", 1))
+    batch = BankSampler(bank, config)(20, seeded("cpu", 1))
     output, target, predicted = task.predict(batch, batch["k"])
     schedule = make_schedule("converging", 50)
     for row in range(20):
@@ -252,7 +258,7 @@ def test_the_loss_is_the_mean_distance_and_has_a_gradient_where_it_is_zero():
 def test_a_bank_does_not_depend_on_how_its_work_was_shared(runs, data, tmp_path):
     encoder, _ = load_encoder(runs / "graformer.safetensors")
     sampler = PoseSampler(load_mocap17(data), 0.5)
-    config = training.UncertaintyConfig(num_samples=60, num_components=2)
+    config = UncertaintyConfig(num_samples=60, num_components=2)
     whole = build_bank(encoder, sampler.draw, 512, config, 1, 7)
     second = build_bank(encoder, sampler.draw, 512, config, 1, 7, part=(1, 2))
     assert len(whole) == 512 and len(second) == 256
@@ -270,12 +276,11 @@ def test_the_noise_of_a_bank_has_the_spread_of_its_component(bank):
 
 
 def test_an_encoder_of_another_width_is_refused(runs, data, tmp_path):
-    wider = training.replace(DENOISER, context_channels=24)
+    wider = replace(DENOISER, context_channels=24)
     with pytest.raises(InvalidInput, match="f_ST is 16 wide, the denoiser expects 24"):
-        train_denoiser(
-            "diffpose", runs / "graformer.safetensors", data, data, wider, BRIEF, RunOptions(tmp_path / "x"),
-            tmp_path / "x.safetensors", "", "",
-        )  # fmt: skip
+        options = RunOptions(tmp_path / "x")
+        job = TrainingJob("diffpose", data, data, BRIEF, options, tmp_path / "x.safetensors")
+        train_denoiser(wider, runs / "graformer.safetensors", job, BankOptions())
 
 
 def test_the_rate_warms_up_and_decays(data):
@@ -330,23 +335,23 @@ def test_a_spatial_half_can_be_left_to_adam():
     assert {id(p) for p in adams["params"]} == {id(p) for p in task.parameters()} - temporal
 
 
-def test_shortened_changes_only_what_is_given():
-    assert shortened(BRIEF, epochs=None, seed=None) == BRIEF
-    assert shortened(BRIEF, epochs=7).epochs == 7
+def test_override_changes_only_what_is_given():
+    assert override(BRIEF, epochs=None, seed=None) == BRIEF
+    assert override(BRIEF, epochs=7).epochs == 7
 
 
 def test_a_share_of_training_is_spent_where_inference_starts(bank):
-    drawn = BankDraw(bank, DENOISER, last_step_share=0.5)(4000, seeded("cpu", 2))["k"]
+    drawn = BankSampler(bank, DENOISER, last_step_share=0.5)(4000, seeded("cpu", 2))["k"]
     assert int(drawn.min()) >= 1 and int(drawn.max()) == 50
     assert float((drawn == 50).float().mean()) == pytest.approx(0.51, abs=0.03)
-    evenly = BankDraw(bank, DENOISER)(4000, seeded("cpu", 2))["k"]
+    evenly = BankSampler(bank, DENOISER)(4000, seeded("cpu", 2))["k"]
     assert float((evenly == 50).float().mean()) == pytest.approx(0.02, abs=0.01)
 
 
 def test_states_of_its_own_come_from_the_networks_prediction_and_the_target_stays_the_truth(bank):
-    config = training.replace(DENOISER, anchor="context")
+    config = replace(DENOISER, anchor="context")
     task = DenoiserTask(config, BRIEF).train()
-    batch = BankDraw(bank, config, own_state_share=0.5)(40, seeded("cpu", 3))
+    batch = BankSampler(bank, config, own_state_share=0.5)(40, seeded("cpu", 3))
     own = batch["own"]
     assert 8 < int(own.sum()) < 32
     heard = []
@@ -368,9 +373,9 @@ def test_states_of_its_own_come_from_the_networks_prediction_and_the_target_stay
 
 
 def test_states_of_its_own_need_a_network_that_predicts_x_start(bank):
-    paper = training.replace(DENOISER, anchor="none", prediction_type="previous")
+    paper = replace(DENOISER, anchor="none", prediction_type="previous")
     with pytest.raises(InvalidInput, match="predicts x_start, found 'previous'"):
-        BankDraw(bank, paper, own_state_share=0.1)
+        BankSampler(bank, paper, own_state_share=0.1)
 
 
 def test_training_on_human36ms_own_views(h36m_folder, tmp_path, capsys):

@@ -1,7 +1,7 @@
-"""What a denoiser is trained on: views with their frozen encoder's features and draws from their GMM, prepared once.
+"""The bank that denoisers are trained on: views with the features of a frozen encoder and draws from their GMMs.
 
-Fitting a GMM to each view costs about as much as a training step, and every denoiser that shares an encoder can use
-the same fits. So a bank of views is prepared first; forward diffusion itself stays in training.
+Fitting a GMM to a view costs about as much as a training step, and all denoisers of an encoder can share the fits. So
+a bank of views is prepared first. Forward diffusion itself stays in training.
 """
 
 from __future__ import annotations
@@ -24,31 +24,41 @@ from diffpose_core.skeleton import NUM_JOINTS
 
 #: Types of the fields that are not stored in float16.
 _STORED_AS = {"hidden": torch.bool, "context": torch.bfloat16, "reconciled": torch.bfloat16}
-#: Views that are prepared at a time, from a seed of their own.
+#: Views that are prepared at a time, each block from a seed of its own.
 BLOCK_VIEWS = 256
 #: Frames that are kept of a sequence drawn for a video encoder. They lie between the middles of two windows, so that
-#: every way in which a frame is read at inference occurs.
+#: frames occur at every place in a window that inference reads them from.
 _KEPT_OF_SEQUENCE = 8
 
 
 def frames_of_sequence(receptive_field: int) -> int:
-    """How many consecutive frames a bank needs to be drawn at a time: 1, or two windows half a window apart."""
+    """Consecutive frames that a bank draws at a time: 1, or two windows half a window apart."""
     return 3 * (receptive_field // 2) + 1
 
 
-def _kept(receptive_field: int) -> np.ndarray:
+def _kept_frames(receptive_field: int) -> np.ndarray:
+    """Numbers of the frames that are kept of a sequence."""
     half = receptive_field // 2
     return np.unique(half + np.linspace(0, max(half - 1, 0), _KEPT_OF_SEQUENCE).astype(np.int64))
 
 
 @dataclass(frozen=True)
 class ConditionBank:
-    """N views, R draws of a component and a noise for each. Metres, root-relative, view frame.
+    """N views with R draws of a component and a noise each. Poses in metres, root-relative, view frame.
 
-    context: (N, J, C) bfloat16, f_ST. x_start: (N, J, 3), the truth. component_mean, component_std, noise: (N, R, J,
-    3), mu^G, the root of Sigma^G's diagonal, and eps^G. mixture_mean, mixture_std: (N, J, 3) of the whole GMM.
-    encoder_pose: (N, J, 3). reconciled, reconciled_pose: like context and encoder_pose, of the reconciled 2D pose.
-    hidden: (N, J) bool. heatmaps: (N, J, 12), `View.heatmap_features`.
+    Attributes:
+        context: (N, J, C) bfloat16, f_ST.
+        x_start: (N, J, 3), the truth, h_0.
+        component_mean: (N, R, J, 3), mu^G.
+        component_std: (N, R, J, 3), the root of the diagonal of Sigma^G.
+        noise: (N, R, J, 3), eps^G.
+        mixture_mean: (N, J, 3), of the whole GMM.
+        mixture_std: (N, J, 3), of the whole GMM.
+        encoder_pose: (N, J, 3), the encoder's prediction.
+        reconciled: like `context`, from the reconciled 2D pose.
+        reconciled_pose: like `encoder_pose`, from the reconciled 2D pose.
+        hidden: (N, J) bool, joints that the camera doesn't see.
+        heatmaps: (N, J, 12), `View.heatmap_features`.
     """
 
     context: Tensor
@@ -79,12 +89,20 @@ class ConditionBank:
 def prepare_conditions(
     encoder: ContextEncoder, batch: Batch, uncertainty: UncertaintyConfig, draws: int, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """The fields of a ConditionBank for one batch of sequences, as float32 tensors on the encoder's device.
+    """The fields of a `ConditionBank` for one batch of sequences.
 
-    batch: sequences of `frames_of_sequence` frames one after another, of which some frames are kept.
+    Args:
+        encoder: frozen.
+        batch: sequences of `frames_of_sequence` frames, one after another, of which some frames are kept.
+        uncertainty: H_K and its GMM.
+        draws: R, draws of a component and a noise a view.
+        generator: of all draws.
+
+    Returns:
+        float32 tensors on the encoder's device.
     """
     field = encoder.receptive_field
-    length, kept = frames_of_sequence(field), _kept(field)
+    length, kept = frames_of_sequence(field), _kept_frames(field)
     batch = batch.to(encoder.device)
     clips = len(batch.view) // length
     context, reconciled = encoder.encode_frames(batch.view, cut_windows(kept, length, field), clips)
@@ -120,13 +138,22 @@ def build_bank(
     part: tuple[int, int] = (0, 1),
     progress: Callable[[int], None] = lambda done: None,
 ) -> ConditionBank:
-    """Prepare `size` views from a source of batches of sequences. part: (index, count), to share the work between
-    processes.
+    """Prepare a bank, or one part of it.
 
-    Every block of 256 views has a seed of its own, so that the bank does not depend on how it was shared out.
+    Each block of 256 views has a seed of its own, so the bank does not depend on the number of parts.
+
+    Args:
+        encoder: frozen.
+        draw: makes a batch of sequences.
+        size: views, rounded up to whole blocks.
+        uncertainty: H_K and its GMM.
+        draws: R, draws of a component and a noise a view.
+        seed: of all blocks.
+        part: (index, count), to share the work between processes.
+        progress: called with the number of views done.
     """
     block = BLOCK_VIEWS
-    sequences = -(-block // len(_kept(encoder.receptive_field)))
+    sequences = -(-block // len(_kept_frames(encoder.receptive_field)))
     pieces: list[dict[str, Tensor]] = []
     blocks = range(part[0], -(-size // block), part[1])
     for done, number in enumerate(blocks):
@@ -139,13 +166,13 @@ def build_bank(
     return ConditionBank(**{name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]})
 
 
-def merge_banks(shares: list[ConditionBank]) -> ConditionBank:
-    """Put the shares of `build_bank`, part (0, n) ... (n - 1, n), together in the order of a single process."""
-    if len(shares) == 1:
-        return shares[0]
+def merge_banks(parts: list[ConditionBank]) -> ConditionBank:
+    """Merge the parts (0, n) ... (n - 1, n) of `build_bank` into the bank that a single process would make."""
+    if len(parts) == 1:
+        return parts[0]
     merged: dict[str, Tensor] = {}
     for f in fields(ConditionBank):
-        blocks = [getattr(share, f.name).split(BLOCK_VIEWS) for share in shares]
+        blocks = [getattr(part, f.name).split(BLOCK_VIEWS) for part in parts]
         longest = max(len(b) for b in blocks)
         merged[f.name] = torch.cat([b[i] for i in range(longest) for b in blocks if i < len(b)])
     return ConditionBank(**merged)

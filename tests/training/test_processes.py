@@ -15,10 +15,10 @@ import torch
 from diffpose_core.config import TrainingConfig
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.structures import InvalidInput
-from diffpose_core.training import _Stream
-from tests import training_run
+from diffpose_core.training.base_task import EpochStream
+from tests.training import training_run
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def start(folder, data):
@@ -74,7 +74,7 @@ def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_curve(data, whole
 
 
 def test_two_processes_learn_what_one_does(data, whole, tmp_path):
-    words = [sys.executable, str(ROOT / "tests" / "training_run.py"), str(tmp_path), str(data), "2"]
+    words = [sys.executable, str(ROOT / "tests" / "training" / "training_run.py"), str(tmp_path), str(data), "2"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -99,8 +99,8 @@ def test_processes_share_a_batch_without_overlap():
     def draw(size, generator):
         return {"x": torch.rand(size, generator=generator)}
 
-    one = torch.cat([batch["x"] for batch in _Stream(draw, config, 2, 0, 1)])
-    parts = [torch.stack([batch["x"] for batch in _Stream(draw, config, 2, rank, 3)]) for rank in range(3)]
+    one = torch.cat([batch["x"] for batch in EpochStream(draw, config, 2, 0, 1)])
+    parts = [torch.stack([batch["x"] for batch in EpochStream(draw, config, 2, rank, 3)]) for rank in range(3)]
     assert torch.equal(torch.cat(parts, 1).flatten(), one)
     with pytest.raises(InvalidInput, match="a batch of 6 can't be shared evenly by 4 processes"):
-        _Stream(draw, config, 0, 0, 4)
+        EpochStream(draw, config, 0, 0, 4)

@@ -1,0 +1,94 @@
+"""Banks on disk: each is prepared once and shared by all denoisers of an encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from diffpose_core.config import TrainingConfig, UncertaintyConfig
+from diffpose_core.datasets.detector import TRAINING_DETECTOR
+from diffpose_core.datasets.training_set import TrainingData, make_sampler
+from diffpose_core.io.checkpoints import encoder_tensors, fingerprint, load_encoder
+from diffpose_core.training.bank import BLOCK_VIEWS, ConditionBank, build_bank, frames_of_sequence, merge_banks
+from diffpose_core.uncertainty.view import MEAN_STD, WIDEST_STD
+
+BANK_SEED = 40_000
+
+
+@dataclass(frozen=True)
+class BankSource:
+    """Everything that decides the content of a bank, and the device that it is prepared on.
+
+    Attributes:
+        encoder: checkpoint of the encoder.
+        data: views to draw from.
+        size: views, rounded up to whole blocks.
+        draws: of a component and a noise a view.
+        varied: draw for training, with varied bodies; False for validation.
+        config: the recipe that the bodies follow.
+        device: on which mixtures are fitted. The bank depends on it by rounding only.
+    """
+
+    encoder: Path
+    data: TrainingData
+    size: int
+    draws: int
+    varied: bool
+    config: TrainingConfig
+    device: str = "cpu"
+
+    def stem(self) -> str:
+        """The name of the bank's file."""
+        encoder = fingerprint(encoder_tensors(load_encoder(self.encoder)[0]))[:12]
+        # A change of the detector or of the bodies makes another bank.
+        recipe = repr((TRAINING_DETECTOR, self.config.bone_variation, UncertaintyConfig(), MEAN_STD, WIDEST_STD))
+        digest = hashlib.sha256(recipe.encode()).hexdigest()[:8]
+        return f"bank-{self.data.stem}-{encoder}-{digest}-{self.size}x{self.draws}"
+
+
+def _build_part(source: BankSource, part: tuple[int, int], out: Path) -> None:
+    """Prepare one part of a bank and write it; runs in a process of its own."""
+    torch.set_num_threads(1)
+    encoder = load_encoder(source.encoder)[0].to(source.device)
+    sampler = make_sampler(source.data, source.config, source.varied, frames_of_sequence(encoder.receptive_field))
+
+    def show(done: int) -> None:
+        if done % (BLOCK_VIEWS * 40) == 0:
+            print(f"  part {part[0] + 1} of {part[1]}: {done} of {source.size // part[1]} views prepared", flush=True)
+
+    seed = BANK_SEED + (not source.varied)
+    uncertainty = UncertaintyConfig()
+    build_bank(encoder, sampler.draw, source.size, uncertainty, source.draws, seed, part=part, progress=show).save(out)
+
+
+def load_or_build_bank(source: BankSource, directory: Path, workers: int = 1) -> ConditionBank:
+    """The bank of a source, from a folder if it was prepared before.
+
+    Args:
+        source: what the bank is made from.
+        directory: folder of banks.
+        workers: processes that share the work. The bank does not depend on their number.
+    """
+    stem = source.stem()
+    path = directory / f"{stem}.safetensors"
+    if path.is_file():
+        return ConditionBank.load(path)
+    directory.mkdir(parents=True, exist_ok=True)
+    files = [directory / f"{stem}.part{number}.safetensors" for number in range(workers)]
+    if workers == 1:
+        _build_part(source, (0, 1), files[0])
+    else:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            parts = [pool.submit(_build_part, source, (number, workers), file) for number, file in enumerate(files)]
+            for part in parts:
+                part.result()
+    bank = merge_banks([ConditionBank.load(file) for file in files])
+    bank.save(path)
+    for file in files:
+        file.unlink()
+    return bank

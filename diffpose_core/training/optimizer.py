@@ -1,0 +1,72 @@
+"""The optimizer of a run: Adam, or Muon for the matrices inside the blocks and Adam for the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffpose_core.config import TrainingConfig
+from diffpose_core.models.layers import GraphAttentionBlock
+from diffpose_core.models.mixste import TemporalBlock
+
+
+def inner_matrices(module: nn.Module, temporal_only: bool = False) -> list[Tensor]:
+    """Weights of the linear layers inside a network's blocks, those that map features to features.
+
+    Args:
+        module: the network, or what holds it.
+        temporal_only: leave out the spatial blocks.
+
+    Returns:
+        The weights, (out, in) each.
+    """
+    kinds = (TemporalBlock,) if temporal_only else (GraphAttentionBlock, TemporalBlock)
+    blocks = (block for block in module.modules() if isinstance(block, kinds))
+    return [layer.weight for block in blocks for layer in block.modules() if isinstance(layer, nn.Linear)]
+
+
+class MuonAndAdam(torch.optim.Optimizer):
+    """Muon for some parameters and Adam for the others, as one optimizer.
+
+    Args:
+        matrices: parameters of Muon, (out, in) each.
+        rate: learning rate of Muon. Its steps are scaled to the length of Adam's (`match_rms_adamw`).
+        adam: the optimizer of all other parameters.
+    """
+
+    def __init__(self, matrices: list[Tensor], rate: float, adam: torch.optim.Optimizer) -> None:
+        muon = torch.optim.Muon(matrices, lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+        self._parts = (muon, adam)
+        super().__init__([*muon.param_groups, *adam.param_groups], {})
+
+    def step(self, closure: Any = None) -> Any:
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        for part, group in zip(self._parts, self.param_groups, strict=True):
+            # Loading a state replaces the groups and the state, so both are handed on before each step.
+            part.param_groups, part.state = [group], self.state
+            part.step()
+        return loss
+
+
+def make_optimizer(module: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """The optimizer of a module's parameters, as its training recipe says."""
+    matrices = inner_matrices(module, config.muon_blocks == "temporal") if config.muon_factor else []
+    of_muon = {id(matrix) for matrix in matrices}
+    others = [p for p in module.parameters() if id(p) not in of_muon]
+    adam = torch.optim.Adam(others, lr=config.learning_rate, weight_decay=config.weight_decay)
+    if not matrices:
+        return adam
+    return MuonAndAdam(matrices, config.muon_factor * config.learning_rate, adam)
+
+
+def make_scheduler(optimizer: torch.optim.Optimizer, config: TrainingConfig) -> torch.optim.lr_scheduler.LambdaLR:
+    """The learning rate's schedule: a linear warm-up, then a decay every few epochs."""
+    steps_per_epoch = max(1, config.samples_per_epoch // config.batch_size)
+
+    def factor(step: int) -> float:
+        warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
+        return warm * config.learning_rate_decay ** (step // (steps_per_epoch * config.decay_every_epochs))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

@@ -1,0 +1,149 @@
+"""Training tasks: of the context encoder, the denoiser g, and the network that corrects poses by a known tilt."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from diffpose_core.config import DenoiserConfig, EncoderConfig, MixSTEConfig, TrainingConfig, UprightConfig
+from diffpose_core.datasets.sampling import Batch
+from diffpose_core.diffusion.forward import q_sample
+from diffpose_core.diffusion.reverse import from_x_start, to_x_start
+from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.models.denoiser import Conditioning, Denoiser, gmm_features
+from diffpose_core.models.graformer import Graformer
+from diffpose_core.models.mixste import MixSTE
+from diffpose_core.models.upright import Upright
+from diffpose_core.training.base_task import Fields, TrainingTask
+from diffpose_core.training.losses import mean_joint_distance
+from diffpose_core.uncertainty.reconcile import centred_and_scaled
+
+
+def encoder_batch(batch: Batch, receptive_field: int = 1) -> Fields:
+    """The fields of a batch of views that `EncoderTask` reads."""
+    view = batch.view
+    return {
+        "pose_norm": centred_and_scaled(view.pose_norm, view.size, receptive_field),
+        "pose_view": batch.pose_view,
+        "hidden": batch.hidden,
+        "rotation": view.rotation,
+    }
+
+
+class EncoderTask(TrainingTask):
+    """Regression of the 3D pose from the detected 2D pose, for single frames or windows of frames."""
+
+    def __init__(self, network: EncoderConfig, config: TrainingConfig) -> None:
+        super().__init__(config)
+        self.network = MixSTE(network) if isinstance(network, MixSTEConfig) else Graformer(network)
+
+    def training_step(self, batch: Fields, _: int) -> Tensor:
+        predicted, truth = self.network(batch["pose_norm"]), batch["pose_view"]
+        loss = mean_joint_distance(predicted, truth)
+        self.log_epoch("train_mpjpe_m", loss.detach(), len(truth))
+        if self.config.velocity_weight and self.network.receptive_field > 1:
+            velocity = self._velocity_error(predicted, truth, batch["rotation"])
+            self.log_epoch("train_mpjve_m", velocity.detach(), len(truth))
+            loss = loss + self.config.velocity_weight * velocity
+        return loss
+
+    def _velocity_error(self, predicted: Tensor, truth: Tensor, rotation: Tensor) -> Tensor:
+        """Mean error of the joints' velocities, metres a frame.
+
+        The view frame turns with the detected hip from frame to frame, so velocities are taken in the camera frame.
+        """
+        error_cam = ((predicted - truth) @ rotation).unflatten(0, (-1, self.network.receptive_field))
+        velocity = error_cam.diff(dim=1)
+        return mean_joint_distance(velocity, torch.zeros_like(velocity))
+
+    def validation_step(self, batch: Fields, _: int) -> None:
+        error = (self.network(batch["pose_norm"]) - batch["pose_view"]).norm(dim=-1)
+        self.log_epoch("val_mpjpe_m", error.mean(), error.numel())
+        hidden = batch["hidden"]
+        self.log_epoch("val_hidden_m", error[hidden].mean(), int(hidden.sum()))
+        if self.network.receptive_field > 1:
+            velocity = self._velocity_error(self.network(batch["pose_norm"]), batch["pose_view"], batch["rotation"])
+            self.log_epoch("val_mpjve_m", velocity, len(error))
+
+
+class DenoiserTask(TrainingTask):
+    """Training of g on forward diffusion: Eq. 1 makes h_k, and g predicts h_0, the noise or h_{k-1} from it.
+
+    A network without diffusion regresses h_0 from the encoder's pose.
+    """
+
+    def __init__(self, network: DenoiserConfig, config: TrainingConfig) -> None:
+        super().__init__(config)
+        self.network = Denoiser(network)
+        self.schedule = make_schedule(network.schedule, network.num_steps)
+
+    @staticmethod
+    def conditioning(batch: Fields) -> Conditioning:
+        """The inputs of g beside h_k and k."""
+        gmm = gmm_features(batch["component_mean"], batch["component_std"], batch["mixture_mean"], batch["mixture_std"])
+        return Conditioning(batch.get("context"), batch["encoder_pose"], gmm, batch["heatmaps"])
+
+    def predict(self, batch: Fields, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Noise a batch and run g on it.
+
+        Args:
+            batch: as `BankSampler` makes it.
+            k: (B,), the step of each pose.
+
+        Returns:
+            The output of g, its target, and the predicted h_0; (B, J, 3) each.
+        """
+        kind = self.network.config.prediction_type
+        x_start, mean = batch["x_start"], batch["component_mean"]
+        conditioning = self.conditioning(batch)
+        if self.network.config.diffusion == "none":
+            output = self.network(batch["encoder_pose"], torch.full_like(k, self.schedule.num_steps), conditioning)
+            return output, x_start, output
+        noised = self._own_prediction(batch, conditioning) if self.training and "own" in batch else x_start
+        x_k = q_sample(noised, k, self.schedule, batch["noise"], mean)
+        output = self.network(x_k, k, conditioning)
+        target = from_x_start(x_start, kind, x_k, k, self.schedule, mean)
+        return output, target, to_x_start(output, kind, x_k, k, self.schedule, mean)
+
+    @torch.no_grad()
+    def _own_prediction(self, batch: Fields, conditioning: Conditioning) -> Tensor:
+        """The h_0 that is noised: g's prediction from a draw of H_K where `own` is true, else the truth."""
+        start = batch["component_mean"] + batch["noise"]
+        last = torch.full((len(start),), self.schedule.num_steps, device=start.device)
+        return torch.where(batch["own"][:, None, None], self.network(start, last, conditioning), batch["x_start"])
+
+    def training_step(self, batch: Fields, _: int) -> Tensor:
+        output, target, _predicted = self.predict(batch, batch["k"])
+        loss = mean_joint_distance(output, target)
+        self.log_epoch("train_loss", loss.detach(), len(output))
+        return loss
+
+    def validation_step(self, batch: Fields, _: int) -> None:
+        for k in (1, self.schedule.num_steps):
+            steps = torch.full((len(batch["x_start"]),), k, device=self.device)
+            error = (self.predict(batch, steps)[2] - batch["x_start"]).norm(dim=-1)
+            self.log_epoch(f"val_mpjpe_k{k}_m", error.mean(), error.numel())
+            self.log_epoch(f"val_hidden_k{k}_m", error[batch["hidden"]].mean(), int(batch["hidden"].sum()))
+
+
+class UprightTask(TrainingTask):
+    """Training of `Upright`: the upward direction from a pose, and the pose given a roughly known direction."""
+
+    def __init__(self, network: UprightConfig, config: TrainingConfig) -> None:
+        super().__init__(config)
+        self.network = Upright(network)
+
+    def training_step(self, batch: Fields, _: int) -> Tensor:
+        corrected = mean_joint_distance(self.network(batch["encoder_pose"], batch["known_up"]), batch["pose_view"])
+        direction = (self.network.up(batch["encoder_pose"]) - batch["up"]).norm(dim=-1).mean()
+        self.log_epoch("train_mpjpe_m", corrected.detach(), len(batch["up"]))
+        # The two perceptrons share no weights: the factor only keeps their gradients alike in size.
+        return corrected + 0.1 * direction
+
+    def validation_step(self, batch: Fields, _: int) -> None:
+        pose, up = batch["encoder_pose"], batch["up"]
+        error = (self.network(pose, up) - batch["pose_view"]).norm(dim=-1)
+        self.log_epoch("val_mpjpe_m", error.mean(), error.numel())
+        self.log_epoch("val_encoder_mpjpe_m", (pose - batch["pose_view"]).norm(dim=-1).mean(), error.numel())
+        cosine = (self.network.up(pose) * up).sum(-1).clamp(-1.0, 1.0)
+        self.log_epoch("val_up_deg", cosine.acos().rad2deg().mean(), len(up))

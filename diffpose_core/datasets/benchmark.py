@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from diffpose_core.datasets.detector import hidden_joints
+from diffpose_core.datasets.occlusion import hidden_joints
 from diffpose_core.structures import Intrinsics, InvalidInput, PoseClip2D
 from diffpose_core.uncertainty.mixtures import exact_mixture
 

@@ -20,7 +20,6 @@ heatmaps, and with joints that nobody found. The benchmark has none of these.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +27,7 @@ import torch
 from torch import Tensor
 
 from diffpose_core.camera import Camera, project
+from diffpose_core.datasets.occlusion import hidden_joints
 from diffpose_core.skeleton import LIMB_ENDS, MIRROR, NUM_JOINTS
 from diffpose_core.structures import PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.mixtures import LOST_STD
@@ -35,55 +35,26 @@ from diffpose_core.uncertainty.view import of_main_mode
 
 NUM_MODES = 3
 
-#: Capsules (joint a, joint b, radius in metres) that hide what lies behind them.
-CAPSULES: tuple[tuple[int, int, float], ...] = (
-    (1, 2, 0.075),
-    (2, 3, 0.055),
-    (4, 5, 0.075),
-    (5, 6, 0.055),
-    (0, 8, 0.130),
-    (9, 10, 0.090),
-    (11, 12, 0.050),
-    (12, 13, 0.040),
-    (14, 15, 0.050),
-    (15, 16, 0.040),
-    (1, 4, 0.100),
-    (11, 14, 0.080),
-)
-#: Capsules of the trunk and the joints that lie inside it: the trunk hides a far hip or shoulder, never its own axis.
-_TRUNK_CAPSULES = (4, 10, 11)
-_TRUNK_JOINTS = (0, 7, 8, 9)
-
-
-def _capsule_touches_joint() -> np.ndarray:
-    """(17, C) bool: pairs in which a capsule can't hide a joint, because the joint is part of it."""
-    touches = np.zeros((NUM_JOINTS, len(CAPSULES)), dtype=bool)
-    for c, (a, b, _) in enumerate(CAPSULES):
-        touches[[a, b], c] = True
-        if c in _TRUNK_CAPSULES:
-            touches[list(_TRUNK_JOINTS), c] = True
-    # Neck and head are one piece: the head does not hide the thorax below it.
-    touches[8, 5] = True
-    return touches
-
-
-_TOUCHES = _capsule_touches_joint()
-
 
 @dataclass(frozen=True)
 class DetectorConfig:
     """Every number of the simulated detector.
 
-    std_px: standard deviation of a visible joint's error along one axis, at `px_per_metre`, times `joint_factor`.
-    px_per_metre: image scale that the pixel figures hold for: focal length 1145 px at a distance of 5.5 m. Errors grow
-    with the person's size in the image, as a detector's that crops and rescales the person do. spread_sigma: sigma of
-    the log-normal factor on the spread. hidden_factor: how much wider a hidden joint's mode is.
-    second_mode_probability: share of hidden joints with a second mode. main_weight: range of the heavier mode's
-    weight. swap_probability: share of wrist and ankle pairs that are exchanged. phantom_probability: share of pairs
-    that carry a light mode at the other side without being exchanged. correlation_s: time constant of all errors,
-    seconds. depth_margin_m: a capsule hides a joint only if it is this much nearer to the camera. confidences_share:
-    share of the clips that have one mode a joint, with a spread like that of a confidence. gaps_share: share of those
-    that miss joints, which are guessed.
+    Attributes:
+        std_px: standard deviation of a visible joint's error along one axis, at `px_per_metre`, times `joint_factor`.
+        joint_factor: one a joint.
+        px_per_metre: image scale that the pixel figures hold for: focal length 1145 px at a distance of 5.5 m. Errors
+            grow with the person's size in the image, as those of a detector that crops and rescales the person.
+        spread_sigma: sigma of the log-normal factor on the spread.
+        hidden_factor: ratio of a hidden joint's spread to a visible one's.
+        second_mode_probability: share of hidden joints with a second mode.
+        main_weight: range of the heavier mode's weight.
+        swap_probability: share of wrist and ankle pairs that are exchanged.
+        phantom_probability: share of pairs that carry a light mode at the other side without being exchanged.
+        correlation_s: time constant of all errors, seconds.
+        depth_margin_m: a capsule hides a joint only if it is this much nearer to the camera.
+        confidences_share: share of the clips that have one mode a joint, with a spread like that of a confidence.
+        gaps_share: share of those that miss joints, which are guessed.
     """
 
     std_px: float = 3.45
@@ -116,8 +87,13 @@ _LIMBS = ((3, 2, 1), (6, 5, 4), (13, 12, 11), (16, 15, 14))
 
 @dataclass(frozen=True)
 class Detection:
-    """Raw detector output as tensors. weights (..., F, J, K), means_px and variances_px2 (..., F, J, K, 2), hidden and
-    swapped (..., F, J).
+    """Raw detector output as tensors.
+
+    Attributes:
+        weights: (..., F, J, K).
+        means_px, variances_px2: (..., F, J, K, 2).
+        hidden: (..., F, J) bool, joints that a limb or the torso hides.
+        swapped: (..., F, J) bool, joints that are exchanged with the other side's.
     """
 
     weights: Tensor
@@ -127,43 +103,12 @@ class Detection:
     swapped: Tensor
 
 
-def hidden_joints(joints_cam: Tensor, depth_margin_m: float = 0.05) -> tuple[Tensor, Tensor]:
-    """Which joints a limb or the torso hides from the camera at the origin.
-
-    joints_cam: (..., J, 3) absolute camera frame, metres. Returns hidden (..., J) bool and the joint that is nearest to
-    the camera-most hiding place, (..., J) int64 (meaningless where nothing hides).
-    Geometry: closest approach of the line of sight to each capsule's axis.
-    """
-    device = joints_cam.device
-    index_a = torch.tensor([c[0] for c in CAPSULES], device=device)
-    index_b = torch.tensor([c[1] for c in CAPSULES], device=device)
-    radius = torch.tensor([c[2] for c in CAPSULES], dtype=joints_cam.dtype, device=device)
-    distance = joints_cam.norm(dim=-1)
-    sight = joints_cam / distance[..., None]
-    start = joints_cam[..., None, index_a, :]
-    axis = joints_cam[..., None, index_b, :] - start
-    ray = sight[..., :, None, :]
-    # Components perpendicular to the line of sight: the distance to the line is their length.
-    start_along = (start * ray).sum(-1)
-    axis_along = (axis * ray).sum(-1)
-    start_across = start - start_along[..., None] * ray
-    axis_across = axis - axis_along[..., None] * ray
-    t = -(start_across * axis_across).sum(-1) / axis_across.square().sum(-1).clamp_min(1e-9)
-    t = t.clamp(0.0, 1.0)
-    gap = (start_across + t[..., None] * axis_across).norm(dim=-1)
-    along = start_along + t * axis_along
-    blocks = (gap < radius) & (along < distance[..., None] - depth_margin_m)
-    blocks &= ~torch.as_tensor(_TOUCHES, device=device)
-    hidden = blocks.any(-1)
-    nearest = torch.where(blocks, along, torch.inf).argmin(-1)
-    nearer_end = torch.where(t.gather(-1, nearest[..., None])[..., 0] < 0.5, index_a[nearest], index_b[nearest])
-    return hidden, nearer_end
-
-
 def autoregressive(noise: Tensor, persistence: float) -> Tensor:
-    """White noise as a first-order autoregressive process of the same variance. noise: (B, F, ...), made use of.
+    """Turn white noise into a first-order autoregressive process of the same variance.
 
-    persistence: correlation of a frame with the next one.
+    Args:
+        noise: (B, F, ...), overwritten.
+        persistence: correlation of a frame with the next one.
     """
     if noise.shape[1] == 1:
         return noise
@@ -175,6 +120,31 @@ def autoregressive(noise: Tensor, persistence: float) -> Tensor:
     return torch.from_numpy(filtered.astype(np.float32)).to(noise.device)
 
 
+class _Noise:
+    """Noise that is correlated over the frames of a batch of clips: an autoregressive process.
+
+    Args:
+        size, frames: B and F.
+        persistence: correlation of a frame with the next one.
+        generator: decides every draw.
+        device: of the draws.
+    """
+
+    def __init__(
+        self, size: int, frames: int, persistence: float, generator: torch.Generator, device: torch.device
+    ) -> None:
+        self._axes, self._persistence, self._generator, self._device = (size, frames), persistence, generator, device
+
+    def normal(self, *shape: int) -> Tensor:
+        """Unit-variance Gaussian noise (B, F, *shape)."""
+        noise = torch.randn(*self._axes, *shape, generator=self._generator, device=self._device)
+        return autoregressive(noise, self._persistence)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """The same, uniform in [0, 1]."""
+        return torch.special.ndtr(self.normal(*shape))
+
+
 def detect(
     joints_cam: Tensor,
     intrinsics: Tensor,
@@ -184,60 +154,90 @@ def detect(
 ) -> Detection:
     """Simulate the detector on clips.
 
-    joints_cam: (B, F, J, 3) absolute camera frame, metres. intrinsics: (B, 4) as fx, fy, cx, cy, px. generator: decides
-    everything random; same generator state, same result. Returns a Detection with leading axes (B, F).
+    Args:
+        joints_cam: (B, F, J, 3) absolute camera frame, metres.
+        intrinsics: (B, 4) as fx, fy, cx, cy, px.
+        generator: decides everything random; the same state gives the same result.
+        fps: frames a second.
+        config: numbers of the detector, DetectorConfig() by default.
+
+    Returns:
+        A Detection with leading axes (B, F).
     """
     config = config or DetectorConfig()
     size, frames, device = joints_cam.shape[0], joints_cam.shape[1], joints_cam.device
-    persistence = math.exp(-1.0 / (fps * config.correlation_s))
-
-    def correlated(*shape: int) -> Tensor:
-        """Unit-variance Gaussian noise (B, F, *shape), correlated over the frames."""
-        noise = torch.randn(size, frames, *shape, generator=generator, device=device)
-        return autoregressive(noise, persistence)
-
-    def correlated_uniform(*shape: int) -> Tensor:
-        return torch.special.ndtr(correlated(*shape))
-
+    noise = _Noise(size, frames, math.exp(-1.0 / (fps * config.correlation_s)), generator, device)
     exact_px = project(joints_cam, intrinsics[:, None])
     hidden, hider = hidden_joints(joints_cam, config.depth_margin_m)
-    mirror = torch.tensor(MIRROR, device=device)
+    std_px = _spreads(joints_cam, intrinsics, hidden, noise, config)
+    weights, means_px = _modes(exact_px, std_px, hidden, hider, noise, config)
+    weights, means_px, variances, swapped = _exchanged(weights, means_px, std_px.square(), hidden, noise, config)
+    # An unused mode sits on the first one, so that its place never shows.
+    unused = (weights <= 0)[..., None]
+    means_px = torch.where(unused, means_px[..., :1, :], means_px)
+    variances = torch.where(unused[..., 0], variances[..., :1], variances)
+    found = Detection(weights, means_px, variances[..., None].expand_as(means_px).contiguous(), hidden, swapped)
+    if config.confidences_share > 0:
+        found = _confidences_alone(found, config.confidences_share, noise, generator)
+    if config.gaps_share > 0:
+        found = _with_gaps(found, config.gaps_share, noise, generator)
+    return found
 
+
+def _spreads(joints_cam: Tensor, intrinsics: Tensor, hidden: Tensor, noise: _Noise, config: DetectorConfig) -> Tensor:
+    """Standard deviations of all modes along one axis, (B, F, J, K) px."""
     size_factor = intrinsics[:, None, 0] / joints_cam[:, :, 0, 2] / config.px_per_metre
-    base = config.std_px * torch.tensor(config.joint_factor, device=device) * size_factor[..., None]
+    base = config.std_px * torch.tensor(config.joint_factor, device=joints_cam.device) * size_factor[..., None]
     base = base * torch.where(hidden, config.hidden_factor, 1.0)
-    std_px = base[..., None] * torch.exp(config.spread_sigma * correlated(NUM_JOINTS, NUM_MODES))
+    return base[..., None] * torch.exp(config.spread_sigma * noise.normal(NUM_JOINTS, NUM_MODES))
 
-    # The wrong place: the opposite side's joint for half of the sided joints, else the joint of what hides this one.
+
+def _modes(
+    exact_px: Tensor, std_px: Tensor, hidden: Tensor, hider: Tensor, noise: _Noise, config: DetectorConfig
+) -> tuple[Tensor, Tensor]:
+    """Weights (B, F, J, K) and means (B, F, J, K, 2) px: at the truth, at a wrong place, and an unused one."""
+    device = exact_px.device
+    mirror = torch.tensor(MIRROR, device=device)
+    # The wrong place: the opposite side's joint for half of the sided joints, else the joint that hides this one.
     joints = torch.arange(NUM_JOINTS, device=device)
-    to_mirror = (correlated_uniform(NUM_JOINTS) < 0.5) & (mirror != joints)
+    to_mirror = (noise.uniform(NUM_JOINTS) < 0.5) & (mirror != joints)
     wrong_joint = torch.where(to_mirror, mirror, hider)
     wrong_px = exact_px.gather(2, wrong_joint[..., None].expand(-1, -1, -1, 2))
 
-    two_modes = hidden & (correlated_uniform(NUM_JOINTS) < config.second_mode_probability)
+    two_modes = hidden & (noise.uniform(NUM_JOINTS) < config.second_mode_probability)
     low, high = config.main_weight
-    main_weight = low + (high - low) * correlated_uniform(NUM_JOINTS)
+    main_weight = low + (high - low) * noise.uniform(NUM_JOINTS)
     # Calibrated: the heavier mode is the true one with a probability that equals its weight.
-    main_is_true = ~two_modes | (correlated_uniform(NUM_JOINTS) < main_weight)
+    main_is_true = ~two_modes | (noise.uniform(NUM_JOINTS) < main_weight)
     first_px = torch.where(main_is_true[..., None], exact_px, wrong_px)
     second_px = torch.where(main_is_true[..., None], wrong_px, exact_px)
     centres = torch.stack((first_px, second_px, exact_px), dim=3)
-    means_px = centres + std_px[..., None] * correlated(NUM_JOINTS, NUM_MODES, 2)
+    means_px = centres + std_px[..., None] * noise.normal(NUM_JOINTS, NUM_MODES, 2)
 
     weights = torch.zeros_like(std_px)
     weights[..., 0] = torch.where(two_modes, main_weight, 1.0)
     weights[..., 1] = torch.where(two_modes, 1.0 - main_weight, 0.0)
-    variances = std_px.square()
+    return weights, means_px
 
-    # Left-right exchanges of wrists and of ankles, one decision a pair.
+
+def _exchanged(
+    weights: Tensor, means_px: Tensor, variances: Tensor, hidden: Tensor, noise: _Noise, config: DetectorConfig
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Exchange some pairs of wrists and of ankles, and put light modes at the other side of some.
+
+    Returns:
+        weights, means_px and variances with the exchanges, and swapped, (B, F, J) bool.
+    """
+    mirror = torch.tensor(MIRROR, device=weights.device)
+    # One decision a pair.
     pair_of = {3: 0, 6: 0, 13: 1, 16: 1}
-    pair_swap = correlated_uniform(2) < config.swap_probability
-    pair_keep = correlated_uniform(2) < 0.5
-    pair_phantom = correlated_uniform(2) < config.phantom_probability
-    light_weight = 0.1 + 0.35 * correlated_uniform(2)
+    pair_swap = noise.uniform(2) < config.swap_probability
+    pair_keep = noise.uniform(2) < 0.5
+    pair_phantom = noise.uniform(2) < config.phantom_probability
+    light_weight = 0.1 + 0.35 * noise.uniform(2)
     swapped = torch.zeros_like(hidden)
     light = torch.zeros_like(hidden)
-    light_share = torch.zeros_like(main_weight)
+    light_share = torch.zeros_like(weights[..., 0])
     for joint in LIMB_ENDS:
         pair = pair_of[joint]
         swapped[..., joint] = pair_swap[..., pair]
@@ -245,8 +245,7 @@ def detect(
         light_share[..., joint] = light_weight[..., pair]
     # The light mode points at the truth of an exchanged joint, at the other side otherwise.
     own = means_px[..., 2, :].clone()
-    other = own[:, :, mirror]
-    light_px = torch.where(swapped[..., None], own, other)
+    light_px = torch.where(swapped[..., None], own, own[:, :, mirror])
     means_px = torch.where(swapped[..., None, None], means_px[:, :, mirror], means_px)
     weights = torch.where(swapped[..., None], weights[:, :, mirror], weights)
     variances = torch.where(swapped[..., None], variances[:, :, mirror], variances)
@@ -254,21 +253,17 @@ def detect(
     weights = weights * (1.0 - share)[..., None]
     weights[..., 2] = share
     means_px[..., 2, :] = light_px
-    # An unused mode sits on the first one, so that its place never shows.
-    unused = (weights <= 0)[..., None]
-    means_px = torch.where(unused, means_px[..., :1, :], means_px)
-    variances = torch.where(unused[..., 0], variances[..., :1], variances)
-    found = Detection(weights, means_px, variances[..., None].expand_as(means_px).contiguous(), hidden, swapped)
-    if config.confidences_share > 0:
-        found = _confidences_alone(found, config.confidences_share, correlated, generator)
-    if config.gaps_share > 0:
-        found = _with_gaps(found, config.gaps_share, correlated, generator)
-    return found
+    return weights, means_px, variances, swapped
 
 
 def _one_mode(found: Detection, which: Tensor, centre_px: Tensor, variance_px2: Tensor) -> Detection:
-    """The same with a single mode for some joints. which: (B, F, J) bool. centre_px: (B, F, J, 2). variance_px2:
-    (B, F, J).
+    """The same detection with a single mode for some joints.
+
+    Args:
+        found: the detection.
+        which: (B, F, J) bool.
+        centre_px: (B, F, J, 2).
+        variance_px2: (B, F, J).
     """
     single = torch.zeros_like(found.weights)
     single[..., 0] = 1.0
@@ -281,25 +276,21 @@ def _one_mode(found: Detection, which: Tensor, centre_px: Tensor, variance_px2: 
     )
 
 
-def _confidences_alone(
-    found: Detection, share: float, correlated: Callable[..., Tensor], generator: torch.Generator
-) -> Detection:
-    """Some clips as a detector gives them that says of a joint where it is and how sure it is of it.
+def _confidences_alone(found: Detection, share: float, noise: _Noise, generator: torch.Generator) -> Detection:
+    """Some clips as a detector without heatmaps gives them: one place and one confidence a joint.
 
-    How sure it is has to do with the heatmap's spread, from not at all to wholly, one degree for each clip.
+    The confidence follows the heatmap's spread more or less, by one degree for each clip.
     """
     size, device = found.weights.shape[0], found.weights.device
-    chosen, follows, noise = torch.rand(3, size, 1, 1, generator=generator, device=device)
+    chosen, follows, own = torch.rand(3, size, 1, 1, generator=generator, device=device)
     log_std = 0.5 * of_main_mode(found.weights, found.variances_px2)[..., 0].log()
     level = log_std.mean(-1, keepdim=True)
-    log_std = level + follows * (log_std - level) + 0.4 * noise * correlated(NUM_JOINTS)
+    log_std = level + follows * (log_std - level) + 0.4 * own * noise.normal(NUM_JOINTS)
     which = (chosen < share).expand(log_std.shape)
     return _one_mode(found, which, of_main_mode(found.weights, found.means_px), (2.0 * log_std).exp())
 
 
-def _with_gaps(
-    found: Detection, share: float, correlated: Callable[..., Tensor], generator: torch.Generator
-) -> Detection:
+def _with_gaps(found: Detection, share: float, noise: _Noise, generator: torch.Generator) -> Detection:
     """Some clips with joints that were not found: each has one wide mode at a guess. The hip is always found."""
     size, device = found.weights.shape[0], found.weights.device
     chosen, spread, limb, reach = torch.rand(4, size, generator=generator, device=device)
@@ -314,7 +305,7 @@ def _with_gaps(
     person_px = (main_px - main_px.mean(2, keepdim=True)).square().sum(-1).mean(2).sqrt()
     low, high = _GUESS_STD
     std_px = (low + (high - low) * spread)[:, None] * person_px
-    guess_px = main_px + _GUESS_ERROR * std_px[..., None, None] * correlated(NUM_JOINTS, 2)
+    guess_px = main_px + _GUESS_ERROR * std_px[..., None, None] * noise.normal(NUM_JOINTS, 2)
     which = lost[:, None].expand(found.weights.shape[:-1])
     return _one_mode(found, which, guess_px, std_px.square()[..., None].expand(which.shape))
 
@@ -327,11 +318,19 @@ def detect_motion(
     generator: torch.Generator,
     config: DetectorConfig | None = None,
 ) -> tuple[PoseClip2D, Detection]:
-    """What a camera and the simulated detector make of a motion: a clip without provenance, and the raw detection.
+    """Show a motion to a camera and the simulated detector.
 
-    joints_world: (F, J, 3) metres, z up. generator: decides the detector's errors. The clip has detected 2D poses and
-    their mixtures, the exact root-relative 3D in the camera's frame, which joints were hidden, and the intrinsics; the
-    detection has a leading axis of length 1.
+    Args:
+        name: of the clip.
+        joints_world: (F, J, 3) metres, z up.
+        camera: the camera.
+        fps: frames a second.
+        generator: decides the detector's errors.
+        config: numbers of the detector.
+
+    Returns:
+        A clip without provenance (detected 2D poses and their mixtures, exact root-relative 3D in the camera's frame,
+        hidden joints, intrinsics), and the raw detection with a leading axis of length 1.
     """
     joints_cam = camera.to_cam(np.asarray(joints_world, dtype=np.float64)).astype(np.float32)
     i = camera.intrinsics
@@ -365,6 +364,12 @@ def clip_from_motion(
     provenance: dict[str, object] | None = None,
     config: DetectorConfig | None = None,
 ) -> PoseClip2D:
-    """The clip of `detect_motion` with errors that one seed decides. provenance: put into the clip beside the seed."""
+    """The clip of `detect_motion`, with errors that one seed decides.
+
+    Args:
+        name, joints_world, camera, fps, config: as for `detect_motion`.
+        seed: decides the detector's errors.
+        provenance: put into the clip beside the seed.
+    """
     clip, _ = detect_motion(name, joints_world, camera, fps, torch.Generator().manual_seed(seed), config)
     return replace(clip, provenance={"detector_seed": seed, **(provenance or {})})

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from diffpose_core.camera import evaluation_cameras, look_at_camera, project
-from diffpose_core.datasets.detector import CAPSULES, DetectorConfig, clip_from_motion, detect, hidden_joints
+from diffpose_core.datasets.detector import DetectorConfig, clip_from_motion, detect
+from diffpose_core.datasets.occlusion import CAPSULES, hidden_joints
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import LIMB_ENDS, MIRROR

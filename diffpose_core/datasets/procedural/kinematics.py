@@ -1,6 +1,6 @@
 """Bodies, bone directions and feet of the procedural motion: kinematics only, nothing of an action.
 
-Frames, units and angles as in `procedural`. Axes: F frames, E bones (16, in order of the child joint).
+Frames, units and angles as in `motion`. Axes: F frames, E bones (16, in order of the child joint).
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ _MIRROR_BONES = np.array([MIRROR[child] - 1 for _, child in BONES])
 
 @dataclass(frozen=True)
 class Body:
-    """Bone lengths of one person. lengths: (16,) metres, in order of the child joint. ankle_height: metres."""
+    """Bone lengths of one person.
+
+    Attributes:
+        lengths: (16,) metres, in order of the child joint.
+        ankle_height: metres.
+    """
 
     lengths: Array
     ankle_height: float
@@ -36,10 +41,12 @@ class Body:
 
 
 def sample_body(rng: np.random.Generator, stature: float | None = None) -> Body:
-    """A body drawn at random: stature 1.5 to 1.95 m unless it is given, proportions a few per cent around an adult's.
+    """Draw a body: stature 1.5 to 1.95 m unless it is given, proportions a few per cent around an adult's.
 
-    The shares of the stature follow anthropometric tables (Winter, Biomechanics and Motor Control of Human
-    Movement, 4th ed., fig. 4.1), with the trunk cut where Human3.6M puts Spine, Thorax, Neck/Nose and Head.
+    The shares of the stature follow anthropometric tables, with the trunk cut where Human3.6M puts Spine, Thorax,
+    Neck/Nose and Head.
+
+    Source: Winter, Biomechanics and Motor Control of Human Movement, 4th ed., fig. 4.1.
     """
     drawn = float(np.clip(rng.normal(1.72, 0.11), 1.5, 1.95))
     stature = drawn if stature is None else stature
@@ -65,6 +72,7 @@ def forward_kinematics(directions: Array, root: Array, lengths: Array) -> Array:
 
 
 def normalise(x: Array) -> Array:
+    """Vectors (..., 3) scaled to length 1; those of no length stay so."""
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)
 
 
@@ -215,7 +223,19 @@ def plant(position: Array, contact: Array, height: float, fps: float) -> Array:
 def stand_on_feet(
     directions: Array, root: Array, body: Body, targets: tuple[Array, Array], forward: Array, straight: float = STRAIGHT
 ) -> Array:
-    """Joints (F, 17, 3) whose ankles are at the targets (right, left), lowering the root where a leg is too short."""
+    """Joints whose ankles are at their targets; the root is lowered where a leg is too short.
+
+    Args:
+        directions: (F, 16, 3) unit vectors of the bones, world frame.
+        root: (F, 3) metres.
+        body: bone lengths.
+        targets: right and left ankle, (F, 3) metres each.
+        forward: (F, 3) direction in which knees point.
+        straight: largest distance from hip to ankle, as a share of the leg's length.
+
+    Returns:
+        (F, 17, 3) metres, z up.
+    """
     lengths = body.lengths
     leg = body.leg
     hips = [root + directions[:, e] * lengths[e] for e in (0, 3)]

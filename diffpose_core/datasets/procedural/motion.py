@@ -3,7 +3,7 @@
 A motion is a body (16 bone lengths), a series of bone directions, a path on the floor and feet that stay
 where they are planted. The bone directions of an action come from one of two places:
 
-* **statistics** (`procedural.series`): walk, run, turn, wave and bow, and the standing posture that the
+* **statistics** (`series`): walk, run, turn, wave and bow, and the standing posture that the
   authored actions start from. Each bone has two angles about its mean direction in the action. Over the phase
   of the action the angles are a truncated Fourier series (cyclic actions) or a half-range cosine series
   (one-shot actions, the phase warped so that every clip reaches its events together). A clip is thus one
@@ -11,7 +11,7 @@ where they are planted. The bone directions of an action come from one of two pl
   and over their mirror images, are all that is kept (`coefficients.json`, made by
   `python -m diffpose_core.datasets.procedural.statistics DATA.npz`). A new motion is a random point of that
   distribution. Nothing is estimated from fewer than five clips, so none can be read back out of it.
-* **authored by hand** (`procedural.authored`): jump, sit down and stand up, and kick, for which the training
+* **authored by hand** (`keyframes`): jump, sit down and stand up, and kick, for which the training
   split has too few clips: key poses in anatomical angles, a root path and the times between them.
 
 World frame: z up, floor at z = 0, metres. Body frame: x forward, y left, z up, turned with the heading.
@@ -26,9 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from diffpose_core.datasets.procedural.authored import jump, kick, sit_stand
+from diffpose_core.datasets.procedural.jump import jump
+from diffpose_core.datasets.procedural.kick import kick
 from diffpose_core.datasets.procedural.kinematics import Array, Body, sample_body
 from diffpose_core.datasets.procedural.series import bow, run, turn, walk, wave
+from diffpose_core.datasets.procedural.sit_stand import sit_stand
 from diffpose_core.structures import InvalidInput
 
 ACTIONS: tuple[str, ...] = ("walk", "run", "wave", "bow", "jump", "sit-stand", "kick", "turn")
@@ -50,13 +52,21 @@ _MAKERS: dict[str, Callable[[np.random.Generator, Body, int, float], Array]] = {
 def procedural_motion(
     action: str, seed: int, seconds: float = 5.0, fps: float = 30.0, body: Body | None = None
 ) -> Array:
-    """One motion of one person, the same for the same arguments.
+    """Draw one motion of one person, the same for the same arguments.
 
-    action: one of `ACTIONS`. seed: draws body, style, speed, path and heading. seconds: at least 2.
-    body: bone lengths to use in place of the drawn ones.
-    Returns joints_world (F, 17, 3) float32, F = round(seconds * fps), metres, z up, the floor at z = 0, the
-    root's path centred on the origin. Bone lengths are constant. Raises InvalidInput for an unknown action,
-    fewer than 2 s or more than 120 s, or an fps outside 10 to 240.
+    Args:
+        action: one of `ACTIONS`.
+        seed: draws body, style, speed, path and heading.
+        seconds: 2 to 120.
+        fps: frames a second, 10 to 240.
+        body: bone lengths to use in place of the drawn ones.
+
+    Returns:
+        joints_world, (F, 17, 3) float32 metres, F = round(seconds * fps): z up, the floor at z = 0, the root's path
+        centred on the origin. Bone lengths are constant.
+
+    Raises:
+        InvalidInput: an unknown action, or seconds or fps outside their range.
     """
     if action not in _MAKERS:
         raise InvalidInput(f"the action must be one of {', '.join(ACTIONS)}, found {action!r}")
@@ -73,10 +83,19 @@ def procedural_motion(
 
 
 def procedural_dataset(num_clips: int, seed: int, fps: float = 30.0) -> dict[str, Array]:
-    """`num_clips` procedural clips of 3 to 8 s in the layout of Mocap-17, the actions in turn.
+    """Draw procedural clips of 3 to 8 s in the layout of Mocap-17, the actions in turn.
 
-    Returns the arrays of the .npz: root float32 (F, 3) metres, joints int16 (F, 16, 3) relative to the root in
-    units of 0.1 mm, start int64 (C + 1,), fps float64 (C,), and name, source, subject, action, style (C,) str.
+    Args:
+        num_clips: C, at least 1.
+        seed: decides everything.
+        fps: frames a second.
+
+    Returns:
+        Arrays of the .npz: root float32 (F, 3) metres, joints int16 (F, 16, 3) relative to the root in units of
+        0.1 mm, start int64 (C + 1,), fps float64 (C,), and name, source, subject, action, style (C,) str.
+
+    Raises:
+        InvalidInput: fewer than one clip.
     """
     if num_clips < 1:
         raise InvalidInput(f"a data set needs at least one clip, found {num_clips}")

@@ -1,6 +1,6 @@
 """Walk, run, turn, wave and bow: procedural motion whose coefficients are statistics of many clips.
 
-`procedural` says what the model is; `procedural.statistics` makes the coefficients.
+`motion` describes the model; `statistics` makes the coefficients.
 """
 
 from __future__ import annotations
@@ -50,13 +50,21 @@ _UPPER = np.array([child - 1 for _, child in BONES if child >= 7])
 
 @dataclass(frozen=True)
 class Family:
-    """The distribution of one action's coefficient vectors: mean (N,), components (P, N) in standard deviations."""
+    """The distribution of one action's coefficient vectors.
 
-    reference: Array  # (16, 3)
+    Attributes:
+        reference: (16, 3) mean bone directions.
+        mean: (N,).
+        components: (P, N) principal components, one standard deviation long.
+        num_basis: functions of the series.
+        scalars: mean and standard deviation of an event time, a period and the like.
+    """
+
+    reference: Array
     mean: Array
     components: Array
     num_basis: int
-    scalars: dict[str, tuple[float, float]]  # mean and standard deviation of an event time, a period, ...
+    scalars: dict[str, tuple[float, float]]
 
     def draw(self, rng: np.random.Generator, frames: int, fps: float, spread: float, drift: float) -> Array:
         """Coefficient vectors (F, N): one draw for the clip, and a slow drift of it over time."""
@@ -65,12 +73,14 @@ class Family:
         return self.mean + (z + slow) @ self.components
 
     def scalar(self, name: str, rng: np.random.Generator) -> float:
+        """Draw one of the scalars, cut off at 1.8 standard deviations."""
         mean, std = self.scalars[name]
         return mean + std * float(np.clip(rng.normal(), -1.8, 1.8))
 
 
 @lru_cache(maxsize=1)
 def families() -> dict[str, Family]:
+    """All families of the coefficient file, by name."""
     text = resources.files("diffpose_core.datasets.procedural").joinpath(COEFFICIENTS).read_text(encoding="utf-8")
     families = {}
     for name, entry in json.loads(text)["families"].items():
@@ -114,9 +124,19 @@ def _heading_path(rng: np.random.Generator, frames: int, fps: float, max_rate: f
 def _locomotion(
     name: str, rng: np.random.Generator, body: Body, frames: int, fps: float, heading: Array, pace: Array, lead: Array
 ) -> Array:
-    """Joints of a walk or run along a heading (F,), at a pace (F,) relative to the action's own, 1 being as drawn.
+    """Joints of a walk or run.
 
-    lead: (F,) radians that the trunk and head are turned ahead of the pelvis.
+    Args:
+        name: "walk" or "run".
+        rng: draws the style.
+        body: bone lengths.
+        frames, fps: of the clip.
+        heading: (F,) radians.
+        pace: (F,) relative to the drawn one.
+        lead: (F,) radians that trunk and head are turned ahead of the pelvis.
+
+    Returns:
+        (F, 17, 3) metres, z up.
     """
     family = families()[name]
     coefficients = family.draw(rng, frames, fps, spread=0.85, drift=0.12)
@@ -131,18 +151,11 @@ def _locomotion(
     basis[:, 1:] *= (pace**0.55)[:, None]
     local, channels = evaluate(family, coefficients, basis)
 
-    # Feet relative to the root show, while a foot stands, how fast the root must move over it.
     posed = forward_kinematics(local, np.zeros((frames, 3)), body.lengths)
     stance = [_stance(family, phase, side) for side in (0, 1)]
     # Fluctuations of the root about a steady advance, in leg lengths: forward, left, up.
     sway = channels[:, :3] * body.leg
-    ankles = posed[:, [3, 6]] + sway[:, None] * np.array([1.0, 1.0, 0])
-    slip = np.gradient(ankles[..., 0], axis=0) * fps
-    weights = np.stack(stance, axis=1).astype(float)
-    # Weighted by stance and averaged over about one cycle: a steady advance under which feet slip the least.
-    width = max(period * fps / 2, 1.0)
-    total = gaussian_filter1d(weights.sum(1), width, mode="nearest")
-    speed = -gaussian_filter1d((slip * weights).sum(1), width, mode="nearest") / np.maximum(total, 1e-3)
+    speed = _advance(posed[:, [3, 6]] + sway[:, None] * np.array([1.0, 1.0, 0]), stance, period, fps)
     step = np.stack([np.cos(heading), np.sin(heading)], axis=1) * speed[:, None] / fps
     root = np.zeros((frames, 3))
     root[:, :2] = np.cumsum(step, axis=0) - step[0]
@@ -167,6 +180,23 @@ def _locomotion(
     )
     forward = np.stack([np.cos(heading), np.sin(heading), np.zeros(frames)], -1)
     return stand_on_feet(directions, root, body, targets, forward, straight=0.992)
+
+
+def _advance(ankles: Array, stance: Sequence[Array], period: float, fps: float) -> Array:
+    """Speed (F,) of the root, metres a second, under which standing feet slip the least.
+
+    Args:
+        ankles: (F, 2, 3) relative to a root that advances steadily, body frame: while a foot stands, they show how
+            fast the root must move over it.
+        stance: (F,) bool a foot.
+        period: of a cycle, seconds; the speed is averaged over about one.
+        fps: frames a second.
+    """
+    slip = np.gradient(ankles[..., 0], axis=0) * fps
+    weights = np.stack(stance, axis=1).astype(float)
+    width = max(period * fps / 2, 1.0)
+    total = gaussian_filter1d(weights.sum(1), width, mode="nearest")
+    return -gaussian_filter1d((slip * weights).sum(1), width, mode="nearest") / np.maximum(total, 1e-3)
 
 
 def _stance(family: Family, phase: Array, side: int) -> Array:
@@ -197,12 +227,13 @@ def run(rng: np.random.Generator, body: Body, frames: int, fps: float) -> Array:
 
 
 def _steady(rng: np.random.Generator, heading: Array, fps: float) -> tuple[Array, Array]:
+    """A drawn constant pace, and the lead of a person who follows a heading."""
     pace = np.full(len(heading), float(np.exp(np.clip(rng.normal(0, 0.08), -0.15, 0.15))))
     return pace, _look_ahead(heading, 0.25, fps)
 
 
 def _look_ahead(heading: Array, seconds: float, fps: float) -> Array:
-    """Radians (F,) that the heading will turn within `seconds`: what a person turns head and trunk by beforehand."""
+    """Radians (F,) that the heading will turn within `seconds`: head and trunk are turned by so much beforehand."""
     shift = round(seconds * fps)
     later = np.concatenate([heading[shift:], np.full(shift, heading[-1])])[: len(heading)]
     return np.clip(gaussian_filter1d(later - heading, 0.12 * fps, mode="nearest"), -0.3, 0.3)

@@ -3,7 +3,7 @@
     python -m diffpose_core.datasets.procedural.statistics mocap17_train.npz -o coefficients.json
 
 Every clip (and its mirror image) of an action becomes one vector of series coefficients; the file keeps the
-mean of the vectors and a few principal components, never a clip. See `procedural` for the model.
+mean of the vectors and a few principal components, never a clip. See `motion` for the model.
 """
 
 from __future__ import annotations
@@ -40,7 +40,13 @@ _SAMPLES = 64  # phase samples that every cycle or one-shot clip is resampled to
 
 @dataclass(frozen=True)
 class _Sample:
-    """One clip on the phase grid: directions (S, 16, 3), root channels (S, R), and its scalars."""
+    """One clip on the phase grid.
+
+    Attributes:
+        directions: (S, 16, 3) unit vectors.
+        channels: (S, R) of the root.
+        scalars: event times, periods and the like.
+    """
 
     directions: Array
     channels: Array
@@ -247,7 +253,7 @@ def _series(samples: Sequence[_Sample], basis: Array, components: int, clips: in
     reference = normalise(directions.mean((0, 1)))
     angles = angles_of(directions, reference).reshape(len(samples), _SAMPLES, -1)
     values = np.concatenate([angles, np.stack([s.channels for s in samples])], axis=2)
-    # Channels first, then basis functions: the order that `procedural` evaluates them in.
+    # Channels first, then basis functions: the order in which `series` evaluates them.
     coefficients = np.einsum("ks,nsc->nck", np.linalg.pinv(basis), values)
     return _family(coefficients.reshape(len(samples), -1), reference, basis.shape[1], components, clips)
 
@@ -261,29 +267,27 @@ def _without_outliers(samples: list[_Sample]) -> list[_Sample]:
     return [s for s, d in zip(samples, distance, strict=True) if d <= limit]
 
 
-def estimate(path: str | Path) -> dict[str, Any]:
-    """The coefficient file's content from a Mocap-17 training file. Raises InvalidInput where clips are too few."""
-    with np.load(path, allow_pickle=False) as data:
-        clips = _Clips({key: data[key] for key in data.files})
-    fps = float(clips.arrays["fps"][0])
-    families: dict[str, Any] = {}
+def _gait_family(clips: _Clips, name: str, actions: Sequence[str], fps: float) -> dict[str, Any]:
+    """Walk or run: one cycle of every clip and of its mirror image, and when a foot stands in it."""
+    found = [s for _, j in clips.of(actions) if (s := _gait_clip(j, fps))]
+    mirrored = [s for _, j in clips.of(actions) if (s := _gait_clip(_mirrored(j), fps))]
+    phase = np.arange(_SAMPLES) / _SAMPLES
+    kept = _without_outliers(found) + _without_outliers(mirrored)
+    family = _series(kept, fourier_basis(phase, HARMONICS[name]), 8, len(kept) // 2)
+    flat = np.array([[s.scalars[f"flat{n}"] for n in range(_SAMPLES)] for s in kept]).mean(0)
+    on = flat > 0.5 * flat.max()
+    middle = int(flat.argmax())
+    before = next(n for n in range(_SAMPLES) if not on[(middle - n) % _SAMPLES])
+    after = next(n for n in range(_SAMPLES) if not on[(middle + n) % _SAMPLES])
+    family["scalars"] = {
+        "stance_start": [round((middle - before + 1) / _SAMPLES, 4), 0.0],
+        "stance_stop": [round((middle + after - 1) / _SAMPLES, 4), 0.0],
+    }
+    return family
 
-    for name, actions in (("walk", ["walk", "walking"]), ("run", ["run", "dash", "running"])):
-        found = [s for _, j in clips.of(actions) if (s := _gait_clip(j, fps))]
-        mirrored = [s for _, j in clips.of(actions) if (s := _gait_clip(_mirrored(j), fps))]
-        phase = np.arange(_SAMPLES) / _SAMPLES
-        kept = _without_outliers(found) + _without_outliers(mirrored)
-        families[name] = _series(kept, fourier_basis(phase, HARMONICS[name]), 8, len(kept) // 2)
-        flat = np.array([[s.scalars[f"flat{n}"] for n in range(_SAMPLES)] for s in kept]).mean(0)
-        on = flat > 0.5 * flat.max()
-        middle = int(flat.argmax())
-        before = next(n for n in range(_SAMPLES) if not on[(middle - n) % _SAMPLES])
-        after = next(n for n in range(_SAMPLES) if not on[(middle + n) % _SAMPLES])
-        families[name]["scalars"] = {
-            "stance_start": [round((middle - before + 1) / _SAMPLES, 4), 0.0],
-            "stance_stop": [round((middle + after - 1) / _SAMPLES, 4), 0.0],
-        }
 
+def _wave_families(clips: _Clips, fps: float) -> dict[str, dict[str, Any]]:
+    """The raised arm ("wave") and its swing ("wave-swing")."""
     waves: list[_Sample] = []
     swings: list[Array] = []
     periods: list[dict[str, float]] = []
@@ -298,18 +302,21 @@ def estimate(path: str | Path) -> dict[str, Any]:
             swings.append(swing[0])
             periods.append({"log_period": float(np.log(swing[1]))})
     waves = _without_outliers(waves)
-    phase = np.linspace(0, 1, _SAMPLES)
-    families["wave"] = _series(waves, cosine_basis(phase, COSINES["wave"]), 8, len(waves))
-    families["wave"]["scalars"] = _spread_of([s.scalars for s in waves])
+    wave = _series(waves, cosine_basis(np.linspace(0, 1, _SAMPLES), COSINES["wave"]), 8, len(waves))
+    wave["scalars"] = _spread_of([s.scalars for s in waves])
 
     reference = normalise(np.stack(swings).mean((0, 1)))
     angles = angles_of(np.stack(swings), reference).reshape(len(swings), _SAMPLES, -1)
     basis = fourier_basis(np.arange(_SAMPLES) / _SAMPLES, HARMONICS["wave-swing"])
     coefficients = np.einsum("ks,nsc->nck", np.linalg.pinv(basis), angles)
-    coefficients[..., 0] = 0  # only the swing about the raised posture, which "wave" holds
-    families["wave-swing"] = _family(coefficients.reshape(len(swings), -1), reference, basis.shape[1], 5, len(swings))
-    families["wave-swing"]["scalars"] = _spread_of(periods)
+    # Only the swing about the raised posture, which "wave" holds.
+    coefficients[..., 0] = 0
+    swung = _family(coefficients.reshape(len(swings), -1), reference, basis.shape[1], 5, len(swings))
+    swung["scalars"] = _spread_of(periods)
+    return {"wave": wave, "wave-swing": swung}
 
+
+def _bow_family(clips: _Clips, fps: float) -> dict[str, Any]:
     bows = []
     for _, joints in clips.of(["bow"]):
         for each in (joints, _mirrored(joints)):
@@ -317,9 +324,13 @@ def estimate(path: str | Path) -> dict[str, Any]:
             shot = _shot_clip(each, np.arccos(np.clip(trunk[:, 2], -1, 1)), fps)
             if shot is not None:
                 bows.append(shot[0])
-    families["bow"] = _series(bows, cosine_basis(phase, COSINES["bow"]), 4, len(bows) // 2)
-    families["bow"]["scalars"] = _spread_of([s.scalars for s in bows])
+    family = _series(bows, cosine_basis(np.linspace(0, 1, _SAMPLES), COSINES["bow"]), 4, len(bows) // 2)
+    family["scalars"] = _spread_of([s.scalars for s in bows])
+    return family
 
+
+def _stand_family(clips: _Clips, fps: float) -> dict[str, Any]:
+    """The posture before a wave, of clips that begin still."""
     stands = []
     for _, joints in clips.of(["wave-right-hand", "wave-left-hand", "wave-both-hands"]):
         for each in (joints, _mirrored(joints)):
@@ -328,16 +339,31 @@ def estimate(path: str | Path) -> dict[str, Any]:
                 heading = np.full(5, float(np.median(_facing(each[:5]))))
                 pose = normalise(bone_directions(rotate_z(each[:5] - each[:5, :1], -heading)).mean(0))
                 stands.append(_Sample(np.repeat(pose[None], _SAMPLES, 0), np.zeros((_SAMPLES, 0)), {}))
-    families["stand"] = _series(stands, np.ones((_SAMPLES, 1)), 6, len(stands) // 2)
+    return _series(stands, np.ones((_SAMPLES, 1)), 6, len(stands) // 2)
 
+
+def _turn_family(clips: _Clips, fps: float) -> dict[str, Any]:
     turns = [t for _, j in clips.of(["walk-turn-left", "walk-turn-right"]) if (t := _turn_scalars(j, fps))]
-    families["turn"] = {
-        "clips": len(turns),
-        "num_basis": 0,
-        "reference": [],
-        "mean": [],
-        "components": [],
-        "scalars": _spread_of(turns),
+    empty: dict[str, Any] = {"num_basis": 0, "reference": [], "mean": [], "components": []}
+    return {"clips": len(turns), **empty, "scalars": _spread_of(turns)}
+
+
+def estimate(path: str | Path) -> dict[str, Any]:
+    """Estimate the coefficient file's content from a Mocap-17 training file.
+
+    Raises:
+        InvalidInput: too few clips of an action.
+    """
+    with np.load(path, allow_pickle=False) as data:
+        clips = _Clips({key: data[key] for key in data.files})
+    fps = float(clips.arrays["fps"][0])
+    families = {
+        "walk": _gait_family(clips, "walk", ["walk", "walking"], fps),
+        "run": _gait_family(clips, "run", ["run", "dash", "running"], fps),
+        **_wave_families(clips, fps),
+        "bow": _bow_family(clips, fps),
+        "stand": _stand_family(clips, fps),
+        "turn": _turn_family(clips, fps),
     }
     return {
         "format": "diffpose-procedural-coefficients-1",

@@ -24,7 +24,7 @@ from plotly.offline import get_plotlyjs
 
 from diffpose_core.ablations import COLUMNS, ablate, find_weights, groups, rows
 from diffpose_core.datasets.mocap17 import load_mocap17
-from diffpose_core.pipeline import load_models
+from diffpose_core.lifting.models import load_models
 from diffpose_core.structures import InvalidInput
 
 COLOURS = {"all": "#0b7a6b", "hidden": "#d9730d", "visible": "#6b43d8"}

@@ -21,7 +21,7 @@ from benchmarks.results_tables import better_2d_table
 from diffpose_core.bootstrap import interval, resampled_means
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.evaluation import Input2D, Sums, evaluation_clips, predictions
-from diffpose_core.pipeline import ENCODERS, Models, load_models
+from diffpose_core.lifting.models import ENCODERS, Models, load_models
 
 #: A row's words by what is known of the 2D poses, and by the method where that is not the encoder alone.
 KNOWN: dict[tuple[Input2D, str], str] = {

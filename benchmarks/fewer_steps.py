@@ -27,8 +27,10 @@ from diffpose_core.bootstrap import interval, resampled_means
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.evaluation import Mocap17Benchmark
+from diffpose_core.lifting.encode import encode_clip
+from diffpose_core.lifting.models import Models, load_models
+from diffpose_core.lifting.sampling import sample_hypotheses
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.pipeline import Models, load_models, prepare, reverse_end
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
 
@@ -72,15 +74,15 @@ def gather(benchmark: Mocap17Benchmark, models: Models, clip_stride: int, stride
     for number in range(0, len(benchmark), clip_stride):
         recording = benchmark.recording(number)
         for view in recording.views:
-            prepared = prepare(view, models, recording.frames[::stride], mixed_precision=False)
-            truth = prepared.truth_view
+            encoded = encode_clip(view, models, recording.frames[::stride], mixed_precision=False)
+            truth = encoded.truth_view
             assert truth is not None
             ends: dict[str, Tensor] = {}
             for words, steps in PLACEMENTS.items():
-                ends[words] = reverse_end(prepared, network, steps, HYPOTHESES)
+                ends[words] = sample_hypotheses(encoded, network, steps, HYPOTHESES)
             means = {words: end.mean(1) for words, end in ends.items()}
             clip = torch.full((len(truth),), number)
-            encoder, reconciled = prepared.context.pose_view, prepared.reconciled.pose_view
+            encoder, reconciled = encoded.context.pose_view, encoded.reconciled.pose_view
             parts.append(Views(clip, truth, encoder, reconciled, means, ends[REFERENCE]))
         print(f"{benchmark.data}: clip {number} of {len(benchmark)}", flush=True)
     clip, truth, encoder, reconciled, hypotheses = (

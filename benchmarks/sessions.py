@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.browser import browser, serve_process, stage_ready, wait_for
 from diffpose_core.io.clips import clip_from_npz, save_clip
-from diffpose_core.pipeline import clip_hash
+from diffpose_core.lifting.provenance import clip_hash
 from diffpose_core.structures import PoseClip2D
 
 MIB = 2**20

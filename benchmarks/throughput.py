@@ -36,10 +36,13 @@ from benchmarks.training_cost import PEAK_FLOPS
 from diffpose_core import onednn
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.io.clips import load_clip, save_clip
+from diffpose_core.lifting.encode import EncodedFrames, encode_clip
+from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.models import Models, load_models
+from diffpose_core.lifting.sampling import reverse_steps, reverse_traces
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import CachedConditioning, Conditioning, Denoiser, has_fast_bfloat16, in_bfloat16
 from diffpose_core.models.layers import root_relative
-from diffpose_core.pipeline import Models, Prepared, lift, load_models, prepare, reverse_steps, reverse_traces
 from diffpose_core.presets import PAPER_TRAINING
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
@@ -160,20 +163,20 @@ def exactness(clip: PoseClip2D, models: Models, frames: int) -> dict[str, float]
     g over 50 steps of the frames' own reverse process, and the context encoder; in float32, and for comparison g in
     bfloat16, which is not held to the tolerance.
     """
-    ready = prepare(clip, models, list(range(frames)), mixed_precision=False)
+    ready = encode_clip(clip, models, list(range(frames)), mixed_precision=False)
     network, encoder = models.pick()[1], models.encoder.network
 
-    def plain(prepared: Prepared) -> list[Tensor]:
+    def plain(encoded: EncodedFrames) -> list[Tensor]:
         # Gradients are what makes the networks take the plain path.
         def forward(x: Tensor, k: Tensor | int, cached: CachedConditioning) -> Tensor:
             with torch.enable_grad():
                 return network._predict(x, k, cached).detach()
 
         with mock.patch.object(network, "predict", forward):
-            return fast(prepared)
+            return fast(encoded)
 
-    def fast(prepared: Prepared) -> list[Tensor]:
-        return [state.pred_x_start for state in reverse_steps(prepared, network, 50, HYPOTHESES, 0.0, 0)]
+    def fast(encoded: EncodedFrames) -> list[Tensor]:
+        return [state.pred_x_start for state in reverse_steps(encoded, network, 50, HYPOTHESES, 0.0, 0)]
 
     def apart(found: list[Tensor], right: list[Tensor]) -> float:
         return max(float((a - b).abs().max()) for a, b in zip(found, right, strict=True))
@@ -198,10 +201,10 @@ def exactness(clip: PoseClip2D, models: Models, frames: int) -> dict[str, float]
 def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dict[str, float]:
     """Seconds of every stage of lifting `frames` frames together."""
     config, numbers = UncertaintyConfig(), list(range(frames))
-    ready = prepare(clip, models, numbers, mixed_precision=False)
+    ready = encode_clip(clip, models, numbers, mixed_precision=False)
     encoder, view, network = models.encoder, ready.view, models.pick()[1]
 
-    def reverse(ready: Prepared) -> None:
+    def reverse(ready: EncodedFrames) -> None:
         for _ in reverse_steps(ready, network, STEPS, HYPOTHESES, 0.0, 0):
             pass
 
@@ -220,7 +223,7 @@ def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dic
         "draw H_K and fit": lambda: encoder.indeterminate(
             view, ready.context, config, seeded("cpu", 0), shared_noise=True
         ),
-        "prepare, all of the above": lambda: prepare(clip, models, numbers),
+        "prepare, all of the above": lambda: encode_clip(clip, models, numbers),
         "reverse, float32": lambda: reverse(ready),
         "reverse, bfloat16": lambda: reverse(replace(ready, mixed_precision=True)),
         RELEASED: lambda: released_form.lift(released_encoder, released, place, STEPS, HYPOTHESES),
@@ -299,11 +302,11 @@ def mixtures(clip: PoseClip2D, models: Models, seconds: float, seeds: int) -> di
     four frames of every bundled clip, of the samples and of new draws of the same H_K.
     """
     config = UncertaintyConfig()
-    samples = prepare(clip, models, list(range(64))).samples_view.flatten(-2)
+    samples = encode_clip(clip, models, list(range(64))).samples_view.flatten(-2)
     bundled = [load_clip(path) for path in sorted(CLIPS.glob("*.npz"))]
 
     def draws(seed: int) -> Tensor:
-        of_clips = (prepare(c, models, np.linspace(0, len(c) - 1, 4).astype(int), seed=seed) for c in bundled)
+        of_clips = (encode_clip(c, models, np.linspace(0, len(c) - 1, 4).astype(int), seed=seed) for c in bundled)
         return torch.cat([ready.samples_view for ready in of_clips]).flatten(-2).double()
 
     few, unseen = draws(0), draws(1)
@@ -417,7 +420,7 @@ def encoders(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> d
 def growth(clip: PoseClip2D, models: Models, seconds: float) -> dict[str, list[tuple[int, float]]]:
     """Seconds of lifting against the number of frames, and of the reverse process against hypotheses and steps."""
     network = models.pick()[1]
-    ready = prepare(clip, models, list(range(16)))
+    ready = encode_clip(clip, models, list(range(16)))
 
     def reverse(steps: int, hypotheses: int) -> None:
         for _ in reverse_steps(ready, network, steps, hypotheses, 0.0, 0):
@@ -439,10 +442,10 @@ def opening(models: Models, frames: int, seconds: float) -> dict[str, float]:
         save_clip(looped(load_clip(CLIP), frames), path)
 
         def first() -> None:
-            reverse_traces(prepare(load_clip(path), models, [0]), models, STEPS, HYPOTHESES)
+            reverse_traces(encode_clip(load_clip(path), models, [0]), models, STEPS, HYPOTHESES)
 
         def whole() -> None:
-            reverse_traces(prepare(load_clip(path), models), models, STEPS, HYPOTHESES)
+            reverse_traces(encode_clip(load_clip(path), models), models, STEPS, HYPOTHESES)
 
         return {"frames": frames, "first picture": least(first, seconds), "whole traces": least(whole, seconds)}
 

@@ -22,8 +22,11 @@ from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.evaluation import DETECTOR_SEED, METRICS, Input2D, Sums, chosen_clips, evaluation_clips
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint, load_denoiser, load_encoder
+from diffpose_core.lifting.encode import EncodedFrames, encode_clip
+from diffpose_core.lifting.models import Models
+from diffpose_core.lifting.provenance import version
+from diffpose_core.lifting.sampling import sample_hypotheses
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.pipeline import Models, Prepared, prepare, reverse_end, version
 from diffpose_core.presets import PRESETS, SHORT_DENOISER_TRAINING, SHORT_ENCODER_TRAINING
 from diffpose_core.structures import InvalidInput, PoseClip2D
 from diffpose_core.uncertainty.aggregate import weighted_by_reprojection
@@ -226,20 +229,20 @@ _Asked = Mapping[Setting, Sequence[Answer]]
 
 
 def _answers(
-    prepared: Prepared, setting: Setting, asked: Sequence[Answer], weights: Weights, seed: int
+    encoded: EncodedFrames, setting: Setting, asked: Sequence[Answer], weights: Weights, seed: int
 ) -> dict[Answer, np.ndarray]:
-    """What a setting makes of prepared frames, by answer: (F, J, 3) metres, camera frame."""
-    view, truth = prepared.view, prepared.truth_view
+    """What a setting makes of encoded frames, by answer: (F, J, 3) metres, camera frame."""
+    view, truth = encoded.view, encoded.truth_view
     assert truth is not None
     if setting.network in ENCODERS:
-        pose = {"graformer": prepared.context, "graformer_reconciled": prepared.reconciled}.get(setting.network)
+        pose = {"graformer": encoded.context, "graformer_reconciled": encoded.reconciled}.get(setting.network)
         if pose is None:
             assert weights.long_encoder is not None
             pose = weights.long_encoder.encode(view)
         return {"mean": view.to_cam(pose.pose_view).cpu().numpy()}
     network = weights.models.denoisers[setting.network]
     steps = min(setting.steps, network.config.num_steps)
-    final = reverse_end(prepared, network, steps, setting.hypotheses, 0.0, seed)
+    final = sample_hypotheses(encoded, network, steps, setting.hypotheses, 0.0, seed)
     found = {}
     for answer in asked:
         if answer == "mean":
@@ -265,9 +268,9 @@ def _measure_view(
         block = frames[begin : begin + weights.models.block_frames]
         for (components, samples), settings in by_mixture.items():
             uncertainty = UncertaintyConfig(num_samples=samples, num_components=components)
-            prepared = prepare(clip, weights.models, block, uncertainty, seed, mixed_precision)
+            encoded = encode_clip(clip, weights.models, block, uncertainty, seed, mixed_precision)
             for setting in settings:
-                for answer, pose in _answers(prepared, setting, asked[setting], weights, seed).items():
+                for answer, pose in _answers(encoded, setting, asked[setting], weights, seed).items():
                     parts.setdefault((setting, answer), []).append(pose)
     assert clip.pose3d_cam is not None and clip.hidden is not None
     truth, hidden = clip.pose3d_cam[frames], clip.hidden[frames]

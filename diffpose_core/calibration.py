@@ -21,15 +21,11 @@ from diffpose_core.config import UncertaintyConfig, to_dict
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.evaluation import DETECTOR_SEED, chosen_clips, evaluation_clips
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
-from diffpose_core.pipeline import (
-    ENCODERS,
-    Models,
-    mixture_std_m,
-    prepare,
-    reverse_end,
-    started_from,
-    version,
-)
+from diffpose_core.lifting.encode import context_for, encode_clip
+from diffpose_core.lifting.expected_error import mixture_std_m
+from diffpose_core.lifting.models import ENCODERS, Models
+from diffpose_core.lifting.provenance import version
+from diffpose_core.lifting.sampling import sample_hypotheses
 from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.expected_error import (
@@ -128,11 +124,11 @@ def look(
             numbers = np.arange(0, len(clip), settings.stride)
             for begin in range(0, len(numbers), models.block_frames):
                 block = numbers[begin : begin + models.block_frames]
-                ready = prepare(clip, models, block, seed=settings.seed, mixed_precision=settings.mixed_precision)
+                ready = encode_clip(clip, models, block, seed=settings.seed, mixed_precision=settings.mixed_precision)
                 assert ready.truth_view is not None and clip.hidden is not None
                 tensors = (
-                    reverse_end(ready, denoiser, settings.steps, settings.hypotheses, 0.0, settings.seed),
-                    started_from(ready, denoiser).pose_view,
+                    sample_hypotheses(ready, denoiser, settings.steps, settings.hypotheses, 0.0, settings.seed),
+                    context_for(ready, denoiser).pose_view,
                     mixture_std_m(ready),
                     ready.truth_view,
                 )

@@ -23,6 +23,11 @@ from diffpose_core.datasets.benchmark import Benchmark, Recording
 from diffpose_core.datasets.detector import DetectorConfig, autoregressive, detect_motion
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
+from diffpose_core.lifting.encode import encode_clip
+from diffpose_core.lifting.models import ENCODERS, Models
+from diffpose_core.lifting.provenance import version
+from diffpose_core.lifting.sampling import sample_hypotheses
+from diffpose_core.lifting.tilt import Up, estimate_up
 from diffpose_core.metrics import (
     PCK_JOINTS,
     PCK_THRESHOLD,
@@ -33,7 +38,6 @@ from diffpose_core.metrics import (
     scale_align,
     velocity_errors,
 )
-from diffpose_core.pipeline import ENCODERS, Models, Up, estimate_up, prepare, reverse_end, version
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gaps import fill_gaps
@@ -249,7 +253,7 @@ def predictions(
 ) -> Predictions:
     """What every method makes of frames of a clip, (F, J, 3) metres, root-relative, camera frame.
 
-    up: see `pipeline.prepare`; every method is given it.
+    up: see `encode_clip`; every method is given it.
 
     The context encoder alone, "graformer" or "mixste"; "graformer_reconciled" or "mixste_reconciled", the same network
     on the 2D pose that it and the whole heatmaps agree on, which is what better 2D alone brings, without any diffusion;
@@ -257,19 +261,19 @@ def predictions(
     `NAME_1_step` is the prediction of DDIM with a single step, which ends at the h_0 predicted at k = K,
     `NAME_best` the hypothesis nearest to the truth, which needs the truth, `NAME_1_hypothesis` the first one.
     """
-    prepared = prepare(clip, models, frames, seed=seed, mixed_precision=mixed_precision, up=up)
-    truth = prepared.truth_view
+    encoded = encode_clip(clip, models, frames, seed=seed, mixed_precision=mixed_precision, up=up)
+    truth = encoded.truth_view
     assert truth is not None
     encoder = models.encoder.name
-    found = {encoder: prepared.context.pose_view, f"{encoder}_reconciled": prepared.reconciled.pose_view}
+    found = {encoder: encoded.context.pose_view, f"{encoder}_reconciled": encoded.reconciled.pose_view}
     for name, network in models.denoisers.items():
-        final = reverse_end(prepared, network, steps, hypotheses, 0.0, seed)
+        final = sample_hypotheses(encoded, network, steps, hypotheses, 0.0, seed)
         found[name] = final.mean(1)
-        found[f"{name}_1_step"] = reverse_end(prepared, network, 1, hypotheses, 0.0, seed).mean(1)
+        found[f"{name}_1_step"] = sample_hypotheses(encoded, network, 1, hypotheses, 0.0, seed).mean(1)
         found[f"{name}_1_hypothesis"] = final[:, 0]
         error = (final - truth[:, None]).norm(dim=-1).mean(-1)
         found[f"{name}_best"] = final[torch.arange(len(final)), error.argmin(1)]
-    return {name: prepared.view.to_cam(pose).cpu().numpy() for name, pose in found.items()}
+    return {name: encoded.view.to_cam(pose).cpu().numpy() for name, pose in found.items()}
 
 
 def chosen_clips(benchmark: Benchmark | MotionSet, clips: range | None) -> range:
@@ -436,7 +440,7 @@ def evaluate(
     stride: every stride-th frame of each recording. consecutive: frames that are taken one after another wherever some
     are, at as many times fewer places, so that there are velocities to measure. clips: numbers of the recordings, all
     by default. mixed_precision: bfloat16 inside the diffusion networks. workers: processes that share the recordings.
-    fixed_camera: every method is told which way is up, as the whole clip says it (`pipeline.estimate_up`).
+    fixed_camera: every method is told which way is up, as the whole clip says it (`estimate_up`).
 
     Returns {"methods": {NAME: {METRIC, "hidden", "visible", "action_mean", "actions"}}, "gains", "frames",
     "provenance"} with the metrics of `METRICS`: MPJPE (Protocol 1), P-MPJPE (Protocol 2), N-MPJPE, PCK at 150 mm and

@@ -17,11 +17,11 @@ from diffpose_core.datasets.h36m import KEPT_JOINTS, h36m_cameras
 from diffpose_core.datasets.mpi_inf_3dhp import FROM_RELEVANT, TEST_SEQUENCES, mpi_inf_3dhp_cameras
 from diffpose_core.datasets.procedural import procedural_motion, write_procedural_dataset
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
+from diffpose_core.lifting.models import Models, load_models
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
-from diffpose_core.pipeline import Models, load_models
 from diffpose_core.presets import PRESETS
 from diffpose_core.structures import PoseClip2D
 from diffpose_core.uncertainty.indeterminate import DepthResidual

@@ -16,7 +16,11 @@ from diffpose_core.datasets.mocap17 import motion_set
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.evaluation import predictions
-from diffpose_core.pipeline import Models, as_detected, forward_traces, lift, prepare, reverse_traces
+from diffpose_core.lifting.encode import as_detected, encode_clip
+from diffpose_core.lifting.forward import forward_traces
+from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.models import Models
+from diffpose_core.lifting.sampling import reverse_traces
 from diffpose_core.rng import seeded
 from diffpose_core.structures import PoseClip2D
 from diffpose_core.training.bank import build_bank
@@ -69,7 +73,7 @@ def test_every_stage_of_a_clip(gpu: str, shipped_models: Models, walking_clip: P
     frames = np.arange(3)
 
     def all_of_it(models: Models) -> list[np.ndarray]:
-        ready = prepare(walking_clip, models, frames, FEW, mixed_precision=False, up="estimate")
+        ready = encode_clip(walking_clip, models, frames, FEW, mixed_precision=False, up="estimate")
         wide = as_detected(ready, models, FEW)
         found = [ready.baseline, ready.h_samples, wide.h_samples, ready.gmm_cam.means.cpu().numpy()]
         found += [trace.samples for trace in reverse_traces(ready, models).values()]

@@ -13,7 +13,9 @@ from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.io.calibrations import calibration_path, read_calibration
 from diffpose_core.io.clips import save_clip
-from diffpose_core.pipeline import lift, load_models, scaled_to_stature
+from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.models import load_models
+from diffpose_core.lifting.stature import scaled_to_stature
 from diffpose_core.structures import InvalidInput
 
 SETTINGS = Settings(stride=12, steps=1, hypotheses=4)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffpose_core.pipeline import Models
+from diffpose_core.lifting.models import Models
 from diffpose_core.structures import InvalidInput
 
 HERE = Path(__file__).parent

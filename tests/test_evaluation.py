@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffpose_core import evaluation, pipeline
+from diffpose_core import evaluation
 from diffpose_core.camera import evaluation_cameras
 from diffpose_core.cli import main
 from diffpose_core.datasets.benchmark import Recording
@@ -27,6 +27,7 @@ from diffpose_core.evaluation import (
     evaluation_clips,
     protocol_errors,
 )
+from diffpose_core.lifting import models as lifting_models
 from diffpose_core.metrics import p_mpjpe
 from diffpose_core.skeleton import BONES
 from diffpose_core.structures import InvalidInput, PoseClip2D
@@ -156,7 +157,7 @@ def test_every_metric_is_that_of_a_loop(data, tiny_models, monkeypatch):
         return {"graformer": clip.pose3d_cam[frames] + off}
 
     monkeypatch.setattr(evaluation, "predictions", wrong)
-    monkeypatch.setattr(pipeline, "BLOCK_FRAMES", 7)
+    monkeypatch.setattr(lifting_models, "BLOCK_FRAMES", 7)
     found = evaluate(data, tiny_models, stride=1, clips=range(1, 2))["methods"]["graformer"]
     values = {name: [] for name in METRICS}
     for clip in evaluation_clips(load_mocap17(data), 1):

@@ -17,7 +17,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("camera", "metrics", "bootstrap", "uncertainty", "diffusion"),
     ("models",),
     ("io", "datasets"),
-    ("pipeline", "training", "evaluation", "calibration", "ablations", "corpus", "tables"),
+    ("lifting",),
+    ("training", "evaluation", "calibration", "ablations", "tables"),
     ("cli", "__main__"),
 )
 MATHS = LAYERS[1]
@@ -155,7 +156,7 @@ def test_reading_imports_sees_all_forms(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "diffpose_core" / "__init__.py").write_text("")
     (folder / "net.py").write_text(
         "import numpy as np\nfrom . import layers\nfrom .layers import Block\nfrom .. import __version__\n"
-        "def f():\n    import diffpose_core.pipeline\n"
+        "def f():\n    import diffpose_core.lifting\n"
     )
     monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
     assert imports_of(folder / "net.py") == {
@@ -163,7 +164,7 @@ def test_reading_imports_sees_all_forms(tmp_path: Path, monkeypatch: pytest.Monk
         ("diffpose_core.models.layers", None),
         ("diffpose_core.models.layers", "Block"),
         ("diffpose_core", "__version__"),
-        ("diffpose_core.pipeline", None),
+        ("diffpose_core.lifting", None),
     }
 
 

@@ -11,7 +11,9 @@ from diffpose_core.evaluation import evaluate
 from diffpose_core.io.cards import card_text
 from diffpose_core.io.checkpoints import MAX_BYTES, read_checkpoint
 from diffpose_core.io.clips import load_clip
-from diffpose_core.pipeline import CHECKPOINTS, lift, prepare
+from diffpose_core.lifting.encode import encode_clip
+from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.models import CHECKPOINTS
 from diffpose_core.skeleton import bone_lengths
 from diffpose_core.uncertainty.expected_error import FEATURES
 from diffpose_core.uncertainty.gaps import fill_gaps
@@ -80,7 +82,7 @@ def test_the_start_is_widest_where_the_detector_saw_least_and_hypotheses_differ(
     hidden_std, visible_std = [], []
     for path in CLIPS:
         clip = load_clip(path).frames(slice(0, 90, 6))
-        drawn = prepare(clip, shipped_models).h_samples.std(1).mean(-1)[:, elbows_and_wrists]
+        drawn = encode_clip(clip, shipped_models).h_samples.std(1).mean(-1)[:, elbows_and_wrists]
         hidden = clip.hidden[:, elbows_and_wrists]
         hidden_std.append(drawn[hidden])
         visible_std.append(drawn[~hidden])

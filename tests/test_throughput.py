@@ -8,7 +8,7 @@ from torch import nn
 
 from benchmarks import released_form, throughput
 from benchmarks.released_form import ReleasedForm
-from diffpose_core.pipeline import Models
+from diffpose_core.lifting.models import Models
 from diffpose_core.presets import PAPER_TRAINING
 from diffpose_core.structures import PoseClip2D
 

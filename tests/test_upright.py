@@ -18,8 +18,11 @@ from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.evaluation import evaluate
 from diffpose_core.io.checkpoints import load_encoder, load_upright
+from diffpose_core.lifting.encode import encode_clip
+from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.models import CHECKPOINTS, Models, load_models
+from diffpose_core.lifting.tilt import estimate_up, up_of_tilt
 from diffpose_core.models.upright import Upright
-from diffpose_core.pipeline import CHECKPOINTS, Models, estimate_up, lift, load_models, prepare, up_of_tilt
 from diffpose_core.presets import PRESETS
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput, PoseClip2D
@@ -83,7 +86,7 @@ def test_everything_leans_with_the_camera(walking_clip: PoseClip2D, shipped_mode
     """A camera that is said to look down more makes the person lean back: the baseline, H_K and the prediction."""
     leans = {}
     for tilt in (-5.0, 10.0, 25.0):
-        ready = prepare(walking_clip, shipped_models, [3, 30], FEW, up=up_of_tilt(tilt))
+        ready = encode_clip(walking_clip, shipped_models, [3, 30], FEW, up=up_of_tilt(tilt))
         poses = {"baseline": ready.baseline, "H_K": ready.h_samples.mean(1)}
         poses["lift"] = lift(
             walking_clip, models=shipped_models, frames=[3, 30], up=up_of_tilt(tilt), uncertainty=FEW

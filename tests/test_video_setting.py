@@ -7,7 +7,6 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from diffpose_core import pipeline
 from diffpose_core.cli import main
 from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, TrainingConfig, UncertaintyConfig
 from diffpose_core.datasets.mocap17 import load_mocap17, save_mocap17
@@ -15,20 +14,15 @@ from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.datasets.training_set import make_sampler
 from diffpose_core.evaluation import evaluate
 from diffpose_core.io.checkpoints import load_encoder
+from diffpose_core.lifting import sampling
+from diffpose_core.lifting.encode import SMOOTHING_S, context_for, encode_clip
+from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.models import load_models
+from diffpose_core.lifting.sampling import reverse_steps, reverse_trace, sample_hypotheses
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.layers import root_relative
 from diffpose_core.models.mixste import MixSTE
 from diffpose_core.models.windows import cut_windows
-from diffpose_core.pipeline import (
-    STEADY_S,
-    lift,
-    load_models,
-    prepare,
-    reverse_end,
-    reverse_steps,
-    reverse_trace,
-    started_from,
-)
 from diffpose_core.presets import PRESETS
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
@@ -56,10 +50,10 @@ def test_the_papers_receptive_fields(walking_clip, tiny_models, frames):
     torch.manual_seed(0)
     network = MixSTE(MixSTEConfig(receptive_field=frames, **SMALL)).eval().requires_grad_(False)
     models = replace(tiny_models, encoder=replace(tiny_models.encoder, network=network))
-    prepared = prepare(walking_clip, models, [0, 40, 69], FEW)
+    encoded = encode_clip(walking_clip, models, [0, 40, 69], FEW)
     # Untrained, its temporal half changes nothing, so that the frame is what is left, at the scale of its window.
-    own = network.spatial(prepared.view.pose_norm)
-    apart = (prepared.context.pose_view[:, None] - own[None]).norm(dim=-1).mean(-1)
+    own = network.spatial(encoded.view.pose_norm)
+    apart = (encoded.context.pose_view[:, None] - own[None]).norm(dim=-1).mean(-1)
     assert apart.argmin(1).tolist() == [0, 1, 2]
 
 
@@ -90,7 +84,7 @@ def test_a_frame_reads_its_neighbours_and_no_frame_far_away(walking_clip, tiny_v
     plain = replace(walking_clip, mixture=None)
 
     def features(clip):
-        return prepare(clip, tiny_video_models, [20], FEW).context.features
+        return encode_clip(clip, tiny_video_models, [20], FEW).context.features
 
     assert torch.equal(features(far), features(plain))
     # Moving the whole person in the image changes next to nothing; moving one joint of the neighbours does.
@@ -116,22 +110,22 @@ def test_short_clips(walking_clip, tiny_video_models, count):
 
 def test_what_the_network_adds_is_averaged_over_neighbours(walking_clip, tiny_video_models):
     clip, count = walking_clip.frames(slice(0, 30)), 30
-    prepared = prepare(clip, tiny_video_models, range(count), FEW)
-    alone = prepared.neighbours.prepared
+    encoded = encode_clip(clip, tiny_video_models, range(count), FEW)
+    alone = encoded.neighbours.encoded
     assert alone.neighbours is None and np.array_equal(alone.frames, np.arange(count))
     for name, network in tiny_video_models.denoisers.items():
-        states, single = (list(reverse_steps(p, network, 3, 2, 0.0, 0)) for p in (prepared, alone))
+        states, single = (list(reverse_steps(p, network, 3, 2, 0.0, 0)) for p in (encoded, alone))
         for state, raw in zip(states[:-1], single[:-1], strict=True):
             assert torch.equal(state.sample, raw.sample), "on the way every frame goes by itself"
         final, raw = (root_relative(s[-1].sample) for s in (states, single))
         if not network.config.use_context:
             assert torch.equal(final, raw), name
             continue
-        began = alone.view.to_cam(started_from(alone, network).pose_view[:, None]).numpy()
+        began = alone.view.to_cam(context_for(alone, network).pose_view[:, None]).numpy()
         added = alone.view.to_cam(raw).numpy() - began
-        sigma = STEADY_S * 30.0
+        sigma = SMOOTHING_S * 30.0
         averaged = began + gaussian_filter1d(added, sigma, axis=0, mode="nearest", truncate=5.0 / sigma)
-        assert np.abs(prepared.view.to_cam(final).numpy() - averaged).max() < 1e-5
+        assert np.abs(encoded.view.to_cam(final).numpy() - averaged).max() < 1e-5
         steps = [np.linalg.norm(np.diff(x, axis=0), axis=-1).mean() for x in (averaged, began + added)]
         assert steps[0] < steps[1]
 
@@ -139,20 +133,20 @@ def test_what_the_network_adds_is_averaged_over_neighbours(walking_clip, tiny_vi
 @pytest.mark.parametrize("models", ["tiny_models", "tiny_video_models"])
 def test_frames_in_parts_end_where_all_of_them_together_do(walking_clip, models, monkeypatch, request):
     models = request.getfixturevalue(models)
-    prepared = prepare(walking_clip, models, range(20, 50), FEW, mixed_precision=False)
+    encoded = encode_clip(walking_clip, models, range(20, 50), FEW, mixed_precision=False)
     networks = [network for network in models.denoisers.values() if network.config.prediction_type == "x_start"]
     assert {network.config.use_context for network in networks} == {True, False}
     for network in networks:
-        states = list(reverse_steps(prepared, network, 3, 2, 0.5, 0))
-        monkeypatch.setattr(pipeline, "_POSES_TOGETHER", 14)
+        states = list(reverse_steps(encoded, network, 3, 2, 0.5, 0))
+        monkeypatch.setattr(sampling, "_POSES_AT_ONCE", 14)
         shares = []
-        end = reverse_end(prepared, network, 3, 2, 0.5, 0, shares.append)
+        end = sample_hypotheses(encoded, network, 3, 2, 0.5, 0, shares.append)
         assert torch.allclose(end, root_relative(states[-1].sample), atol=1e-5)
         assert shares == sorted(shares) and shares[-1] == 1.0 and len(set(shares)) > 30 * 2 / 14
-        trace = reverse_trace(prepared, network, 3, 2, 0.5, 0)
+        trace = reverse_trace(encoded, network, 3, 2, 0.5, 0)
         whole = torch.stack([root_relative(state.sample) for state in states], dim=1)
-        assert np.allclose(trace.samples, prepared.view.to_cam(whole).numpy(), atol=1e-5)
-        some = reverse_end(prepared[5:9], network, 3, 2, 0.5, 0)
+        assert np.allclose(trace.samples, encoded.view.to_cam(whole).numpy(), atol=1e-5)
+        some = sample_hypotheses(encoded[5:9], network, 3, 2, 0.5, 0)
         assert torch.allclose(some, end[5:9], atol=1e-5)
         monkeypatch.undo()
 
@@ -160,8 +154,8 @@ def test_frames_in_parts_end_where_all_of_them_together_do(walking_clip, models,
 def test_a_clip_of_twice_the_rate_reads_every_other_frame(walking_clip, tiny_video_models):
     twice = replace(walking_clip.frames(np.repeat(np.arange(40), 2)), fps=60.0)
     once = walking_clip.frames(slice(0, 40))
-    found = prepare(twice, tiny_video_models, uncertainty=FEW).context.pose_view
-    expected = prepare(once, tiny_video_models, uncertainty=FEW).context.pose_view
+    found = encode_clip(twice, tiny_video_models, uncertainty=FEW).context.pose_view
+    expected = encode_clip(once, tiny_video_models, uncertainty=FEW).context.pose_view
     torch.testing.assert_close(found[::2], expected, rtol=0, atol=1e-5)
     torch.testing.assert_close(found[1::2], expected, rtol=0, atol=1e-5)
 

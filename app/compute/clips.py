@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from diffpose_core import pipeline
 from diffpose_core.io.clips import load_clip
+from diffpose_core.lifting import provenance
 from diffpose_core.structures import PoseClip2D
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ def open_bundled(path: str, changed: float) -> PoseClip2D:
 
 def clip_hash(clip: PoseClip2D) -> str:
     """A short hash of everything in a clip that the views depend on: the detected 2D, and the exact 3D."""
-    digest = hashlib.sha256(f"{clip.name} {pipeline.clip_hash(clip)}".encode())
+    digest = hashlib.sha256(f"{clip.name} {provenance.clip_hash(clip)}".encode())
     for part in (clip.pose3d_cam, clip.hidden):
         digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()[:16]

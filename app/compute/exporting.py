@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.compute import networks
 from app.session import READS, AppSettings
-from diffpose_core import pipeline
+from diffpose_core.lifting.lift import lift
 from diffpose_core.structures import LiftResult, PoseClip2D
 
 _LIFTED = "lifted_clips"
@@ -36,11 +36,11 @@ def lift_whole(
 ) -> LiftResult:
     """Lift all frames of a clip and keep the result. progress: called with the frames done and the frames in all.
 
-    Raises InvalidInput as `pipeline.lift`.
+    Raises InvalidInput as `lift`.
     """
     s = settings.of_reverse()
     try:
-        result = pipeline.lift(
+        result = lift(
             clip,
             models=networks.models(READS[s.setting]),
             up="estimate" if s.setting == "fixed" else None,

@@ -8,7 +8,10 @@ import streamlit as st
 from app.compute import networks
 from app.jobs.lifting import Blocks, Lifted
 from app.session import READS, AppSettings, Setting
-from diffpose_core import pipeline
+from diffpose_core.lifting.encode import EncodedFrames, encode_clip
+from diffpose_core.lifting.expected_error import expected_error
+from diffpose_core.lifting.sampling import reverse_trace
+from diffpose_core.lifting.tilt import estimate_up
 from diffpose_core.models.layers import root_relative
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
@@ -35,16 +38,16 @@ def spaced_frames(clip: PoseClip2D, settings: AppSettings, passes: int, fewest: 
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...], setting: Setting = "frame") -> pipeline.Prepared:
+def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...], setting: Setting = "frame") -> EncodedFrames:
     """H_K, its fitted mixture and the baseline of some frames. source: the clip's hash."""
     up = way_up(source, _clip) if setting == "fixed" else None
-    return pipeline.prepare(_clip, networks.models(READS[setting]), np.array(frames), up=up)
+    return encode_clip(_clip, networks.models(READS[setting]), np.array(frames), up=up)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def way_up(source: str, _clip: PoseClip2D) -> np.ndarray:
     """Which way is up for a camera that stands still, (3,) in its frame, as the whole clip says it."""
-    return pipeline.estimate_up(_clip, networks.models("frame"))
+    return estimate_up(_clip, networks.models("frame"))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -53,11 +56,11 @@ def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: AppS
     s = settings
     ready, loaded = prepared(source, _clip, frames, s.setting), networks.models(READS[s.setting])
     name, network = loaded.pick(context, "gmm", s.trained_on)
-    trace = pipeline.reverse_trace(ready, network, s.steps, s.hypotheses, s.eta, s.seed)
+    trace = reverse_trace(ready, network, s.steps, s.hypotheses, s.eta, s.seed)
     calibration = loaded.calibration(name, s.hypotheses, ready.up_cam)
     expected = None
     if calibration is not None:
-        expected = pipeline.expected_error(ready, network, calibration, trace.samples[:, -1])
+        expected = expected_error(ready, network, calibration, trace.samples[:, -1])
     return Lifted(np.array(frames), trace, ready.baseline, mixture_draws(ready), loaded.encoder.title, expected)
 
 
@@ -81,7 +84,7 @@ def whole_clip(source: str, _clip: PoseClip2D, settings: AppSettings) -> Blocks:
     return Blocks(frames, size, lambda block: lift(source, _clip, block, settings, True).averaged())
 
 
-def mixture_draws(ready: pipeline.Prepared) -> np.ndarray:
+def mixture_draws(ready: EncodedFrames) -> np.ndarray:
     """Poses drawn from each frame's fitted mixture, (F', GOAL_SAMPLES, 17, 3), camera frame: what H_K looks like."""
     generator = seeded("cpu", 0)
     gmm = ready.gmm

@@ -11,8 +11,9 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from app.session import READS, AppSettings, ScheduleName, Setting
-from diffpose_core import pipeline
 from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.lifting.models import CHECKPOINTS, ENCODERS, UPRIGHT, Models, load_models
+from diffpose_core.lifting.models import Setting as EncoderSetting
 from diffpose_core.structures import InvalidInput
 
 # The matrices here are small: more threads than one make numpy slower, above all where a machine is shared.
@@ -22,12 +23,12 @@ torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
 
 
 @st.cache_resource(show_spinner=False)
-def models(setting: pipeline.Setting) -> pipeline.Models:
+def models(setting: EncoderSetting) -> Models:
     """The trained networks that read single frames or video: the bundled ones, or those in the folder that
     DIFFPOSE_CHECKPOINTS names.
     """
     # No default: Streamlit takes a call without the argument for another one, and would load everything twice.
-    loaded = pipeline.load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None, setting)
+    loaded = load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None, setting)
     # Streamlit collects garbage after every run, and holds back what it has to send meanwhile: a tenth of a second over
     # all that the libraries have loaded. What is there now stays, and need not be looked through again.
     gc.collect()
@@ -37,16 +38,16 @@ def models(setting: pipeline.Setting) -> pipeline.Models:
 
 def trained_settings() -> list[Setting]:
     """The settings that there are weights for, the one of single frames first."""
-    folder = Path(os.environ.get("DIFFPOSE_CHECKPOINTS") or pipeline.CHECKPOINTS)
+    folder = Path(os.environ.get("DIFFPOSE_CHECKPOINTS") or CHECKPOINTS)
     needed: dict[Setting, tuple[str, ...]] = {
-        "frame": (pipeline.ENCODERS["frame"],),
-        "fixed": (pipeline.ENCODERS["frame"], pipeline.UPRIGHT),
-        "video": (pipeline.ENCODERS["video"],),
+        "frame": (ENCODERS["frame"],),
+        "fixed": (ENCODERS["frame"], UPRIGHT),
+        "video": (ENCODERS["video"],),
     }
     return [setting for setting, names in needed.items() if all((folder / f"{n}.safetensors").is_file() for n in names)]
 
 
-def trained_schedules(setting: pipeline.Setting) -> list[ScheduleName]:
+def trained_schedules(setting: EncoderSetting) -> list[ScheduleName]:
     """The schedules that there are weights for, with f_ST and without, the shipped one first."""
     found: list[ScheduleName] = []
     for schedule in ("converging", "supplement"):

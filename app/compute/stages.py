@@ -16,7 +16,7 @@ from app.figures.forward import ForwardRun
 from app.figures.scenes import ClipFrames
 from app.jobs.lifting import Blocks, Lifted
 from app.session import AppSettings, ScheduleName
-from diffpose_core import pipeline
+from diffpose_core.lifting.forward import forward_parts, forward_traces
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import PoseClip2D
 
@@ -60,11 +60,11 @@ def forward_stage(source: str, _clip: PoseClip2D, frame: int, settings: AppSetti
     s = settings
     if s.stepwise:
         chosen, compared = (
-            ForwardRun(name, pipeline.forward_traces(ready, 0, name, s.samples, s.seed, stepwise=True))
+            ForwardRun(name, forward_traces(ready, 0, name, s.samples, s.seed, stepwise=True))
             for name in (s.schedule, other)
         )
     else:
-        parts = pipeline.forward_parts(ready, 0, s.samples, s.seed)
+        parts = forward_parts(ready, 0, s.samples, s.seed)
         chosen, compared = ForwardRun.mixed(s.schedule, parts), ForwardRun.mixed(other, {"gmm": parts["gmm"]})
     return forward.forward(view, chosen, compared, ready.gmm_cam[0], mixture_draws(ready)[0])
 

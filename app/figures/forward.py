@@ -12,7 +12,7 @@ from app.figures.scenes import SPREAD_HELP, ClipFrames, line_chart, readout, sce
 from app.session import ScheduleName
 from app.stage.payload import StagePayload
 from diffpose_core.diffusion.schedule import make_schedule
-from diffpose_core.pipeline import ForwardParts
+from diffpose_core.lifting.forward import ForwardParts
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import DiffusionTrace
 from diffpose_core.uncertainty.pose_gmm import PoseGMM, standard_normal

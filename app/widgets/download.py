@@ -12,7 +12,7 @@ from app.figures import pose_preview
 from app.session import Session
 from app.widgets.common import EXPORTING, picture, uploads
 from diffpose_core.io.exports import EXPORTS, export_bytes, file_name
-from diffpose_core.pipeline import STATURES_M, scaled_to_stature
+from diffpose_core.lifting.stature import STATURES_M, scaled_to_stature
 from diffpose_core.skeleton import stature
 from diffpose_core.structures import InvalidInput, LiftResult
 

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     """Fit a calibration, write it, and report on other motions."""
     from diffpose_core.calibration import Settings, calibrate, look, provenance, report
     from diffpose_core.io.calibrations import write_calibration
-    from diffpose_core.pipeline import load_models
+    from diffpose_core.lifting.models import load_models
 
     for path in (args.out, args.json):
         check_folder(path)

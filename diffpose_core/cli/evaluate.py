@@ -61,7 +61,7 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Measure all methods and print the table."""
     from diffpose_core.evaluation import evaluate
-    from diffpose_core.pipeline import load_models
+    from diffpose_core.lifting.models import load_models
     from diffpose_core.tables import results_table
 
     check_folder(args.json)

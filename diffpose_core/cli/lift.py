@@ -89,7 +89,7 @@ def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Lift a clip or a folder, write the result and print a summary."""
-    from diffpose_core.corpus import holds_openpose_frames
+    from diffpose_core.lifting.folder_files import holds_openpose_frames
 
     if Path(args.clip).is_dir() and not holds_openpose_frames(Path(args.clip)):
         return lift_clips(args)
@@ -99,7 +99,9 @@ def run(args: argparse.Namespace) -> int:
 def lift_clip(args: argparse.Namespace) -> int:
     """Lift one clip to one file."""
     from diffpose_core.io.exports import export_bytes, export_format, format_of_ending
-    from diffpose_core.pipeline import check_stature, lift, load_models, scaled_to_stature
+    from diffpose_core.lifting.lift import lift
+    from diffpose_core.lifting.models import load_models
+    from diffpose_core.lifting.stature import check_stature, scaled_to_stature
 
     # Checked before the work is done, not after it.
     form = args.format or format_of_ending(args.out)
@@ -135,15 +137,17 @@ def lift_clips(args: argparse.Namespace) -> int:
     Returns:
         The exit status: 0, 1 if files failed, 130 if it was stopped.
     """
-    from diffpose_core.corpus import REPORT_CSV, CorpusConfig, Row, lift_folder
+    from diffpose_core.lifting.folder_reports import REPORT_CSV, FileReport
+    from diffpose_core.lifting.folder_worker import FolderConfig
+    from diffpose_core.lifting.lift_folder import lift_folder
 
     formats = tuple((args.format or "npz").split(","))
-    config = CorpusConfig(
+    config = FolderConfig(
         formats, _choice(args), _lift_settings(args), args.weights, args.setting, args.height, args.device
     )
     show = progress_printer("files", args.quiet)
 
-    def progress(row: Row, done: int, total: int) -> None:
+    def progress(row: FileReport, done: int, total: int) -> None:
         if row.status == "failed":
             print(f"\n{row.file}: {row.reason}", file=sys.stderr)
         show(done, total)
@@ -213,7 +217,7 @@ def _lift_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 def _up(args: argparse.Namespace) -> Any:
     """The camera's tilt as `lift` takes it."""
-    from diffpose_core.pipeline import up_of_tilt
+    from diffpose_core.lifting.tilt import up_of_tilt
 
     if args.fixed_camera:
         return "estimate"

@@ -25,7 +25,7 @@ class ViewSampler:
     A counterpart of `sampling.PoseSampler` with the same `draw`, where cameras and detections are given. mirrored:
     exchange left and right of half of the windows. frames: of a window; where it begins before its recording or ends
     after it, the first or the last frame stands in. every: windows take every this many frames, so that they stand for
-    `VIDEO_FPS` as `pipeline.prepare` reads them. Everything is kept in memory: 0.6 kB a frame and camera, on `device`.
+    `VIDEO_FPS` as `encode_clip` reads them. Everything is kept in memory: 0.6 kB a frame and camera, on `device`.
     fps: of the recordings, which have to agree. Raises InvalidInput where they don't.
     """
 

@@ -2,7 +2,7 @@
 
 A single picture hardly tells how far the camera is tilted, and a pose that is lifted from it leans towards the camera
 or away from it by a few degrees, which is a quarter of its error. A camera that stands still has one tilt for a whole
-clip, which all of its frames together tell far better than one (`pipeline.estimate_up`).
+clip, which all of its frames together tell far better than one (`estimate_up`).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 from app.compute import clips, lifting, networks, stages
 from app.jobs.lifting import Blocks
 from app.session import AppSettings
-from diffpose_core import pipeline
 from diffpose_core.io.clips import load_clip
+from diffpose_core.lifting.lift import lift
 
 
 def test_there_are_bundled_clips_and_the_first_one_is_among_them() -> None:
@@ -62,7 +62,7 @@ def test_the_frames_beside_the_picked_one_are_computed_while_the_person_looks(
     app.run()
     prefetcher, frame = app.session_state["prefetcher"], app.session_state["frame"]
     prefetcher._timer.join(60)
-    monkeypatch.setattr(stages.pipeline, "forward_parts", refuse)
+    monkeypatch.setattr(stages, "forward_parts", refuse)
     for beside in (frame + 1, frame - 1):
         app.session_state["frame"] = beside
         app.run()
@@ -157,7 +157,7 @@ def test_a_camera_that_stands_still(app: AppTest, clip_file: Callable[..., bytes
     assert (app.dataframe[0].value["Graformer"] - told["Graformer"]).abs().max() > 1.0, "millimetres"
     clip, settings = load_clip(clips.bundled_clips()[clips.FIRST_CLIP]), AppSettings(steps=1, setting="fixed")
     lifted = lifting.lift("standing still", clip, (3, 9), settings, True)
-    whole = pipeline.lift(clip, steps=1, up="estimate", frames=[3, 9], rigid_bones=False)
+    whole = lift(clip, steps=1, up="estimate", frames=[3, 9], rigid_bones=False)
     np.testing.assert_allclose(lifted.trace.samples[:, -1], whole.hypotheses, atol=1e-4)
     assert lifted.expected_error is None
 
@@ -231,8 +231,8 @@ def test_missing_weights_are_told_in_words(app: AppTest, tmp_path: Path, monkeyp
 
 @pytest.mark.usefixtures("trained_weights")
 def test_networks_are_loaded_once(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    load, loaded = pipeline.load_models, []
-    monkeypatch.setattr(pipeline, "load_models", lambda *args: loaded.append(args[-1]) or load(*args))
+    load, loaded = networks.load_models, []
+    monkeypatch.setattr(networks, "load_models", lambda *args: loaded.append(args[-1]) or load(*args))
     networks.models.clear()
     app.run()
     assert not app.exception

@@ -19,8 +19,9 @@ from app.session import AppSettings
 from app.stage.payload import to_plot_axes, unpack
 from app.views.learn import LESSONS
 from benchmarks.browser import ROOT, browser, console_errors, stage_ready, wait_for
-from diffpose_core import pipeline
 from diffpose_core.io.clips import load_clip
+from diffpose_core.lifting.encode import encode_clip
+from diffpose_core.lifting.forward import forward_traces
 
 pytest.importorskip("selenium")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -441,8 +442,8 @@ def test_the_browser_mixes_the_states_that_python_computes(driver: Any) -> None:
     """Eq. 1 as data.js mixes it, against the core's forward process."""
     clip = load_clip(clips.bundled_clips()[clips.FIRST_CLIP])
     packed = stages.forward_stage("mixed", clip, 30, AppSettings())
-    ready = pipeline.prepare(clip, networks.models("frame"), [30])
-    states = {name: pipeline.forward_traces(ready, 0, name) for name in ("supplement", "converging")}
+    ready = encode_clip(clip, networks.models("frame"), [30])
+    states = {name: forward_traces(ready, 0, name) for name in ("supplement", "converging")}
     expected = {
         "standard": states["supplement"]["standard"],
         "gmm": states["supplement"]["gmm"],

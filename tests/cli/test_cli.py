@@ -7,12 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from diffpose_core import pipeline
 from diffpose_core.cli import main
 from diffpose_core.cli.shared import without_folders
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.io.clips import save_clip
-from diffpose_core.pipeline import lift
+from diffpose_core.lifting.lift import lift
 from diffpose_core.skeleton import stature
 
 
@@ -101,7 +100,7 @@ def test_a_command_that_is_stopped_says_so_and_writes_nothing(clip_file, tiny_we
     def stopped(*arguments, **settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "lift", stopped)
+    monkeypatch.setattr("diffpose_core.lifting.lift.lift", stopped)
     assert main(lift_words(clip_file, tiny_weights, tmp_path / "out.npz")) == 130
     assert capsys.readouterr().err.strip() == "diffpose: stopped" and not list(tmp_path.iterdir())
 

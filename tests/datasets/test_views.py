@@ -10,7 +10,7 @@ from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.h36m import TRAIN_SUBJECTS, load_h36m
 from diffpose_core.datasets.mpi_inf_3dhp import load_3dhp
 from diffpose_core.datasets.views import H36mViews, ViewSampler
-from diffpose_core.pipeline import clip_view
+from diffpose_core.lifting.view import clip_view
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import MIRROR
 from diffpose_core.structures import InvalidInput

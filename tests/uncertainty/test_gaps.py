@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.pose_files import walking
-from diffpose_core.pipeline import prepare
+from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.structures import InvalidInput, PoseClip2D
 from diffpose_core.uncertainty.gaps import FORGET_SECONDS, fill_gaps
 from diffpose_core.uncertainty.mixtures import LOST_STD, mixture_from_confidence, person_size_px
@@ -105,5 +105,5 @@ def test_the_doubt_arrives_in_the_cloud_of_poses(tiny_models):
     points, mixture = fill_gaps(poses, sure, 30.0)
     clip = PoseClip2D("gap", points, sure, 1000, 1000, 30.0, mixture=mixture)
     assert clip.guessed.sum() == 20 and clip.guessed[30, WRIST]
-    spread = prepare(clip, tiny_models, [10, 30]).h_samples.std(1)
+    spread = encode_clip(clip, tiny_models, [10, 30]).h_samples.std(1)
     assert (spread[1, WRIST, :2] > 2 * spread[0, WRIST, :2]).all(), "x and y of the guessed wrist"

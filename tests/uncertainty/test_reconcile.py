@@ -8,9 +8,9 @@ import torch
 
 from diffpose_core.config import GraformerConfig
 from diffpose_core.io.clips import load_clip
+from diffpose_core.lifting.view import clip_view
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.graformer import Graformer
-from diffpose_core.pipeline import clip_view
 from diffpose_core.uncertainty.reconcile import PRIOR_STD, centred_and_scaled, metres_per_unit, reconcile
 from diffpose_core.uncertainty.view import View
 from tests.uncertainty.test_indeterminate import depth_residual, people

@@ -11,7 +11,7 @@ import torch
 
 from app.figures import compare, forward, overview, reverse, scenes
 from app.stage.payload import Bounds, StagePayload, to_plot_axes, unpack
-from diffpose_core.pipeline import ForwardParts
+from diffpose_core.lifting.forward import ForwardParts
 from diffpose_core.structures import DiffusionTrace, InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.pose_gmm import PoseGMM
 

@@ -29,7 +29,7 @@ from app.widgets.uploads import MOST_OWN, MOST_UNSEEN, OwnClip, Uploads
 from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, videopose3d, walking
 from diffpose_core.io.clips import save_clip
 from diffpose_core.io.exports import EXPORTS
-from diffpose_core.pipeline import lift
+from diffpose_core.lifting.lift import lift
 from diffpose_core.structures import InvalidInput, PoseClip2D
 from tests.io.test_video import made_video
 

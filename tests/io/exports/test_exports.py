@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from diffpose_core.io.exports import EXPORTS, export_bytes, file_stem, format_of_ending
 from diffpose_core.io.frame import FILE_JOINT_NAMES, describe, in_y_up, positions_cam
-from diffpose_core.pipeline import scaled_to_stature
+from diffpose_core.lifting.stature import scaled_to_stature
 from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS, constant_bones
 from diffpose_core.structures import InvalidInput, LiftResult
 

@@ -11,7 +11,7 @@ from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, 
 from diffpose_core.cli import main
 from diffpose_core.io.clips import clip_to_json, save_clip
 from diffpose_core.io.formats import Choice, default_choice, read_pose_file, read_pose_path, to_clip
-from diffpose_core.pipeline import lift
+from diffpose_core.lifting.lift import lift
 from diffpose_core.structures import InvalidInput
 
 POSES = walking()

@@ -14,7 +14,7 @@ from benchmarks import pose_files as write
 from diffpose_core.io.clips import clip_to_json, save_clip
 from diffpose_core.io.exports import export_bytes
 from diffpose_core.io.formats import LAYOUTS, Choice, read_pose_file, to_clip
-from diffpose_core.pipeline import lift
+from diffpose_core.lifting.lift import lift
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 FRAMES = 8

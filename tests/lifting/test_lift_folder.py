@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffpose_core import corpus
 from diffpose_core.cli import main
-from diffpose_core.corpus import JOURNAL, REPORT_CSV, REPORT_JSON, CorpusConfig, find_clips, lift_folder
 from diffpose_core.io.clips import save_clip
 from diffpose_core.io.formats import Choice
-from diffpose_core.pipeline import lift
+from diffpose_core.lifting import folder_processes, folder_worker
+from diffpose_core.lifting.folder_files import find_clips
+from diffpose_core.lifting.folder_reports import JOURNAL, REPORT_CSV, REPORT_JSON
+from diffpose_core.lifting.folder_worker import FolderConfig
+from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.lift_folder import lift_folder
 from diffpose_core.skeleton import stature
 from diffpose_core.structures import InvalidInput
 
@@ -41,7 +44,7 @@ def folder(clips, tmp_path):
 
 @pytest.fixture
 def config(tiny_weights):
-    return CorpusConfig(("bvh", "csv"), settings=SETTINGS, weights=str(tiny_weights))
+    return FolderConfig(("bvh", "csv"), settings=SETTINGS, weights=str(tiny_weights))
 
 
 def states(rows):
@@ -144,7 +147,7 @@ def test_an_unforeseen_fault_is_a_failed_row(folder, config, tmp_path, monkeypat
     def faulty(*arguments, **settings):
         raise ZeroDivisionError("by accident")
 
-    monkeypatch.setattr(corpus, "lift", faulty)
+    monkeypatch.setattr(folder_worker, "lift", faulty)
     rows = lift_folder(folder, tmp_path / "out", config)
     assert {row.reason for row in rows} == {"unexpected ZeroDivisionError: by accident"}
 
@@ -160,11 +163,11 @@ def test_an_output_that_cannot_be_written_is_a_failed_row(folder, config, tmp_pa
 def die_at_b(task):
     if task.file == "b.npz":
         os._exit(9)
-    return corpus._worker.run(task)
+    return folder_processes._worker.run(task)
 
 
 def test_a_process_that_dies_costs_its_file_only(folder, config, tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus, "_run_in_process", die_at_b)
+    monkeypatch.setattr(folder_processes, "_run_in_process", die_at_b)
     rows = {row.file: row for row in lift_folder(folder, tmp_path / "out", config, 2)}
     assert rows["b.npz"].status == "failed" and "process died" in rows["b.npz"].reason
     assert rows["a.npz"].status == rows["below/a.npz"].status == "lifted"

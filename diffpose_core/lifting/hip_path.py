@@ -1,0 +1,30 @@
+"""Places the hip of a lifted clip in space."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from diffpose_core.camera import place_root
+from diffpose_core.structures import Intrinsics
+
+#: Frames whose hips are placed at a time.
+_ROOT_FRAMES = 2048
+
+
+def hip_path(
+    pose_cam: np.ndarray, points_px: np.ndarray, std_px: np.ndarray, camera: Intrinsics
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The hip's path (F, 3) and its errors (F,), see `LiftResult`; None if it can be placed in no frame."""
+    intrinsics = torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy], dtype=torch.float64)
+    root, error_px = np.empty((len(pose_cam), 3)), np.empty(len(pose_cam))
+    for begin in range(0, len(pose_cam), _ROOT_FRAMES):
+        rows = slice(begin, begin + _ROOT_FRAMES)
+        pose, points, std = (torch.from_numpy(a[rows].astype(np.float64)) for a in (pose_cam, points_px, std_px))
+        root[rows], error_px[rows] = (found.numpy() for found in place_root(pose, points, std, intrinsics))
+    good = np.flatnonzero(np.isfinite(error_px))
+    if good.size == 0:
+        return None
+    every = np.arange(len(root))
+    filled = np.stack([np.interp(every, good, root[good, axis]) for axis in range(3)], axis=1)
+    return filled.astype(np.float32), error_px.astype(np.float32)

@@ -1,0 +1,16 @@
+"""The record of what made a result."""
+
+from dataclasses import replace
+
+from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.provenance import clip_hash
+from tests.lifting.helpers import FEW, moved
+
+
+def test_the_provenance_says_what_made_the_result(clip, tiny_models):
+    found = lift(clip, models=tiny_models, steps=2, hypotheses=1, seed=3, uncertainty=FEW).provenance
+    assert found["weights"] == "diffpose" and found["clip_sha256"] == clip_hash(clip)
+    assert found["encoder_sha256"] == tiny_models.records["diffpose"].encoder_sha256
+    assert {"steps": 2, "hypotheses": 1, "seed": 3, "schedule": "converging"}.items() <= found["settings"].items()
+    assert clip_hash(clip) != clip_hash(moved(clip, 1.0, 1.0))
+    assert clip_hash(clip) == clip_hash(replace(clip, pose3d_cam=None, name="x"))

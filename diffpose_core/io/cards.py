@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.checkpoints import Record
 from diffpose_core.presets import PRESETS
 
@@ -60,5 +61,5 @@ def write_card(checkpoint: str | Path, record: Record) -> Path:
     """Write the card of a checkpoint beside it and return its path."""
     path = Path(checkpoint)
     card = path.with_suffix(".md")
-    card.write_text(card_text(record, path.stat().st_size))
+    write_whole(card, card_text(record, path.stat().st_size))
     return card

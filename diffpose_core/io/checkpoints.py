@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, UprightConfig, from_dict, to_dict
+from diffpose_core.io.atomic import write_whole
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.graformer import Graformer
@@ -91,13 +92,17 @@ def encoder_tensors(encoder: ContextEncoder) -> dict[str, Tensor]:
 
 
 def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], record: Record) -> None:
-    """Write weights with their record. Raises InvalidInput if the file would be 20 MB or more."""
+    """Write weights with their record, whole or not at all.
+
+    Raises:
+        InvalidInput: the file would be 20 MB or more, or can't be written.
+    """
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     if size >= MAX_BYTES:
         raise InvalidInput(
             f"{path}: weights of {size / 1e6:.1f} MB; a checkpoint must stay under {MAX_BYTES / 1e6:.0f} MB"
         )
-    save_file(tensors, path, metadata={"diffpose": json.dumps(to_dict(record), sort_keys=True)})
+    write_whole(path, save(tensors, {"diffpose": json.dumps(to_dict(record), sort_keys=True)}))
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:

@@ -22,6 +22,10 @@ from diffpose_core.io.untrusted.archive import open_zip, read_entry
 from diffpose_core.io.untrusted.files import check_size
 from diffpose_core.structures import Cancelled, InvalidInput
 
+# ONNX Runtime would ask for an event host of its maker and write a device id into the home folder. It reads this when
+# it is loaded: the call that turns it off comes too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 #: An image (height, width, 3), blue, green, red, 8 bits -> keypoints (N, 17, 2) in pixels, COCO's order, and scores
 #: (N, 17) of the N people in it.
 Detector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]

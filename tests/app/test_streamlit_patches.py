@@ -11,11 +11,13 @@ import pytest
 pytest.importorskip("streamlit")
 
 import streamlit as st
+from streamlit import net_util
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.runtime.state.safe_session_state import SafeSessionState
+from streamlit.web.server.server_util import is_url_from_allowed_origins
 
 from app import streamlit_patches
 from app.streamlit_patches import finish_callbacks, first_shown, keep_answers
@@ -24,6 +26,7 @@ from app.streamlit_patches import finish_callbacks, first_shown, keep_answers
 PATCHED = {
     ForwardMsgQueue.clear: "08d22c7db31b85d432d100fa8803cce57dfe35046684ff39eca570b32246d19b",
     SafeSessionState.on_script_will_rerun: "61c14e58f2181666465ad007b14ee2e639eaa40f78297d94df306b9c1c2db92b",
+    is_url_from_allowed_origins: "1554766563cdcce8c8c6656a35fb0743d7fcaf9da127dd5ffe71c931331656b1",
     SafeSessionState.__init__: "cd1e2287e48eee68d6b39064d2eff01807adb278f5bdefb97af8142652e6e312",
 }
 
@@ -34,12 +37,15 @@ def test_the_patched_code_is_what_was_tested(function: Any) -> None:
     assert hashlib.sha256(source.encode()).hexdigest() == PATCHED[function], f"Streamlit {st.__version__} changed it"
 
 
-@pytest.mark.parametrize("version, patched", [("1.67.0", ["answers", "callbacks"]), ("1.68.0", []), ("1.66.0", [])])
+@pytest.mark.parametrize(
+    "version, patched", [("1.67.0", ["answers", "callbacks", "look-ups"]), ("1.68.0", []), ("1.66.0", [])]
+)
 def test_other_versions_are_left_alone(monkeypatch: pytest.MonkeyPatch, version: str, patched: list[str]) -> None:
     done: list[str] = []
     monkeypatch.setattr(st, "__version__", version)
     monkeypatch.setattr(streamlit_patches, "keep_answers", lambda: done.append("answers"))
     monkeypatch.setattr(streamlit_patches, "finish_callbacks", lambda: done.append("callbacks"))
+    monkeypatch.setattr(streamlit_patches, "refuse_without_look_ups", lambda: done.append("look-ups"))
     streamlit_patches.apply_patches()
     assert done == patched
 
@@ -123,3 +129,16 @@ def test_the_same_content_keeps_its_time_and_other_content_is_later(monkeypatch:
     assert times == [10.0, 10.0, 11.0, 11.0]
     assert first_shown(partial, "compare") > 11.0, "though the clock was set back"
     assert first_shown(partial, "reverse") == 13.0, "another place has a time of its own"
+
+
+def test_another_site_is_refused_without_a_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reached(*_: Any) -> None:
+        raise AssertionError("a look-up")
+
+    for name in ("get_internal_ip", "get_external_ip"):
+        monkeypatch.setattr(net_util, name, reached)
+    with pytest.raises(AssertionError, match="a look-up"):
+        is_url_from_allowed_origins("http://evil.example")
+    streamlit_patches.refuse_without_look_ups()
+    assert not is_url_from_allowed_origins("http://evil.example")
+    assert is_url_from_allowed_origins("http://localhost:8501")

@@ -1,9 +1,9 @@
 """The ablation suite in one command: `python -m benchmarks.ablations --data mocap17_val.npz --out FOLDER`.
 
-Measures every setting (`diffpose_core.ablations`) and writes report.html, which stands alone, ablations.csv and
-ablations.json. `--from FOLDER/ablations.json` draws the report again without measuring; of several, measured on the
-same views with `--only`, it makes one. Weights that are not shipped are looked for in the folders given with --also;
-the report says which are missing and which commands train them.
+Measures every setting of `diffpose_core.evaluation.ablation_suite` and writes report.html, which stands alone,
+ablations.csv and ablations.json. `--from FOLDER/ablations.json` draws the report again without measuring; several
+reports, measured on the same views with `--only`, become one. Weights that are not shipped are looked for in the
+folders given with --also; the report lists the missing ones and the commands that train them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ import plotly.graph_objects as go
 import torch
 from plotly.offline import get_plotlyjs
 
-from diffpose_core.ablations import COLUMNS, ablate, find_weights, groups, rows
 from diffpose_core.datasets.mocap17 import load_mocap17
+from diffpose_core.evaluation.ablation_suite import groups
+from diffpose_core.evaluation.ablations import COLUMNS, AblationSettings, ablate, find_weights, rows
 from diffpose_core.lifting.models import load_models
 from diffpose_core.structures import InvalidInput
 
@@ -197,6 +198,10 @@ def _command(argv: list[str]) -> str:
     return shlex.join(["python", "-m", "benchmarks.ablations", *(Path(w).name if "/" in w else w for w in argv)])
 
 
+def _show(done: int, total: int) -> None:
+    print(f"\r{done} of {total} clips", end="", file=sys.stderr, flush=True)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Measure, or read what was measured, and write the report."""
     words = sys.argv[1:] if argv is None else argv
@@ -223,10 +228,8 @@ def main(argv: list[str] | None = None) -> int:
         else:
             weights = find_weights(load_models(args.weights), args.also)
             clips = range(0, args.clips or len(load_mocap17(args.data)), max(args.clip_stride, 1))
-            report = ablate(
-                args.data, weights, args.stride, args.seed, clips, args.only, not args.exact_numbers,
-                lambda done, total: print(f"\r{done} of {total} clips", end="", file=sys.stderr, flush=True),
-            )  # fmt: skip
+            settings = AblationSettings(args.stride, args.seed, clips, tuple(args.only), not args.exact_numbers)
+            report = ablate(args.data, weights, settings, _show)
             report["provenance"] |= {"command": _command(words), "date": datetime.now(UTC).date().isoformat()}
     except InvalidInput as error:
         print(f"ablations: {error}", file=sys.stderr)

@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results_tables import better_2d_table
-from diffpose_core.bootstrap import interval, resampled_means
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
-from diffpose_core.evaluation import Input2D, Sums, evaluation_clips, predictions
+from diffpose_core.evaluation.bootstrap import interval, resampled_means
+from diffpose_core.evaluation.evaluate import EvaluationSettings, clip_poses
+from diffpose_core.evaluation.scores import MetricSums
+from diffpose_core.evaluation.views import Input2D, evaluation_clips
 from diffpose_core.lifting.models import ENCODERS, Models, load_models
 
 #: A row's words by what is known of the 2D poses, and by the method where that is not the encoder alone.
@@ -32,35 +34,35 @@ KNOWN: dict[tuple[Input2D, str], str] = {
     ("hidden-exact", ""): "exact places of hidden joints",
     ("exact", ""): "exact places of all joints",
 }
-#: P-MPJPE is `Sums`' second row; its columns are all and hidden joints, and what else it counts.
+#: P-MPJPE is `MetricSums`' second row; its columns are all and hidden joints, and what else it counts.
 _ROWS, _COLUMNS = 2, 2
 
 
-def measure(motions: MotionSet, models: Models, clip_stride: int, stride: int) -> dict[str, list[Sums]]:
+def measure(motions: MotionSet, models: Models, clip_stride: int, stride: int) -> dict[str, list[MetricSums]]:
     """Every row's sums, clip by clip, on every `stride`-th frame of every `clip_stride`-th clip, four cameras each."""
     name, diffpose = models.encoder.name, models.pick()[0]
     alone = replace(models, denoisers={})
-    found: dict[str, list[Sums]] = {}
+    found: dict[str, list[MetricSums]] = {}
     for number in range(0, len(motions), clip_stride):
         for kind in dict.fromkeys(kind for kind, _ in KNOWN):
             using = replace(models, denoisers={diffpose: models.denoisers[diffpose]}) if kind == "detected" else alone
             rows = {words: method for (of_kind, method), words in KNOWN.items() if of_kind == kind}
-            sums = {words: Sums.empty() for words in rows}
+            sums = {words: MetricSums.empty() for words in rows}
             for clip in evaluation_clips(motions, number, input_2d=kind):
                 frames = np.arange(0, len(clip), stride)
-                poses = predictions(clip, using, frames, steps=5, hypotheses=5, seed=0)
+                poses = clip_poses(clip, using, frames, EvaluationSettings())
                 assert clip.pose3d_cam is not None and clip.hidden is not None
                 truth, hidden = clip.pose3d_cam[frames], clip.hidden[frames]
                 for words, method in rows.items():
                     pose = poses[diffpose if method == "diffpose" else name + method]
-                    sums[words].add(Sums.of(pose, truth, frames, hidden))
+                    sums[words].add(MetricSums.of(pose, truth, frames, hidden))
             for words, values in sums.items():
                 found.setdefault(words, []).append(values)
         print(f"{models.encoder.title}: clip {number} of {len(motions)}", flush=True)
     return found
 
 
-def report(found: dict[str, list[Sums]]) -> list[dict[str, Any]]:
+def report(found: dict[str, list[MetricSums]]) -> list[dict[str, Any]]:
     """Errors in millimetres, of all and of hidden joints, and the change against the first row, percent."""
     resampled = {
         words: 1000.0

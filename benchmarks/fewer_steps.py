@@ -23,10 +23,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.results_tables import fewer_steps_table
-from diffpose_core.bootstrap import interval, resampled_means
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.datasets.sampling import PoseSampler
-from diffpose_core.evaluation import Mocap17Benchmark
+from diffpose_core.evaluation.bootstrap import interval, resampled_means
+from diffpose_core.evaluation.views import Mocap17Benchmark
 from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.models import Models, load_models
 from diffpose_core.lifting.sampling import sample_hypotheses

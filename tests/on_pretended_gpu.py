@@ -15,7 +15,7 @@ from diffpose_core.config import TrainingConfig, UncertaintyConfig
 from diffpose_core.datasets.mocap17 import motion_set
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.datasets.sampling import PoseSampler
-from diffpose_core.evaluation import predictions
+from diffpose_core.evaluation.evaluate import EvaluationSettings, clip_poses
 from diffpose_core.lifting.encode import as_detected, encode_clip
 from diffpose_core.lifting.forward import forward_traces
 from diffpose_core.lifting.lift import lift
@@ -80,7 +80,7 @@ def test_every_stage_of_a_clip(gpu: str, shipped_models: Models, walking_clip: P
         for stepwise in (False, True):
             traces = forward_traces(ready, samples=8, stepwise=stepwise)
             found += [trace.samples for trace in traces.values()]
-        poses = predictions(walking_clip, models, frames, 2, 3, 0)
+        poses = clip_poses(walking_clip, models, frames, EvaluationSettings(steps=2, hypotheses=3))
         return found + [poses[name] for name in sorted(poses)]
 
     for here, there in zip(all_of_it(shipped_models), all_of_it(shipped_models.to(gpu)), strict=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diffpose_core.evaluation import evaluate
+from diffpose_core.evaluation.evaluate import EvaluationSettings, evaluate
 from diffpose_core.io.cards import card_text
 from diffpose_core.io.checkpoints import MAX_BYTES, read_checkpoint
 from diffpose_core.io.clips import load_clip
@@ -91,7 +91,9 @@ def test_the_start_is_widest_where_the_detector_saw_least_and_hypotheses_differ(
 
 
 def test_on_held_out_motion_capture_the_order_of_the_methods_is_the_published_one(shipped_models, data_dir):
-    report = evaluate(data_dir / "mocap17_val.npz", shipped_models, stride=15, clips=range(0, 149, 25))
+    report = evaluate(
+        data_dir / "mocap17_val.npz", shipped_models, EvaluationSettings(stride=15), clips=range(0, 149, 25)
+    )
     error = {name: row["mpjpe_mm"] for name, row in report["methods"].items()}
     assert error["diffpose"] < error["graformer"]
     assert error["diffpose"] < error["diffpose_no_context"]
@@ -102,9 +104,9 @@ def test_on_held_out_motion_capture_the_order_of_the_methods_is_the_published_on
 
 def test_on_held_out_motion_capture_a_known_tilt_is_worth_a_tenth_at_least(shipped_models, data_dir):
     models = replace(shipped_models, denoisers={"diffpose": shipped_models.denoisers["diffpose"]})
-    settings = {"stride": 15, "clips": range(0, 149, 25), "steps": 1, "hypotheses": 1}
+    data, clips = data_dir / "mocap17_val.npz", range(0, 149, 25)
     plain, told = (
-        evaluate(data_dir / "mocap17_val.npz", models, fixed_camera=known, **settings)["methods"]
+        evaluate(data, models, EvaluationSettings(15, steps=1, hypotheses=1, fixed_camera=known), clips)["methods"]
         for known in (False, True)
     )
     for name in ("graformer", "graformer_reconciled", "diffpose"):
@@ -162,7 +164,10 @@ def test_joints_that_were_guessed_are_expected_to_err_more_and_do(shipped_models
 
 def test_on_held_out_video_the_order_of_the_methods_is_the_published_one(shipped_video_models, data_dir):
     report = evaluate(
-        data_dir / "mocap17_val.npz", shipped_video_models, stride=15, clips=range(0, 149, 25), consecutive=4
+        data_dir / "mocap17_val.npz",
+        shipped_video_models,
+        EvaluationSettings(stride=15, consecutive=4),
+        clips=range(0, 149, 25),
     )
     rows = report["methods"]
     error = {name: row["mpjpe_mm"] for name, row in rows.items()}

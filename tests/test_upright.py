@@ -16,7 +16,7 @@ from diffpose_core.datasets.detector import clip_from_motion
 from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.datasets.sampling import PoseSampler
-from diffpose_core.evaluation import evaluate
+from diffpose_core.evaluation.evaluate import EvaluationSettings, evaluate
 from diffpose_core.io.checkpoints import load_encoder, load_upright
 from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.lift import lift
@@ -186,7 +186,10 @@ def test_evaluation_tells_every_method(shipped_models: Models, tmp_path: Path) -
     data = tmp_path / "motions.npz"
     save_mocap17(motion_set([procedural_motion("walk", 1, 2.0)], 30.0, name=["a"], action=["walk"]), data)
     models = replace(shipped_models, denoisers={"diffpose": shipped_models.denoisers["diffpose"]})
-    plain, told = (evaluate(data, models, stride=20, steps=1, hypotheses=1, fixed_camera=f) for f in (False, True))
+    plain, told = (
+        evaluate(data, models, EvaluationSettings(stride=20, steps=1, hypotheses=1, fixed_camera=f))
+        for f in (False, True)
+    )
     assert (plain["provenance"]["fixed_camera"], told["provenance"]["fixed_camera"]) == (False, True)
     for name in ("graformer", "graformer_reconciled", "diffpose"):
         assert plain["methods"][name]["mpjpe_mm"] != told["methods"][name]["mpjpe_mm"]

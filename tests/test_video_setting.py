@@ -12,7 +12,7 @@ from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, 
 from diffpose_core.datasets.mocap17 import load_mocap17, save_mocap17
 from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.datasets.training_set import make_sampler
-from diffpose_core.evaluation import evaluate
+from diffpose_core.evaluation.evaluate import EvaluationSettings, evaluate
 from diffpose_core.io.checkpoints import load_encoder
 from diffpose_core.lifting import sampling
 from diffpose_core.lifting.encode import SMOOTHING_S, context_for, encode_clip
@@ -279,7 +279,7 @@ def test_settings_and_weights_that_are_not_there(tiny_weights, tmp_path):
 
 
 def test_evaluation_names_the_methods_of_the_setting(data, tiny_video_models):
-    report = evaluate(data, tiny_video_models, stride=40, steps=1, hypotheses=1, clips=range(1))
+    report = evaluate(data, tiny_video_models, EvaluationSettings(stride=40, steps=1, hypotheses=1), clips=range(1))
     assert {"mixste", "mixste_reconciled", "diffpose_video", "diffpose_video_standard"} <= set(report["methods"])
     assert report["provenance"]["setting"] == "video"
     assert "diffpose_video" in report["gains"]["mixste"]

@@ -20,7 +20,7 @@ METRICS = {"mpjpe_mm": "MPJPE", "p_mpjpe_mm": "P-MPJPE"}
 
 @dataclass(frozen=True)
 class Report:
-    """An evaluation's report, as `diffpose_core.evaluation.evaluate` returns it.
+    """An evaluation's report, as `diffpose_core.evaluation.evaluate.evaluate` returns it.
 
     name: of its file. methods: name -> {"mpjpe_mm", "p_mpjpe_mm", "hidden", "visible", "actions"}, millimetres.
     sha256: of the file.
@@ -109,7 +109,7 @@ def detector_statistics(folder: Path = RESULTS) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """What `diffpose calibrate --json` wrote. name: of the file. content: as `diffpose_core.calibration.report` returns
+    """What `diffpose calibrate --json` wrote. name: of the file. content: as `evaluation.calibration_report` returns
     it, with its provenance.
     """
 
@@ -130,7 +130,7 @@ def calibration_reports(folder: Path = RESULTS) -> list[CalibrationReport]:
 
 
 def ablations(folder: Path = RESULTS) -> dict[str, Any] | None:
-    """What `python -m benchmarks.ablations` wrote (`diffpose_core.ablations.ablate`), or None where it is not there."""
+    """What `python -m benchmarks.ablations` wrote (`evaluation.ablations.ablate`), or None where it is not there."""
     wanted = {"groups", "missing", "provenance"}
     return next((content for _, content in _objects(folder) if wanted <= content.keys()), None)
 

@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Fit a calibration, write it, and report on other motions."""
-    from diffpose_core.calibration import Settings, calibrate, look, provenance, report
+    from diffpose_core.evaluation.calibrate import CalibrationSettings, calibrate, collect_predictions, provenance
+    from diffpose_core.evaluation.calibration_report import report
     from diffpose_core.io.calibrations import write_calibration
     from diffpose_core.lifting.models import load_models
 
@@ -39,8 +40,9 @@ def run(args: argparse.Namespace) -> None:
         check_folder(path)
     models = load_models(args.weights, args.setting).to(args.device)
     network = args.network or models.pick()[0]
-    settings = Settings(args.stride, args.steps, args.hypotheses, args.seed,
-                        first_clips(args), args.mixed_precision)  # fmt: skip
+    settings = CalibrationSettings(
+        args.stride, args.steps, args.hypotheses, args.seed, first_clips(args), args.mixed_precision
+    )
     progress = progress_printer("clips", args.quiet)
     calibration = calibrate(args.data, models, network, settings, progress)
     calibration = replace(calibration, provenance={**calibration.provenance, **made_by(args)})
@@ -50,10 +52,10 @@ def run(args: argparse.Namespace) -> None:
         return
     started = time.time()
     settings = replace(settings, stride=args.test_stride or args.stride)
-    seen = look(args.test, models, network, settings, progress)
-    found = report(calibration, seen)
+    predictions = collect_predictions(args.test, models, network, settings, progress)
+    found = report(calibration, predictions)
     found["provenance"] = {
-        **provenance(args.test, models, settings, seen, time.time() - started), **made_by(args),
+        **provenance(args.test, models, settings, predictions, time.time() - started), **made_by(args),
         "network": network, "weights_sha256": calibration.weights_sha256,
         "encoder_sha256": calibration.encoder_sha256, "fitted_to": dict(calibration.provenance),
     }  # fmt: skip

@@ -18,6 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the detector's statistics as JSON."""
-    from diffpose_core.evaluation import detector_statistics
+    from diffpose_core.evaluation.detector_statistics import detector_statistics
 
     print(json.dumps(detector_statistics(args.data, first_clips(args)), indent=1))

@@ -60,17 +60,17 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure all methods and print the table."""
-    from diffpose_core.evaluation import evaluate
+    from diffpose_core.evaluation.evaluate import EvaluationSettings, evaluate
+    from diffpose_core.evaluation.tables import results_table
     from diffpose_core.lifting.models import load_models
-    from diffpose_core.tables import results_table
 
     check_folder(args.json)
     models = load_models(args.weights, args.setting).to(args.device)
-    report = evaluate(
-        benchmark(args), models, args.stride, args.steps, args.hypotheses, args.seed,
-        first_clips(args), args.mixed_precision, args.workers, progress_printer("clips", args.quiet),
-        args.consecutive, args.fixed_camera,
-    )  # fmt: skip
+    settings = EvaluationSettings(
+        args.stride, args.consecutive, args.steps, args.hypotheses, args.seed, args.mixed_precision, args.fixed_camera
+    )
+    progress = progress_printer("clips", args.quiet)
+    report = evaluate(benchmark(args), models, settings, first_clips(args), args.workers, progress)
     report["provenance"] |= made_by(args)
     if args.json:
         Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
 
 def benchmark(args: argparse.Namespace) -> Benchmark:
     """The data set to measure on."""
-    from diffpose_core.evaluation import Mocap17Benchmark
+    from diffpose_core.evaluation.views import Mocap17Benchmark
 
     if args.dataset != "h36m" and (args.detections or args.subjects):
         raise InvalidInput("--detections and --subjects belong to --dataset h36m")

@@ -1,7 +1,8 @@
-"""Many hypotheses to one pose by how well each explains the picture: projected, it must fall where the heatmaps are.
+"""One pose out of many hypotheses: weighted by reprojection, or the best of N.
 
-A wrong depth may fit as well as a right one, but a wrong mode of a heatmap explains the picture badly. Nothing but the
-2D mixtures is asked, so that this needs no truth, unlike the best of N.
+Weights by reprojection say how well a hypothesis explains the picture: projected, it must fall where the heatmaps are.
+A wrong depth may fit as well as a right one, but a wrong mode of a heatmap explains the picture badly. Only the 2D
+mixtures are used, so this needs no truth. The best of N does.
 """
 
 from __future__ import annotations
@@ -40,3 +41,14 @@ def weighted_by_reprojection(view: View, poses_view: Tensor, by_joint: bool = Fa
     if not by_joint:
         log_prob = log_prob.sum(-1, keepdim=True)
     return (log_prob.softmax(1)[..., None] * poses_view).sum(1)
+
+
+def best_hypothesis(poses_view: Tensor, truth_view: Tensor) -> Tensor:
+    """The hypothesis with the lowest mean joint error, (B, J, 3) metres: best of N, which needs the truth.
+
+    Args:
+        poses_view: (B, H, J, 3) metres, root-relative, view frame.
+        truth_view: (B, J, 3), the same frame.
+    """
+    nearest = (poses_view - truth_view[:, None]).norm(dim=-1).mean(-1).argmin(1)
+    return poses_view[torch.arange(len(poses_view)), nearest]

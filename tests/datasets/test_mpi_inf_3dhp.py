@@ -15,10 +15,10 @@ from diffpose_core.datasets.mpi_inf_3dhp import (
     load_3dhp,
     mpi_inf_3dhp_cameras,
 )
-from diffpose_core.evaluation import evaluate
+from diffpose_core.evaluation.evaluate import EvaluationSettings, evaluate
+from diffpose_core.evaluation.tables import results_table
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import InvalidInput
-from diffpose_core.tables import results_table
 
 #: The 28 joints by the names in the set's own description, and what this project calls 17 of them.
 _NAMES = (
@@ -168,7 +168,7 @@ def test_an_empty_folder_and_unknown_names(hp_folder, tmp_path):
 
 
 def test_it_is_measured_sequence_by_sequence_on_valid_frames(hp_folder, tiny_models, tiny_weights, capsys):
-    report = evaluate(load_3dhp(hp_folder), tiny_models, stride=4, steps=1, hypotheses=1)
+    report = evaluate(load_3dhp(hp_folder), tiny_models, EvaluationSettings(stride=4, steps=1, hypotheses=1))
     # Every 4th of 9 frames, of 7 in TS2.
     assert report["frames"] == 5 * 3 + 2 and report["provenance"]["dataset"] == "3dhp"
     row = report["methods"]["diffpose"]

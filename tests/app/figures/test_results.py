@@ -13,8 +13,8 @@ import pytest
 from app.figures import reports
 from app.figures import results as figures
 from app.figures.reports import Report
-from diffpose_core.calibration import Seen
-from diffpose_core.calibration import report as calibration_report
+from diffpose_core.evaluation.calibrate import Predictions
+from diffpose_core.evaluation.calibration_report import report as calibration_report
 from diffpose_core.io.published import published_tables
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.expected_error import Calibration
@@ -154,7 +154,7 @@ def calibration(tmp_path_factory: pytest.TempPathFactory) -> reports.Calibration
     generator = np.random.default_rng(0)
     truth, drawn = generator.normal(0, 0.04, (400, 17, 3)), generator.normal(0, 0.02, (400, 5, 17, 3))
     zero = np.zeros((400, 17, 3))
-    seen = Seen(drawn, zero, np.full((400, 17), 0.01), truth, truth[..., 0] > 0.02, np.arange(400) % 8)
+    seen = Predictions(drawn, zero, np.full((400, 17), 0.01), truth, truth[..., 0] > 0.02, np.arange(400) % 8)
     unfitted = Calibration(
         "diffpose", "a", "b", np.full((17, 8), 0.1), np.zeros((17, 3)), np.ones(17), np.ones((17, 3)), {}
     )

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
 
-from diffpose_core import metrics
+from diffpose_core.evaluation import metrics
 from diffpose_core.skeleton import BONES
 from diffpose_core.structures import InvalidInput
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from diffpose_core.bootstrap import interval, resampled_means
+from diffpose_core.evaluation.bootstrap import interval, resampled_means
 
 
 def test_the_first_row_is_the_mean_and_the_others_are_means_of_drawn_clips():

@@ -10,19 +10,20 @@ import pytest
 import torch
 
 from benchmarks import ablations as command
-from diffpose_core import ablations
-from diffpose_core.ablations import COLUMNS, Weights, ablate, find_weights, groups, rows, training_commands
 from diffpose_core.cli import parser
 from diffpose_core.config import to_dict
 from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.evaluation import evaluate
+from diffpose_core.evaluation import ablation_suite, ablations
+from diffpose_core.evaluation.ablation_suite import groups, training_commands
+from diffpose_core.evaluation.ablations import COLUMNS, AblationSettings, Weights, ablate, find_weights, rows
+from diffpose_core.evaluation.evaluate import EvaluationSettings, evaluate
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.presets import PRESETS
 from diffpose_core.structures import InvalidInput
 
-SETTINGS = {"stride": 25, "clips": range(2)}
+SETTINGS = AblationSettings(stride=25, clips=range(2))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(data, tiny_models):
-    return ablate(data, Weights(tiny_models), only=("diffusion", "baselines", "input", "chain"), **SETTINGS)
+    return ablate(data, Weights(tiny_models), replace(SETTINGS, only=("diffusion", "baselines", "input", "chain")))
 
 
 def cells(report, name):
@@ -44,7 +45,7 @@ def cells(report, name):
 
 
 def test_every_group_names_its_reference_and_every_network_is_a_preset():
-    known = {*PRESETS, *ablations.ENCODERS}
+    known = {*PRESETS, *ablation_suite.ENCODERS}
     labels = [group.name for group in groups()]
     assert len(labels) == len(set(labels))
     for group in groups():
@@ -57,7 +58,7 @@ def test_every_group_names_its_reference_and_every_network_is_a_preset():
 
 
 def test_errors_are_those_of_the_evaluation(report, data, tiny_models):
-    methods = evaluate(data, tiny_models, stride=25, clips=range(2))["methods"]
+    methods = evaluate(data, tiny_models, EvaluationSettings(stride=25), clips=range(2))["methods"]
     found = cells(report, "diffusion")
     pairs = [
         (found["GMM diffusion, f_ST, converging"], "diffpose"),
@@ -66,7 +67,7 @@ def test_errors_are_those_of_the_evaluation(report, data, tiny_models):
         (cells(report, "baselines")["Graformer on reconciled 2D"], "graformer_reconciled"),
         (cells(report, "baselines")["DiffPose"], "diffpose"),
     ]
-    all_steps = evaluate(data, tiny_models, stride=25, steps=50, clips=range(2))["methods"]
+    all_steps = evaluate(data, tiny_models, EvaluationSettings(stride=25, steps=50), clips=range(2))["methods"]
     methods["paper"] = all_steps["diffpose_paper"]
     pairs.append((found["the paper's form, supplement, 50 steps"], "paper"))
     for cell, name in pairs:
@@ -126,7 +127,7 @@ def test_hypotheses_and_answers(data, tiny_models, monkeypatch):
     few = [g for g in groups() if g.name in ("hypotheses", "components", "samples")]
     small = tuple(replace(g, cells=tuple(c for c in g.cells if not c.x or c.x in (1, 2, 5, 100, 1000))) for g in few)
     monkeypatch.setattr(ablations, "groups", lambda: small)
-    found = ablate(data, Weights(tiny_models), stride=59, clips=range(1))
+    found = ablate(data, Weights(tiny_models), AblationSettings(stride=59, clips=range(1)))
     hypotheses = cells(found, "hypotheses")
 
     def error(label):
@@ -163,7 +164,7 @@ def test_weights_that_lie_beside_are_found(tmp_path, tiny_models, tiny_weights, 
     (tmp_path / "graformer_long.safetensors").write_bytes((tiny_weights / "graformer.safetensors").read_bytes())
     weights = find_weights(tiny_models, [tmp_path / "none", tmp_path])
     assert weights.has("regression") and weights.has("graformer_long") and not weights.has("regression_deep")
-    found = cells(ablate(data, weights, only=("baselines",), **SETTINGS), "baselines")
+    found = cells(ablate(data, weights, replace(SETTINGS, only=("baselines",))), "baselines")
     same = [found[label]["errors"]["all"] for label in ("Graformer", "Graformer, trained twice as long")]
     assert same[0] == same[1]
     # A head of zeros adds nothing to the pose that it starts from.
@@ -185,7 +186,7 @@ def test_weights_that_lie_beside_are_found(tmp_path, tiny_models, tiny_weights, 
 )
 def test_settings_out_of_range(data, tiny_models, settings, message):
     with pytest.raises(InvalidInput, match=message):
-        ablate(data, Weights(tiny_models), **settings)
+        ablate(data, Weights(tiny_models), AblationSettings(**settings))
     with pytest.raises(InvalidInput, match="no weights for 'diffpose'"):
         ablate(data, Weights(replace(tiny_models, denoisers={})))
 

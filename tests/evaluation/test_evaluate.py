@@ -3,35 +3,30 @@
 import json
 import pickle
 import re
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 
-from diffpose_core import evaluation
 from diffpose_core.camera import evaluation_cameras
 from diffpose_core.cli import main
 from diffpose_core.datasets.benchmark import Recording
 from diffpose_core.datasets.h36m import ACTIONS, load_h36m
 from diffpose_core.datasets.mocap17 import load_mocap17, motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.evaluation import (
-    DETECTOR_SEED,
-    METRICS,
-    Mocap17Benchmark,
-    Sums,
-    _gains,
-    detector_statistics,
-    evaluate,
-    evaluation_clips,
-    protocol_errors,
-)
+from diffpose_core.evaluation import evaluate as evaluate_module
+from diffpose_core.evaluation.detector_statistics import detector_statistics
+from diffpose_core.evaluation.evaluate import EvaluationSettings, clip_poses, evaluate
+from diffpose_core.evaluation.gains import gains
+from diffpose_core.evaluation.metrics import p_mpjpe
+from diffpose_core.evaluation.scores import METRICS, MetricSums, protocol_errors
+from diffpose_core.evaluation.tables import results_table
+from diffpose_core.evaluation.views import DETECTOR_SEED, Mocap17Benchmark, evaluation_clips
 from diffpose_core.lifting import models as lifting_models
-from diffpose_core.metrics import p_mpjpe
 from diffpose_core.skeleton import BONES
 from diffpose_core.structures import InvalidInput, PoseClip2D
-from diffpose_core.tables import results_table
 
 METHODS = ("graformer", "graformer_reconciled", "diffpose", "diffpose_no_context", "diffpose_standard")
 
@@ -51,7 +46,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(data, tiny_models):
-    return evaluate(data, tiny_models, stride=20, steps=2, hypotheses=2)
+    return evaluate(data, tiny_models, EvaluationSettings(stride=20, steps=2, hypotheses=2))
 
 
 def test_the_report_has_the_promised_shape(report):
@@ -99,8 +94,8 @@ def test_an_interval_covers_the_true_gain_as_often_as_it_says():
             count = np.full((2, 3), 100.0)
             level = generator.gamma(20.0, 0.002)
             found = {"graformer": level, "diffpose": 0.9 * level * generator.normal(1.0, 0.05)}
-            clips[number] = {name: Sums(np.full((2, 3), 100 * error), count) for name, error in found.items()}
-        low, high = _gains(clips)["graformer"]["diffpose"]["mpjpe"]["interval"]
+            clips[number] = {name: MetricSums(np.full((2, 3), 100 * error), count) for name, error in found.items()}
+        low, high = gains(clips)["graformer"]["diffpose"]["mpjpe"]["interval"]
         covered += low <= 10.0 <= high
     assert 88 <= covered <= 100
 
@@ -118,7 +113,7 @@ def test_figures_are_those_of_a_loop_over_frames(data, tiny_models, report):
     for number in range(3):
         for clip in evaluation_clips(motions, number):
             frames = np.arange(0, len(clip), 20)
-            found = evaluation.predictions(clip, tiny_models, frames, 2, 2, 0)["diffpose"]
+            found = clip_poses(clip, tiny_models, frames, EvaluationSettings(steps=2, hypotheses=2))["diffpose"]
             for pose, truth in zip(found, clip.pose3d_cam[frames], strict=True):
                 errors.append(np.mean([np.linalg.norm(pose[j] - truth[j]) for j in range(17)]))
                 aligned.append(p_mpjpe(pose, truth))
@@ -135,15 +130,15 @@ def test_the_best_hypothesis_is_never_worse_than_a_single_one(report):
 
 def test_the_same_seed_gives_the_same_report(data, tiny_models, report):
     torch.manual_seed(7)
-    again = evaluate(data, tiny_models, stride=20, steps=2, hypotheses=2)
+    again = evaluate(data, tiny_models, EvaluationSettings(stride=20, steps=2, hypotheses=2))
     assert again["methods"] == report["methods"]
 
 
 def test_a_perfect_predictor_gets_zero(data, tiny_models, monkeypatch):
     monkeypatch.setattr(
-        evaluation, "predictions", lambda clip, models, frames, *rest: {"perfect": clip.pose3d_cam[frames]}
+        evaluate_module, "clip_poses", lambda clip, models, frames, *rest: {"perfect": clip.pose3d_cam[frames]}
     )
-    row = evaluate(data, tiny_models, stride=10)["methods"]["perfect"]
+    row = evaluate(data, tiny_models, EvaluationSettings(stride=10))["methods"]["perfect"]
     assert row["mpjpe_mm"] == 0 and row["hidden"]["mpjpe_mm"] == 0
     assert row["p_mpjpe_mm"] < 1e-3
 
@@ -156,9 +151,9 @@ def test_every_metric_is_that_of_a_loop(data, tiny_models, monkeypatch):
         off[:, 0] = 0
         return {"graformer": clip.pose3d_cam[frames] + off}
 
-    monkeypatch.setattr(evaluation, "predictions", wrong)
+    monkeypatch.setattr(evaluate_module, "clip_poses", wrong)
     monkeypatch.setattr(lifting_models, "BLOCK_FRAMES", 7)
-    found = evaluate(data, tiny_models, stride=1, clips=range(1, 2))["methods"]["graformer"]
+    found = evaluate(data, tiny_models, EvaluationSettings(stride=1), clips=range(1, 2))["methods"]["graformer"]
     values = {name: [] for name in METRICS}
     for clip in evaluation_clips(load_mocap17(data), 1):
         truth = clip.pose3d_cam.astype(np.float64)
@@ -202,19 +197,19 @@ def test_velocities_are_of_consecutive_frames_only(tiny_models, monkeypatch):
     def jumping(clip, models, frames, *rest):
         return {"graformer": clip.pose3d_cam[frames] + np.where(frames > 3, 0.5, 0.0)[:, None, None]}
 
-    monkeypatch.setattr(evaluation, "predictions", jumping)
-    report = evaluate(OneClip(), tiny_models, stride=1)
+    monkeypatch.setattr(evaluate_module, "clip_poses", jumping)
+    report = evaluate(OneClip(), tiny_models, EvaluationSettings(stride=1))
     row = report["methods"]["graformer"]
     assert row["mpjve_mm"] < 1e-3 and row["mpjpe_mm"] > 300
     assert row["hidden"]["mpjpe_mm"] is None and row["bone_spread_percent"] < 1e-3
     assert report["frames"] == 5
-    assert evaluate(OneClip(), tiny_models, stride=2)["methods"]["graformer"]["mpjve_mm"] is None
+    assert evaluate(OneClip(), tiny_models, EvaluationSettings(stride=2))["methods"]["graformer"]["mpjve_mm"] is None
     # Three of every six frames: the first three, with two steps among them.
-    rows = evaluate(OneClip(), tiny_models, stride=2, consecutive=3)
+    rows = evaluate(OneClip(), tiny_models, EvaluationSettings(stride=2, consecutive=3))
     assert (rows["frames"], rows["provenance"]["consecutive"]) == (3, 3)
     assert rows["methods"]["graformer"]["mpjve_mm"] < 1e-3 and rows["methods"]["graformer"]["mpjpe_mm"] < 1e-3
     with pytest.raises(InvalidInput, match="at least one frame in a row must be evaluated, found 0"):
-        evaluate(OneClip(), tiny_models, consecutive=0)
+        evaluate(OneClip(), tiny_models, EvaluationSettings(consecutive=0))
 
 
 def test_exact_2d_is_one_mode_at_the_exact_place(data):
@@ -274,14 +269,16 @@ def test_files_of_other_detectors_have_confidences_and_gaps(data):
 
 
 def test_human36m_is_measured_in_the_supplements_columns(h36m_folder, tiny_models):
-    report = evaluate(load_h36m(h36m_folder), tiny_models, stride=4, steps=1, hypotheses=1)
+    report = evaluate(load_h36m(h36m_folder), tiny_models, EvaluationSettings(stride=4, steps=1, hypotheses=1))
     # 11, 8, 10 and 7 frames, every 4th, four cameras.
     assert report["frames"] == (3 + 2 + 3 + 2) * 4
     row = report["methods"]["diffpose"]
     assert set(row["actions"]) == {"Directions", "WalkDog", "SittingDown"}
     # Both subjects walk the dog: its figure is that of all their frames.
     alone = [
-        evaluate(load_h36m(h36m_folder, (s,)), tiny_models, stride=4, steps=1, hypotheses=1)["methods"]["diffpose"]
+        evaluate(load_h36m(h36m_folder, (s,)), tiny_models, EvaluationSettings(stride=4, steps=1, hypotheses=1))[
+            "methods"
+        ]["diffpose"]
         for s in ("S9", "S11")
     ]
     by_subject = [a["actions"]["WalkDog"]["p_mpjpe_mm"] for a in alone]
@@ -339,8 +336,8 @@ def test_hidden_and_visible_joints_are_told_apart(data, tiny_models, monkeypatch
         off = np.where(clip.hidden[frames], 0.010, 0.002)[..., None] * np.array([0, 0, 1.0])
         return {"wrong": clip.pose3d_cam[frames] + off}
 
-    monkeypatch.setattr(evaluation, "predictions", wrong)
-    row = evaluate(data, tiny_models, stride=5)["methods"]["wrong"]
+    monkeypatch.setattr(evaluate_module, "clip_poses", wrong)
+    row = evaluate(data, tiny_models, EvaluationSettings(stride=5))["methods"]["wrong"]
     assert np.isclose(row["hidden"]["mpjpe_mm"], 10, atol=1e-3)
     assert np.isclose(row["visible"]["mpjpe_mm"], 2, atol=1e-3)
 
@@ -378,7 +375,6 @@ def test_evaluation_clips_are_the_benchmarks_cameras_with_the_exact_pose(data):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (dict(stride=0), "stride must be at least 1, found 0"),
         (dict(clips=range(4)), r"clips must be numbers from 0 to 2, found range\(0, 4\)"),
         (dict(clips=range(0)), "clips must be numbers from 0 to 2"),
     ],
@@ -386,12 +382,14 @@ def test_evaluation_clips_are_the_benchmarks_cameras_with_the_exact_pose(data):
 def test_settings_out_of_range(data, tiny_models, settings, message):
     with pytest.raises(InvalidInput, match=message):
         evaluate(data, tiny_models, **settings)
+    with pytest.raises(InvalidInput, match="stride must be at least 1, found 0"):
+        EvaluationSettings(stride=0)
 
 
 def test_bfloat16_inside_the_diffusion_networks_changes_little_and_the_baseline_not_at_all(data, tiny_models):
-    settings = dict(stride=30, steps=1, hypotheses=2, clips=range(1))
-    exact = evaluate(data, tiny_models, **settings)["methods"]
-    mixed = evaluate(data, tiny_models, mixed_precision=True, **settings)["methods"]
+    settings = EvaluationSettings(stride=30, steps=1, hypotheses=2)
+    exact = evaluate(data, tiny_models, settings, range(1))["methods"]
+    mixed = evaluate(data, tiny_models, replace(settings, mixed_precision=True), range(1))["methods"]
     for name in METHODS:
         assert (mixed[name]["mpjpe_mm"] == exact[name]["mpjpe_mm"]) == name.startswith("graformer")
         assert np.isclose(mixed[name]["mpjpe_mm"], exact[name]["mpjpe_mm"], rtol=0.02)

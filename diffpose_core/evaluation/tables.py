@@ -1,4 +1,4 @@
-"""An evaluation's report as text for a terminal."""
+"""Text tables of an evaluation's report, for a terminal."""
 
 from __future__ import annotations
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from diffpose_core.calibration import Seen, Settings, fit, look, report
 from diffpose_core.cli import main
 from diffpose_core.cli.calibrate import calibration_table
 from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
+from diffpose_core.evaluation.calibrate import CalibrationSettings, Predictions, collect_predictions, fit
+from diffpose_core.evaluation.calibration_report import report
 from diffpose_core.io.calibrations import calibration_path, read_calibration
 from diffpose_core.io.clips import save_clip
 from diffpose_core.lifting.lift import lift
@@ -18,7 +19,7 @@ from diffpose_core.lifting.models import load_models
 from diffpose_core.lifting.stature import scaled_to_stature
 from diffpose_core.structures import InvalidInput
 
-SETTINGS = Settings(stride=12, steps=1, hypotheses=4)
+SETTINGS = CalibrationSettings(stride=12, steps=1, hypotheses=4)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def ideal(count=600, hypotheses=20, seed=0):
     std[:, :, 0] = 0
     drawn = std * generator.standard_normal((count, hypotheses + 1, 17, 3))
     zero = np.zeros((count, 17, 3))
-    return Seen(drawn[:, 1:], zero, np.full((count, 17), 0.01), drawn[:, 0], drawn[:, 0, :, 0] > 0.01,
+    return Predictions(drawn[:, 1:], zero, np.full((count, 17), 0.01), drawn[:, 0], drawn[:, 0, :, 0] > 0.01,
                 np.arange(count) % 30)  # fmt: skip
 
 
@@ -97,20 +98,20 @@ def test_the_energy_score_is_that_of_its_definition(tiny_models):
     assert np.isclose(found, 1000 * total / 40)
 
 
-def test_looking_at_views(data, tiny_models):
-    seen = look(data, tiny_models, "diffpose", SETTINGS)
+def test_predictions_are_collected_view_by_view(data, tiny_models):
+    seen = collect_predictions(data, tiny_models, "diffpose", SETTINGS)
     assert seen.hypotheses.shape == (3 * 4 * 4, 4, 17, 3) and seen.known(np.zeros((17, 3))).shape == (48, 17, 7)
     assert sorted(set(seen.clip)) == [0, 1, 2] and seen.hidden.any() and not seen.hidden.all()
     assert (seen.mixture_std > 0).all() and seen.mixture_std.max() < 1
-    for settings, message in (
-        (replace(SETTINGS, stride=0), "stride must be at least 1"),
-        (replace(SETTINGS, hypotheses=1), "at least two hypotheses, found 1"),
-        (replace(SETTINGS, clips=range(9)), "clips must be numbers from 0 to 2"),
+    for changed, message in (
+        (dict(stride=0), "stride must be at least 1"),
+        (dict(hypotheses=1), "at least two hypotheses, found 1"),
+        (dict(clips=range(9)), "clips must be numbers from 0 to 2"),
     ):
         with pytest.raises(InvalidInput, match=message):
-            look(data, tiny_models, "diffpose", settings)
+            collect_predictions(data, tiny_models, "diffpose", replace(SETTINGS, **changed))
     with pytest.raises(InvalidInput, match="no weights for 'mine'; loaded: diffpose"):
-        look(data, tiny_models, "mine", SETTINGS)
+        collect_predictions(data, tiny_models, "mine", SETTINGS)
 
 
 def test_the_command_writes_a_calibration_and_a_report(weights, data):

@@ -1,0 +1,342 @@
+"""Ablations: one setting changed at a time, on the same views, with intervals over clips.
+
+Settings whose weights are missing are listed with the commands that train them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffpose_core.config import UncertaintyConfig
+from diffpose_core.datasets.benchmark import Recording
+from diffpose_core.datasets.mocap17 import load_mocap17
+from diffpose_core.evaluation.ablation_suite import (
+    DEFAULT,
+    ENCODERS,
+    Answer,
+    Cell,
+    Group,
+    Setting,
+    groups,
+    training_commands,
+)
+from diffpose_core.evaluation.bootstrap import interval, resampled_means
+from diffpose_core.evaluation.collect import Progress, collect, map_recordings, no_progress
+from diffpose_core.evaluation.evaluate import weights_provenance
+from diffpose_core.evaluation.scores import METRICS, MetricSums
+from diffpose_core.evaluation.views import DETECTOR_SEED, Mocap17Benchmark, chosen_clips
+from diffpose_core.io.checkpoints import load_denoiser, load_encoder
+from diffpose_core.lifting.encode import EncodedFrames
+from diffpose_core.lifting.models import Models
+from diffpose_core.lifting.sampling import sample_hypotheses
+from diffpose_core.models.context import ContextEncoder
+from diffpose_core.structures import InvalidInput
+from diffpose_core.uncertainty.aggregate import best_hypothesis, weighted_by_reprojection
+
+#: Rows of `MetricSums` that are reported: MPJPE, P-MPJPE.
+_REPORTED = 2
+
+
+@dataclass(frozen=True)
+class AblationSettings:
+    """Frames to measure, and how they are lifted.
+
+    Attributes:
+        stride: every stride-th frame of each clip.
+        seed: decides every random number.
+        clips: numbers of the clips, all by default.
+        only: names of groups, all by default.
+        mixed_precision: bfloat16 inside the networks.
+
+    Raises:
+        InvalidInput: where a number is out of range or a group is unknown.
+    """
+
+    stride: int = 25
+    seed: int = 0
+    clips: range | None = None
+    only: tuple[str, ...] = ()
+    mixed_precision: bool = False
+
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise InvalidInput(f"the stride must be at least 1, found {self.stride}")
+        known = [group.name for group in groups()]
+        unknown = sorted(set(self.only) - set(known))
+        if unknown:
+            raise InvalidInput(f"groups are {', '.join(known)}; found {', '.join(unknown)}")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Networks of the suite that are at hand.
+
+    Attributes:
+        models: the shipped networks and those found beside them.
+        long_encoder: the Graformer that was trained longer.
+    """
+
+    models: Models
+    long_encoder: ContextEncoder | None = None
+
+    def has(self, network: str) -> bool:
+        """Whether a setting's network is at hand."""
+        if network == "graformer_long":
+            return self.long_encoder is not None
+        return network in ENCODERS or network in self.models.denoisers
+
+
+def find_weights(models: Models, folders: Sequence[str | Path] = ()) -> Weights:
+    """The given models and the suite's other networks, each from the first folder that has it.
+
+    Raises:
+        InvalidInput: where a file is damaged or was trained on another encoder.
+    """
+    denoisers, long_encoder = dict(models.denoisers), None
+    wanted = {cell.setting.network for group in groups() for cell in group.cells}
+    for name in sorted(wanted - set(denoisers) - {"graformer", "graformer_reconciled"}):
+        path = next((p for p in (Path(folder) / f"{name}.safetensors" for folder in folders) if p.is_file()), None)
+        if path is None:
+            continue
+        if name == "graformer_long":
+            long_encoder, _ = load_encoder(path)
+        else:
+            denoisers[name], _ = load_denoiser(path, models.encoder)
+    return Weights(replace(models, denoisers=denoisers), long_encoder)
+
+
+#: Answers that are measured, by setting.
+_Asked = Mapping[Setting, Sequence[Answer]]
+_Key = tuple[Setting, Answer]
+
+
+def _answers(
+    encoded: EncodedFrames, setting: Setting, asked: Sequence[Answer], weights: Weights, seed: int
+) -> dict[_Key, np.ndarray]:
+    """A setting's poses of encoded frames, by answer: (F, J, 3) metres, camera frame."""
+    view, truth = encoded.view, encoded.truth_view
+    assert truth is not None
+    if setting.network in ENCODERS:
+        pose = {"graformer": encoded.context, "graformer_reconciled": encoded.reconciled}.get(setting.network)
+        if pose is None:
+            assert weights.long_encoder is not None
+            pose = weights.long_encoder.encode(view)
+        return {(setting, "mean"): view.to_cam(pose.pose_view).cpu().numpy()}
+    network = weights.models.denoisers[setting.network]
+    steps = min(setting.steps, network.config.num_steps)
+    final = sample_hypotheses(encoded, network, steps, setting.hypotheses, 0.0, seed)
+    found = {}
+    for answer in asked:
+        if answer == "mean":
+            pose_view = final.mean(1)
+        elif answer == "best":
+            pose_view = best_hypothesis(final, truth)
+        else:
+            pose_view = weighted_by_reprojection(view, final, by_joint=answer == "by joint")
+        found[setting, answer] = view.to_cam(pose_view).cpu().numpy()
+    return found
+
+
+def _measure(
+    recording: Recording, models: Models, asked: _Asked, weights: Weights, settings: AblationSettings
+) -> tuple[dict[_Key, MetricSums], int]:
+    """Sums of a recording's errors by setting and answer, and its count of views. All settings have the same 2D."""
+    by_mixture: dict[tuple[int, int], list[Setting]] = {}
+    for setting in asked:
+        by_mixture.setdefault((setting.components, setting.samples), []).append(setting)
+    frames = recording.frames[:: settings.stride]
+    sums: dict[_Key, MetricSums] = {}
+    for clip in recording.views:
+        assert clip.pose3d_cam is not None and clip.hidden is not None
+        truth, hidden = clip.pose3d_cam[frames], clip.hidden[frames]
+        for (components, samples), of_mixture in by_mixture.items():
+
+            def read(encoded: EncodedFrames, of_mixture: Sequence[Setting] = of_mixture) -> dict[_Key, np.ndarray]:
+                found: dict[_Key, np.ndarray] = {}
+                for setting in of_mixture:
+                    found |= _answers(encoded, setting, asked[setting], weights, settings.seed)
+                return found
+
+            uncertainty = UncertaintyConfig(num_samples=samples, num_components=components)
+            poses = collect(
+                clip, models, frames, read, settings.seed, settings.mixed_precision, uncertainty=uncertainty
+            )
+            for key, pose in poses.items():
+                sums.setdefault(key, MetricSums.empty()).add(MetricSums.of(pose, truth, frames, hidden))
+    return sums, len(frames) * len(recording.views)
+
+
+@dataclass
+class _Measured:
+    """Sums of each clip by setting and answer, in the clips' order, and the count of views."""
+
+    sums: dict[_Key, list[MetricSums]] = field(default_factory=dict)
+    views: int = 0
+
+    def resampled(self, cell: Cell) -> np.ndarray:
+        """Mean errors over all clips and over resamples of them, (1 + R, 2, 3) mm."""
+        sums = self.sums[cell.setting, cell.answer]
+        total = np.stack([s.total[:_REPORTED] for s in sums])
+        return 1000 * resampled_means(total, np.stack([s.count[:_REPORTED] for s in sums]))
+
+
+def _measure_all(
+    data: str | Path, numbers: range, asked: _Asked, weights: Weights, settings: AblationSettings, progress: Progress
+) -> _Measured:
+    measured = _Measured()
+    motions = load_mocap17(data)
+    inputs = sorted({setting.input_2d for setting in asked})
+    for place, kind in enumerate(inputs):
+        wanted = {setting: answers for setting, answers in asked.items() if setting.input_2d == kind}
+        measure = partial(_measure, asked=wanted, weights=weights, settings=settings)
+        benchmark = Mocap17Benchmark(Path(data).name, motions, kind)
+
+        def of_all(done: int, total: int, before: int = place * len(numbers)) -> None:
+            progress(before + done, len(inputs) * total)
+
+        for _, (sums, views) in map_recordings(measure, benchmark, weights.models, numbers, 1, of_all):
+            for key, values in sums.items():
+                measured.sums.setdefault(key, []).append(values)
+            measured.views += views if place == 0 else 0
+    return measured
+
+
+_PARTS = ("all", "hidden", "visible")
+_NAMES = tuple(METRICS)[:_REPORTED]
+
+
+def _figures(found: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
+    """A cell's errors in mm and its gain over the reference in percent, each with a 95 % interval over clips.
+
+    Args:
+        found: (1 + R, 2, 3), resampled mean errors in mm.
+        reference: the same of the group's reference.
+    """
+    gain = 100.0 * (1.0 - found / np.maximum(reference, 1e-12))
+    figures: dict[str, Any] = {}
+    for kind, values in (("errors", found), ("gain_percent", gain)):
+        ends = interval(values)
+        figures[kind] = {
+            part: {
+                metric: {"value": float(values[0, row, column]), "interval": ends[:, row, column].tolist()}
+                for row, metric in enumerate(_NAMES)
+            }
+            for column, part in enumerate(_PARTS)
+        }
+    return figures
+
+
+def _group_report(group: Group, weights: Weights, measured: _Measured) -> dict[str, Any]:
+    """A group's cells whose weights are at hand."""
+    at_hand = [cell for cell in group.cells if weights.has(cell.setting.network)]
+    reference = next(cell for cell in at_hand if cell.label == group.reference)
+    base = measured.resampled(reference)
+    cells = [
+        {
+            "label": cell.label, "x": cell.x, "series": cell.series, "setting": vars(cell.setting),
+            "answer": cell.answer, **_figures(measured.resampled(cell), base),
+        }
+        for cell in at_hand
+    ]  # fmt: skip
+    return {
+        "name": group.name, "title": group.title, "note": group.note, "axis": group.axis,
+        "reference": reference.label,
+        # A reference without anything to compare with it shows nothing.
+        "cells": cells if len(cells) > 1 else [],
+    }  # fmt: skip
+
+
+def ablate(
+    data: str | Path,
+    weights: Weights,
+    settings: AblationSettings | None = None,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Measure the suite on a motion file, frame setting, from the benchmark's four cameras.
+
+    Args:
+        data: a file in Mocap-17 layout.
+        weights: networks of the suite.
+        settings: frames and groups to measure.
+        progress: called after each clip.
+
+    Returns:
+        {"groups": [{"name", "title", "note", "axis", "reference", "cells": [{"label", "x", "series", "setting",
+        "answer", "errors", "gain_percent"}]}], "missing": [{"label", "network", "commands"}], "views", "clips",
+        "provenance"}. "errors" has {"all", "hidden", "visible"} -> {"mpjpe_mm", "p_mpjpe_mm"} -> {"value",
+        "interval"}. "gain_percent" has the same, the percentage by which errors are lower than the group's reference.
+
+    Raises:
+        InvalidInput: if the file isn't in the layout, a clip's number is out of range, or DiffPose's weights are
+            missing.
+    """
+    settings, started = settings or AblationSettings(), time.time()
+    if not weights.has(DEFAULT.network):
+        raise InvalidInput(f"no weights for {DEFAULT.network!r}, which everything else is compared with")
+    suite = tuple(group for group in groups() if not settings.only or group.name in settings.only)
+    numbers = chosen_clips(load_mocap17(data), settings.clips)
+    asked: dict[Setting, list[Answer]] = {}
+    missing: dict[str, dict[str, Any]] = {}
+    for cell in (cell for group in suite for cell in group.cells):
+        network = cell.setting.network
+        if not weights.has(network):
+            missing[network] = {"label": cell.label, "network": network, "commands": training_commands(network)}
+        elif cell.answer not in asked.setdefault(cell.setting, []):
+            asked[cell.setting].append(cell.answer)
+    measured = _measure_all(data, numbers, asked, weights, settings, progress)
+    return {
+        "groups": [_group_report(group, weights, measured) for group in suite],
+        "missing": list(missing.values()),
+        "views": measured.views,
+        "clips": len(numbers),
+        "provenance": {
+            "data": Path(data).name,
+            "clips": len(numbers),
+            "views_per_clip": 4,
+            "stride": settings.stride,
+            "setting": "frame",
+            "detector_seed": DETECTOR_SEED,
+            "seed": settings.seed,
+            "mixed_precision": settings.mixed_precision,
+            **weights_provenance(weights.models),
+            "seconds": round(time.time() - started, 1),
+        },
+    }
+
+
+#: Columns of `rows`.
+COLUMNS = (
+    "group", "label", "answer", "network", "steps", "hypotheses", "components", "samples", "input_2d", "part",
+    *(f"{name}{suffix}" for name in _NAMES for suffix in ("", "_low", "_high")),
+    *(f"{name.removesuffix('_mm')}_gain_percent{suffix}" for name in _NAMES for suffix in ("", "_low", "_high")),
+    "reference", "data", "views", "clips", "stride", "command",
+)  # fmt: skip
+
+
+def rows(report: Mapping[str, Any]) -> list[list[Any]]:
+    """A report as a table: one row for each cell and kind of joints, in the order of `COLUMNS`."""
+    p = report["provenance"]
+    found = []
+    for group in report["groups"]:
+        for cell in group["cells"]:
+            for part in _PARTS:
+                numbers = [
+                    figure
+                    for kind in ("errors", "gain_percent")
+                    for name in _NAMES
+                    for figure in (cell[kind][part][name]["value"], *cell[kind][part][name]["interval"])
+                ]
+                setting = cell["setting"]
+                found.append([
+                    group["name"], cell["label"], cell["answer"], *(setting[name] for name in COLUMNS[3:9]), part,
+                    *(round(number, 3) for number in numbers), group["reference"],
+                    p["data"], report["views"], report["clips"], p["stride"], p.get("command", ""),
+                ])  # fmt: skip
+    return found

@@ -1,0 +1,118 @@
+"""The measuring loop that evaluation, ablations and calibration share.
+
+`map_recordings` goes over a benchmark's recordings, in several processes where that is asked for. `collect` goes over
+one camera's frames, block by block so that memory stays bounded.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from diffpose_core.config import UncertaintyConfig
+from diffpose_core.datasets.benchmark import Benchmark, Recording
+from diffpose_core.lifting.encode import EncodedFrames, encode_clip
+from diffpose_core.lifting.models import Models
+from diffpose_core.lifting.tilt import Up
+from diffpose_core.structures import PoseClip2D
+
+Key = TypeVar("Key", bound=Hashable)
+Measured = TypeVar("Measured")
+#: Called with the number of recordings that are done and how many there are.
+Progress = Callable[[int, int], None]
+
+
+def no_progress(done: int, total: int) -> None:
+    """A `Progress` that shows nothing."""
+
+
+def collect(
+    clip: PoseClip2D,
+    models: Models,
+    frames: np.ndarray,
+    read: Callable[[EncodedFrames], Mapping[Key, np.ndarray]],
+    seed: int = 0,
+    mixed_precision: bool = False,
+    up: Up | None = None,
+    uncertainty: UncertaintyConfig | None = None,
+) -> dict[Key, np.ndarray]:
+    """Arrays that `read` makes of encoded frames of a clip, joined over the blocks.
+
+    Args:
+        clip: one camera's clip.
+        models: the networks.
+        frames: (F,) numbers of the frames.
+        read: returns arrays with leading axis F of a block's encoded frames.
+        seed: decides every random number.
+        mixed_precision: bfloat16 inside the diffusion networks.
+        up: direction that is up, see `encode_clip`.
+        uncertainty: how H_K is drawn and fitted, by default as in training.
+    """
+    found: dict[Key, list[np.ndarray]] = {}
+    for begin in range(0, len(frames), models.block_frames):
+        block = frames[begin : begin + models.block_frames]
+        encoded = encode_clip(clip, models, block, uncertainty, seed, mixed_precision, up)
+        for key, array in read(encoded).items():
+            found.setdefault(key, []).append(array)
+    return {key: np.concatenate(parts) for key, parts in found.items()}
+
+
+def map_recordings(
+    measure: Callable[[Recording, Models], Measured],
+    benchmark: Benchmark,
+    models: Models,
+    numbers: range,
+    workers: int = 1,
+    progress: Progress = no_progress,
+) -> Iterator[tuple[int, Measured]]:
+    """Number and measured values of every recording, in the order in which they are done.
+
+    Args:
+        measure: measures one recording; with several workers it must be picklable.
+        benchmark: the recordings.
+        models: the networks.
+        numbers: of the recordings to measure.
+        workers: processes that share the recordings.
+        progress: called after each recording.
+    """
+    for done, result in enumerate(_results(measure, benchmark, models, numbers, workers)):
+        yield result
+        progress(done + 1, len(numbers))
+
+
+def _results(
+    measure: Callable[[Recording, Models], Measured], benchmark: Benchmark, models: Models, numbers: range, workers: int
+) -> Iterator[tuple[int, Measured]]:
+    if workers == 1:
+        for number in numbers:
+            yield number, measure(benchmark.recording(number), models)
+        return
+    # Processes of one thread each: small matrix products gain little from sharing one among threads.
+    context = multiprocessing.get_context("spawn")
+    given = (measure, benchmark, models.to("cpu"), models.device)
+    with ProcessPoolExecutor(workers, context, _start_worker, given) as pool:
+        for done in as_completed([pool.submit(_in_worker, number) for number in numbers]):
+            yield done.result()
+
+
+#: A worker's measure, benchmark and models, set once when the process starts.
+_worker: tuple[Callable[[Recording, Models], Any], Benchmark, Models] | None = None
+
+
+def _start_worker(
+    measure: Callable[[Recording, Models], Any], benchmark: Benchmark, models: Models, device: torch.device
+) -> None:
+    global _worker
+    torch.set_num_threads(1)
+    _worker = (measure, benchmark, models.to(device))
+
+
+def _in_worker(number: int) -> tuple[int, Any]:
+    assert _worker is not None
+    measure, benchmark, models = _worker
+    return number, measure(benchmark.recording(number), models)

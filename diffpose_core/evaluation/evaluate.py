@@ -1,0 +1,184 @@
+"""Evaluation of every loaded method on a benchmark: errors by action, gains with intervals."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from diffpose_core.config import UncertaintyConfig, to_dict
+from diffpose_core.datasets.benchmark import Benchmark, Recording
+from diffpose_core.evaluation.collect import Progress, collect, map_recordings, no_progress
+from diffpose_core.evaluation.gains import gains, method_report
+from diffpose_core.evaluation.methods import MethodPoses, method_poses
+from diffpose_core.evaluation.scores import MetricSums
+from diffpose_core.evaluation.views import Mocap17Benchmark, chosen_clips
+from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
+from diffpose_core.lifting.encode import EncodedFrames
+from diffpose_core.lifting.models import ENCODERS, Models
+from diffpose_core.lifting.provenance import version
+from diffpose_core.lifting.tilt import estimate_up
+from diffpose_core.structures import InvalidInput, PoseClip2D
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """Frames to measure, and how they are lifted.
+
+    Attributes:
+        stride: every stride-th frame of each recording.
+        consecutive: frames that are taken one after another wherever some are, at as many times fewer places, so that
+            there are velocities to measure.
+        steps: DDIM steps.
+        hypotheses: poses drawn from H_K.
+        seed: decides every random number.
+        mixed_precision: bfloat16 inside the diffusion networks.
+        fixed_camera: every method is told which way is up, estimated from the whole clip (`estimate_up`).
+
+    Raises:
+        InvalidInput: where a number is out of range.
+    """
+
+    stride: int = 5
+    consecutive: int = 1
+    steps: int = 5
+    hypotheses: int = 5
+    seed: int = 0
+    mixed_precision: bool = False
+    fixed_camera: bool = False
+
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise InvalidInput(f"the stride must be at least 1, found {self.stride}")
+        if self.consecutive < 1:
+            raise InvalidInput(f"at least one frame in a row must be evaluated, found {self.consecutive}")
+
+    def frames(self, recording: Recording) -> np.ndarray:
+        """Numbers of a recording's frames that are measured."""
+        places = np.arange(len(recording.frames))
+        return recording.frames[places % (self.stride * self.consecutive) < self.consecutive]
+
+
+def clip_poses(clip: PoseClip2D, models: Models, frames: np.ndarray, settings: EvaluationSettings) -> MethodPoses:
+    """Every method's poses of a clip's frames, (F, J, 3) metres, root-relative, camera frame."""
+
+    def read(encoded: EncodedFrames) -> MethodPoses:
+        return method_poses(encoded, models, settings.steps, settings.hypotheses, settings.seed)
+
+    up = estimate_up(clip, models) if settings.fixed_camera else None
+    return collect(clip, models, frames, read, settings.seed, settings.mixed_precision, up)
+
+
+@dataclass(frozen=True)
+class _RecordingSums:
+    """Every method's errors on one recording from all cameras, its action, and how many frames and views it has."""
+
+    sums: dict[str, MetricSums]
+    action: str
+    frames: int
+
+
+def _measure(recording: Recording, models: Models, settings: EvaluationSettings) -> _RecordingSums:
+    sums: dict[str, MetricSums] = {}
+    frames = settings.frames(recording)
+    for clip in recording.views:
+        assert clip.pose3d_cam is not None
+        truth = clip.pose3d_cam[frames]
+        hidden = None if clip.hidden is None else clip.hidden[frames]
+        for name, predicted in clip_poses(clip, models, frames, settings).items():
+            of_view = MetricSums.of(predicted, truth, frames, hidden)
+            sums.setdefault(name, MetricSums.empty()).add(of_view)
+    return _RecordingSums(sums, recording.action, len(frames) * len(recording.views))
+
+
+@dataclass
+class _Gathered:
+    """Sums of all recordings: by method and action ("" is all), each recording's own, and the count of frames."""
+
+    sums: dict[str, dict[str, MetricSums]] = field(default_factory=dict)
+    of_clips: dict[int, dict[str, MetricSums]] = field(default_factory=dict)
+    frames: int = 0
+
+    @classmethod
+    def of(cls, measured: Iterable[tuple[int, _RecordingSums]]) -> _Gathered:
+        """Sums of recordings in whatever order they come."""
+        gathered = cls()
+        for number, found in measured:
+            for name, values in found.sums.items():
+                for action in ("", found.action):
+                    gathered.sums.setdefault(name, {}).setdefault(action, MetricSums.empty()).add(values)
+            gathered.of_clips[number] = found.sums
+            gathered.frames += found.frames
+        return gathered
+
+
+def evaluate(
+    data: str | Path | Benchmark,
+    models: Models,
+    settings: EvaluationSettings | None = None,
+    clips: range | None = None,
+    workers: int = 1,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Evaluate every loaded method on a benchmark, in the frame or the video setting, as the models are.
+
+    Args:
+        data: a benchmark, or a file in Mocap-17 layout, which is measured with detected 2D.
+        models: the networks.
+        settings: frames to measure and how they are lifted.
+        clips: numbers of the recordings, all by default.
+        workers: processes that share the recordings.
+        progress: called after each recording.
+
+    Returns:
+        {"methods": {NAME: {METRIC, "hidden", "visible", "action_mean", "actions"}}, "gains", "frames", "provenance"}.
+        Metrics are those of `METRICS`: MPJPE (Protocol 1), P-MPJPE (Protocol 2), N-MPJPE, PCK at 150 mm and AUC over
+        `PCK_JOINTS`, MPJVE in mm a frame over pairs of consecutive frames (None where there are none), and each bone's
+        standard deviation over its mean within a camera's clip. Totals are means over all frames. "gains" are those of
+        `gains`, with 95 % bootstrap intervals over recordings.
+
+    Raises:
+        InvalidInput: if the file isn't in the layout or a number is out of range.
+    """
+    settings = settings or EvaluationSettings()
+    if workers < 1:
+        raise InvalidInput(f"the number of workers must be at least 1, found {workers}")
+    started = time.time()
+    benchmark = Mocap17Benchmark.load(data) if isinstance(data, (str, Path)) else data
+    chosen = chosen_clips(benchmark, clips)
+    measure = partial(_measure, settings=settings)
+    gathered = _Gathered.of(map_recordings(measure, benchmark, models, chosen, workers, progress))
+    return {
+        "methods": {name: method_report(by_action) for name, by_action in gathered.sums.items()},
+        "gains": gains(gathered.of_clips),
+        "frames": gathered.frames,
+        "provenance": {
+            **benchmark.about,
+            "clips": len(chosen),
+            **asdict(settings),
+            "setting": next(setting for setting, name in ENCODERS.items() if name == models.encoder.name),
+            "uncertainty": to_dict(UncertaintyConfig()),
+            "device": models.device.type,
+            "total": "mean over all frames and views; hidden and visible leave out the hip",
+            **weights_provenance(models),
+            "seconds": round(time.time() - started, 1),
+        },
+    }
+
+
+def weights_provenance(models: Models) -> dict[str, Any]:
+    """Fingerprints of the networks, and the software, for a report's provenance."""
+    upright = models.upright
+    return {
+        "encoder_sha256": fingerprint(encoder_tensors(models.encoder)),
+        "upright_sha256": None if upright is None else fingerprint(dict(upright.state_dict())),
+        "weights_sha256": {name: fingerprint(dict(net.state_dict())) for name, net in models.denoisers.items()},
+        "software": f"diffpose-studio {version()}, torch {torch.__version__}, {platform.machine()}",
+    }

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 
+from diffpose_core.cli.options import LARGEST_SEED, MOST_CLIPS, MOST_PROCESSES, add_whole
+from diffpose_core.structures import InvalidInput
+
 #: Number of processor cores, the default for the number of processes.
 CORES = os.cpu_count() or 1
 
@@ -18,11 +21,21 @@ def add_model_arguments(parser: argparse.ArgumentParser, hypotheses: int) -> Non
     """
     parser.add_argument("--setting", default="frame", choices=("frame", "video"),
                         help="context of single frames or of windows of video")  # fmt: skip
-    parser.add_argument("--steps", type=int, default=5, help="DDIM steps, 1 to 50")
-    parser.add_argument("--hypotheses", type=int, default=hypotheses, help="poses drawn from H_K")
-    parser.add_argument("--seed", type=int, default=0, help="decides every random number")
+    add_whole(parser, "--steps", 1, 50, 5, help="DDIM steps, 1 to 50")
+    add_whole(parser, "--hypotheses", 1, 200, hypotheses, help="poses drawn from H_K, 1 to 200")
+    add_seed_argument(parser, "decides every random number")
     parser.add_argument("--weights", default=None, help="folder of checkpoints; by default the bundled ones")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="what computes: processor or GPU")
+
+
+def add_seed_argument(parser: argparse.ArgumentParser, help: str) -> None:
+    """Add `--seed`."""
+    add_whole(parser, "--seed", 0, LARGEST_SEED, 0, help=help)
+
+
+def add_processes_argument(parser: argparse.ArgumentParser, option: str, help: str, default: int = CORES) -> None:
+    """Add an option that takes a number of processes."""
+    add_whole(parser, option, 1, MOST_PROCESSES, default, help=help)
 
 
 def add_detections_argument(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +47,21 @@ def add_detections_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_clips_argument(parser: argparse.ArgumentParser, help: str = "only the first clips") -> None:
     """Add `--clips`, a limit on the number of clips."""
-    parser.add_argument("--clips", type=int, default=None, help=help)
+    add_whole(parser, "--clips", 1, MOST_CLIPS, help=help)
+
+
+def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--overwrite`, which lets a command replace files that it did not write."""
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files of other origin")
+
+
+def check_device(option: str, device: str) -> None:
+    """Raise InvalidInput if a GPU is asked for and torch finds none."""
+    if device in ("cuda", "gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InvalidInput(f"{option} {device} needs a GPU that torch can use, found none")
 
 
 def first_clips(args: argparse.Namespace) -> range | None:

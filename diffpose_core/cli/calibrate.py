@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from diffpose_core.cli.arguments import add_clips_argument, add_model_arguments, first_clips
-from diffpose_core.cli.shared import check_folder, made_by, progress_printer
+from diffpose_core.cli.arguments import (
+    add_clips_argument,
+    add_model_arguments,
+    add_overwrite_argument,
+    check_device,
+    first_clips,
+)
+from diffpose_core.cli.options import MOST_FRAMES, add_whole
+from diffpose_core.cli.outputs import check_output, is_report_of
+from diffpose_core.cli.shared import made_by, progress_printer, say, write_report
+from diffpose_core.structures import InvalidInput
 
 HELP = "Measure which error to expect of each joint, on data that was not trained on."
 
@@ -20,12 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="validation motions in Mocap-17 layout (.npz) to fit to")
     parser.add_argument("--test", default=None, help="motions to report on that were not fitted to (.npz)")
     parser.add_argument("--network", default=None, help="which denoiser; by default DiffPose itself")
-    parser.add_argument("--stride", type=int, default=15, help="every how many frames")
-    parser.add_argument("--test-stride", type=int, default=None, help="of the test motions; by default the same")
+    add_whole(parser, "--stride", 1, MOST_FRAMES, 15, help="every how many frames")
+    add_whole(parser, "--test-stride", 1, MOST_FRAMES, help="of the test motions; by default the same")
     add_clips_argument(parser, "only the first clips of either file")
     parser.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the diffusion network")
     parser.add_argument("-o", "--out", required=True, help="the calibration to write, NAME.calibration.json")
     parser.add_argument("--json", default=None, help="write the report on the test motions to this file")
+    add_overwrite_argument(parser)
     add_model_arguments(parser, hypotheses=20)
 
 
@@ -36,8 +45,7 @@ def run(args: argparse.Namespace) -> None:
     from diffpose_core.io.calibrations import write_calibration
     from diffpose_core.lifting.models import load_models
 
-    for path in (args.out, args.json):
-        check_folder(path)
+    _check(args)
     models = load_models(args.weights, args.setting).to(args.device)
     network = args.network or models.pick()[0]
     settings = CalibrationSettings(
@@ -47,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     calibration = calibrate(args.data, models, network, settings, progress)
     calibration = replace(calibration, provenance={**calibration.provenance, **made_by(args)})
     write_calibration(calibration, args.out)
-    print(f"wrote {args.out}")
+    say(f"wrote {args.out}")
     if args.test is None:
         return
     started = time.time()
@@ -60,8 +68,21 @@ def run(args: argparse.Namespace) -> None:
         "encoder_sha256": calibration.encoder_sha256, "fitted_to": dict(calibration.provenance),
     }  # fmt: skip
     if args.json:
-        Path(args.json).write_text(json.dumps(found, indent=1) + "\n")
-    print(calibration_table(found))
+        write_report(found, args.json)
+    say(calibration_table(found))
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Check options that depend on each other, and the outputs."""
+    check_device("--device", args.device)
+    if args.test is None and (args.json or args.test_stride):
+        raise InvalidInput("--json and --test-stride belong to a report on test motions; found no --test")
+    for path in filter(None, (args.out, args.json)):
+        check_output(
+            path, [args.data, args.test or args.data], is_own=is_report_of("calibrate"), overwrite=args.overwrite
+        )
+    if args.json and Path(args.json).absolute() == Path(args.out).absolute():
+        raise InvalidInput(f"{args.out}: both --out and --json; expected two names")
 
 
 def calibration_table(report: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from diffpose_core.cli.arguments import add_clips_argument, first_clips
+from diffpose_core.cli.shared import say
 
 HELP = "Measure the simulated detector on a file in Mocap-17 layout."
 
@@ -20,4 +21,4 @@ def run(args: argparse.Namespace) -> None:
     """Print the detector's statistics as JSON."""
     from diffpose_core.evaluation.detector_statistics import detector_statistics
 
-    print(json.dumps(detector_statistics(args.data, first_clips(args)), indent=1))
+    say(json.dumps(detector_statistics(args.data, first_clips(args)), indent=1))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffpose_core.cli.arguments import (
-    CORES,
     add_clips_argument,
     add_detections_argument,
     add_model_arguments,
+    add_overwrite_argument,
+    add_processes_argument,
+    check_device,
     first_clips,
 )
-from diffpose_core.cli.shared import check_folder, made_by, progress_printer
+from diffpose_core.cli.options import MOST_FRAMES, add_whole
+from diffpose_core.cli.outputs import check_output, is_report_of
+from diffpose_core.cli.shared import made_by, progress_printer, say, write_report
 from diffpose_core.structures import InvalidInput
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ HELP = "Measure every method on Mocap-17, Human3.6M or MPI-INF-3DHP."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _add_data_arguments(parser)
-    parser.add_argument("--stride", type=int, default=5, help="every how many frames")
-    parser.add_argument(
-        "--consecutive", type=int, default=1,
+    add_whole(parser, "--stride", 1, MOST_FRAMES, 5, help="every how many frames")
+    add_whole(
+        parser, "--consecutive", 1, MOST_FRAMES, 1,
         help="frames in a row at as many times fewer places, which MPJVE needs: 8 and a stride of 5 are 8 of every 40",
     )  # fmt: skip
     parser.add_argument(
@@ -36,8 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="give every method the camera's tilt, estimated from all frames of a clip (single frames)",
     )  # fmt: skip
     parser.add_argument("--json", default=None, help="write the report to this file")
+    add_overwrite_argument(parser)
     add_clips_argument(parser)
-    parser.add_argument("--workers", type=int, default=CORES, help="processes that share the clips")
+    add_processes_argument(parser, "--workers", "processes that share the clips")
     parser.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the diffusion networks")
     add_model_arguments(parser, hypotheses=5)
 
@@ -64,7 +67,9 @@ def run(args: argparse.Namespace) -> None:
     from diffpose_core.evaluation.tables import results_table
     from diffpose_core.lifting.models import load_models
 
-    check_folder(args.json)
+    check_device("--device", args.device)
+    if args.json:
+        check_output(args.json, [args.data], is_own=is_report_of("evaluate"), overwrite=args.overwrite)
     models = load_models(args.weights, args.setting).to(args.device)
     settings = EvaluationSettings(
         args.stride, args.consecutive, args.steps, args.hypotheses, args.seed, args.mixed_precision, args.fixed_camera
@@ -73,8 +78,8 @@ def run(args: argparse.Namespace) -> None:
     report = evaluate(benchmark(args), models, settings, first_clips(args), args.workers, progress)
     report["provenance"] |= made_by(args)
     if args.json:
-        Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
-    print(results_table(report))
+        write_report(report, args.json)
+    say(results_table(report))
 
 
 def benchmark(args: argparse.Namespace) -> Benchmark:

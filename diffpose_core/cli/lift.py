@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffpose_core.cli.arguments import CORES, add_model_arguments
-from diffpose_core.cli.shared import check_folder, progress_printer
+from diffpose_core.cli.arguments import (
+    add_model_arguments,
+    add_overwrite_argument,
+    add_processes_argument,
+    check_device,
+)
+from diffpose_core.cli.options import MAX_FPS, MIN_FPS, add_real
+from diffpose_core.cli.outputs import check_output, check_output_folder, is_lift_result
+from diffpose_core.cli.shared import progress_printer, say, warn
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 if TYPE_CHECKING:
@@ -23,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _add_input_arguments(parser)
     _add_output_arguments(parser)
-    parser.add_argument("--jobs", type=int, default=CORES, help="processes that share a folder's files")
+    add_processes_argument(parser, "--jobs", "processes that share a folder's files")
     parser.add_argument(
         "--ray", action="store_true", help="hand a folder's files to Ray Data (needs the extra: corpus)"
     )
@@ -41,7 +47,7 @@ def _add_input_arguments(parser: argparse.ArgumentParser) -> None:
                         help="which person, or: largest; by default the one who is seen longest")  # fmt: skip
     parser.add_argument("--layout", default=None,
                         help="joint order, such as coco or h36m, where the file doesn't say it")  # fmt: skip
-    parser.add_argument("--fps", type=float, default=None, help="frames a second, where the file doesn't say it")
+    add_real(parser, "--fps", MIN_FPS, MAX_FPS, help="frames a second, where the file doesn't say it")
     parser.add_argument("--image-size", default=None, help="WIDTHxHEIGHT in pixels, where the file doesn't say it")
     parser.add_argument(
         "--download-weights", action="store_true",
@@ -60,10 +66,11 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
         help="its format, where the ending doesn't name it; for a folder of clips, formats such as bvh,csv "
         "(docs/exports.md)",
     )  # fmt: skip
-    parser.add_argument(
-        "--height", type=float, default=None,
+    add_real(
+        parser, "--height", 0.3, 3, unit=" m",
         help="the person's height in metres, which everything is scaled to; by default it is as predicted",
     )  # fmt: skip
+    add_overwrite_argument(parser)
 
 
 def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,17 +87,18 @@ def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
         help="the camera stands still: its tilt is estimated from the whole clip and used for every frame "
         "(single frames)",
     )  # fmt: skip
-    camera.add_argument(
-        "--camera-tilt", type=float, default=None, metavar="DEGREES",
+    add_real(
+        camera, "--camera-tilt", -80, 80, unit=" degrees", metavar="DEGREES",
         help="by how many degrees the camera looks down, where that is known; 0 is level (single frames)",
     )  # fmt: skip
-    parser.add_argument("--eta", type=float, default=0.0, help="0: deterministic, 1: ancestral sampling")
+    add_real(parser, "--eta", 0, 1, 0.0, help="0: deterministic, 1: ancestral sampling")
 
 
 def run(args: argparse.Namespace) -> int:
     """Lift a clip or a folder, write the result and print a summary."""
     from diffpose_core.lifting.folder_files import holds_openpose_frames
 
+    check_device("--device", args.device)
     if Path(args.clip).is_dir() and not holds_openpose_frames(Path(args.clip)):
         return lift_clips(args)
     return lift_clip(args)
@@ -101,14 +109,14 @@ def lift_clip(args: argparse.Namespace) -> int:
     from diffpose_core.io.exports import export_bytes, export_format, format_of_ending
     from diffpose_core.lifting.lift import lift
     from diffpose_core.lifting.models import load_models
-    from diffpose_core.lifting.stature import check_stature, scaled_to_stature
+    from diffpose_core.lifting.stature import scaled_to_stature
 
     # Checked before the work is done, not after it.
     form = args.format or format_of_ending(args.out)
     export_format(form)
-    if args.height is not None:
-        check_stature(args.height)
-    check_folder(args.out)
+    if args.ray:
+        raise InvalidInput(f"--ray shares the files of a folder; found one clip, {args.clip}")
+    check_output(args.out, [args.clip], is_own=is_lift_result, overwrite=args.overwrite)
     clip = _clip_of(args)
     models = load_models(args.weights, args.setting).to(args.device)
     result = lift(clip, models=models, progress=progress_printer("frames", args.quiet), **_lift_settings(args))
@@ -121,13 +129,13 @@ def lift_clip(args: argparse.Namespace) -> int:
         Path(args.out).write_bytes(content)
     except OSError as error:
         raise InvalidInput(f"{args.out}: can't be written ({error.strerror})") from error
-    print(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each{scaled}")
+    say(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each{scaled}")
     if result.expected_error is not None:
-        print(f"expected error of a joint: {1000 * result.expected_error[:, 1:].mean():.0f} mm (docs/evidence.md)")
+        say(f"expected error of a joint: {1000 * result.expected_error[:, 1:].mean():.0f} mm (docs/evidence.md)")
     if clip.pose3d_cam is not None:
         for label, pose in (("DiffPose", result.pose3d), (models.encoder.title, result.baseline)):
             distance = np.linalg.norm(pose - clip.pose3d_cam, axis=-1).mean()
-            print(f"{label:10s} MPJPE on this clip: {1000 * distance:.1f} mm")
+            say(f"{label:10s} MPJPE on this clip: {1000 * distance:.1f} mm")
     return 0
 
 
@@ -141,6 +149,8 @@ def lift_clips(args: argparse.Namespace) -> int:
     from diffpose_core.lifting.folder_worker import FolderConfig
     from diffpose_core.lifting.lift_folder import lift_folder
 
+    check_output_folder(args.out, [args.clip])
+
     formats = tuple((args.format or "npz").split(","))
     config = FolderConfig(
         formats, _choice(args), _lift_settings(args), args.weights, args.setting, args.height, args.device
@@ -149,16 +159,16 @@ def lift_clips(args: argparse.Namespace) -> int:
 
     def progress(row: FileReport, done: int, total: int) -> None:
         if row.status == "failed":
-            print(f"\n{row.file}: {row.reason}", file=sys.stderr)
+            warn(f"\n{row.file}: {row.reason}")
         show(done, total)
 
     try:
         rows = lift_folder(args.clip, args.out, config, args.jobs, "ray" if args.ray else "processes", progress)
     except KeyboardInterrupt:
-        print(f"\nstopped; the same command goes on from here. So far: {Path(args.out, REPORT_CSV)}", file=sys.stderr)
+        warn(f"\nstopped; the same command goes on from here. So far: {Path(args.out, REPORT_CSV)}")
         return 130
     counts = {status: sum(row.status == status for row in rows) for status in ("lifted", "done before", "failed")}
-    print(f"{', '.join(f'{count} {status}' for status, count in counts.items())}: {Path(args.out, REPORT_CSV)}")
+    say(f"{', '.join(f'{count} {status}' for status, count in counts.items())}: {Path(args.out, REPORT_CSV)}")
     return 1 if counts["failed"] else 0
 
 
@@ -172,7 +182,7 @@ def _clip_of(args: argparse.Namespace) -> PoseClip2D:
     chosen = to_clip(poses, _choice(args))
     if not args.quiet:
         for note in chosen.notes:
-            print(f"{args.clip}: {note}", file=sys.stderr)
+            warn(f"{args.clip}: {note}")
     return chosen.clip
 
 

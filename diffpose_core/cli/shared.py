@@ -1,15 +1,36 @@
-"""Helpers that several commands share: progress, small files, where a result came from."""
+"""Helpers that several commands share: messages, progress, small files, the origin of a result."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import shlex
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from diffpose_core.structures import InvalidInput
+
+#: Control characters other than the end of a line.
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """Escape control characters, which names of files and clips may hold and a terminal would obey."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def say(text: str) -> None:
+    """Print to the standard output."""
+    print(printable(text))
+
+
+def warn(text: str) -> None:
+    """Print to the standard error output."""
+    print(printable(text), file=sys.stderr)
 
 
 def progress_printer(unit: str, quiet: bool) -> Callable[[int, int], None]:
@@ -51,10 +72,9 @@ def made_by(args: argparse.Namespace) -> dict[str, str]:
     return {"command": command_line(args), "date": datetime.now(UTC).date().isoformat()}
 
 
-def check_folder(path: str | None) -> None:
-    """Raise InvalidInput before any work is done if the folder of an output does not exist."""
-    if path and not Path(path).absolute().parent.is_dir():
-        raise InvalidInput(f"{path}: there is no such folder to write to")
+def write_report(report: dict[str, Any], path: str) -> None:
+    """Write a report as JSON."""
+    Path(path).write_text(json.dumps(report, indent=1) + "\n")
 
 
 def small_file(path: str) -> bytes:

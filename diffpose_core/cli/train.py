@@ -7,9 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffpose_core.cli.arguments import add_detections_argument
-from diffpose_core.cli.shared import command_line
-from diffpose_core.config import DenoiserConfig, MixSTEConfig, TrainingConfig, UprightConfig, override
+from diffpose_core.cli.arguments import (
+    add_detections_argument,
+    add_overwrite_argument,
+    add_processes_argument,
+    add_seed_argument,
+    check_device,
+)
+from diffpose_core.cli.options import MOST_PROCESSES, add_real, add_whole
+from diffpose_core.cli.outputs import check_output, check_output_folder, is_checkpoint_of
+from diffpose_core.cli.shared import command_line, say
+from diffpose_core.config import (
+    DenoiserConfig,
+    GraformerConfig,
+    MixSTEConfig,
+    TrainingConfig,
+    UprightConfig,
+    override,
+)
 from diffpose_core.presets import PRESETS, Preset
 from diffpose_core.structures import InvalidInput
 
@@ -20,6 +35,8 @@ if TYPE_CHECKING:
     from diffpose_core.training.run import RunOptions
 
 HELP = "Train the context encoder or a denoiser."
+#: Number of views in the bank that denoisers share.
+BANK_SIZE = 262_144
 #: Licence of weights trained on Mocap-17, whose Bandai-Namco part carries it.
 MOCAP17_LICENCE = (
     "CC BY-NC 4.0 (trained on motion capture that includes the Bandai-Namco-Research-Motiondataset, CC BY-NC 4.0)"
@@ -48,7 +65,7 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--dataset", default="mocap17", choices=("mocap17", "h36m"),
         help="kind of data: motions seen by cameras and a detector drawn at random, or Human3.6M's own views",
     )  # fmt: skip
-    parser.add_argument("--subjects", default="S1,S5,S6,S7", help="h36m: subjects to train on")
+    parser.add_argument("--subjects", default=None, help="h36m: subjects to train on; by default S1,S5,S6,S7")
     add_detections_argument(parser)
 
 
@@ -63,36 +80,38 @@ def _add_file_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--licence", default=None, help="licence of the weights; by default what follows from the data set's"
     )
+    add_overwrite_argument(parser)
 
 
 def _add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--bank-size", type=int, default=262_144, help="views that are prepared for the denoisers to share"
-    )
-    for name, kind in (("epochs", int), ("batch-size", int), ("samples-per-epoch", int), ("learning-rate", float)):
-        parser.add_argument(f"--{name}", type=kind, default=None, help="instead of the preset's")
-    parser.add_argument("--frames", type=int, default=None, help="of mixste's windows: 27, or such as 81 or 243")
-    parser.add_argument(
-        "--own-states", type=float, default=None, help="share of batches that start from the denoiser's own prediction"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="decides initial weights and every batch")
+    add_whole(parser, "--bank-size", 1, 100_000_000,
+              help=f"views that are prepared for the denoisers to share; by default {BANK_SIZE:,}")  # fmt: skip
+    add_whole(parser, "--epochs", 1, 1_000_000, help="instead of the preset's")
+    add_whole(parser, "--batch-size", 1, 1_000_000, help="instead of the preset's")
+    add_whole(parser, "--samples-per-epoch", 1, 10**12, help="instead of the preset's")
+    add_real(parser, "--learning-rate", 0, 1000, above=True, help="instead of the preset's")
+    add_whole(parser, "--frames", 3, 10_001, help="of mixste's windows: 27, or such as 81 or 243")
+    add_real(parser, "--own-states", 0, 1, help="share of batches that start from the denoiser's own prediction")
+    add_seed_argument(parser, "decides initial weights and every batch")
 
 
 def _add_machine_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--bank-workers", type=int, default=1, help="processes that prepare the views")
+    add_processes_argument(parser, "--bank-workers", "processes that prepare the views", default=1)
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="where to train")
-    parser.add_argument("--devices", type=int, default=1, help="processes (DDP) on this machine")
-    parser.add_argument("--threads", type=int, default=None, help="CPU threads of torch")
+    add_processes_argument(parser, "--devices", "processes (DDP) on this machine", default=1)
+    add_whole(parser, "--threads", 1, MOST_PROCESSES, help="CPU threads of torch")
 
 
 def run(args: argparse.Namespace) -> None:
     """Train a network, write its checkpoint and print its figures."""
     preset = _preset(args)
+    _check(args, preset)
+    _check_outputs(args, _out(args))
     job = _job(args, preset)
     record = _train(args, preset, job)
     for name, value in sorted(record.metrics.items()):
-        print(f"{name:28s} {value:.4f}")
-    print(f"wrote {job.out} and {job.out.with_suffix('.md')}")
+        say(f"{name:28s} {value:.4f}")
+    say(f"wrote {job.out} and {job.out.with_suffix('.md')}")
 
 
 def _preset(args: argparse.Namespace) -> Preset:
@@ -103,6 +122,35 @@ def _preset(args: argparse.Namespace) -> Preset:
     if not isinstance(preset.network, MixSTEConfig):
         raise InvalidInput(f"only mixste reads windows of frames, found --frames with {args.name}")
     return replace(preset, network=replace(preset.network, receptive_field=args.frames))
+
+
+def _out(args: argparse.Namespace) -> Path:
+    """The checkpoint to write."""
+    return Path(args.out) if args.out else Path(args.runs) / f"{args.name}.safetensors"
+
+
+def _check(args: argparse.Namespace, preset: Preset) -> None:
+    """Check options that would be ignored, or could not be used."""
+    denoiser = isinstance(preset.network, DenoiserConfig)
+    for option, given in (("--bank-size", args.bank_size), ("--own-states", args.own_states)):
+        if given is not None and not denoiser:
+            raise InvalidInput(f"{option} belongs to a denoiser, found it with {args.name}")
+    if args.encoder is not None and isinstance(preset.network, GraformerConfig | MixSTEConfig):
+        raise InvalidInput(f"{args.name} is itself an encoder, found --encoder {args.encoder}")
+    if args.dataset != "h36m" and (args.subjects or args.detections):
+        raise InvalidInput("--subjects and --detections belong to --dataset h36m")
+    check_device("--accelerator", args.accelerator)
+
+
+def _check_outputs(args: argparse.Namespace, out: Path) -> None:
+    """Check the folder of the run, the checkpoint and its card."""
+    read = [path for path in (args.data, args.validation, args.encoder, args.start_from) if path]
+    check_output_folder(args.runs, read)
+    if args.out is None and not out.parent.is_dir():
+        return  # The run makes its folder.
+    is_own = is_checkpoint_of(args.name)
+    check_output(out, read, is_own=is_own, overwrite=args.overwrite)
+    check_output(out.with_suffix(".md"), read, is_own=lambda _: is_own(out), overwrite=args.overwrite)
 
 
 def _job(args: argparse.Namespace, preset: Preset) -> TrainingJob:
@@ -117,7 +165,7 @@ def _job(args: argparse.Namespace, preset: Preset) -> TrainingJob:
         validation=validation,
         recipe=_recipe(args, preset),
         options=_options(args),
-        out=Path(args.out) if args.out else Path(args.runs) / f"{args.name}.safetensors",
+        out=_out(args),
         command=command_line(args),
         licence=args.licence or (H36M_LICENCE if args.dataset == "h36m" else MOCAP17_LICENCE),
         start_from=None if args.start_from is None else Path(args.start_from),
@@ -165,7 +213,9 @@ def _train(args: argparse.Namespace, preset: Preset, job: TrainingJob) -> Record
         return train_upright(preset.network, encoder, job)
     if not isinstance(preset.network, DenoiserConfig):
         return train_encoder(preset.network, job)
-    return train_denoiser(preset.network, encoder, job, BankOptions(args.bank_size, workers=args.bank_workers))
+    return train_denoiser(
+        preset.network, encoder, job, BankOptions(args.bank_size or BANK_SIZE, workers=args.bank_workers)
+    )
 
 
 def training_data(args: argparse.Namespace) -> tuple[TrainingData, TrainingData]:
@@ -174,7 +224,8 @@ def training_data(args: argparse.Namespace) -> tuple[TrainingData, TrainingData]
         from diffpose_core.datasets.h36m import DETECTED, TEST_SUBJECTS
         from diffpose_core.datasets.views import H36mViews
 
-        subjects, held_out = (tuple(words.split(",")) for words in (args.subjects, args.validation or "S8"))
+        chosen = (args.subjects or "S1,S5,S6,S7", args.validation or "S8")
+        subjects, held_out = (tuple(words.split(",")) for words in chosen)
         common = sorted({*subjects} & {*held_out})
         if common:
             raise InvalidInput(f"subjects to train on and to choose by must differ, found {', '.join(common)} in both")

@@ -74,7 +74,7 @@ def test_the_result_is_written_to_the_very_name_that_was_given(clip_file, tiny_w
     [
         (lambda words, tmp: words.__setitem__(1, str(tmp / "absent.npz")), "absent.npz: no such file"),
         (lambda words, tmp: words.extend(["--hypotheses", "0"]), "hypotheses must lie between 1 and 200, found 0"),
-        (lambda words, tmp: words.extend(["--steps", "51"]), "num_steps must lie between 1 and 50, found 51"),
+        (lambda words, tmp: words.extend(["--steps", "51"]), "--steps must lie between 1 and 50, found 51"),
         (lambda words, tmp: words.extend(["--height", "180"]), "height must lie between 0.3 and 3 m, found 180"),
         (lambda words, tmp: words.extend(["--height", "nan"]), "height must lie between 0.3 and 3 m, found nan"),
         (lambda words, tmp: words.extend(["--eta", "2"]), "eta must lie between 0 and 1"),
@@ -110,7 +110,7 @@ def test_a_command_that_is_stopped_says_so_and_writes_nothing(clip_file, tiny_we
     [
         (["evaluate", "--data", "absent.npz", "--json", "no-such-folder/r.json"], "no such folder to write to"),
         (["detector-stats", "--data", "absent.npz"], "absent.npz: no such file"),
-        (["make-data", "-o", "x.npz", "--clips", "0"], "at least one clip"),
+        (["make-data", "-o", "x.npz", "--clips", "0"], "--clips must lie between 1 and 1,000,000, found 0"),
         (["train", "graformer", "--data", "absent.npz", "--validation", "absent.npz"], "absent.npz: no such file"),
         (["train", "diffpose", "--data", "absent.npz", "--validation", "absent.npz"], "no such checkpoint"),
     ],

@@ -195,7 +195,7 @@ def build(
         raise InvalidInput(f"{out}: the data set's name must end in .npz")
     if not out.absolute().parent.is_dir():
         raise InvalidInput(f"{out}: there is no such folder to write to")
-    outcomes = read_all(_without(find_files(places), _paths(out, split)), settings, jobs, progress)
+    outcomes = read_all(_without(find_files(places), output_paths(out, split)), settings, jobs, progress)
     clips = [(naming.of(outcome.source, clip), clip) for outcome in outcomes for clip in outcome.clips]
     if not clips:
         failed = next((outcome.reason for outcome in outcomes if outcome.reason), "all were too short (--min-seconds)")
@@ -205,7 +205,7 @@ def build(
         raise InvalidInput("every clip is one of those that are to be left out (--leave-out)")
     distinct = _distinct(kept)
     files: dict[str, tuple[Path, MotionSet]] = {}
-    for part, path in _paths(out, split).items():
+    for part, path in output_paths(out, split).items():
         chosen = [(labels, clip) for labels, clip in distinct if split is None or split.of(labels) == part]
         if chosen:
             columns = {key: [getattr(labels, key) for labels, _ in chosen] for key in KEYS}
@@ -220,7 +220,8 @@ def build(
     return built
 
 
-def _paths(out: Path, split: Split | None) -> dict[str, Path]:
+def output_paths(out: Path, split: Split | None) -> dict[str, Path]:
+    """The files of a data set by the parts of its split; one file by "" without a split."""
     if split is None:
         return {"": out}
     return {

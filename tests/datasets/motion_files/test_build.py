@@ -262,7 +262,7 @@ def test_what_cannot_be_built_is_said(folder, tmp_path, capsys):
     for option, value, message in (
         ("--joints", "absent.json", "can't be read"),
         ("--fps", "0", "0 frames a second"),
-        ("--jobs", "0", "at least one job"),
+        ("--jobs", "0", "--jobs must lie between 1 and 1,024, found 0"),
         ("--pattern", "x", "named groups"),
     ):
         assert main(["data", str(good), "-o", str(tmp_path / "o.npz"), "--quiet", option, value]) == 2

@@ -1,4 +1,4 @@
-"""Our own 2D clip file, .npz or .json, told by its schema tag; nothing in it is ever unpickled."""
+"""This project's own 2D clip file, .npz or .json, recognised by its schema tag; nothing in it is ever unpickled."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def save_clip(clip: PoseClip2D, path: str | Path | IO[bytes]) -> None:
 
 
 def clip_to_json(clip: PoseClip2D) -> bytes:
-    """A clip as JSON: the fields of the .npz's header, and the arrays as nested lists, floats rounded to 1e-5."""
+    """Write a clip as JSON: the fields of the .npz's header, and the arrays as nested lists, floats rounded to 1e-5."""
     arrays = {
         key: array.tolist() if array.dtype == bool else np.round(array.astype(np.float64), 5).tolist()
         for key, array in _arrays(clip).items()
@@ -71,7 +71,8 @@ def clip_to_json(clip: PoseClip2D) -> bytes:
 def load_clip(path: str | Path | IO[bytes]) -> PoseClip2D:
     """Read a clip that `save_clip` wrote. The file is not trusted: nothing in it is unpickled, its size is bounded.
 
-    Raises InvalidInput that says what was found and what is expected.
+    Raises:
+        InvalidInput: no clip, damaged, or beyond a bound.
     """
     if not isinstance(path, (str, Path)):
         return clip_from_npz(path.read(), str(getattr(path, "name", "the file")))
@@ -86,7 +87,15 @@ def load_clip(path: str | Path | IO[bytes]) -> PoseClip2D:
 
 
 def clip_from_npz(content: bytes, label: str) -> PoseClip2D:
-    """The clip in an .npz. label: names the file in messages. Raises InvalidInput as `load_clip`."""
+    """Read a clip from the bytes of an .npz.
+
+    Args:
+        content: the file.
+        label: names the file in messages.
+
+    Raises:
+        InvalidInput: as `load_clip`.
+    """
     arrays = read_npz(content, label, (*_ARRAYS, "header"))
     if "header" not in arrays:
         raise InvalidInput(f"{label}: no schema tag found; expected a clip file with the tag {SCHEMA}")
@@ -95,7 +104,15 @@ def clip_from_npz(content: bytes, label: str) -> PoseClip2D:
 
 
 def clip_from_json(header: Any, label: str) -> PoseClip2D:
-    """The clip in parsed JSON, as `clip_to_json` wrote it. Raises InvalidInput as `load_clip`."""
+    """Read a clip from parsed JSON, as `clip_to_json` wrote it.
+
+    Args:
+        header: the parsed JSON.
+        label: names the file in messages.
+
+    Raises:
+        InvalidInput: as `load_clip`.
+    """
     arrays = {}
     for key in _ARRAYS:
         if isinstance(header, dict) and key in header:

@@ -1,4 +1,4 @@
-"""What the numbers in an exported file mean: units, axes, origin, joint order, frame rate.
+"""Units, axes, origin, joint order and frame rate of exported files.
 
 Files come in one of two frames. "cam": metres, x right, y down, z away from the camera, as everywhere in this project.
 "y_up": x right, y up, z towards the camera: the same turned by half a turn about x, as animation and biomechanics
@@ -31,8 +31,10 @@ def in_y_up(vectors_cam: np.ndarray) -> np.ndarray:
 
 
 def positions_cam(result: LiftResult) -> np.ndarray:
-    """Where the joints are, (F, 17, 3) metres, camera frame, float64: from the camera where that is known, else from
-    the hip.
+    """Positions of the joints, relative to the camera where the hip's path is known, else to the hip.
+
+    Returns:
+        (F, 17, 3) float64 metres, camera frame.
     """
     pose = result.pose3d.astype(np.float64)
     return pose if result.root_cam is None else pose + result.root_cam[:, None]
@@ -44,9 +46,16 @@ def times_s(result: LiftResult) -> np.ndarray:
 
 
 def describe(result: LiftResult, frame: Frame, unit: str = "metres", absolute: bool = False) -> tuple[str, ...]:
-    """What a reader of the file has to know, one thing a line, plain ASCII.
+    """Description of an exported file for its reader, in plain ASCII.
 
-    absolute: the file's positions hold the hip's path where it is known, instead of being relative to the hip.
+    Args:
+        result: the lifted clip.
+        frame: coordinate frame of the file.
+        unit: of lengths.
+        absolute: True if the positions hold the hip's path where it is known, instead of being relative to the hip.
+
+    Returns:
+        One sentence a line.
     """
     x, y, z = AXES[frame]
     if absolute and result.root_cam is not None:

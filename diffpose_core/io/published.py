@@ -1,4 +1,4 @@
-"""The supplement's own tables, which results are put beside."""
+"""The supplement's tables, for comparison with own results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ PUBLISHED = Path(__file__).resolve().parents[2] / "assets" / "published_results.
 
 @dataclass(frozen=True)
 class PublishedMethod:
-    """One row of a published table. values: one an action, mm. average: as it was printed."""
+    """One row of a published table.
+
+    Attributes:
+        name: of the method.
+        reference: as it was printed.
+        average: as it was printed, mm.
+        values: one an action, mm.
+    """
 
     name: str
     reference: str
@@ -21,7 +28,16 @@ class PublishedMethod:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table of the supplement. setting: "video" or "frame". source, data, metric: what it says of itself."""
+    """A table of the supplement.
+
+    Attributes:
+        number: of the table.
+        setting: "video" or "frame".
+        title: its caption.
+        source, data, metric: as it was printed.
+        actions: its columns.
+        methods: its rows.
+    """
 
     number: int
     setting: str

@@ -1,4 +1,4 @@
-"""Our own result file: one .npz without pickled objects, told by its schema tag."""
+"""This project's own result file: one .npz without pickled objects, recognised by its schema tag."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ SCHEMA = "diffpose-result/2"
 
 
 def write_npz(result: LiftResult) -> bytes:
-    """The arrays of a LiftResult by its names, fps, joint_names, and provenance as JSON text. Metres, camera frame."""
+    """Write the arrays of a LiftResult by their names, fps, joint_names, and provenance as JSON text.
+
+    Lengths are in metres, in the camera's frame.
+    """
     arrays = {"pose3d": result.pose3d, "joint_std": result.joint_std, "baseline": result.baseline}
     if result.hypotheses.shape[1]:
         arrays["hypotheses"] = result.hypotheses

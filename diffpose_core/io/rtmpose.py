@@ -1,4 +1,4 @@
-"""RTMPose by rtmlib, an optional extra (`video`), and its weights, which are downloaded when a person asks for them.
+"""RTMPose by rtmlib, an optional extra (`video`), and its weights, which are downloaded on demand.
 
 Source: Jiang et al., RTMPose, arXiv 2303.07399.
 """
@@ -38,27 +38,35 @@ _PART = 1 << 18
 
 
 def has_detector() -> bool:
-    """Whether the extra `video` is installed."""
+    """True if the extra `video` is installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("av", "rtmlib", "onnxruntime"))
 
 
 def weights_folder() -> Path:
-    """Where the weights are kept: what DIFFPOSE_RTMPOSE names, or a folder of ours among the user's caches."""
+    """Folder of the weights: the one that DIFFPOSE_RTMPOSE names, or one among the user's caches."""
     named = os.environ.get("DIFFPOSE_RTMPOSE")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(named) if named else cache / "diffpose-studio" / "rtmpose"
 
 
 def has_weights() -> bool:
-    """Whether both networks are on this machine. Raises InvalidInput where the extra is not installed."""
+    """True if both networks are on this machine.
+
+    Raises:
+        InvalidInput: the extra is not installed.
+    """
     return all(_path(url).is_file() for url in _urls())
 
 
 def get_weights(progress: Callable[[int, int], bool | None] | None = None) -> None:
-    """Download the networks that are not on this machine yet. progress: called with bytes done and in all (0: unknown).
+    """Download the networks that are not on this machine yet. A network has its name only when it is whole.
 
-    A network has its name only when it is whole. Raises InvalidInput where they can't be had or kept, or where the
-    extra is not installed; Cancelled when `progress` returns False.
+    Args:
+        progress: called with bytes done and in all (0: unknown); False cancels.
+
+    Raises:
+        InvalidInput: they can't be downloaded or kept, or the extra is not installed.
+        Cancelled: `progress` returned False.
     """
     for url in _urls():
         path = _path(url)
@@ -126,7 +134,7 @@ def _path(url: str) -> Path:
 
 
 def _fetched(url: str, name: str, progress: Callable[[int, int], bool | None] | None) -> bytes:
-    """What is at an address, or at the mirror that rtmlib knows of it."""
+    """Content of an address, or of rtmlib's mirror of it."""
     from rtmlib.tools.file import get_mirror_url
 
     reasons = []

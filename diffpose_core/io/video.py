@@ -1,4 +1,4 @@
-"""2D poses of a video: its frames go to a detector one by one, and what it finds is put together to people."""
+"""2D poses of a video: detects them frame by frame and links them into tracks."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ MAX_PIXELS = 8192 * 4320
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What a video says of itself. size: (width, height) in pixels, upright. fps: frames a second, None where it says
-    nothing to be believed. frames: how many there are by its header, 0 where it doesn't say.
+    """Facts from the header of a video.
+
+    Attributes:
+        size: (width, height) in pixels, upright.
+        fps: frames a second; None where the header's are missing or implausible.
+        frames: number by its header; 0 where it is missing.
     """
 
     size: tuple[int, int]
@@ -34,13 +38,15 @@ class VideoFacts:
 
 
 def is_video(content: bytes) -> bool:
-    """Whether a file begins as MP4, MOV, WebM, Matroska or AVI."""
+    """True if a file begins as MP4, MOV, WebM, Matroska or AVI."""
     return content[4:8] == b"ftyp" or content[:4] == b"\x1aE\xdf\xa3" or content[:4] + content[8:12] == b"RIFFAVI "
 
 
 def video_at(path: str | Path) -> bytes | None:
-    """The content of a video file; None where there is no file, or another one. Raises InvalidInput where it is too
-    large.
+    """Content of a video file; None where there is no file, or one of another kind.
+
+    Raises:
+        InvalidInput: the file is too large.
     """
     try:
         with open(path, "rb") as file:
@@ -55,7 +61,11 @@ def video_at(path: str | Path) -> bytes | None:
 
 
 def video_facts(content: bytes, name: str) -> VideoFacts:
-    """What a video and its first frame say of it. Raises InvalidInput where it is none, too large or without frames."""
+    """Facts from the header and the first frame of a video.
+
+    Raises:
+        InvalidInput: no video, too large, or without frames.
+    """
     check_size(len(content), name)
     with _opened(content, name) as container:
         facts = _facts(container, name)
@@ -67,10 +77,17 @@ def video_facts(content: bytes, name: str) -> VideoFacts:
 def poses_of_video(
     content: bytes, name: str, detect: Detector, progress: Callable[[int, int], bool | None] | None = None
 ) -> PoseFile:
-    """Detect the people in every frame. progress: called with frames done and frames in all (0: unknown).
+    """Detect the people in every frame.
 
-    Raises InvalidInput where the video can't be read, is too long, or shows nobody; Cancelled when `progress` returns
-    False.
+    Args:
+        content: the video.
+        name: names the file in messages.
+        detect: finds people in one image.
+        progress: called with frames done and frames in all (0: unknown); False cancels.
+
+    Raises:
+        InvalidInput: the video can't be read, is too long, or shows nobody.
+        Cancelled: `progress` returned False.
     """
     check_size(len(content), name)
     found, notes, count = Detections(), Notes(), 0

@@ -39,8 +39,12 @@ MODEL_HELP = (
 
 @dataclass(frozen=True)
 class BodyModel:
-    """The part of a body model that places joints. regressor: (22, V). template: (V, 3), metres, y up. shapes: (V, 3,
-    B).
+    """The part of a body model that places joints.
+
+    Attributes:
+        regressor: (22, V).
+        template: (V, 3) metres, y up.
+        shapes: (V, 3, B).
     """
 
     regressor: np.ndarray
@@ -48,8 +52,13 @@ class BodyModel:
     shapes: np.ndarray
 
     def rest(self, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Joints (22, 3) and crown (3,) of a body at rest, metres. betas: as many as there are, further ones are left
-        out.
+        """Joints and crown of a body at rest.
+
+        Args:
+            betas: shape parameters; those beyond the model's are left out.
+
+        Returns:
+            (22, 3) and (3,) metres, y up.
         """
         count = min(len(betas), self.shapes.shape[2])
         mesh = self.template + self.shapes[:, :, :count] @ betas[:count]
@@ -57,18 +66,22 @@ class BodyModel:
 
 
 def is_amass(keys: tuple[str, ...]) -> bool:
-    """Whether an .npz with these arrays is a clip of AMASS."""
+    """True if an .npz with these arrays is a clip of AMASS."""
     return "trans" in keys and ("poses" in keys or {"root_orient", "pose_body"} <= set(keys))
 
 
 def is_body_model(keys: tuple[str, ...]) -> bool:
-    """Whether an .npz with these arrays is a body model."""
+    """True if an .npz with these arrays is a body model."""
     return set(_MODEL_KEYS) <= set(keys)
 
 
 @lru_cache(maxsize=4)
 def load_body_model(path: Path, gender: str) -> BodyModel:
-    """Read a body model: a file, or of a folder the gender's. Raises InvalidInput that says what is expected."""
+    """Read a body model: a file, or the gender's of a folder.
+
+    Raises:
+        InvalidInput: no body model, or none of this gender.
+    """
     if path.is_dir():
         tries = [*path.glob(f"{gender}/*.npz"), *(file for file in path.glob("*.npz") if _names(file.stem, gender))]
         if not tries:
@@ -104,7 +117,17 @@ def _names(stem: str, gender: str) -> bool:
 
 
 def read_amass(content: bytes, name: str, body_model: Path | None, fps: float | None = None) -> Rig:
-    """Read a clip of AMASS. fps: instead of the file's. Metres, z up. Raises InvalidInput."""
+    """Read a clip of AMASS; metres, z up.
+
+    Args:
+        content: the .npz.
+        name: names the file in messages.
+        body_model: a file or folder.
+        fps: in place of the file's.
+
+    Raises:
+        InvalidInput: damaged, beyond a bound, or without a body model.
+    """
     keys = (
         "poses", "root_orient", "pose_body", "trans", "betas", "gender", "mocap_framerate", "mocap_frame_rate",
     )  # fmt: skip

@@ -36,7 +36,15 @@ _AXES = {"rx": "x", "ry": "y", "rz": "z", "tx": "x", "ty": "y", "tz": "z"}
 
 @dataclass
 class _Bone:
-    """direction: (3,), of length 1, times length: from the bone's beginning to its end. axis: C. dof: channels."""
+    """A bone.
+
+    Attributes:
+        vector: (3,) from its beginning to its end: direction times length.
+        length: in the file's unit.
+        axis: C.
+        dof: channels, in the order of the motion file.
+        parent: name of the bone that it hangs from.
+    """
 
     name: str
     vector: np.ndarray = field(default_factory=lambda: np.zeros(3))
@@ -48,8 +56,12 @@ class _Bone:
 
 @dataclass(frozen=True)
 class Skeleton:
-    """An ASF file. bones: by name, "root" among them, parents before children. unit_m: metres of a unit of length.
-    degrees: whether the motion's angles are.
+    """An ASF file.
+
+    Attributes:
+        bones: by name, "root" among them, parents before children.
+        unit_m: metres of a unit of length, None where the file does not define it.
+        degrees: True if the motion's angles are in degrees.
     """
 
     bones: dict[str, _Bone]
@@ -58,7 +70,11 @@ class Skeleton:
 
 
 def read_asf(content: bytes, name: str) -> Skeleton:
-    """Read a skeleton file. Raises InvalidInput that says what is wrong with it."""
+    """Read a skeleton file.
+
+    Raises:
+        InvalidInput: damaged, or beyond a bound.
+    """
     text = decode_text(content, name)
     if len(text) > _MAX_ASF_CHARS:
         raise InvalidInput(f"{name}: an ASF of more than {_MAX_ASF_CHARS:,} characters")
@@ -178,8 +194,12 @@ def _ordered(bones: dict[str, _Bone], name: str) -> dict[str, _Bone]:
 
 
 def find_asf(amc: Path) -> Path:
-    """The skeleton of a motion file: the .asf beside it (or in the folder above) whose name it begins with, or the only
-    one there is. Raises InvalidInput where that is none, or not clear.
+    """The skeleton of a motion file.
+
+    It is the .asf beside it (or in the folder above) whose name the motion's name begins with, or the only one there.
+
+    Raises:
+        InvalidInput: there is none, or it is not clear which.
     """
     for folder in (amc.parent, amc.parent.parent):
         found = sorted(path for path in folder.glob("*") if path.suffix.lower() == ".asf" and path.is_file())
@@ -197,7 +217,17 @@ def find_asf(amc: Path) -> Path:
 
 
 def read_amc(content: bytes, name: str, skeleton: Skeleton, fps: float | None = None) -> Rig:
-    """Read a motion file for a skeleton. fps: instead of 120. y is up. Raises InvalidInput."""
+    """Read a motion file for a skeleton; y is up.
+
+    Args:
+        content: the .amc.
+        name: names the file in messages.
+        skeleton: of the .asf.
+        fps: in place of 120.
+
+    Raises:
+        InvalidInput: damaged, beyond a bound, or of another skeleton.
+    """
     channels: dict[str, tuple[int, int]] = {}
     width = 0
     for bone in skeleton.bones.values():

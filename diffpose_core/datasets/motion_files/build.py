@@ -1,4 +1,4 @@
-"""Folders of motion files made into data sets in Mocap-17 layout, with a page beside them that says how."""
+"""Conversion of folders of motion files to data sets in Mocap-17 layout, with a page that documents each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,12 @@ _MAX_LINES = 500
 
 @dataclass(frozen=True)
 class Source:
-    """A file to read. folder: what was given on the command line, file: its path below."""
+    """A file to read.
+
+    Attributes:
+        folder: as given on the command line.
+        file: path below it.
+    """
 
     folder: Path
     file: str
@@ -42,7 +47,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a file. reason: why it could not be used; "" where it could."""
+    """The result of reading a file.
+
+    Attributes:
+        source: the file.
+        clips: its clips.
+        notes: assumptions.
+        reason: why it could not be used; "" where it could.
+    """
 
     source: Source
     clips: tuple[Clip, ...] = ()
@@ -52,7 +64,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Naming:
-    """How clips are named. source: None takes the folder's name. pattern, table: see `labels.labels_of`."""
+    """Naming of clips.
+
+    Attributes:
+        source: the data set; None takes the folder's name.
+        pattern, table: see `labels.labels_of`.
+    """
 
     source: str | None = None
     pattern: re.Pattern[str] | None = None
@@ -67,8 +84,13 @@ class Naming:
 
 @dataclass(frozen=True)
 class Built:
-    """What was made. files: split ("" without splits) -> file and its clips. outcomes: of every file, in order. twice:
-    how many clips came again, the same in name and motion, and were left out. withheld: how many were left out by name.
+    """A data set that was written.
+
+    Attributes:
+        files: split ("" without splits) -> file and its clips.
+        outcomes: of every file, in order.
+        twice: number of clips left out because the same name and motion came before.
+        withheld: number of clips left out by name.
     """
 
     files: Mapping[str, tuple[Path, MotionSet]]
@@ -82,8 +104,16 @@ class Built:
 
 
 def find_files(places: Sequence[Path]) -> list[Source]:
-    """Everything in folders (and below) that may be a motion, and files named one by one. Sorted in each folder; hidden
-    files and folders are left out. Raises InvalidInput where there is nothing.
+    """Find motion files in folders and below.
+
+    Args:
+        places: folders, or single files.
+
+    Returns:
+        Files, sorted in each folder; hidden files and folders are left out.
+
+    Raises:
+        InvalidInput: a place without motion, or too many files.
     """
     found: list[Source] = []
     for place in places:
@@ -158,9 +188,19 @@ def read_all(
     jobs: int = 1,
     progress: Callable[[Outcome, int, int], object] | None = None,
 ) -> list[Outcome]:
-    """Read files by several processes. progress: called with (outcome, files done, files in all).
+    """Read files by several processes.
 
-    Returns what became of each, in the order of `sources`.
+    Args:
+        sources: the files.
+        settings: of reading.
+        jobs: number of processes.
+        progress: called with (outcome, files done, files in all).
+
+    Returns:
+        The outcome of each, in the order of `sources`.
+
+    Raises:
+        InvalidInput: fewer than one job.
     """
     if jobs < 1:
         raise InvalidInput(f"at least one job is needed, found {jobs}")
@@ -184,11 +224,23 @@ def build(
     command: str = "",
     withhold: Collection[str] = (),
 ) -> Built:
-    """Make a data set of folders of motion files.
+    """Convert folders of motion files to a data set.
 
-    out: the .npz; with a split, NAME_train.npz, NAME_val.npz and NAME_test.npz. Beside it NAME.md says what it holds,
-    how it was made, under which licence, and what was assumed of which file. withhold: names of clips that are left
-    out, such as those of a test set. Raises InvalidInput where nothing could be read, or the split can't be made.
+    Args:
+        places: folders, or single files.
+        out: the .npz; with a split, NAME_train.npz, NAME_val.npz and NAME_test.npz. NAME.md beside it documents
+            contents, origin, licence and assumptions.
+        settings: of reading.
+        naming: of the clips.
+        split: parts of the data set; None for one file.
+        licence: for the page.
+        jobs: number of processes.
+        progress: called with (outcome, files done, files in all).
+        command: for the page.
+        withhold: names of clips that are left out, such as those of a test set.
+
+    Raises:
+        InvalidInput: nothing could be read or written, or the split can't be made.
     """
     settings, naming = settings or Settings(), naming or Naming()
     if out.suffix.lower() != ".npz":
@@ -232,7 +284,7 @@ def output_paths(out: Path, split: Split | None) -> dict[str, Path]:
 
 
 def _without(sources: list[Source], outputs: Mapping[str, Path]) -> list[Source]:
-    """What an earlier run wrote into a folder that is read is none of its motions."""
+    """Sources without the outputs of an earlier run."""
     written = {path.resolve() for path in outputs.values()}
     return [source for source in sources if source.path.resolve() not in written]
 
@@ -251,7 +303,7 @@ def _distinct(clips: list[tuple[Labels, Clip]]) -> list[tuple[Labels, Clip]]:
 
 
 def page(built: Built, title: str, split: Split | None, licence: str | None, command: str) -> str:
-    """The text that stands beside a data set: contents, terms, how it was made, what was assumed of which file."""
+    """Text of the page beside a data set: contents, licence, origin, assumptions by file."""
     lines = [
         f"# {title}",
         "",
@@ -300,7 +352,7 @@ def page(built: Built, title: str, split: Split | None, licence: str | None, com
 
 
 def _notes(outcomes: Sequence[Outcome]) -> list[str]:
-    """What was assumed, each sentence once with the files that it is true of."""
+    """Assumptions, each sentence once with its files."""
     files: dict[str, list[str]] = {}
     for outcome in outcomes:
         for note in outcome.notes:

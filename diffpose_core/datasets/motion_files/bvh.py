@@ -35,7 +35,15 @@ _CHANNELS = {f"{axis}{kind}": (kind, axis) for axis in "xyz" for kind in ("posit
 
 
 class _Hierarchy:
-    """Reads the first part of the file, line by line."""
+    """The first part of the file, read line by line.
+
+    Args:
+        text: up to the line MOTION.
+        name: names the file in messages.
+
+    Raises:
+        InvalidInput: damaged, or beyond a bound.
+    """
 
     def __init__(self, text: str, name: str) -> None:
         self.name = name
@@ -114,7 +122,16 @@ class _Hierarchy:
 
 
 def read_bvh(content: bytes, name: str, fps: float | None = None) -> Rig:
-    """Read a BVH file. fps: instead of the file's. Units are unknown, y is up. Raises InvalidInput."""
+    """Read a BVH file. Units are unknown, y is up.
+
+    Args:
+        content: the file.
+        name: names the file in messages.
+        fps: in place of the file's.
+
+    Raises:
+        InvalidInput: damaged, or beyond a bound.
+    """
     text = decode_text(content, name)
     header = re.search(r"^[ \t]*MOTION[ \t]*\r?$", text, re.MULTILINE | re.IGNORECASE)
     if not text[:4096].lstrip().upper().startswith("HIERARCHY") or header is None:
@@ -188,7 +205,7 @@ def _rig(tree: _Hierarchy, table: np.ndarray, fps: float) -> Rig:
 
 
 def _on_top_of_offsets(tree: _Hierarchy, translations: dict[int, np.ndarray], offsets: np.ndarray) -> bool:
-    """Whether most of the joints with position channels mean a shift of their offset, see the module."""
+    """True if most of the joints with position channels mean a shift of their offset, see the module."""
     votes = []
     for joint, place in translations.items():
         if tree.parents[joint] >= 0 and np.linalg.norm(offsets[joint]) > 0:

@@ -1,7 +1,7 @@
 """One motion file made into poses of Mocap-17: 17 joints, metres, z up, 30 frames a second, and checked.
 
-What can't be seen in numbers alone is guessed by what people are like, and said in the notes: the unit by the stature,
-left and right by how knees and elbows bend. What does not fit is refused, with what to do about it.
+The unit is guessed by the stature, left and right are checked by the bend of knees and elbows; notes name the guesses.
+A clip that does not fit is refused, with a way to mend it.
 """
 
 from __future__ import annotations
@@ -53,11 +53,15 @@ _UP_TURNS: dict[Axis, tuple[tuple[int, int], ...]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How files are read.
+    """Settings of reading motion files.
 
-    unit: a key of UNITS, None to tell it by the stature. up: axis that points up, None for the format's usual one. fps:
-    instead of the file's. joints: see `joints.read_joint_file`. body_model: for AMASS. min_seconds: shorter clips are
-    left out. Raises InvalidInput on a unit, a frame rate or a duration that is none.
+    Attributes:
+        unit: a key of UNITS, None to guess it by the stature.
+        up: axis that points up, None for the format's usual one.
+        fps: in place of the file's.
+        joints: see `joints.read_joint_file`.
+        body_model: a file or folder, for AMASS.
+        min_seconds: shorter clips are left out.
     """
 
     unit: str | None = None
@@ -78,8 +82,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Clip:
-    """poses: float32 (F, 17, 3), metres, world frame, z up, 30 fps. labels: of a Mocap-17 file that was read, else
-    empty.
+    """A clip at 30 frames a second.
+
+    Attributes:
+        poses: (F, 17, 3) float32 metres, world frame, z up.
+        labels: of a Mocap-17 file that was read, else empty.
     """
 
     poses: np.ndarray
@@ -87,10 +94,13 @@ class Clip:
 
 
 def read_clips(path: Path, settings: Settings) -> tuple[list[Clip], list[str]]:
-    """Read a motion file. Returns its clips (several of a Mocap-17 file, else one or none) and notes on what was
-    assumed, guessed or left out.
+    """Read a motion file.
 
-    Raises InvalidInput on a file that can't be used.
+    Returns:
+        Its clips (several of a Mocap-17 file, else one or none), and notes on everything assumed or left out.
+
+    Raises:
+        InvalidInput: the file can't be used.
     """
     name = path.name
     try:
@@ -122,7 +132,10 @@ def read_clips(path: Path, settings: Settings) -> tuple[list[Clip], list[str]]:
 
 
 def convert(rig: Rig, name: str, settings: Settings) -> tuple[list[Clip], list[str]]:
-    """Make a clip of Mocap-17 of a rig: joints, unit, axes, frame rate, checks. Returns and raises as `read_clips`."""
+    """Convert a rig to a clip of Mocap-17: joints, unit, axes, frame rate, checks.
+
+    Returns and raises as `read_clips`.
+    """
     if rig.frames / rig.fps < settings.min_seconds:
         return [], [_too_short(rig.frames / rig.fps, settings)]
     joints = map_joints(rig, name, settings.joints)
@@ -203,9 +216,15 @@ def _check_up(poses: np.ndarray, up: Axis, chosen: bool, name: str) -> list[str]
 
 
 def bending_sides(poses: np.ndarray) -> float:
-    """How far knees stand out in front and elbows behind, metres; negative in a mirror. poses: (F, 17, 3), z up.
+    """Mean distance by which knees stand out in front and elbows behind.
 
-    The front is where left and right say that it is: knees that bend backwards mean that they are exchanged.
+    The front follows from left and right: knees that bend backwards mean that the sides are exchanged.
+
+    Args:
+        poses: (F, 17, 3), z up.
+
+    Returns:
+        Metres; negative in a mirror.
     """
 
     def out(begin: int, middle: int, end: int) -> np.ndarray:
@@ -238,7 +257,12 @@ def _check_sides(poses: np.ndarray, name: str) -> None:
 
 
 def implausible(poses: np.ndarray, fps: float) -> list[str]:
-    """What no body does, in words: limbs that change their lengths, jumps. poses: (F, 17, 3) metres."""
+    """Notes on implausible motion: limbs that change their lengths, jumps.
+
+    Args:
+        poses: (F, 17, 3) metres.
+        fps: frames a second.
+    """
     lengths = bone_lengths(poses)[:, _RIGID]
     middle = np.median(lengths, axis=0)
     stretch = np.abs(lengths / np.maximum(middle, 1e-6) - 1).max(0)
@@ -262,10 +286,13 @@ def implausible(poses: np.ndarray, fps: float) -> list[str]:
 
 
 def without_rest_frame(poses: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Poses without a first frame that is not a part of the motion: many BVH files begin with the skeleton at rest.
+    """Poses without a first frame in which the skeleton is at rest, as many BVH files have it.
 
-    It is one if joints jump from it by more than 0.1 m on average, relative to the hip, and ten times as far as they
-    move between any of the next hundred frames.
+    It is at rest if joints jump from it by more than 0.1 m on average, relative to the hip, and ten times as far as
+    between any of the next hundred frames.
+
+    Returns:
+        The poses, and a note where one was left out.
     """
     if len(poses) < 3:
         return poses, []
@@ -277,11 +304,17 @@ def without_rest_frame(poses: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def resampled(poses: np.ndarray, fps: float) -> tuple[np.ndarray, list[str]]:
-    """Poses (F, 17, 3) at 30 frames a second.
+    """Resample poses to 30 frames a second, without smoothing.
 
-    Where fps is 30 times a whole number (to a thousandth), every so many frames are taken. Else positions are
-    interpolated by a cubic spline through all frames, which changes bones' lengths less than straight lines do. Nothing
-    is smoothed.
+    Where fps is a multiple of 30 (to a thousandth), frames are left out. Else positions are interpolated by a cubic
+    spline through all frames, which changes bone lengths less than straight lines do.
+
+    Args:
+        poses: (F, 17, 3).
+        fps: frames a second.
+
+    Returns:
+        The poses, and a note where they were interpolated.
     """
     ratio = fps / FPS
     step = round(ratio)

@@ -1,4 +1,4 @@
-"""Which joints of a file's skeleton are the 17 of Human3.6M, by their names, or by a JSON file that says it.
+"""The 17 joints of Human3.6M among those of a file's skeleton, by their names or by a JSON file.
 
 Known: the names of CMU (ASF and BVH), Bandai-Namco, LaFAN1, Mixamo, MotionBuilder, 3ds Max (Biped), Biovision and
 100STYLE, Xsens, Rokoko, Daz, Blender (Rigify), Unreal, VRM, SMPL, and of this project's own BVH export.
@@ -56,8 +56,11 @@ _MAX_JSON_BYTES = 100_000
 
 @dataclass(frozen=True)
 class JointMap:
-    """For every Human3.6M joint the file's joints whose mean it is (their indices), or none where its place is
-    estimated. notes: what was assumed.
+    """Sources of the Human3.6M joints.
+
+    Attributes:
+        sources: for each of the 17 the indices of the file's joints whose mean it is; none where it is estimated.
+        notes: assumptions.
     """
 
     sources: tuple[tuple[int, ...], ...]
@@ -65,7 +68,11 @@ class JointMap:
 
 
 def side_and_part(name: str) -> tuple[str, str]:
-    """("L", "R" or "", what remains in lower case, letters and digits only) of a joint's name in any usual spelling."""
+    """Side and part of a joint's name in any usual spelling.
+
+    Returns:
+        "L", "R" or "", and the rest of the name in lower case, letters and digits only.
+    """
     bare = name
     while (shorter := _PREFIX.sub("", bare, count=1)) != bare and shorter:
         bare = shorter
@@ -88,8 +95,13 @@ def _plain(word: str) -> str:
 
 
 def read_joint_file(content: bytes, name: str) -> dict[str, tuple[str, ...] | None]:
-    """Read a JSON file {Human3.6M joint: joint of the file, list of joints whose mean it is, or null for a place that
-    is estimated (Spine, Neck/Nose and Head only)}. Raises InvalidInput.
+    """Read a JSON file that maps Human3.6M joints to joints of a skeleton.
+
+    Values are a joint, a list of joints whose mean it is, or null for an estimated place (Spine, Neck/Nose and Head
+    only).
+
+    Raises:
+        InvalidInput: no such file.
     """
     if len(content) > _MAX_JSON_BYTES:
         raise InvalidInput(f"{name}: more than {_MAX_JSON_BYTES // 1000} kB; expected a list of 17 joints' names")
@@ -113,9 +125,15 @@ def read_joint_file(content: bytes, name: str) -> dict[str, tuple[str, ...] | No
 
 
 def map_joints(rig: Rig, name: str, given: Mapping[str, tuple[str, ...] | None] | None = None) -> JointMap:
-    """Find the 17 joints of Human3.6M. given: what is already known of them, see `read_joint_file`.
+    """Find the 17 joints of Human3.6M.
 
-    Raises InvalidInput that names those that were not found and the file's joints.
+    Args:
+        rig: the skeleton.
+        name: names the file in messages.
+        given: joints that are known already, see `read_joint_file`.
+
+    Raises:
+        InvalidInput: names the joints that were not found and the file's joints.
     """
     parts: dict[tuple[str, str], int] = {}
     for joint, word in enumerate(rig.names):
@@ -229,7 +247,7 @@ def _plausible_top(rig: Rig, found: Mapping[str, tuple[int, ...]]) -> bool:
     return bool(leg > 0 and _TOP_RANGE[0] < way / leg < _TOP_RANGE[1] and np.linalg.norm(top - neck) > 0.05 * leg)
 
 
-#: What hangs from what in every body, however many joints are between.
+#: (child, ancestor) in every body, however many joints are between.
 _HANGS = (
     *((f"{s}{child}", f"{s}{parent}") for s in "RL" for child, parent in (
         ("Knee", "Hip"), ("Foot", "Knee"), ("Elbow", "Shoulder"), ("Wrist", "Elbow"))),

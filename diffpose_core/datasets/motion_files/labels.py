@@ -1,4 +1,4 @@
-"""What a clip is (name, source, subject, action, style) and which split it belongs to, by stated rules."""
+"""Labels of clips (name, source, subject, action, style) and their splits, by stated rules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,14 @@ PATTERNS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Labels:
-    """What a clip is. subject: who moves; "" where nothing says it."""
+    """Labels of a clip, "" where they are not known.
+
+    Attributes:
+        name: unique within a source.
+        source: the data set.
+        subject: the person.
+        action, style: of the motion.
+    """
 
     name: str
     source: str = ""
@@ -41,7 +48,11 @@ class Labels:
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern of the user's, with named groups out of KEYS. Raises InvalidInput."""
+    """Compile a pattern of the user's.
+
+    Raises:
+        InvalidInput: no regular expression, or without named groups out of KEYS.
+    """
     try:
         result = re.compile(pattern)
     except re.error as error:
@@ -54,10 +65,15 @@ def compiled(pattern: str) -> re.Pattern[str]:
 def labels_of(
     file: str, source: str, pattern: re.Pattern[str] | None = None, table: Mapping[str, Mapping[str, str]] | None = None
 ) -> Labels:
-    """Labels of a file by its path below the folder given ("02/02_01.amc").
+    """Labels of a file by its path.
 
-    The name is the path without its ending, "/" becoming "_". A family's names (PATTERNS) say subject, action and
-    style; a pattern of the user's stands in their place, and a row of the table above both.
+    The name is the path without its ending, "/" replaced by "_". A row of the table comes before the pattern.
+
+    Args:
+        file: path below the folder that was given, for example "02/02_01.amc".
+        source: the data set.
+        pattern: finds labels in the path; by default the first of PATTERNS that fits.
+        table: file -> labels, see `read_label_file`.
     """
     stem = file.rpartition(".")[0] or file
     found: dict[str, str] = {"name": stem.replace("/", "_"), "source": source}
@@ -72,9 +88,13 @@ def labels_of(
 
 
 def read_label_file(content: bytes, name: str) -> dict[str, dict[str, str]]:
-    """Read a CSV with a column `file` and any of KEYS: file, as a path below the folder or by its name alone -> labels.
+    """Read a CSV with a column `file` and any of KEYS.
 
-    Raises InvalidInput.
+    Returns:
+        file (a path below the folder, or the name alone) -> labels.
+
+    Raises:
+        InvalidInput: no such table.
     """
     if len(content) > _MAX_CSV_BYTES:
         raise InvalidInput(f"{name}: more than {_MAX_CSV_BYTES // 1_000_000} MB")
@@ -90,9 +110,11 @@ def read_label_file(content: bytes, name: str) -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True)
 class Split:
-    """Shares of train, val and test, and whether whole subjects or single clips are dealt out.
+    """A split of clips into train, val and test.
 
-    Raises InvalidInput on shares that are none.
+    Attributes:
+        shares: of the three, relative to their sum.
+        by: "subject" keeps all clips of a person in one part, "clip" does not.
     """
 
     shares: tuple[float, float, float] = (80.0, 10.0, 10.0)
@@ -108,11 +130,13 @@ class Split:
         return "subject" if self.by == "subject" else "name"
 
     def of(self, labels: Labels) -> str:
-        """Where a clip belongs: "train", "val" or "test".
+        """Part of a clip: "train", "val" or "test".
 
         SHA-256 of "source/subject" (or "source/name"), its first eight bytes as a share of 2**64: below train's share
-        it is train, then val, then test. What else is in the data set does not matter, so that clips that are added
-        later move none. Raises InvalidInput where the subject is needed and not known.
+        it is train, then val, then test. Clips that are added later move none of the others.
+
+        Raises:
+            InvalidInput: the subject is needed and not known.
         """
         if self.by == "subject" and not labels.subject:
             raise InvalidInput(

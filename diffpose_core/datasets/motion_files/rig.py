@@ -1,4 +1,4 @@
-"""What every motion file is read into: a tree of joints with their rotations, and the places that follow from it."""
+"""A moving skeleton, which every motion file is read into: a tree of joints, their rotations and places."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ MAX_VALUES, MAX_FRAMES = 20_000_000, 300_000
 class Rig:
     """A moving skeleton of N joints over F frames, in the file's own unit and axes.
 
-    names: of the joints; the end of a chain that has no name of its own is called PARENT_end. parents: index of each
-    joint's parent, always smaller than its own; -1 for the root. offsets: (N, 3), from the parent at rest, in the
-    parent's frame. rotations: joint -> its rotations relative to its parent (F); joints that never turn are left out.
-    translations: joint -> (F, 3), which stands in place of its offset. unit_m: metres of the file's unit, where the
-    format says it. up: the axis that points up, as is usual in the format. notes: what was assumed of the file.
-    Raises InvalidInput on a skeleton or a clip that is too large.
+    Attributes:
+        names: of the joints; the end of a chain without a name of its own is called PARENT_end.
+        parents: index of each joint's parent, always smaller than its own; -1 for the root.
+        offsets: (N, 3), from the parent at rest, in the parent's frame.
+        rotations: joint -> its F rotations relative to its parent; joints that never turn are left out.
+        translations: joint -> (F, 3), in place of its offset.
+        frames: F.
+        fps: frames a second.
+        unit_m: metres of the file's unit, None where the format does not define it.
+        up: the axis that points up, as is usual in the format.
+        notes: assumptions about the file.
     """
 
     names: tuple[str, ...]
@@ -54,14 +59,20 @@ class Rig:
         return [child for child, parent in enumerate(self.parents) if parent == joint]
 
     def positions(self, joints: Sequence[int]) -> np.ndarray:
-        """Places of some joints by forward kinematics, float64 (F, len(joints), 3), in the file's unit and axes."""
+        """Places of some joints by forward kinematics, (F, len(joints), 3) float64, in the file's unit and axes."""
         return self.places_and_turns(joints, ())[0]
 
     def places_and_turns(
         self, joints: Sequence[int], turning: Sequence[int]
     ) -> tuple[np.ndarray, dict[int, Rotation | None]]:
-        """Places of `joints`, (F, len(joints), 3), and rotations of `turning` relative to the world (None: never
-        turned).
+        """Places of some joints and rotations of others by forward kinematics.
+
+        Args:
+            joints: those whose places are wanted.
+            turning: those whose rotations are wanted.
+
+        Returns:
+            Places, (F, len(joints), 3), and joint -> rotations relative to the world, None where it never turns.
         """
         needed = {ancestor for joint in (*joints, *turning) for ancestor in (joint, *self.ancestors(joint))}
         turns: dict[int, Rotation | None] = {-1: None}
@@ -77,7 +88,11 @@ class Rig:
 
 
 def check_counts(joints: int, frames: int, values_a_frame: int, name: str) -> None:
-    """Refuse what no clip of a person holds, before room is made for it."""
+    """Refuse a clip that is larger than any of a person, before memory is taken for it.
+
+    Raises:
+        InvalidInput: too many joints, frames or numbers.
+    """
     if joints > MAX_JOINTS:
         raise InvalidInput(f"{name}: a skeleton of more than {MAX_JOINTS} joints")
     if not 1 <= frames <= MAX_FRAMES:
@@ -90,14 +105,22 @@ def check_counts(joints: int, frames: int, values_a_frame: int, name: str) -> No
 
 
 def check_fps(fps: float, name: str) -> float:
-    """Refuse a frame rate that no motion capture has."""
+    """Return a frame rate between 1 and 2000; refuse others.
+
+    Raises:
+        InvalidInput: outside of this range.
+    """
     if not 1.0 <= fps <= 2000.0:
         raise InvalidInput(f"{name}: {fps:g} frames a second; expected 1 to 2000 (or give --fps)")
     return fps
 
 
 def check_finite(values: np.ndarray, name: str, what: str) -> None:
-    """Refuse NaN, infinities, and numbers that could only overflow later."""
+    """Refuse NaN, infinities, and numbers that would overflow later.
+
+    Raises:
+        InvalidInput: names the first frame with one.
+    """
     bad = ~(np.abs(values) < 1e9)
     if bad.any():
         frame = int(np.argwhere(bad)[0][0])
@@ -105,8 +128,14 @@ def check_finite(values: np.ndarray, name: str, what: str) -> None:
 
 
 def euler(order: str, angles_rad: np.ndarray) -> Rotation:
-    """Rotations (F) of angles (F, n), n >= 1: about the axes in `order` ("zxy") one after the other, each in the frame
-    that the one before has turned.
+    """Rotations about several axes one after the other, each in the frame that the one before has turned.
+
+    Args:
+        order: the axes, for example "zxy"; one at least.
+        angles_rad: (F, len(order)).
+
+    Returns:
+        F rotations.
     """
     if len(order) == 3 and len(set(order)) == 3:
         return Rotation.from_euler(order.upper(), angles_rad)

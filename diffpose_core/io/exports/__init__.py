@@ -19,9 +19,15 @@ from diffpose_core.structures import InvalidInput, LiftResult
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """One way to write a result. ending: of the suggested file name, after the clip's name. label: a few words.
-    description: one sentence for a person who chooses. media_type: for a download. write: makes the file. max_frames:
-    that the format holds, None where any number.
+    """One way to write a result.
+
+    Attributes:
+        ending: of the suggested file name, after the clip's name.
+        label: a few words.
+        description: one sentence for a person who chooses.
+        media_type: for a download.
+        write: makes the file.
+        max_frames: that the format holds; None for any number.
     """
 
     ending: str
@@ -82,7 +88,11 @@ EXPORTS: Mapping[str, ExportFormat] = MappingProxyType({
 
 
 def export_format(name: str) -> ExportFormat:
-    """The format of a name. Raises InvalidInput that lists the names there are."""
+    """The format of a name.
+
+    Raises:
+        InvalidInput: lists the names that there are.
+    """
     if name not in EXPORTS:
         raise InvalidInput(f"no export format {name!r}; there are {', '.join(EXPORTS)}")
     return EXPORTS[name]
@@ -91,7 +101,8 @@ def export_format(name: str) -> ExportFormat:
 def format_of_ending(file_name: str) -> str:
     """Name of the format that a file name's ending stands for; .csv is the long one.
 
-    Raises InvalidInput that lists the endings there are.
+    Raises:
+        InvalidInput: lists the endings that there are.
     """
     suffix = re.search(r"\.[^./\\]*$", file_name.lower())
     name = "" if suffix is None else suffix.group()[1:]
@@ -104,20 +115,31 @@ def format_of_ending(file_name: str) -> str:
 
 
 def file_stem(name: str) -> str:
-    """A clip's name as the beginning of a file name that is safe everywhere: letters, digits, dot, dash, underscore."""
+    """A clip's name reduced to letters, digits, dot, dash and underscore, for a file name that is valid everywhere."""
     stem = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip(".-_")
     return stem[:80] or "clip"
 
 
 def file_name(result: LiftResult, format: str) -> str:
-    """A file name for a result, made from the clip's name. Raises InvalidInput on an unknown format."""
+    """File name for a result, made from the clip's name.
+
+    Raises:
+        InvalidInput: an unknown format.
+    """
     return file_stem(str(result.provenance.get("clip", ""))) + export_format(format).ending
 
 
 def export_bytes(result: LiftResult, format: str) -> tuple[bytes, str]:
-    """A lifted clip as a file.
+    """Write a lifted clip as a file.
 
-    format: a key of EXPORTS. Returns the file's content and a suggested file name, made from the clip's name.
-    Raises InvalidInput on an unknown format, or on a clip that the format can't hold.
+    Args:
+        result: the lifted clip.
+        format: a key of EXPORTS.
+
+    Returns:
+        The file's content, and a suggested file name made from the clip's name.
+
+    Raises:
+        InvalidInput: an unknown format, or a clip that the format can't hold.
     """
     return export_format(format).write(result), file_name(result, format)

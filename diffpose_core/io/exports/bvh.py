@@ -26,7 +26,7 @@ _CHILDREN = tuple(tuple(j for j in range(NUM_JOINTS) if PARENTS[j] == parent) fo
 
 
 def _rest_direction(child: int) -> np.ndarray:
-    """Direction of the bone that ends at a joint in the T pose, (3,), y up."""
+    """Direction in the T pose of the bone that ends at a joint, (3,), y up."""
     if child in _LEGS:
         return np.array([0.0, -1.0, 0.0])
     sides = {"left": [1.0, 0.0, 0.0], "right": [-1.0, 0.0, 0.0], "middle": [0.0, 1.0, 0.0]}
@@ -39,7 +39,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _swing(start: np.ndarray, end: np.ndarray) -> Rotation:
-    """Smallest rotations that bring vectors onto others, (F, 3) twice; none where either has no length."""
+    """Smallest rotations that turn vectors (F, 3) onto others (F, 3); the identity where either has no length."""
     start, end = _unit(start), _unit(end)
     axis = np.cross(start, end)
     sine, cosine = np.linalg.norm(axis, axis=-1), (start * end).sum(-1)
@@ -50,7 +50,10 @@ def _swing(start: np.ndarray, end: np.ndarray) -> Rotation:
 
 
 def _common_turn(rest: np.ndarray, seen: np.ndarray) -> Rotation:
-    """Rotations that bring directions closest to the seen ones: (N, 3) and (F, N, 3). Source: Kabsch (1976)."""
+    """F rotations that turn directions (N, 3) closest to the seen ones (F, N, 3).
+
+    Source: Kabsch (1976).
+    """
     u, _, vt = np.linalg.svd(np.einsum("fni,nj->fij", _unit(seen), rest))
     u[..., -1] *= np.linalg.det(u @ vt)[:, None]
     return Rotation.from_matrix(u @ vt)
@@ -58,7 +61,14 @@ def _common_turn(rest: np.ndarray, seen: np.ndarray) -> Rotation:
 
 @dataclass(frozen=True)
 class _Node:
-    """name, depth: in the file. offset: (3,) from its parent at rest. angles_deg: (F, 3), in the file's order."""
+    """A joint of the file.
+
+    Attributes:
+        name, depth: in the file.
+        offset: (3,) from its parent at rest, metres.
+        angles_deg: (F, 3), in the file's order.
+        end: (3,) to the end of the chain, metres, where the joint is its last.
+    """
 
     name: str
     depth: int
@@ -77,7 +87,12 @@ def _angles(local: Rotation) -> np.ndarray:
 
 
 def _nodes(pose: np.ndarray, lengths: np.ndarray) -> list[_Node]:
-    """The skeleton depth first. pose: (F, 17, 3), y up. lengths: (17,), of the bone that ends at each joint."""
+    """Joints of the file, depth first.
+
+    Args:
+        pose: (F, 17, 3) metres, y up.
+        lengths: (17,) metres, of the bone that ends at each joint.
+    """
     still = Rotation.identity(len(pose))
     nodes: list[_Node] = []
 
@@ -131,9 +146,9 @@ def _hierarchy(nodes: list[_Node]) -> list[str]:
 
 
 def write_bvh(result: LiftResult) -> bytes:
-    """Root with six channels, all other joints with three, angles in degrees (no room for comments).
+    """Write BVH: the root with six channels, other joints with three, angles in degrees (no room for comments).
 
-    Poses whose bones change their lengths are given their median ones first (`skeleton.constant_bones`).
+    Bones that change their length get its median first (`skeleton.constant_bones`).
     """
     pose = in_y_up(constant_bones(result.pose3d.astype(np.float64)))
     lengths = np.zeros(NUM_JOINTS)

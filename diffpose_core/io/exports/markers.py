@@ -17,7 +17,7 @@ _C3D_LINE = 250
 
 
 def write_trc(result: LiftResult) -> bytes:
-    """Metres, tab-separated, in the layout that OpenSim's TRCFileAdapter reads (no room for comments)."""
+    """Write TRC: metres, tab-separated, in the layout that OpenSim's TRCFileAdapter reads (no room for comments)."""
     names = FILE_JOINT_NAMES
     count = len(result)
     head = (
@@ -40,9 +40,10 @@ def write_trc(result: LiftResult) -> bytes:
 
 
 def write_c3d(result: LiftResult) -> bytes:
-    """Millimetres, as is usual in C3D; POINT:X_SCREEN and Y_SCREEN name the axes, DIFFPOSE:README says the rest.
+    """Write C3D: millimetres, as is usual there; POINT:X_SCREEN and Y_SCREEN name the axes, DIFFPOSE:README the rest.
 
-    Raises InvalidInput on more than 65,535 frames.
+    Raises:
+        InvalidInput: more than 65,535 frames.
     """
     import ezc3d
 

@@ -19,14 +19,16 @@ _AXIS_COLUMNS = tuple(f"{axis}_{side}_m" for axis, side in zip("xyz", AXES["cam"
 
 
 def _json_rows(array: np.ndarray) -> str:
-    """An array as nested JSON lists. Row by row, because json takes ten times the memory for all of them at once."""
+    """Nested JSON lists of an array. Row by row, because json takes ten times the memory for all of them at once."""
     rows = array if array.dtype.kind == "i" else array.astype(np.float64).round(_DECIMALS)
     return f"[{','.join(json.dumps(row.tolist(), separators=(',', ':')) for row in rows)}]"
 
 
 def write_json(result: LiftResult) -> bytes:
-    """One object: what the numbers mean, then as nested lists pose3d (F, 17, 3), joint_std (F, 17), guessed (F, 17) as
-    0 or 1, and expected_error (F, 17) and root_cam (F, 3) where they are known.
+    """Write one JSON object: a description, then the arrays as nested lists.
+
+    They are pose3d (F, 17, 3), joint_std (F, 17), guessed (F, 17) as 0 or 1, and, where they are known,
+    expected_error (F, 17) and root_cam (F, 3).
     """
     about = {
         "schema": SCHEMA,
@@ -68,8 +70,10 @@ def _csv(columns: dict[str, np.ndarray]) -> bytes:
 
 
 def write_csv_long(result: LiftResult) -> bytes:
-    """One row for each joint of each frame: frame, time, joint, x, y, z, the spread of the hypotheses, the error to
-    expect where it is known, and 1 where the joint was guessed.
+    """Write CSV with one row for each joint of each frame.
+
+    Columns: frame, time, joint, x, y, z, the spread of the hypotheses, the expected error where it is known, and 1
+    where the joint was guessed.
     """
     columns = {name: np.repeat(values, NUM_JOINTS) for name, values in _frame_columns(result).items()}
     columns["joint"] = np.tile(np.array(FILE_JOINT_NAMES), len(result))
@@ -82,8 +86,10 @@ def write_csv_long(result: LiftResult) -> bytes:
 
 
 def write_csv_wide(result: LiftResult) -> bytes:
-    """One row for each frame: frame, time, then x, y, z, spread and, where it is known, expected error of every joint,
-    and 1 where it was guessed.
+    """Write CSV with one row for each frame.
+
+    Columns: frame, time, then x, y, z, spread and, where it is known, expected error of every joint, and 1 where it
+    was guessed.
     """
     columns = _frame_columns(result)
     for joint, name in enumerate(FILE_JOINT_NAMES):

@@ -41,7 +41,9 @@ from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.models import Models, load_models
 from diffpose_core.lifting.sampling import reverse_steps, reverse_traces
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import CachedConditioning, Conditioning, Denoiser, has_fast_bfloat16, in_bfloat16
+from diffpose_core.models.denoiser import Conditioning, Denoiser
+from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
+from diffpose_core.models.fast.denoiser_cache import FastDenoiser, fast_denoiser
 from diffpose_core.models.layers import root_relative
 from diffpose_core.presets import PAPER_TRAINING
 from diffpose_core.rng import seeded
@@ -166,13 +168,16 @@ def exactness(clip: PoseClip2D, models: Models, frames: int) -> dict[str, float]
     ready = encode_clip(clip, models, list(range(frames)), mixed_precision=False)
     network, encoder = models.pick()[1], models.encoder.network
 
-    def plain(encoded: EncodedFrames) -> list[Tensor]:
-        # Gradients are what makes the networks take the plain path.
-        def forward(x: Tensor, k: Tensor | int, cached: CachedConditioning) -> Tensor:
-            with torch.enable_grad():
-                return network._predict(x, k, cached).detach()
+    def conditioning_itself(_: FastDenoiser, conditioning: Conditioning, steps: object = ()) -> Conditioning:
+        return conditioning
 
-        with mock.patch.object(network, "predict", forward):
+    def forward(_: FastDenoiser, x: Tensor, k: Tensor | int, conditioning: Conditioning) -> Tensor:
+        # Gradients are what makes the networks take the plain path.
+        with torch.enable_grad():
+            return network(x, k, conditioning).detach()
+
+    def plain(encoded: EncodedFrames) -> list[Tensor]:
+        with mock.patch.multiple(FastDenoiser, cache_conditioning=conditioning_itself, predict=forward):
             return fast(encoded)
 
     def fast(encoded: EncodedFrames) -> list[Tensor]:
@@ -255,7 +260,7 @@ def denoiser_shares(network: Denoiser, batches: list[int], seconds: float) -> di
     """
     report: dict[str, Any] = {}
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-        g = network if dtype == torch.float32 else in_bfloat16(network)
+        g = fast_denoiser(network, dtype == torch.bfloat16)
         rows = {}
         for batch in batches:
             x, conditioning = random_conditioning(network, batch)

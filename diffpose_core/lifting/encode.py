@@ -14,7 +14,8 @@ from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.tilt import Up, resolve_up, upright_of
 from diffpose_core.lifting.view import clip_view, frame_numbers, window_step
 from diffpose_core.models.context import Context, ContextEncoder
-from diffpose_core.models.denoiser import Denoiser, has_fast_bfloat16
+from diffpose_core.models.denoiser import Denoiser
+from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
 from diffpose_core.models.windows import VIDEO_FPS, cut_windows
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS

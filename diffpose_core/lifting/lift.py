@@ -20,7 +20,7 @@ from diffpose_core.lifting.provenance import clip_hash, version
 from diffpose_core.lifting.sampling import check_hypotheses, reverse_trace, sample_hypotheses
 from diffpose_core.lifting.tilt import Up, resolve_up
 from diffpose_core.lifting.view import frame_numbers
-from diffpose_core.models.denoiser import has_fast_bfloat16
+from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
 from diffpose_core.skeleton import NUM_JOINTS, constant_bones
 from diffpose_core.structures import Cancelled, DiffusionTrace, InvalidInput, LiftResult, PoseClip2D
 from diffpose_core.uncertainty.mixtures import clip_mixture

@@ -13,7 +13,8 @@ from diffpose_core.diffusion.schedule import ScheduleName, ddim_steps, make_sche
 from diffpose_core.lifting.encode import EncodedFrames, context_for
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.smoothing import smoothed_hypotheses, smoothed_states
-from diffpose_core.models.denoiser import Conditioning, Denoiser, gmm_features, in_bfloat16
+from diffpose_core.models.denoiser import Conditioning, Denoiser, gmm_features
+from diffpose_core.models.fast.denoiser_cache import fast_denoiser
 from diffpose_core.models.layers import root_relative
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
@@ -90,7 +91,7 @@ def _diffusion(
         heatmaps=per_hypothesis(encoded.view.heatmap_features()),
     )
 
-    g = in_bfloat16(network) if encoded.mixed_precision else network
+    g = fast_denoiser(network, encoded.mixed_precision)
     visited = ddim_steps(config.num_steps, steps)
     cached = g.cache_conditioning(conditioning, visited[:-1])
 

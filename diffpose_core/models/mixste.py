@@ -1,9 +1,8 @@
-"""MixSTE: 3D poses from a window of consecutive 2D poses. The baseline, and the context encoder phi_ST, of video.
+"""MixSTE: 3D poses of a window of consecutive 2D poses. A baseline, and the context encoder phi_ST of video.
 
-After Zhang et al., "MixSTE: Seq2seq mixed spatio-temporal encoder for 3D human pose estimation in video" (CVPR 2022):
-attention over the joints of one frame alternates with attention over the frames of one joint. The spatial half is our
-Graformer, whose blocks hold graph convolutions beside the attention; so training can start from a Graformer that is
-trained already, and what the temporal half learns is what other frames add.
+Source: Zhang et al., "MixSTE: Seq2seq mixed spatio-temporal encoder for 3D human pose estimation in video", CVPR 2022.
+Attention over the joints of one frame alternates with attention over the frames of one joint. The spatial half is a
+Graformer, so training can start from a trained one; the temporal half then learns what other frames add.
 """
 
 from __future__ import annotations
@@ -13,13 +12,17 @@ from torch import Tensor, nn
 
 from diffpose_core.config import GraformerConfig, MixSTEConfig
 from diffpose_core.diffusion.embedding import step_embedding
+from diffpose_core.models.fast.blocks import FastAtInference, FusedTemporal
+from diffpose_core.models.fast.linear import Linear
 from diffpose_core.models.graformer import Graformer
-from diffpose_core.models.layers import Linear, SelfAttention, attended, inferred, inferred_and_added, inferred_gelu
+from diffpose_core.models.layers import SelfAttention
 
 
-class TemporalBlock(nn.Module):
-    """Self-attention over frames and a two-layer perceptron, each with a norm before and a residual around it,
-    (B, T, C) -> (B, T, C). At first it changes nothing: both residuals start at 0.
+class TemporalBlock(FastAtInference[FusedTemporal]):
+    """Self-attention over frames and a two-layer perceptron, (B, T, C) -> (B, T, C).
+
+    Each part has a norm in front of it and a residual around it. Both residuals are zero-initialised, so a new block
+    is the identity.
     """
 
     def __init__(self, channels: int, num_heads: int, mlp_ratio: int, dropout: float) -> None:
@@ -35,20 +38,19 @@ class TemporalBlock(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, position: Tensor) -> Tensor:
-        """position: (T, C), the frames' embedding, which only the attention sees."""
-        if not (torch.is_grad_enabled() or self.training):
-            qkv = inferred(self.attention.qkv)(self.attention_norm(x) + position)
-            x = inferred_and_added(self.attention.out)(x, attended(qkv, self.attention.num_heads))
-            return inferred_and_added(self.mlp_out)(x, inferred_gelu(self.mlp_in)(self.mlp_norm(x)))
+        """The block's output. position: (T, C), the frames' embedding, which only the attention sees."""
         x = x + self.dropout(self.attention(self.attention_norm(x) + position))
         return x + self.dropout(self.mlp_out(nn.functional.gelu(self.mlp_in(self.mlp_norm(x)))))
 
+    def fuse(self) -> FusedTemporal:
+        return FusedTemporal(self.attention_norm, self.attention, self.mlp_norm, self.mlp_in, self.mlp_out)
+
 
 class MixSTE(nn.Module):
-    """Windows of 2D poses in, a 3D pose and its feature f_ST for every frame out (sequence to sequence).
+    """Network from windows of 2D poses to every frame's 3D pose and feature f_ST (sequence to sequence).
 
-    Poses are (B, J, ...) with B = windows x T: the T frames of a window, `config.receptive_field` of them, stand one
-    after another.
+    Poses are (B, J, ...) with B = windows x T. The T = `config.receptive_field` frames of a window stand one after
+    another.
     """
 
     def __init__(self, config: MixSTEConfig) -> None:
@@ -78,15 +80,22 @@ class MixSTE(nn.Module):
         return self.config.receptive_field
 
     def features(self, pose_norm: Tensor) -> Tensor:
-        """f_ST: pose_norm (B, J, 2), hips at the origin, one scale for the frames of a window -> (B, J, C).
+        """f_ST of every frame.
 
-        Raises ValueError if B is no multiple of T.
+        Args:
+            pose_norm: (B, J, 2), hips at the origin, one scale for all frames of a window.
+
+        Returns:
+            (B, J, C).
+
+        Raises:
+            ValueError: If B is no multiple of T.
         """
         frames = self.receptive_field
         if len(pose_norm) % frames:
             raise ValueError(f"windows of {frames} frames are expected, found {len(pose_norm)} frames")
         windows = len(pose_norm) // frames
-        x = self.spatial.embedded(pose_norm)
+        x = self.spatial.embedding(pose_norm)
         for spatial, temporal in zip(self.spatial.blocks, self.temporal, strict=True):
             x = spatial(x)
             # (windows x T, J, C) -> (windows x J, T, C) and back.
@@ -96,9 +105,9 @@ class MixSTE(nn.Module):
         return self.spatial.norm(x)
 
     def pose(self, features: Tensor) -> Tensor:
-        """3D pose of a feature: (B, J, C) -> (B, J, 3) metres, root-relative, view frame."""
+        """The 3D pose of a feature: (B, J, C) -> (B, J, 3) metres, root-relative, view frame."""
         return self.spatial.pose(features)
 
     def forward(self, pose_norm: Tensor) -> Tensor:
-        """pose_norm (B, J, 2), see `features` -> 3D poses (B, J, 3), metres, root-relative, view frame."""
+        """The 3D poses: pose_norm (B, J, 2), see `features` -> (B, J, 3) metres, root-relative, view frame."""
         return self.pose(self.features(pose_norm))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from diffpose_core.config import TrainingConfig
-from diffpose_core.models.layers import GraphAttentionBlock
+from diffpose_core.models.blocks import GraphAttentionBlock
 from diffpose_core.models.mixste import TemporalBlock
 
 

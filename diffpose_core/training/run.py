@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from diffpose_core.config import TrainingConfig
-from diffpose_core.models.denoiser import has_fast_bfloat16
+from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training.base_task import TrainingTask
 

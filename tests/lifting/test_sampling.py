@@ -13,8 +13,8 @@ from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.lifting.encode import context_for, encode_clip
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.sampling import reverse_steps, reverse_trace, reverse_traces
-from diffpose_core.models import denoiser
 from diffpose_core.models.denoiser import Denoiser
+from diffpose_core.models.fast import denoiser_cache
 from tests.lifting.helpers import FEW
 
 
@@ -82,7 +82,7 @@ def test_a_regression_network_takes_one_step_without_noise(tiny_models, walking_
 
 def test_what_lifting_keeps_for_the_next_time_serves_training_too(clip, tiny_models):
     """Lifting computes in inference mode, whose tensors no gradient may pass; what is kept between calls is none."""
-    for kept in (make_schedule, forward._table, denoiser._embedding):
+    for kept in (make_schedule, forward._table, denoiser_cache._embedding):
         kept.cache_clear()
     lift(clip, models=tiny_models, steps=2)
     x = torch.zeros(1, 17, 3, requires_grad=True)

@@ -11,18 +11,18 @@ from torch import nn
 
 from diffpose_core import onednn
 from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig
-from diffpose_core.models import layers
 from diffpose_core.models.context import ContextEncoder
-from diffpose_core.models.denoiser import _BLOCK_POSES, Conditioning, Denoiser, gmm_features, in_bfloat16
+from diffpose_core.models.denoiser import Conditioning, Denoiser, gmm_features
+from diffpose_core.models.fast import attention
+from diffpose_core.models.fast.bfloat16 import PackedLinear
+from diffpose_core.models.fast.denoiser_cache import _BLOCK_POSES, fast_denoiser
+from diffpose_core.models.fast.linear import Linear, linear_without_gradient
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.layers import (
     ChebConv,
-    FusedLinear,
     GraphConv,
-    Linear,
     SelfAttention,
     chebyshev_basis,
-    linear_without_gradient,
     normalised_adjacency,
     root_relative,
 )
@@ -134,7 +134,7 @@ def test_graph_conv_starts_at_the_skeleton():
 @pytest.mark.parametrize("amx", [True, False])
 @pytest.mark.parametrize("sequences", [3, 40])
 def test_attention_that_trains_is_attention_that_predicts(sequences, amx, monkeypatch):
-    monkeypatch.setattr(layers, "has_amx", lambda: amx)
+    monkeypatch.setattr(attention, "has_amx", lambda: amx)
     layer, x = fill(SelfAttention(16, 4)), randn(sequences, 17, 16)
     with torch.no_grad():
         fused = layer(x)
@@ -259,7 +259,7 @@ def test_a_denoiser_that_is_given_nothing_reads_h_k_and_k():
 @pytest.fixture(params=[True, False], ids=["oneDNN", "torch's own"])
 def library(request, monkeypatch):
     """Float32 products with weights by each of two libraries, whichever is faster here."""
-    if request.param and not FusedLinear.available():
+    if request.param and not PackedLinear.available():
         pytest.skip("this torch or this processor has no fused layers")
     monkeypatch.setattr(onednn, "is_faster", lambda: request.param)
 
@@ -308,36 +308,38 @@ def test_inference_gives_what_training_would(form, library, monkeypatch):
     with torch.enable_grad():
         slow, slow_at_9 = network(x, steps, conditioning), network(x, torch.full((70,), 9), conditioning)
     with torch.no_grad():
-        cached = network.cache_conditioning(conditioning)
-        assert torch.allclose(network.predict(x, steps, cached), slow, atol=1e-5)
-        assert torch.allclose(network.predict(x, 9, cached), slow_at_9, atol=1e-5)
+        fast = fast_denoiser(network)
+        cached = fast.cache_conditioning(conditioning)
+        assert torch.allclose(network(x, steps, conditioning), slow, atol=1e-5)
+        assert torch.allclose(fast.predict(x, steps, cached), slow, atol=1e-5)
+        assert torch.allclose(fast.predict(x, 9, cached), slow_at_9, atol=1e-5)
         # Announced steps have a way of their own; others, and a row of steps, still have the usual one.
-        announced = network.cache_conditioning(conditioning, steps=(50, 9, 3))
+        announced = fast.cache_conditioning(conditioning, steps=(50, 9, 3))
         assert announced.first_block is not None
-        assert torch.allclose(network.predict(x, 9, announced), slow_at_9, atol=1e-5)
-        assert torch.allclose(network.predict(x, steps, announced), slow, atol=1e-5)
-        not_announced = network.predict(x, 10, announced)
-        assert torch.equal(not_announced, network.predict(x, 10, cached)) and not torch.equal(not_announced, slow_at_9)
+        assert torch.allclose(fast.predict(x, 9, announced), slow_at_9, atol=1e-5)
+        assert torch.allclose(fast.predict(x, steps, announced), slow, atol=1e-5)
+        not_announced = fast.predict(x, 10, announced)
+        assert torch.equal(not_announced, fast.predict(x, 10, cached)) and not torch.equal(not_announced, slow_at_9)
 
 
 @pytest.mark.parametrize("amx", [True, False])
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("form", DENOISERS)
 def test_bfloat16_moves_poses_by_little(form, fused, amx, monkeypatch):
-    if fused and not FusedLinear.available():
+    if fused and not PackedLinear.available():
         pytest.skip("this torch or this processor has no fused bfloat16 layers")
-    monkeypatch.setattr(FusedLinear, "available", lambda: fused)
-    monkeypatch.setattr(layers, "has_amx", lambda: amx)
+    monkeypatch.setattr(PackedLinear, "available", lambda: fused)
+    monkeypatch.setattr(attention, "has_amx", lambda: amx)
     monkeypatch.setitem(_BLOCK_POSES, torch.bfloat16, 32)
     network = denoiser(**DENOISERS[form])
     x, _, conditioning = inputs(70)
     with torch.no_grad():
-        exact, copied = network(x, 9, conditioning), in_bfloat16(network)
+        exact, fast = network(x, 9, conditioning), fast_denoiser(network, bfloat16=True)
         answers = (
-            copied(x, 9, conditioning),
-            copied.predict(x, 9, copied.cache_conditioning(conditioning, steps=(50, 9))),
+            fast.predict(x, 9, fast.cache_conditioning(conditioning)),
+            fast.predict(x, 9, fast.cache_conditioning(conditioning, steps=(50, 9))),
         )
-    assert any(isinstance(module, FusedLinear) for module in in_bfloat16(network).modules()) == fused
+    assert all(isinstance(block.project, PackedLinear) == fused for block in fast.blocks)
     # bfloat16 keeps 8 bits: a few of its roundings add up in what the blocks say.
     said = exact - (network.anchor_pose(conditioning) if network.config.anchor != "none" else 0.0)
     for rounded in answers:
@@ -360,10 +362,10 @@ def test_inference_follows_the_weights_also_those_of_a_copy():
     # ... and a denoiser's, of a kept sum of what goes into its first block too.
     g, (x, _, conditioning) = denoiser(), inputs(40)
     with torch.no_grad():
-        g.predict(x, 9, g.cache_conditioning(conditioning, steps=(9, 5)))
+        fast_denoiser(g).predict(x, 9, fast_denoiser(g).cache_conditioning(conditioning, steps=(9, 5)))
         for weight in g.parameters():
             weight.mul_(0.5)
-        changed = g.predict(x, 9, g.cache_conditioning(conditioning, steps=(9, 5)))
+        changed = fast_denoiser(g).predict(x, 9, fast_denoiser(g).cache_conditioning(conditioning, steps=(9, 5)))
     assert torch.allclose(g(x, 9, conditioning), changed, atol=1e-5)
 
 
@@ -384,22 +386,29 @@ def test_threads_share_a_network_with_different_numbers_of_poses():
 
 @pytest.mark.parametrize("rounded", [False, True])
 def test_a_denoiser_that_knows_its_steps_gives_a_clip_the_same_whatever_else_is_in_it(rounded):
-    network = in_bfloat16(denoiser()) if rounded else denoiser()
+    fast = fast_denoiser(denoiser(), rounded)
     x, _, conditioning = inputs(40)
     with torch.no_grad():
-        cached = network.cache_conditioning(conditioning, steps=(20, 9))
-        whole, part = network.predict(x, 9, cached), network.predict(x[8:30], 9, cached[8:30])
+        cached = fast.cache_conditioning(conditioning, steps=(20, 9))
+        whole, part = fast.predict(x, 9, cached), fast.predict(x[8:30], 9, cached[8:30])
     assert cached.first_block is not None
     assert torch.allclose(whole[8:30], part, atol=2e-2 if rounded else 1e-5)
 
 
-def test_the_bfloat16_copy_is_made_once_and_follows_the_weights():
-    network = denoiser()
-    copied = in_bfloat16(network)
-    assert in_bfloat16(network) is copied and in_bfloat16(denoiser()) is not copied
+def test_the_bfloat16_copies_are_made_once_and_follow_the_weights():
+    network, (x, _, conditioning) = denoiser(), inputs()
+
+    def predicted():
+        fast = fast_denoiser(network, bfloat16=True)
+        return fast.predict(x, 9, fast.cache_conditioning(conditioning))
+
+    blocks, before = fast_denoiser(network, bfloat16=True).blocks, predicted()
+    assert fast_denoiser(network, bfloat16=True).blocks is blocks
+    assert fast_denoiser(denoiser(), bfloat16=True).blocks is not blocks
     with torch.no_grad():
-        network.head.linear.bias += 1
-    assert torch.equal(in_bfloat16(network).head.linear.bias, network.head.linear.bias)
+        network.blocks[-1].graph_out.linear.weight *= 2
+    assert not torch.equal(predicted(), before)
+    assert torch.allclose(predicted(), network(x, 9, conditioning), atol=0.05)
     assert all(p.dtype == torch.float32 for p in network.parameters())
 
 

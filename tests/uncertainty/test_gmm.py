@@ -11,7 +11,7 @@ from sklearn.mixture import GaussianMixture
 
 from diffpose_core import onednn
 from diffpose_core.config import UncertaintyConfig
-from diffpose_core.models.layers import FusedLinear
+from diffpose_core.models.fast.bfloat16 import PackedLinear
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.fit_gmm import fit_gmm, fit_gmm_batch
 from diffpose_core.uncertainty.pose_gmm import PoseGMM, component_noise, standard_normal
@@ -245,7 +245,7 @@ def test_overrelaxation_makes_the_first_steps_longer():
 
 
 def test_the_fit_is_the_same_whichever_library_multiplies(monkeypatch):
-    if not FusedLinear.available():
+    if not PackedLinear.available():
         pytest.skip("this torch or this processor has no fused layers")
     samples, fits = samples_like_H_K(3, 400), []
     for faster in (True, False):

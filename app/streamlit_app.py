@@ -11,6 +11,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts this folder on the path, not the
 
 import streamlit as st  # noqa: E402
 
+import diffpose_core.environment  # noqa: E402, F401  # Before torch is loaded by anything else.
 from app.stage.component import preload  # noqa: E402
 from app.streamlit_patches import apply_patches  # noqa: E402
 

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from diffpose_core.bundle import bundled
 from diffpose_core.io.clips import load_clip
 from diffpose_core.lifting import provenance
 from diffpose_core.structures import PoseClip2D
 
-ROOT = Path(__file__).resolve().parents[2]
-
-CLIPS = Path(os.environ.get("DIFFPOSE_CLIPS", ROOT / "assets" / "clips"))
+CLIPS = Path(os.environ.get("DIFFPOSE_CLIPS", bundled("assets/clips")))
 
 #: The clip that is open when nobody has chosen: seen from the side, one half of the body hides the other.
 FIRST_CLIP = "walk-from-the-side"

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diffpose_core.bundle import bundled
 from diffpose_core.structures import InvalidInput
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
-CHECKPOINTS = ROOT / "checkpoints"
+RESULTS = bundled("benchmarks/results")
+CHECKPOINTS = bundled("checkpoints")
 METRICS = {"mpjpe_mm": "MPJPE", "p_mpjpe_mm": "P-MPJPE"}
 
 

@@ -8,12 +8,14 @@ import io
 import os
 import sys
 
-from diffpose_core.cli import calibrate, data, detector_stats, evaluate, lift, make_clips, make_data, train
+import diffpose_core.environment  # noqa: F401  # Before torch is loaded by anything else.
+from diffpose_core.cli import app, calibrate, data, detector_stats, evaluate, lift, make_clips, make_data, train
 from diffpose_core.cli.shared import warn
 from diffpose_core.structures import InvalidInput
 
 #: Modules of the commands, by name. Each has HELP, add_arguments(parser) and run(args).
 COMMANDS = {
+    "app": app,
     "train": train,
     "evaluate": evaluate,
     "calibrate": calibrate,

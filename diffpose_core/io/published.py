@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "assets" / "published_results.json"
+from diffpose_core.bundle import bundled
+
+PUBLISHED = bundled("assets/published_results.json")
 
 
 @dataclass(frozen=True)

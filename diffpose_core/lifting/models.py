@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from diffpose_core.bundle import bundled
 from diffpose_core.config import DenoiserConfig
 from diffpose_core.diffusion.schedule import ScheduleName
 from diffpose_core.io.calibrations import calibration_path, read_calibration
@@ -27,7 +28,7 @@ Setting = Literal["frame", "video"]
 ENCODERS: Mapping[Setting, str] = {"frame": "graformer", "video": "mixste"}
 UPRIGHT = "upright"
 
-CHECKPOINTS = Path(__file__).resolve().parent.parent.parent / "checkpoints"
+CHECKPOINTS = bundled("checkpoints")
 #: Frames that are worked on at a time: bounds memory whatever a clip's length. In video more, since what is worked on
 #: reaches into the frames before and after.
 BLOCK_FRAMES = 64

@@ -233,7 +233,7 @@ def test_the_command_says_what_failed(folder, tiny_weights, tmp_path, capsys):
     [
         (["--format", "fbx"], "no export format 'fbx'; there are npz"),
         (["--format", "bvh"], "holds nothing to lift; expected files that end in .npz, .json"),
-        (["--jobs", "0"], "at least one job is needed, found 0"),
+        (["--jobs", "0"], "--jobs must lie between 1 and 1,024, found 0"),
         (["--weights", "nowhere"], "no such checkpoint"),
         (["--image-size", "big"], "--image-size must be WIDTHxHEIGHT"),
     ],

@@ -1,0 +1,132 @@
+"""A wheel works on its own: built, installed into a fresh environment, used from another folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = (
+    "LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.py", "app", "assets/clips",
+    "assets/published_results.json", "benchmarks/results", "checkpoints", "diffpose_core",
+)  # fmt: skip
+
+
+def ran(words, cwd, timeout=600):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    found = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout)
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    source = tmp_path_factory.mktemp("source")
+    for name in SOURCES:
+        if not (ROOT / name).exists():
+            continue
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(ROOT / name, source / name)
+    out = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(out)]
+    ran([*pip, str(source)], source)
+    (made,) = out.glob("*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def environment(wheel, tmp_path_factory):
+    """The programs of an environment that has the wheel, and sees this one's libraries but not its source tree."""
+    folder = tmp_path_factory.mktemp("environment")
+    ran([sys.executable, "-m", "venv", "--without-pip", str(folder)], folder)
+    python = folder / "bin" / "python"
+    site = Path(ran([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], folder).strip())
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
+    ran([*pip, "--force-reinstall", str(wheel)], folder)
+    return python.parent
+
+
+@pytest.mark.slow
+def test_an_installed_diffpose_lifts_from_any_folder(environment, tmp_path):
+    place = ran([str(environment / "python"), "-c", "import diffpose_core; print(diffpose_core.__file__)"], tmp_path)
+    assert place.startswith(str(environment.parent))
+    clip = ran(
+        [str(environment / "python"), "-c",
+         "from diffpose_core.bundle import bundled; print(bundled('assets/clips') / 'wave.npz')"],
+        tmp_path,
+    ).strip()  # fmt: skip
+    assert clip.startswith(str(environment.parent))
+    words = ["lift", clip, "-o", "out.npz", "--steps", "1", "--hypotheses", "1", "--quiet"]
+    assert "wrote out.npz" in ran([str(environment / "diffpose"), *words], tmp_path)
+    with np.load(tmp_path / "out.npz") as found:
+        assert np.isfinite(found["pose3d"]).all()
+
+
+@pytest.mark.slow
+def test_an_installed_diffpose_opens_the_app(environment, tmp_path):
+    port = "8697"
+    process = subprocess.Popen(
+        [str(environment / "diffpose"), "app", "--port", port, "--no-browser"], cwd=tmp_path, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    )  # fmt: skip
+    try:
+        answer = ""
+        for _ in range(120):
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health") as page:
+                answer = page.read().decode()
+                break
+            time.sleep(0.5)
+        assert answer == "ok"
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
+
+
+@pytest.mark.slow
+def test_the_installed_app_draws_its_first_view(environment, tmp_path):
+    code = (
+        "from streamlit.testing.v1 import AppTest\n"
+        "from diffpose_core.bundle import bundled\n"
+        "app = AppTest.from_file(str(bundled('app') / 'streamlit_app.py'), default_timeout=300).run()\n"
+        "print(len(app.exception), app.main.children != {})"
+    )
+    assert ran([str(environment / "python"), "-c", code], tmp_path).split()[-2:] == ["0", "True"]
+
+
+def test_the_app_command_hands_its_options_to_streamlit(monkeypatch):
+    from diffpose_core.cli import app, parser
+
+    words = ["app", "--port", "8600", "--address", "0.0.0.0", "--allow-host", "a.example", "--no-browser"]
+    command = app.streamlit_command(parser().parse_args(words))
+    assert command[1:5] == ["-m", "streamlit", "run", str(ROOT / "app")]
+    assert command[5:] == ["--server.port=8600", "--server.address=0.0.0.0", "--server.allowedHosts=a.example",
+                           "--server.headless=true"]  # fmt: skip
+
+
+def test_threads_wait_without_spinning():
+    """Of the command line and of the app: the variable is set before torch is loaded."""
+    code = (
+        "import sys, os; import {}; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules);"
+        "import diffpose_core.environment"
+    )
+    for module in ("diffpose_core.cli", "diffpose_core.environment"):
+        ran_alone = subprocess.run(
+            [sys.executable, "-c", code.format(module)], cwd=ROOT, capture_output=True, text=True, check=True,
+            env={name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"},
+        )  # fmt: skip
+        assert ran_alone.stdout.split() == ["passive", "False"]
+    source = (ROOT / "app" / "streamlit_app.py").read_text()
+    assert source.index("import diffpose_core.environment") < source.index("from app.compute")

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import shutil
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.stage import files
 from app.stage.payload import unpack
 from app.streamlit_patches import first_shown
 from diffpose_core.structures import InvalidInput
@@ -104,48 +106,68 @@ def _courier() -> Any:
     return st.components.v2.component("diffpose_file", html="<span hidden></span>", js=javascript, isolate_styles=False)
 
 
-def _make(request: Mapping[str, Any], packed: bytes) -> bytes:
-    """The file that the browser asked for, or why there is none, packed for the stage that asked."""
+def _make(request: object, packed: bytes) -> bytes:
+    """The file that the browser asked for, or a sentence on why there is none, packed for the stage that asked."""
+    # Loaded with the first message: pydantic takes a tenth of a second, which the first picture does not wait for.
+    from app.stage import files, messages
+
     try:
-        made: files.MadeFile | str = files.make_file(request, packed, source(), str(PLOTLY))
+        made: files.MadeFile | str = files.make_file(
+            messages.file_request(request), packed, source(), str(PLOTLY), _has_left()
+        )
     except InvalidInput as error:
         made = str(error)
-    return files.parcel(unpack(packed)[0]["id"], str(request.get("id")), made)
+    return files.parcel(unpack(packed)[0]["id"], messages.request_id(request), made)
 
 
-def stage(
-    packed: bytes,
-    key: str,
-    on_frame: Callable[[int], None] | None = None,
-    on_open: Callable[[str, int], None] | None = None,
-    on_pick: Callable[[int], None] | None = None,
-) -> None:
-    """Show packed stage data (app.figures.payload). The same key keeps the camera and the position.
+def _has_left() -> Callable[[], bool]:
+    """A check, for any thread, of whether the visitor whose script this is has closed the connection."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None or not runtime.exists():
+        return lambda: False
+    return lambda: not runtime.get_instance().is_active_session(context.session_id)
 
-    on_frame: called with the clip's frame when the person asks for a view of one frame to move to another. on_open:
-    called with the name of another view, and the clip's frame, when the person asks for it. on_pick: called with the
-    number of what the person picked in a panel, such as a joint, where that takes a new computation.
+
+@dataclass(frozen=True)
+class Asked:
+    """Answers to what a visitor asks for in a stage. Messages out of these bounds are ignored and logged.
+
+    Attributes:
+        frames: Number of the clip's frames.
+        frame: Called with the clip's frame when the visitor asks a view of one frame to show another.
+        views: Names of the views that a stage may lead to.
+        open: Called with the name of another view, and the clip's frame, when the visitor asks for it.
+        picks: Numbers that may be picked in a panel, such as joints.
+        pick: Called with the number that the visitor picked, where that takes a new computation.
     """
 
-    def asked() -> None:
-        frame = st.session_state[key].get("frame")
-        if frame is not None and on_frame is not None:
-            on_frame(int(frame))
+    frames: int = 0
+    frame: Callable[[int], None] | None = None
+    views: tuple[str, ...] = ()
+    open: Callable[[str, int], None] | None = None
+    picks: range = range(0)
+    pick: Callable[[int], None] | None = None
 
-    def opened() -> None:
-        wish = st.session_state[key].get("open")
-        if wish is not None and on_open is not None:
-            on_open(str(wish["view"]), int(wish["frame"]))
 
-    def picked() -> None:
-        number = st.session_state[key].get("pick")
-        if number is not None and on_pick is not None:
-            on_pick(int(number))
-
+def stage(packed: bytes, key: str, asked: Asked | None = None) -> None:
+    """Show packed stage data (app.stage.payload). The same key keeps the camera and the position."""
+    answers = Asked() if asked is None else asked
     parcel = f"{key}_parcel"
 
-    def wanted() -> None:
-        request = st.session_state[key].get("file")
+    def message(kind: str) -> object:
+        return st.session_state[key].get(kind)
+
+    def frame_asked() -> None:
+        _answer_number(message("frame"), range(answers.frames), answers.frame)
+
+    def pick_asked() -> None:
+        _answer_number(message("pick"), answers.picks, answers.pick)
+
+    def view_asked() -> None:
+        _answer_view(message("open"), answers)
+
+    def file_asked() -> None:
+        request = message("file")
         if request is not None:
             st.session_state[parcel] = _make(request, packed)
 
@@ -153,10 +175,30 @@ def stage(
         _component()(
             key=key,
             data=packed + struct.pack("<d", first_shown(packed, key)),
-            on_frame_change=asked,
-            on_open_change=opened,
-            on_pick_change=picked,
-            on_file_change=wanted,
+            on_frame_change=frame_asked,
+            on_open_change=view_asked,
+            on_pick_change=pick_asked,
+            on_file_change=file_asked,
         )
         # A file is handed over once and kept no longer.
         _courier()(key=f"{key}_courier", data=st.session_state.pop(parcel, b""))
+
+
+def _answer_number(value: object, allowed: range, answer: Callable[[int], None] | None) -> None:
+    from app.stage import messages
+
+    if value is None or answer is None:
+        return
+    number = messages.number(value, allowed)
+    if number is not None:
+        answer(number)
+
+
+def _answer_view(value: object, answers: Asked) -> None:
+    from app.stage import messages
+
+    if value is None or answers.open is None:
+        return
+    wish = messages.open_view(value, answers.views, answers.frames)
+    if wish is not None:
+        answers.open(wish.view, wish.frame)

@@ -10,7 +10,7 @@ import streamlit as st
 from app.jobs.lifting import Blocks
 from app.jobs.prefetch import Prefetcher
 from app.session import AppSettings, Session
-from app.stage.component import stage
+from app.stage.component import Asked, stage
 from app.widgets.common import dialog_is_open
 
 
@@ -48,7 +48,7 @@ def stage_by_blocks(
     session: Session,
     jobs: Sequence[Blocks],
     pack: Callable[[int, Sequence[Blocks]], bytes],
-    on_open: Callable[[str, int], None] | None = None,
+    asked: Asked | None = None,
 ) -> None:
     """A stage that shows the picked frame at once, and all frames when they are lifted.
 
@@ -58,7 +58,7 @@ def stage_by_blocks(
     complete = all(job.complete for job in jobs)
     with st.spinner("Lifting this frame from 2D to 3D", show_time=True):
         data = pack(session.frame, jobs if complete else ())
-    stage(data, key, on_open=on_open)
+    stage(data, key, asked)
     if dialog_is_open():
         return
     if complete:

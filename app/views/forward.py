@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.compute import networks, stages
 from app.session import SCHEDULES, Session
-from app.stage.component import stage
+from app.stage.component import Asked, stage
 from app.views.blocks import plan_neighbours
 from app.views.equations import EQ_FORWARD
 from app.views.layout import choice, pick_frame, section
@@ -48,7 +48,7 @@ def forward(session: Session) -> None:
     pack = partial(stages.forward_stage, session.source, session.clip, settings=settings)
     with st.spinner("Adding noise, 50 steps, 200 samples"):
         data = pack(session.frame)
-    stage(data, "forward", on_frame=pick_frame)
+    stage(data, "forward", Asked(len(session.clip), pick_frame))
     plan_neighbours(session, pack)
     st.caption(
         "Violet is $H_K$, where the reverse process starts at test time. "

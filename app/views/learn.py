@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.compute import lessons, networks
 from app.session import Session
-from app.stage.component import stage
+from app.stage.component import Asked, stage
 from app.views.equations import EQ_GMM, EQ_MEAN, EQ_REVERSE
 from app.views.layout import hide_sidebar, pick_frame
 
@@ -185,5 +185,5 @@ def learn(session: Session) -> None:
         else:
             with st.spinner("Preparing this step", show_time=True):
                 data = lesson.picture(session)
-            stage(data, f"learn-{lesson.id}", on_frame=pick_frame)
+            stage(data, f"learn-{lesson.id}", Asked(len(session.clip), pick_frame))
     _buttons(number)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.compute import lifting, stages
 from app.session import Session
+from app.stage.component import Asked
 from app.views.blocks import kept, stage_by_blocks
 
 INTRODUCTION = (
@@ -32,5 +33,5 @@ def overview(session: Session, views: Sequence[str]) -> None:
         session,
         [lifted],
         lambda frame, blocks: stages.overview_stage(source, clip, frame, settings, tuple(views), *blocks),
-        on_open=_open_view,
+        Asked(len(clip), views=tuple(views), open=_open_view),
     )

@@ -7,7 +7,7 @@ import streamlit as st
 from app.compute import uncertainty as study
 from app.figures.uncertainty import joint_label
 from app.session import Session
-from app.stage.component import stage
+from app.stage.component import Asked, stage
 from app.views.equations import EQ_GMM, EQ_H_K
 from app.views.layout import pick_frame, section
 from diffpose_core.skeleton import JOINT_NAMES
@@ -72,7 +72,11 @@ def uncertainty(session: Session) -> None:
     clip, source, frame = session.clip, session.source, session.frame
     with st.spinner(f"Lifting the frame at {study.LEVELS} levels of confidence", show_time=True):
         data = study.joint_stage(source, clip, frame, session.settings, joint, components, draws)
-    stage(data, "uncertainty", on_frame=pick_frame, on_pick=_pick_joint)
+    stage(
+        data,
+        "uncertainty",
+        Asked(len(session.clip), pick_frame, picks=range(1, len(JOINT_NAMES)), pick=_pick_joint),
+    )
     st.divider()
     section(
         "",
@@ -92,4 +96,5 @@ def uncertainty(session: Session) -> None:
     bar.empty()
     with st.spinner("Fitting the mixture"):
         data = study.mixture_stage(source, clip, frame, components, draws, tuple(scores))
-    stage(data, "mixture", on_frame=pick_frame, on_pick=_pick_components)
+    numbers = range(1, study.MOST_COMPONENTS + 1)
+    stage(data, "mixture", Asked(len(session.clip), pick_frame, picks=numbers, pick=_pick_components))

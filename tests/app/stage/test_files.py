@@ -17,7 +17,7 @@ import plotly as plotly_module
 import pytest
 from PIL import Image
 
-from app.stage import files
+from app.stage import files, messages
 from app.stage.payload import Bounds, StagePayload
 from diffpose_core.structures import InvalidInput
 
@@ -56,7 +56,7 @@ def pictures(count: int = 4, size: tuple[int, int] = (64, 48)) -> list[str]:
 
 def make(**request: Any) -> files.MadeFile:
     plotly = Path(plotly_module.__file__).parent / "package_data" / "plotly.min.js"
-    return files.make_file(request, packed(), SOURCE, str(plotly))
+    return files.make_file(messages.file_request(request), packed(), SOURCE, str(plotly))
 
 
 def test_numbers_come_back_in_the_camera_frame_with_a_readme() -> None:
@@ -130,20 +130,29 @@ def test_names_are_plain() -> None:
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        ({"kind": "exe"}, "one of npz, html, mp4, gif, found 'exe'"),
-        ({"kind": None}, "found 'None'"),
+        ({"kind": "exe"}, "kind should be 'npz', 'html', 'mp4' or 'gif', found 'exe'"),
+        ({"kind": None}, "found None"),
         ({"kind": "mp4", "interval_ms": 100}, "1 to 400 pictures, found 0"),
-        ({"kind": "mp4", "pictures": "many", "interval_ms": 100}, "pictures should be a list, found str"),
-        ({"kind": "mp4", "pictures": [1], "interval_ms": 100}, "base64 text"),
+        ({"kind": "mp4", "pictures": "many", "interval_ms": 100}, "pictures should be a valid list, found 'many'"),
+        ({"kind": "mp4", "pictures": [1], "interval_ms": 100}, "pictures.0 should be a valid string, found 1"),
         ({"kind": "gif", "pictures": ["%%%"], "interval_ms": 100}, "picture 0 is no PNG"),
         ({"kind": "gif", "pictures": ["aGVsbG8="], "interval_ms": 100}, "picture 0 is no PNG"),
-        ({"kind": "gif", "pictures": pictures(2), "interval_ms": float("nan")}, "finite numbers"),
-        ({"kind": "gif", "pictures": pictures(2), "interval_ms": 1e9}, "0.005 to 10 s"),
+        (
+            {"kind": "gif", "pictures": pictures(2), "interval_ms": float("nan")},
+            "interval_ms should be a finite number",
+        ),
+        (
+            {"kind": "gif", "pictures": pictures(2), "interval_ms": 1e9},
+            "less than or equal to 10000",
+        ),
         ({"kind": "gif", "pictures": pictures(1) + pictures(1, (32, 32)), "interval_ms": 99}, "picture 1 has the size"),
         ({"kind": "mp4", "pictures": pictures(1, (63, 48)), "interval_ms": 99}, "even sides"),
         ({"kind": "mp4", "pictures": pictures(1, (5000, 2)), "interval_ms": 99}, "even sides"),
-        ({"kind": "html", "camera": {"eye": {"x": "1", "y": 0, "z": 0}}}, "the camera needs finite numbers"),
-        ({"kind": "html", "hidden": 3}, "hidden should be a list"),
+        (
+            {"kind": "html", "camera": {"eye": {"x": "1", "y": 0, "z": 0}}},
+            "camera.eye.x should be a valid number, found '1'",
+        ),
+        ({"kind": "html", "hidden": 3}, "hidden should be a valid list, found 3"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(request_: dict[str, Any], words: str) -> None:
@@ -169,4 +178,4 @@ def test_parcels() -> None:
 
 def test_the_server_takes_as_many_pictures_as_an_animation_may_have() -> None:
     settings = tomllib.loads((files.HERE.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
-    assert settings["server"]["maxWidgetStateSize"] * 1e6 >= files.MOST_BYTES * 4 / 3, "base64 is a third longer"
+    assert settings["server"]["maxWidgetStateSize"] * 1e6 >= messages.MOST_BYTES * 4 / 3, "base64 is a third longer"

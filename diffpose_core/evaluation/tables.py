@@ -89,3 +89,34 @@ def _h36m_tables(report: Mapping[str, Any]) -> list[str]:
 def _h36m_row(row: Mapping[str, Any], metric: str) -> Sequence[float | None]:
     actions = row["actions"]
     return [*(actions.get(action, {}).get(metric) for action in ACTIONS), row["action_mean"][metric]]
+
+
+def footage_table(report: Mapping[str, Any]) -> str:
+    """Report on real footage as text: every method, mean of the cameras and camera by camera."""
+    p, cameras = report["provenance"], report["provenance"]["views_per_clip"]
+    heads = ("mean of cameras", "95 % interval", *(f"camera {number}" for number in range(cameras)))
+    tilt = f"tilt {p['tilt']}, intrinsics {'known' if p['known_camera'] else 'unknown'}"
+    lines = [f"{p['data']}, {report['frames']} frames and views, {p['joints']}, {tilt}, millimetres"]
+    for title, metric in (("N-MPJPE", "n_mpjpe_mm"), ("P-MPJPE", "p_mpjpe_mm")):
+        lines += ["", f"{title:{_NAME_WIDTH}s}" + "".join(f"{head:>16s}" for head in heads)]
+        for name, row in report["methods"].items():
+            low, high = row["intervals"][metric]
+            ends = "-" if low is None else f"[{low:.1f}, {high:.1f}]"
+            cells = [_number(row[metric], 16), f"{ends:>16s}", *(_number(c[metric], 16) for c in row["cameras"])]
+            lines.append(f"{name:{_NAME_WIDTH}s}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def lean_table(report: Mapping[str, Any]) -> str:
+    """Report on made upright people as text: leans in degrees by the way the camera's tilt is known."""
+    heads = ("level person", "ten people", "absolute", "worst person", "N-MPJPE mm")
+    lines = ["Lean towards the camera of people who stand upright, degrees"]
+    for tilt, found in report["tilts"].items():
+        lines += ["", f"{'tilt ' + tilt:{_NAME_WIDTH}s}" + "".join(f"{head:>14s}" for head in heads)]
+        for name, row in found["people"].items():
+            values = (
+                found["level"][name]["lean_deg"],
+                *(row[f"{kind}lean_deg"] for kind in ("", "absolute_", "worst_")),
+            )
+            lines.append(f"{name:{_NAME_WIDTH}s}" + "".join(_number(v, 14) for v in (*values, row["n_mpjpe_mm"])))
+    return "\n".join([*lines, *(f"\ntilt {tilt}: {reason}" for tilt, reason in report["missing"].items())])

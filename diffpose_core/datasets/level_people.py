@@ -36,8 +36,9 @@ class LevelPerson:
         upper_arm_m: shoulder to elbow.
         forearm_m: elbow to wrist.
         elevation_deg: by how many degrees the camera looks down; 0 is level.
+        arms_out_deg: by how many degrees the arms are held away from the body to the sides; 0 hangs straight down.
         turn_deg: by how many degrees the person is turned away from facing the camera.
-        swings_rad: largest swing of upper arms, forearms, thighs and shins; 0 stands still with arms hanging straight.
+        swings_rad: largest swing of upper arms, forearms, thighs and shins; 0 stands still.
         phase_rad: where in the swing the clip begins.
     """
 
@@ -49,6 +50,7 @@ class LevelPerson:
     upper_arm_m: float = 0.29
     forearm_m: float = 0.25
     elevation_deg: float = 0.0
+    arms_out_deg: float = 0.0
     turn_deg: float = 0.0
     swings_rad: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     phase_rad: float = 0.0
@@ -76,6 +78,7 @@ def people(seed: int = 0) -> tuple[LevelPerson, ...]:
                 **{f"{name}_m": float(size * getattr(usual, f"{name}_m"))
                    for name in ("trunk", "thigh", "shin", "upper_arm", "forearm")},
                 elevation_deg=float(elevation),
+                arms_out_deg=float(generator.uniform(0, 25)),
                 turn_deg=float(generator.uniform(-30, 30)),
                 swings_rad=_SWINGS,
                 phase_rad=float(generator.uniform(0, 2 * math.pi)),
@@ -100,14 +103,17 @@ def coco_joints_world(person: LevelPerson, frames: int = FRAMES) -> np.ndarray:
         swing = side * np.sin(phase)
         bent = 0.5 * (1.0 + side * np.cos(phase))
         arm, elbow, leg, knee = person.swings_rad
+        out = side * math.radians(person.arms_out_deg)
         shoulder = np.array([side * person.half_shoulders_m, 0.0, person.trunk_m])
         hip = np.array([side * person.half_hips_m, 0.0, 0.0])
-        chain = ((first_arm, shoulder, arm * swing, person.upper_arm_m, arm * swing + elbow * bent, person.forearm_m),
-                 (first_leg, hip, -leg * swing, person.thigh_m, -leg * swing - knee * bent, person.shin_m))  # fmt: skip
-        for first, start, angle, length, angle_below, length_below in chain:
+        limbs = (
+            (first_arm, shoulder, out, arm * swing, elbow * bent, person.upper_arm_m, person.forearm_m),
+            (first_leg, hip, 0.0, -leg * swing, -knee * bent, person.thigh_m, person.shin_m),
+        )
+        for first, start, outwards, angle, bend, upper, lower in limbs:
             joints[:, first] = start
-            joints[:, first + 2] = joints[:, first] + length * _hanging(angle)
-            joints[:, first + 4] = joints[:, first + 2] + length_below * _hanging(angle_below)
+            joints[:, first + 2] = joints[:, first] + upper * _hanging(angle, outwards)
+            joints[:, first + 4] = joints[:, first + 2] + lower * _hanging(angle + bend, outwards)
     top = person.trunk_m
     joints[:, 0] = (0.0, -0.10, top + 0.19)
     for eye, ear, side in ((1, 3, 1.0), (2, 4, -1.0)):
@@ -118,9 +124,10 @@ def coco_joints_world(person: LevelPerson, frames: int = FRAMES) -> np.ndarray:
     return np.asarray(joints @ about_z.T)
 
 
-def _hanging(angle: np.ndarray) -> np.ndarray:
-    """Unit vectors (F, 3) of limbs that hang down but for a swing to the front, radians."""
-    return np.stack((np.zeros_like(angle), -np.sin(angle), -np.cos(angle)), axis=-1)
+def _hanging(angle: np.ndarray, outwards: float) -> np.ndarray:
+    """Unit vectors (F, 3) of limbs that hang down but for a swing to the front and a turn to +x, radians."""
+    down = np.cos(angle)
+    return np.stack((down * math.sin(outwards), -np.sin(angle), -down * math.cos(outwards)), axis=-1)
 
 
 def level_rotation(elevation_deg: float) -> np.ndarray:

@@ -1,8 +1,12 @@
 """Evaluation on real footage: N-MPJPE and P-MPJPE of the limb joints, camera by camera.
 
-The truth is triangulated and worth a few centimetres, so errors are given for the twelve limb joints only, relative to
-the middle of the hips, on frames in which the detector follows the person. A figure is the mean of the cameras' means.
-Intervals are of a bootstrap over blocks of consecutive frames, the same blocks for every method and camera.
+The truth is triangulated and worth a few centimetres, so errors are given for the twelve limb joints only, on frames in
+which the detector follows the person. A figure is the mean of the cameras' means. Intervals are of a bootstrap over
+blocks of consecutive frames, the same blocks for every method and camera.
+
+The truth's Hip is the middle of the hips. A network that learnt another definition of the Hip is off by the difference
+in N-MPJPE, since poses are relative to their own Hip. "n_mpjpe_hips_mm" moves both poses to the middle of their hips
+first, so that the difference doesn't count.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from diffpose_core.lifting.models import ENCODERS, Models
 
 #: Shoulders, elbows, wrists, hips, knees and ankles.
 LIMB_JOINTS = (1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16)
-METRICS = ("n_mpjpe_mm", "p_mpjpe_mm")
+METRICS = ("n_mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_hips_mm")
 #: Name of the detector's own 3D among the methods; it has a P-MPJPE only, since its frame is its own.
 DETECTOR = "detector"
 #: Consecutive frames that are drawn together.
@@ -35,14 +39,16 @@ BLOCK_FRAMES = 10
 
 
 def limb_errors(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """N-MPJPE and P-MPJPE of every frame over the limb joints, (F, 2) mm.
+    """`METRICS` of every frame over the limb joints, (F, 3) mm.
 
     Args:
-        predicted: (F, 17, 3) metres, relative to the middle of the hips.
-        truth: (F, 17, 3) metres, relative to the middle of the hips.
+        predicted: (F, 17, 3) metres, relative to the Hip.
+        truth: (F, 17, 3) metres, relative to the Hip.
     """
-    limbs, exact = (centred(pose)[:, LIMB_JOINTS] for pose in (predicted, truth))
-    return 1000 * np.stack((n_mpjpe(limbs, exact), p_mpjpe(limbs, exact)), axis=-1)
+    limbs, exact = (pose[:, LIMB_JOINTS] for pose in (predicted, truth))
+    moved, exact_moved = (centred(pose)[:, LIMB_JOINTS] for pose in (predicted, truth))
+    errors = (n_mpjpe(limbs, exact), p_mpjpe(limbs, exact), n_mpjpe(moved, exact_moved))
+    return 1000 * np.stack(errors, axis=-1)
 
 
 def centred(pose: np.ndarray) -> np.ndarray:
@@ -78,7 +84,7 @@ def evaluate_footage(
 
     Returns:
         {"methods": {NAME: {METRIC: mm, "intervals": {METRIC: [low, high]}, "cameras": [{METRIC: mm}]}}, "gains":
-        {REFERENCE: {NAME: {"n_mpjpe", "p_mpjpe": {"percent", "interval"}}}}, "frames", "provenance"}.
+        {REFERENCE: {NAME: {"n_mpjpe", "p_mpjpe", "n_mpjpe_hips": {"percent", "interval"}}}}, "frames", "provenance"}.
 
     Raises:
         InvalidInput: if a number is out of range, or the weights can't use the camera's tilt.
@@ -93,7 +99,7 @@ def evaluate_footage(
         assert truth is not None
         pose = footage.detector_pose(camera)[frames[camera]]
         found[camera][DETECTOR] = limb_errors(pose, truth[frames[camera]])
-        found[camera][DETECTOR][:, 0] = np.nan
+        found[camera][DETECTOR][:, [0, 2]] = np.nan
     means = {name: _camera_means([found[camera][name] for camera in numbers], frames) for name in found[0]}
     return {
         "methods": {name: _row(by_camera) for name, by_camera in means.items()},
@@ -101,7 +107,7 @@ def evaluate_footage(
         "frames": sum(map(len, frames)),
         "provenance": {
             **footage.about,
-            "joints": "twelve limb joints, relative to the middle of the hips",
+            "joints": "twelve limb joints",
             "total": "mean of the cameras' means",
             "block_frames": BLOCK_FRAMES,
             **asdict(settings),
@@ -115,14 +121,14 @@ def evaluate_footage(
 
 
 def _camera_means(errors: list[np.ndarray], frames: list[np.ndarray]) -> np.ndarray:
-    """Mean errors of every camera over all blocks of frames and over resamples of them, (1 + R, C, 2).
+    """Mean errors of every camera over all blocks of frames and over resamples of them, (1 + R, C, 3).
 
     Args:
-        errors: of each camera, (F, 2).
+        errors: of each camera, (F, 3).
         frames: of each camera, (F,), their numbers.
     """
     blocks = 1 + max(int(numbers.max()) for numbers in frames) // BLOCK_FRAMES
-    total, count = np.zeros((blocks, len(errors), 2)), np.zeros((blocks, len(errors), 1))
+    total, count = np.zeros((blocks, len(errors), len(METRICS))), np.zeros((blocks, len(errors), 1))
     for camera, (values, numbers) in enumerate(zip(errors, frames, strict=True)):
         np.add.at(total[:, camera], numbers // BLOCK_FRAMES, values)
         np.add.at(count[:, camera], numbers // BLOCK_FRAMES, 1.0)
@@ -130,7 +136,7 @@ def _camera_means(errors: list[np.ndarray], frames: list[np.ndarray]) -> np.ndar
 
 
 def _row(by_camera: np.ndarray) -> dict[str, Any]:
-    """A method's figures, None where it has none. by_camera: (1 + R, C, 2) mm."""
+    """A method's figures, None where it has none. by_camera: (1 + R, C, 3) mm."""
     means = by_camera.mean(1)
     ends = interval(means)
 
@@ -148,7 +154,7 @@ def _gains(means: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Percent by which each method's errors are lower than each reference's, with intervals.
 
     Args:
-        means: of each method, (1 + R, 2) mm.
+        means: of each method, (1 + R, 3) mm.
     """
     found: dict[str, dict[str, Any]] = {}
     for reference in (name for name in (*REFERENCES, DETECTOR) if name in means):

@@ -14,6 +14,39 @@ from diffpose_core.structures import InvalidInput
 
 ConfigT = TypeVar("ConfigT")
 
+#: Field -> smallest and largest value.
+Ranges = dict[str, tuple[float, float]]
+_COUNT, _SHARE, _ANY, _POSITIVE = (1, 10**12), (0, 1), (0, 1e12), (1e-12, 1e12)
+_TRAINING_RANGES: Ranges = {
+    "samples_per_epoch": _COUNT,
+    "epochs": _COUNT,
+    "batch_size": _COUNT,
+    "learning_rate": _POSITIVE,
+    "learning_rate_decay": (1e-12, 1),
+    "decay_every_epochs": _COUNT,
+    "muon_factor": _ANY,
+    "warmup_steps": _ANY,
+    "weight_decay": _ANY,
+    "gradient_clip": _POSITIVE,
+    "ema_decay": _SHARE,
+    "seed": (0, 2**32 - 1),
+    "bone_variation": _SHARE,
+    "last_step_share": _SHARE,
+    "own_state_share": _SHARE,
+    "velocity_weight": _ANY,
+}
+
+
+def _check_ranges(config: Any, ranges: Ranges) -> None:
+    """Raise InvalidInput where a field is out of its range."""
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        # Not a number compares as false.
+        if not low <= value <= high:
+            raise InvalidInput(
+                f"{type(config).__name__}.{name} must lie between {low:,g} and {high:,g}, found {value!r}"
+            )
+
 
 @dataclass(frozen=True)
 class GraformerConfig:
@@ -163,6 +196,10 @@ class TrainingConfig:
         own_state_share: share of a denoiser's samples whose h_k are made from its own prediction at K instead of the
             truth, as at inference. 0 is the paper's way; it needs a network that predicts x_start.
         velocity_weight: weight of the joints' velocity error, metres a frame, in the loss of a video encoder.
+        loss: "distance" is the mean distance of the joints, metres; "squared" is the mean of its square, the paper's.
+
+    Raises:
+        InvalidInput: a value is out of its range.
     """
 
     samples_per_epoch: int = 65536
@@ -182,6 +219,10 @@ class TrainingConfig:
     last_step_share: float = 0.0
     own_state_share: float = 0.0
     velocity_weight: float = 0.0
+    loss: Literal["distance", "squared"] = "distance"
+
+    def __post_init__(self) -> None:
+        _check_ranges(self, _TRAINING_RANGES)
 
 
 @dataclass(frozen=True)

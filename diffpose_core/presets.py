@@ -60,8 +60,8 @@ UPRIGHT_TRAINING = TrainingConfig(
     decay_every_epochs=1,
     ema_decay=0.998,
 )
-#: The supplement's own numbers (section 3).
-PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_size=4096)
+#: The supplement's own numbers and loss (section 3), for denoisers.
+PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_size=4096, loss="squared")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Preset:
 
     Attributes:
         network: its configuration.
-        training: the recipe.
+        training: the "short" recipe.
         summary: one line for people.
         encoder: preset of the context encoder that a denoiser or an upright network is trained on.
     """
@@ -79,6 +79,12 @@ class Preset:
     training: TrainingConfig
     summary: str
     encoder: str = "graformer"
+
+    @property
+    def recipes(self) -> dict[str, TrainingConfig]:
+        """The recipes that the network can be trained with, by name."""
+        paper = {"paper": PAPER_TRAINING} if isinstance(self.network, DenoiserConfig) else {}
+        return {"short": self.training, **paper}
 
 
 def _denoiser(

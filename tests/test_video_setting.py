@@ -11,7 +11,7 @@ from diffpose_core.cli import main
 from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, TrainingConfig, UncertaintyConfig
 from diffpose_core.datasets.mocap17 import load_mocap17, save_mocap17
 from diffpose_core.datasets.sampling import PoseSampler
-from diffpose_core.datasets.training_set import make_sampler
+from diffpose_core.datasets.training_set import TrainingSet, make_sampler
 from diffpose_core.evaluation.evaluate import EvaluationSettings, evaluate
 from diffpose_core.io.checkpoints import load_encoder
 from diffpose_core.lifting import sampling
@@ -227,7 +227,7 @@ def test_motions_of_another_rate_are_refused(data, tmp_path):
     slow = tmp_path / "slow.npz"
     save_mocap17(replace(motions, fps=np.full(len(motions), 25.0)), slow)
     with pytest.raises(InvalidInput, match=r"windows are trained at 30 frames a second, found motions at \[25.0\]"):
-        make_sampler(slow, TrainingConfig(), frames=27)
+        make_sampler(TrainingSet.of(slow), TrainingConfig(), frames=27)
 
 
 @pytest.mark.filterwarnings("ignore:Checkpoint directory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from diffpose_core.config import (
     UprightConfig,
     override,
 )
+from diffpose_core.io.recipes import change_recipe, find_recipe, parse_settings
 from diffpose_core.presets import PRESETS, Preset
 from diffpose_core.structures import InvalidInput
 
@@ -56,8 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", required=True, help="training motions in Mocap-17 layout (.npz); h36m: the folder (docs/datasets.md)"
-    )
+        "--data", required=True, action="append", metavar="FILE[:WEIGHT]",
+        help="training motions in Mocap-17 layout (.npz), each with the weight of its draws, by default 1; may "
+        "be given several times; h36m: the folder (docs/datasets.md)",
+    )  # fmt: skip
     parser.add_argument(
         "--validation", default=None, help="validation motions in Mocap-17 layout (.npz); h36m: subjects, by default S8"
     )
@@ -86,10 +90,18 @@ def _add_file_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     add_whole(parser, "--bank-size", 1, 100_000_000,
               help=f"views that are prepared for the denoisers to share; by default {BANK_SIZE:,}")  # fmt: skip
-    add_whole(parser, "--epochs", 1, 1_000_000, help="instead of the preset's")
-    add_whole(parser, "--batch-size", 1, 1_000_000, help="instead of the preset's")
-    add_whole(parser, "--samples-per-epoch", 1, 10**12, help="instead of the preset's")
-    add_real(parser, "--learning-rate", 0, 1000, above=True, help="instead of the preset's")
+    parser.add_argument(
+        "--recipe", default="short",
+        help="short; paper (denoisers: the numbers and the loss of the paper, days of a GPU); or a .toml or .json file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE",
+        help="any field of the recipe, such as learning_rate=3e-4 or loss=squared; may be given several times",
+    )  # fmt: skip
+    add_whole(parser, "--epochs", 1, 1_000_000, help="instead of the recipe's")
+    add_whole(parser, "--batch-size", 1, 1_000_000, help="instead of the recipe's")
+    add_whole(parser, "--samples-per-epoch", 1, 10**12, help="instead of the recipe's")
+    add_real(parser, "--learning-rate", 0, 1000, above=True, help="instead of the recipe's")
     add_whole(parser, "--frames", 3, 10_001, help="of mixste's windows: 27, or such as 81 or 243")
     add_real(parser, "--own-states", 0, 1, help="share of batches that start from the denoiser's own prediction")
     add_seed_argument(parser, "decides initial weights and every batch")
@@ -102,16 +114,39 @@ def _add_machine_arguments(parser: argparse.ArgumentParser) -> None:
     add_whole(parser, "--threads", 1, MOST_PROCESSES, help="CPU threads of torch")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Train a network, write its checkpoint and print its figures."""
+def run(args: argparse.Namespace) -> int:
+    """Train a network, write its checkpoint and print its figures.
+
+    Returns:
+        The exit status: 0, or 130 or 143 if SIGINT or SIGTERM stopped it.
+    """
+    from diffpose_core.training.interrupt import Interrupted, interruptible
+
     preset = _preset(args)
     _check(args, preset)
-    _check_outputs(args, _out(args))
-    job = _job(args, preset)
-    record = _train(args, preset, job)
-    for name, value in sorted(record.metrics.items()):
-        say(f"{name:28s} {value:.4f}")
-    say(f"wrote {job.out} and {job.out.with_suffix('.md')}")
+    data, validation = training_data(args)
+    _check_outputs(args, data, _out(args))
+    job = _job(args, preset, data, validation)
+    try:
+        with interruptible():
+            record = _train(args, preset, job)
+    except Interrupted as stop:
+        _say_stopped(stop.signal.name, job)
+        return stop.exit_code
+    if record is not None:
+        for name, value in sorted(record.metrics.items()):
+            say(f"{name:28s} {value:.4f}")
+        say(f"wrote {job.out} and {job.out.with_suffix('.md')}")
+    return 0
+
+
+def _say_stopped(signal: str, job: TrainingJob) -> None:
+    """Tell that a signal stopped the run, and what of it is saved."""
+    from diffpose_core.training.run import is_first_process
+    from diffpose_core.training.run_state import describe_state
+
+    if is_first_process():
+        print(f"\ndiffpose: stopped by {signal}; {describe_state(job.options.directory)}", file=sys.stderr)
 
 
 def _preset(args: argparse.Namespace) -> Preset:
@@ -142,9 +177,10 @@ def _check(args: argparse.Namespace, preset: Preset) -> None:
     check_device("--accelerator", args.accelerator)
 
 
-def _check_outputs(args: argparse.Namespace, out: Path) -> None:
+def _check_outputs(args: argparse.Namespace, data: TrainingData, out: Path) -> None:
     """Check the folder of the run, the checkpoint and its card."""
-    read = [path for path in (args.data, args.validation, args.encoder, args.start_from) if path]
+    read = [str(path) for path in data.paths()]
+    read += [path for path in (args.validation, args.encoder, args.start_from) if path]
     check_output_folder(args.runs, read)
     if args.out is None and not out.parent.is_dir():
         return  # The run makes its folder.
@@ -153,12 +189,11 @@ def _check_outputs(args: argparse.Namespace, out: Path) -> None:
     check_output(out.with_suffix(".md"), read, is_own=lambda _: is_own(out), overwrite=args.overwrite)
 
 
-def _job(args: argparse.Namespace, preset: Preset) -> TrainingJob:
+def _job(args: argparse.Namespace, preset: Preset, data: TrainingData, validation: TrainingData) -> TrainingJob:
     """The settings of the training."""
     # Heavy imports stay inside the commands, so that `--help` answers at once.
     from diffpose_core.training.job import TrainingJob
 
-    data, validation = training_data(args)
     return TrainingJob(
         name=args.name,
         data=data,
@@ -173,9 +208,9 @@ def _job(args: argparse.Namespace, preset: Preset) -> TrainingJob:
 
 
 def _recipe(args: argparse.Namespace, preset: Preset) -> TrainingConfig:
-    """The preset's recipe with what the command line changes of it."""
-    return override(
-        preset.training,
+    """The recipe with what the command line changes of it. `--set` goes before all else."""
+    recipe = override(
+        find_recipe(preset, args.recipe),
         epochs=args.epochs,
         batch_size=args.batch_size,
         seed=args.seed,
@@ -183,6 +218,7 @@ def _recipe(args: argparse.Namespace, preset: Preset) -> TrainingConfig:
         samples_per_epoch=args.samples_per_epoch,
         own_state_share=args.own_states,
     )
+    return change_recipe(recipe, parse_settings(args.set), "--set")
 
 
 def _options(args: argparse.Namespace) -> RunOptions:
@@ -198,7 +234,7 @@ def _options(args: argparse.Namespace) -> RunOptions:
     )
 
 
-def _train(args: argparse.Namespace, preset: Preset, job: TrainingJob) -> Record:
+def _train(args: argparse.Namespace, preset: Preset, job: TrainingJob) -> Record | None:
     """Train the network that the preset names."""
     from diffpose_core.training.train_denoiser import BankOptions, train_denoiser
     from diffpose_core.training.train_encoder import train_encoder
@@ -232,7 +268,12 @@ def training_data(args: argparse.Namespace) -> tuple[TrainingData, TrainingData]
         if {*subjects, *held_out} & {*TEST_SUBJECTS}:
             raise InvalidInput(f"{', '.join(TEST_SUBJECTS)} are for testing, neither to train on nor to choose by")
         detections = args.detections or DETECTED
-        return H36mViews(Path(args.data), subjects, detections), H36mViews(Path(args.data), held_out, detections)
+        if len(args.data) != 1:
+            raise InvalidInput(f"h36m is one folder, found --data {len(args.data)} times")
+        folder = Path(args.data[0])
+        return H36mViews(folder, subjects, detections), H36mViews(folder, held_out, detections)
     if args.validation is None:
         raise InvalidInput("--validation is needed: motions in Mocap-17 layout (.npz)")
-    return Path(args.data), Path(args.validation)
+    from diffpose_core.datasets.training_set import TrainingSet
+
+    return TrainingSet.of(*args.data), TrainingSet.of(args.validation)

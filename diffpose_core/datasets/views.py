@@ -117,10 +117,9 @@ class H36mViews:
         """What a model card says of the data."""
         return f"Human3.6M {', '.join(self.subjects)} ({self.detections})"
 
-    @property
-    def stem(self) -> str:
-        """The same for the name of a file."""
-        return "-".join(("h36m", *self.subjects, self.detections))
+    def paths(self) -> list[Path]:
+        """The folder."""
+        return [self.folder]
 
     def sampler(self, varied: bool = True, frames: int = 1) -> ViewSampler:
         """varied: for training, with mirrored views; False for validation. frames: of a window."""

@@ -15,6 +15,11 @@ def card_text(record: Record, size_bytes: int) -> str:
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(record.metrics.items()))
     config = "\n".join(f"| {name} | {value} |" for name, value in sorted(record.config.items()))
     training = "\n".join(f"| {name} | {value} |" for name, value in sorted(record.training.items()))
+    sources = "".join(
+        f"\n- SHA-256 of {role.replace('_', ' ')}: `{source['sha256']}` ({source['name']})"
+        for role, source in sorted(record.sources.items())
+        if role != "encoder"
+    )
     encoder = (
         f"\n- Context encoder: SHA-256 `{record.encoder_sha256}`; it must be the one at hand."
         if record.encoder_sha256
@@ -26,7 +31,7 @@ def card_text(record: Record, size_bytes: int) -> str:
 
 - File: `{record.name}.safetensors`, {size_bytes / 1e6:.1f} MB, float32, the moving average of the weights.
 - Data: {record.data}, seen through random cameras and the simulated detector.
-- Command: `{record.command}` (seed {record.seed})
+- Command: `{record.command}` (seed {record.seed}){sources}
 - Licence of the weights: {record.licence}{encoder}
 
 ## Measured at the end of training, on the validation split

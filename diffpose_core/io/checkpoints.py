@@ -50,10 +50,21 @@ ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
 @dataclass(frozen=True)
 class Record:
-    """What a checkpoint says about itself. kind: "graformer", "mixste", "denoiser" or "upright". name: the preset.
-    config: of the network. training: how it was trained. data: on what. command: that made it. seed. metrics: on the
-    validation split, {} when not measured. licence: of the weights. encoder_sha256: where it was trained on an
-    encoder, the fingerprint of that.
+    """The description that a checkpoint carries of itself.
+
+    Attributes:
+        kind: "graformer", "mixste", "denoiser" or "upright".
+        name: of the preset.
+        config: of the network.
+        training: the recipe.
+        data: names of the data to train on and to choose by.
+        command: that made it.
+        seed: of the training.
+        metrics: on the validation split; {} when not measured.
+        licence: of the weights.
+        encoder_sha256: fingerprint of the encoder that it was trained on, if any.
+        sources: role, such as "data" -> name and SHA-256 of the content that it was made of; {} when not recorded.
+        format: of the file.
     """
 
     kind: str
@@ -66,6 +77,7 @@ class Record:
     metrics: dict[str, Any]
     licence: str
     encoder_sha256: str | None = None
+    sources: dict[str, Any] = field(default_factory=dict)
     format: str = field(default=FORMAT)
 
 
@@ -74,7 +86,8 @@ def fingerprint(tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
+        # As bytes: numpy knows no bfloat16. A scalar has no last axis to view so.
+        digest.update(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -145,6 +158,8 @@ def from_dict_record(values: dict[str, Any], path: Path) -> Record:
     for name in ("config", "training", "metrics"):
         if not isinstance(values[name], dict):
             raise InvalidInput(f"{path}: the record's {name} must be an object, found {values[name]!r}")
+    if not isinstance(values.get("sources", {}), dict):
+        raise InvalidInput(f"{path}: the record's sources must be an object, found {values['sources']!r}")
     for name in ("kind", "name", "data", "command", "licence"):
         if not isinstance(values[name], str):
             raise InvalidInput(f"{path}: the record's {name} must be a text, found {values[name]!r}")

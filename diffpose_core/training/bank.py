@@ -12,15 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.sampling import Batch
+from diffpose_core.io.atomic import writing_whole
+from diffpose_core.io.checkpoints import fingerprint
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.windows import cut_windows
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
+from diffpose_core.structures import InvalidInput
 
 #: Types of the fields that are not stored in float16.
 _STORED_AS = {"hidden": torch.bool, "context": torch.bfloat16, "reconciled": torch.bfloat16}
@@ -77,13 +81,42 @@ class ConditionBank:
     def __len__(self) -> int:
         return int(self.x_start.shape[0])
 
+    def tensors(self) -> dict[str, Tensor]:
+        """The fields by name."""
+        return {f.name: getattr(self, f.name).contiguous() for f in fields(self)}
+
+    def sha256(self) -> str:
+        """A hash of the content."""
+        return fingerprint(self.tensors())
+
     def save(self, path: Path) -> None:
-        save_file({f.name: getattr(self, f.name).contiguous() for f in fields(self)}, path)
+        """Write the bank and its hash, whole or not at all.
+
+        Raises:
+            InvalidInput: it can't be written.
+        """
+        with writing_whole(path) as unfinished:
+            try:
+                save_file(self.tensors(), unfinished, {"sha256": self.sha256()})
+            except SafetensorError as error:
+                raise OSError(str(error)) from error
 
     @classmethod
     def load(cls, path: Path) -> ConditionBank:
-        tensors = load_file(path)
-        return cls(**{f.name: tensors[f.name] for f in fields(cls)})
+        """Read a bank and check its hash.
+
+        Raises:
+            InvalidInput: it is damaged.
+        """
+        try:
+            with safe_open(path, framework="pt") as archive:
+                sha256 = (archive.metadata() or {}).get("sha256")
+                bank = cls(**{f.name: archive.get_tensor(f.name) for f in fields(cls)})
+        except (SafetensorError, OSError) as error:
+            raise InvalidInput(f"{path}: not a bank, or damaged ({error})") from error
+        if bank.sha256() != sha256:
+            raise InvalidInput(f"{path}: damaged, its content does not match its hash")
+        return bank
 
 
 def prepare_conditions(

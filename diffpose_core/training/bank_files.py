@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ import torch
 
 from diffpose_core.config import TrainingConfig, UncertaintyConfig
 from diffpose_core.datasets.detector import TRAINING_DETECTOR
-from diffpose_core.datasets.training_set import TrainingData, make_sampler
+from diffpose_core.datasets.training_set import TrainingData, data_sha256, make_sampler
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint, load_encoder
+from diffpose_core.structures import InvalidInput
 from diffpose_core.training.bank import BLOCK_VIEWS, ConditionBank, build_bank, frames_of_sequence, merge_banks
 from diffpose_core.uncertainty.view import MEAN_STD, WIDEST_STD
 
@@ -43,12 +45,12 @@ class BankSource:
     device: str = "cpu"
 
     def stem(self) -> str:
-        """The name of the bank's file."""
-        encoder = fingerprint(encoder_tensors(load_encoder(self.encoder)[0]))[:12]
+        """The name of the bank's file: its size, and a hash of the content that it is made of."""
+        encoder = fingerprint(encoder_tensors(load_encoder(self.encoder)[0]))
         # A change of the detector or of the bodies makes another bank.
         recipe = repr((TRAINING_DETECTOR, self.config.bone_variation, UncertaintyConfig(), MEAN_STD, WIDEST_STD))
-        digest = hashlib.sha256(recipe.encode()).hexdigest()[:8]
-        return f"bank-{self.data.stem}-{encoder}-{digest}-{self.size}x{self.draws}"
+        content = "\n".join((data_sha256(self.data), encoder, recipe, str(self.varied)))
+        return f"bank-{hashlib.sha256(content.encode()).hexdigest()[:24]}-{self.size}x{self.draws}"
 
 
 def _build_part(source: BankSource, part: tuple[int, int], out: Path) -> None:
@@ -67,7 +69,7 @@ def _build_part(source: BankSource, part: tuple[int, int], out: Path) -> None:
 
 
 def load_or_build_bank(source: BankSource, directory: Path, workers: int = 1) -> ConditionBank:
-    """The bank of a source, from a folder if it was prepared before.
+    """The bank of a source, from a folder if it was prepared before. A damaged one is prepared again.
 
     Args:
         source: what the bank is made from.
@@ -77,7 +79,10 @@ def load_or_build_bank(source: BankSource, directory: Path, workers: int = 1) ->
     stem = source.stem()
     path = directory / f"{stem}.safetensors"
     if path.is_file():
-        return ConditionBank.load(path)
+        try:
+            return ConditionBank.load(path)
+        except InvalidInput as error:
+            print(f"diffpose: {error}; it is prepared again", file=sys.stderr)
     directory.mkdir(parents=True, exist_ok=True)
     files = [directory / f"{stem}.part{number}.safetensors" for number in range(workers)]
     if workers == 1:

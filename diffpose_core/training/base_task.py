@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -15,6 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from diffpose_core.config import TrainingConfig, to_dict
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
+from diffpose_core.training.losses import LOSSES
 from diffpose_core.training.optimizer import make_optimizer, make_scheduler
 
 #: Fields of one batch by name, (B, ...) each.
@@ -65,18 +65,40 @@ class TrainingTask(pl.LightningModule):
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__()
         self.config = config
+        self.loss = LOSSES[config.loss]
         # Lists, so that the data does not become part of the module's state.
         self._draw: list[DrawBatch] = []
         self._validation: list[Fields] = []
+        #: Role -> name and SHA-256 of the content that the run is made of, such as its data.
+        self.sources: dict[str, dict[str, str]] = {}
 
     @property
     def identity(self) -> dict[str, Any]:
         """The settings that a run is resumed with: all but the number of epochs, which may change."""
         network: Any = self.get_submodule("network")
-        return {**to_dict(network.config), **to_dict(replace(self.config, epochs=0))}
+        settings = {**to_dict(network.config), **to_dict(self.config)}
+        del settings["epochs"]
+        return settings
+
+    def on_before_backward(self, loss: Tensor) -> None:
+        if not bool(loss.detach().isfinite()):
+            self._stop_diverged(f"the loss is {float(loss.detach())}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["settings"] = self.identity
+        for name, parameter in self.named_parameters():
+            if not bool(parameter.detach().isfinite().all()):
+                self._stop_diverged(f"{name} holds values that are not finite")
+        checkpoint["settings"], checkpoint["sources"] = self.identity, self.sources
+
+    def _stop_diverged(self, reason: str) -> None:
+        """Raise InvalidInput: training can't go on. The state of the last good epoch stays as it is."""
+        rate = self.trainer.optimizers[0].param_groups[-1]["lr"]
+        data = self.sources.get("data", {}).get("name", "not named")
+        raise InvalidInput(
+            f"training was stopped at step {self.global_step} of epoch {self.current_epoch + 1}: {reason}; data: "
+            f"{data}; learning rate: {rate:.3g}. The state of the last good epoch is kept. Try a lower rate, or look "
+            "for wrong values in the data"
+        )
 
     def set_data(self, draw: DrawBatch, validation: list[Fields]) -> None:
         """Set the data.

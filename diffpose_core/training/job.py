@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from diffpose_core.config import TrainingConfig, to_dict
-from diffpose_core.datasets.training_set import TrainingData
+from diffpose_core.datasets.training_set import TrainingData, data_sha256, file_sha256
 from diffpose_core.io.cards import write_card
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
 from diffpose_core.models.context import ContextEncoder
@@ -43,16 +42,35 @@ class TrainingJob:
     licence: str = ""
     start_from: Path | None = None
 
-    def record(
-        self, kind: str, network: Any, metrics: dict[str, float], encoder: ContextEncoder | None = None
-    ) -> Record:
+    def sources(self, encoder: ContextEncoder | None = None, **more: tuple[str, str]) -> dict[str, dict[str, str]]:
+        """The content that the weights are made of.
+
+        Args:
+            encoder: that it is trained on, if any.
+            more: role -> name and SHA-256 of anything else.
+
+        Returns:
+            Role -> name and SHA-256.
+        """
+        found = {
+            "data": (self.data.name, data_sha256(self.data)),
+            "validation": (self.validation.name, data_sha256(self.validation)),
+            **more,
+        }
+        if encoder is not None:
+            found["encoder"] = (encoder.title, fingerprint(encoder_tensors(encoder)))
+        if self.start_from is not None:
+            found["start_from"] = (self.start_from.name, file_sha256(self.start_from))
+        return {role: {"name": name, "sha256": sha256} for role, (name, sha256) in found.items()}
+
+    def record(self, kind: str, network: Any, metrics: dict[str, float], sources: dict[str, dict[str, str]]) -> Record:
         """The record of the checkpoint.
 
         Args:
             kind: of network.
             network: its configuration.
             metrics: validation figures.
-            encoder: the encoder that it was trained on, if any.
+            sources: the content that it was made of.
         """
         return Record(
             kind=kind,
@@ -64,13 +82,13 @@ class TrainingJob:
             seed=self.recipe.seed,
             metrics=metrics,
             licence=self.licence,
-            encoder_sha256=None if encoder is None else fingerprint(encoder_tensors(encoder)),
+            encoder_sha256=sources.get("encoder", {}).get("sha256"),
+            sources=sources,
         )
 
     def publish(self, tensors: dict[str, Tensor], record: Record) -> Record:
-        """Write the checkpoint and its card, from the first process only."""
-        if getattr(rank_zero_only, "rank", 0) == 0:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            save_checkpoint(self.out, tensors, record)
-            write_card(self.out, record)
+        """Write the checkpoint and its card."""
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(self.out, tensors, record)
+        write_card(self.out, record)
         return record

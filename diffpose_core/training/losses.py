@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 
@@ -17,3 +19,25 @@ def mean_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
     """
     # The hip is exact on both sides; a plain norm would have no gradient there.
     return (predicted - target).square().sum(-1).clamp_min(1e-12).sqrt().mean()
+
+
+def mean_squared_distance(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean squared Euclidean distance of the joints, the paper's loss.
+
+    Args:
+        predicted: (..., J, 3), metres.
+        target: (..., J, 3), metres.
+
+    Returns:
+        A scalar, square metres.
+
+    Source: DiffPose (Gong et al., 2023), supplement, the training loss of g, as a mean instead of a sum.
+    """
+    return (predicted - target).square().sum(-1).mean()
+
+
+#: The losses by their names in `TrainingConfig`.
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "distance": mean_joint_distance,
+    "squared": mean_squared_distance,
+}

@@ -1,4 +1,4 @@
-"""One run of a training task: Lightning's loop, checkpoints after every epoch, and resuming from the last one.
+"""One run of a training task: Lightning's loop, a saved state after every epoch, and resuming from the last one.
 
 The weights that are kept are a moving average. Batches depend on the seed and the epoch alone, so a run that was killed
 goes on as it would have, and several processes learn what one would.
@@ -6,9 +6,10 @@ goes on as it would have, and several processes learn what one would.
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,18 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from diffpose_core.config import TrainingConfig
+from diffpose_core.io.atomic import write_whole
+from diffpose_core.io.checkpoints import fingerprint, network_tensors
 from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
 from diffpose_core.structures import InvalidInput
+from diffpose_core.training import interrupt
 from diffpose_core.training.base_task import TrainingTask
+from diffpose_core.training.run_state import LAST, RunStateIO, done_epochs, find_state
+
+_RESULT = "result.json"
 
 
 @dataclass(frozen=True)
@@ -28,12 +36,15 @@ class RunOptions:
     """Place and hardware of a run. Nothing here changes what is learnt.
 
     Attributes:
-        directory: of checkpoints and loss curves.
+        directory: of saved states and loss curves.
         accelerator: Lightning's, such as "cpu" or "gpu".
         devices: number of processes.
         threads: of torch on the CPU; None leaves them as they are.
         mixed_precision: bfloat16 in training; None decides by what the hardware is fast at.
         progress: show a progress bar.
+
+    Raises:
+        InvalidInput: a number is below 1.
     """
 
     directory: Path
@@ -42,6 +53,12 @@ class RunOptions:
     threads: int | None = None
     mixed_precision: bool | None = None
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("devices", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InvalidInput(f"{name} must be at least 1, found {value}")
 
     @property
     def device(self) -> str:
@@ -62,18 +79,46 @@ class RunOptions:
         }
 
 
-def _check_same_run(task: TrainingTask, last: Path) -> None:
-    """Raise InvalidInput where a folder's checkpoint belongs to a run with other settings."""
-    if not last.is_file():
-        return
-    # The run's own state, written by this program to a place of the user's choosing: not a file from outside.
-    found = torch.load(last, map_location="cpu", weights_only=False, mmap=True).get("settings", {})
+def is_first_process() -> bool:
+    """True but in the further processes of a run on several devices, which must neither print nor write."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+class _StopOnSignals(pl.Callback):
+    """Lets the signals of `interrupt` through, which Lightning handles by itself in training."""
+
+    def __init__(self) -> None:
+        self.listening = interrupt.is_listening()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.listening:
+            interrupt.listen()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        launcher: Any = trainer.strategy.launcher
+        if isinstance(exception, interrupt.Interrupted) and hasattr(launcher, "kill"):
+            launcher.kill(exception.signal)
+
+
+def _check_same_run(task: TrainingTask, directory: Path, state: dict[str, Any]) -> None:
+    """Raise InvalidInput where a folder's state belongs to a run with other settings, data or weights."""
+    advice = "take another folder for it (--runs), or remove that one"
+    found = state.get("settings", {})
     for name, value in task.identity.items():
         if name in found and found[name] != value:
+            raise InvalidInput(f"{directory} holds a run with {name} {found[name]}, this one has {value}: {advice}")
+    before, now = state.get("sources", {}), task.sources
+    for role in sorted({*before, *now}):
+        ours, theirs = (sources.get(role, {"name": "none", "sha256": ""}) for sources in (now, before))
+        if ours["sha256"] != theirs["sha256"]:
+            described = [f"{s['name']} (SHA-256 {s['sha256'][:12] or '-'})" for s in (theirs, ours)]
             raise InvalidInput(
-                f"{last.parent} holds a run with {name} {found[name]}, this one has {value}: take another folder for "
-                "it (--runs), or remove that one"
+                f"{directory} holds a run with {role} {described[0]}, this one has {described[1]}: {advice}"
             )
+    if done_epochs(state) > task.config.epochs:
+        raise InvalidInput(
+            f"{directory} holds a run of {done_epochs(state)} epochs, this one has {task.config.epochs}: {advice}"
+        )
 
 
 def _trainer(config: TrainingConfig, options: RunOptions) -> pl.Trainer:
@@ -87,17 +132,40 @@ def _trainer(config: TrainingConfig, options: RunOptions) -> pl.Trainer:
         # A log folder for each start, so that resuming keeps the curves so far.
         logger=CSVLogger(options.directory, name="log"),
         log_every_n_steps=1_000_000,
+        plugins=[RunStateIO()],
         callbacks=[
-            EMAWeightAveraging(decay=config.ema_decay),
+            # Buffers are constants: averaging them would move them by rounding errors.
+            EMAWeightAveraging(decay=config.ema_decay, use_buffers=False),
             ModelCheckpoint(
-                options.directory, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False
+                options.directory,
+                filename=Path(LAST).stem,
+                save_top_k=1,
+                every_n_epochs=1,
+                enable_version_counter=False,
             ),
+            _StopOnSignals(),
         ],
     )
 
 
+def _ended_run(task: TrainingTask, options: RunOptions, state: dict[str, Any]) -> dict[str, float]:
+    """Give a task the averaged weights of a run that has ended. Returns that run's figures."""
+    task.load_state_dict(state["state_dict"])
+    weights = fingerprint(network_tensors(task.get_submodule("network")))
+    try:
+        result = json.loads((options.directory / _RESULT).read_text())
+        if result["weights"] == weights:
+            return {name: float(value) for name, value in result["metrics"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # The run was stopped after its last epoch, or the file is damaged: the figures are measured again.
+        pass
+    checker = pl.Trainer(**replace(options, devices=1).hardware(), logger=False, enable_checkpointing=False)
+    checker.validate(task, verbose=False)
+    return {name: float(value) for name, value in checker.callback_metrics.items()}
+
+
 def run_task(task: TrainingTask, config: TrainingConfig, options: RunOptions) -> dict[str, float]:
-    """Train a task to the end of its epochs, resuming from the folder's last checkpoint if there is one.
+    """Train a task to the end of its epochs, resuming from the folder's last state if there is one.
 
     The task's network holds the averaged weights afterwards.
 
@@ -105,26 +173,30 @@ def run_task(task: TrainingTask, config: TrainingConfig, options: RunOptions) ->
         The last validation figures, metres.
 
     Raises:
-        InvalidInput: the folder holds a run with other settings.
+        InvalidInput: the folder holds a run with other settings, data or weights; or the loss is not finite.
     """
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    options.directory.mkdir(parents=True, exist_ok=True)
-    last = options.directory / "last.ckpt"
-    _check_same_run(task, last)
+    try:
+        options.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{options.directory}: can't be made ({error.strerror})") from error
+    found = find_state(options.directory)
+    if found is not None:
+        _check_same_run(task, options.directory, found[1])
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # Lightning advises data-loading workers; here each process draws its own batches.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*IterableDataset.*__len__.*")
-        trainer = _trainer(config, options)
-        trainer.fit(task, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
-        metrics = trainer.callback_metrics
-        if not metrics:
-            # The run had ended before. What was loaded are the raw weights; the file's model state holds the average.
-            task.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
-            checker = pl.Trainer(**options.hardware(), logger=False, enable_checkpointing=False)
-            checker.validate(task, verbose=False)
-            metrics = checker.callback_metrics
+        if found is not None and done_epochs(found[1]) == config.epochs:
+            metrics = _ended_run(task, options, found[1])
+        else:
+            trainer = _trainer(config, options)
+            trainer.fit(task, ckpt_path=str(found[0]) if found else None, weights_only=True)
+            metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if is_first_process():
+        weights = fingerprint(network_tensors(task.get_submodule("network")))
+        write_whole(options.directory / _RESULT, json.dumps({"weights": weights, "metrics": metrics}, indent=1) + "\n")
     task.eval()
-    return {name: float(value) for name, value in metrics.items()}
+    return metrics

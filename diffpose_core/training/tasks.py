@@ -39,8 +39,8 @@ class EncoderTask(TrainingTask):
 
     def training_step(self, batch: Fields, _: int) -> Tensor:
         predicted, truth = self.network(batch["pose_norm"]), batch["pose_view"]
-        loss = mean_joint_distance(predicted, truth)
-        self.log_epoch("train_mpjpe_m", loss.detach(), len(truth))
+        loss = self.loss(predicted, truth)
+        self.log_epoch("train_mpjpe_m", mean_joint_distance(predicted.detach(), truth), len(truth))
         if self.config.velocity_weight and self.network.receptive_field > 1:
             velocity = self._velocity_error(predicted, truth, batch["rotation"])
             self.log_epoch("train_mpjve_m", velocity.detach(), len(truth))
@@ -114,7 +114,7 @@ class DenoiserTask(TrainingTask):
 
     def training_step(self, batch: Fields, _: int) -> Tensor:
         output, target, _predicted = self.predict(batch, batch["k"])
-        loss = mean_joint_distance(output, target)
+        loss = self.loss(output, target)
         self.log_epoch("train_loss", loss.detach(), len(output))
         return loss
 
@@ -134,9 +134,10 @@ class UprightTask(TrainingTask):
         self.network = Upright(network)
 
     def training_step(self, batch: Fields, _: int) -> Tensor:
-        corrected = mean_joint_distance(self.network(batch["encoder_pose"], batch["known_up"]), batch["pose_view"])
+        pose, truth = self.network(batch["encoder_pose"], batch["known_up"]), batch["pose_view"]
+        corrected = self.loss(pose, truth)
         direction = (self.network.up(batch["encoder_pose"]) - batch["up"]).norm(dim=-1).mean()
-        self.log_epoch("train_mpjpe_m", corrected.detach(), len(batch["up"]))
+        self.log_epoch("train_mpjpe_m", mean_joint_distance(pose.detach(), truth), len(truth))
         # The two perceptrons share no weights: the factor only keeps their gradients alike in size.
         return corrected + 0.1 * direction
 

@@ -15,7 +15,7 @@ from diffpose_core.training.bank import ConditionBank
 from diffpose_core.training.bank_files import BankSource, load_or_build_bank
 from diffpose_core.training.bank_sampler import BankSampler
 from diffpose_core.training.job import TrainingJob
-from diffpose_core.training.run import run_task
+from diffpose_core.training.run import is_first_process, run_task
 from diffpose_core.training.tasks import DenoiserTask
 
 #: Views that a denoiser is validated on, and of them in a batch.
@@ -30,11 +30,19 @@ class BankOptions:
         size: views.
         draws: of a component and a noise a view.
         workers: processes that prepare it.
+
+    Raises:
+        InvalidInput: a number is below 1.
     """
 
     size: int = 262_144
     draws: int = 4
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("size", "draws", "workers"):
+            if getattr(self, name) < 1:
+                raise InvalidInput(f"a bank's {name} must be at least 1, found {getattr(self, name)}")
 
 
 def _banks(encoder: Path, job: TrainingJob, bank: BankOptions) -> tuple[ConditionBank, ConditionBank]:
@@ -56,7 +64,7 @@ def _load_start(task: DenoiserTask, path: Path, encoder: ContextEncoder) -> None
     task.network.load_state_dict(start.state_dict())
 
 
-def train_denoiser(network: DenoiserConfig, encoder_path: Path, job: TrainingJob, bank: BankOptions) -> Record:
+def train_denoiser(network: DenoiserConfig, encoder_path: Path, job: TrainingJob, bank: BankOptions) -> Record | None:
     """Train a diffusion network g on a frozen encoder and write its checkpoint.
 
     Args:
@@ -64,6 +72,9 @@ def train_denoiser(network: DenoiserConfig, encoder_path: Path, job: TrainingJob
         encoder_path: checkpoint of the encoder.
         job: `start_from` may be a checkpoint of the same network.
         bank: size of the bank that is prepared.
+
+    Returns:
+        The checkpoint's record, or None in the further processes of a run on several devices.
 
     Raises:
         InvalidInput: the encoder or `start_from` doesn't fit the network.
@@ -82,8 +93,11 @@ def train_denoiser(network: DenoiserConfig, encoder_path: Path, job: TrainingJob
         _load_start(task, job.start_from, encoder)
     validation = BankSampler(held_out, network).validation_batches(_VALIDATION_VIEWS, _VALIDATION_BATCH)
     task.set_data(draw, list(validation))
+    task.sources = job.sources(encoder, bank=("bank", prepared.sha256()))
     metrics = run_task(task, job.recipe, job.options)
+    if not is_first_process():
+        return None
     error = (held_out.encoder_pose.float() - held_out.x_start.float()).norm(dim=-1)
     metrics["val_encoder_mpjpe_m"] = float(error.mean())
     metrics["val_encoder_hidden_m"] = float(error[held_out.hidden].mean())
-    return job.publish(network_tensors(task.network), job.record("denoiser", network, metrics, encoder))
+    return job.publish(network_tensors(task.network), job.record("denoiser", network, metrics, task.sources))

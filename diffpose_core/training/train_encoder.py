@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from diffpose_core.config import EncoderConfig
-from diffpose_core.datasets.sampling import PoseSampler
-from diffpose_core.datasets.training_set import make_sampler
-from diffpose_core.datasets.views import ViewSampler
-from diffpose_core.io.checkpoints import Record, encoder_tensors, load_encoder
+from diffpose_core.datasets.training_set import Sampler, make_sampler
+from diffpose_core.io.atomic import write_whole
+from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_encoder, network_tensors
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
@@ -19,9 +21,9 @@ from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training.base_task import Fields
 from diffpose_core.training.job import TrainingJob
-from diffpose_core.training.run import run_task
+from diffpose_core.training.run import is_first_process, run_task
 from diffpose_core.training.tasks import EncoderTask, encoder_batch
-from diffpose_core.uncertainty.indeterminate import fit_depth_residual, metric_scale
+from diffpose_core.uncertainty.indeterminate import DepthResidual, fit_depth_residual, metric_scale
 
 _VALIDATION_SEED = 20_000
 _CALIBRATION_SEED = 30_000
@@ -29,9 +31,7 @@ _CALIBRATION_SEED = 30_000
 _BLOCK_POSES = 1000
 
 
-def calibrate_encoder(
-    network: Graformer | MixSTE, sampler: PoseSampler | ViewSampler, num_poses: int = 20_000
-) -> ContextEncoder:
+def calibrate_encoder(network: Graformer | MixSTE, sampler: Sampler, num_poses: int = 20_000) -> ContextEncoder:
     """Measure the depth error of a trained network on training views, which H_K's depth is drawn from.
 
     Args:
@@ -60,13 +60,16 @@ def _load_start(network: Graformer | MixSTE, path: Path, name: str) -> None:
     part.load_state_dict(start.state_dict())
 
 
-def train_encoder(network: EncoderConfig, job: TrainingJob) -> Record:
+def train_encoder(network: EncoderConfig, job: TrainingJob) -> Record | None:
     """Train the Graformer or MixSTE and write its checkpoint.
 
     Args:
         network: its configuration.
         job: `start_from` may be a checkpoint of the same network, or for MixSTE of a Graformer, which becomes its
             spatial half.
+
+    Returns:
+        The checkpoint's record, or None in the further processes of a run on several devices.
 
     Raises:
         InvalidInput: `start_from` holds another network.
@@ -85,6 +88,29 @@ def train_encoder(network: EncoderConfig, job: TrainingJob) -> Record:
         return encoder_batch(sampler.draw(size, generator), frames)
 
     task.set_data(draw, fixed)
+    task.sources = job.sources()
     metrics = run_task(task, job.recipe, job.options)
-    encoder = calibrate_encoder(task.network, sampler)
-    return job.publish(encoder_tensors(encoder), job.record(encoder.name, network, metrics))
+    if not is_first_process():
+        return None
+    encoder = _calibrated(task.network, sampler, job.options.directory / "calibration.safetensors")
+    return job.publish(encoder_tensors(encoder), job.record(encoder.name, network, metrics, task.sources))
+
+
+def _calibrated(network: Graformer | MixSTE, sampler: Sampler, kept: Path) -> ContextEncoder:
+    """A trained network with its depth error. It is measured once for the same weights and then kept.
+
+    Measuring again on another machine would give other numbers by rounding, and so another encoder.
+    """
+    weights = fingerprint(network_tensors(network))
+    try:
+        with safe_open(kept, framework="pt") as archive:
+            if (archive.metadata() or {}).get("weights") == weights:
+                tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+                return ContextEncoder(network.eval().requires_grad_(False), DepthResidual(**tensors))
+    except (OSError, SafetensorError, TypeError):
+        # Not measured yet, or damaged.
+        pass
+    encoder = calibrate_encoder(network, sampler)
+    found = {f.name: getattr(encoder.depth, f.name).contiguous() for f in fields(DepthResidual)}
+    write_whole(kept, save(found, {"weights": weights}))
+    return encoder

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from diffpose_core.config import UprightConfig
-from diffpose_core.datasets.sampling import PoseSampler
-from diffpose_core.datasets.training_set import make_sampler
-from diffpose_core.datasets.views import ViewSampler
+from diffpose_core.datasets.training_set import Sampler, make_sampler
 from diffpose_core.io.checkpoints import Record, load_encoder, network_tensors
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.rng import seeded
@@ -20,7 +18,7 @@ from diffpose_core.training.bank import BLOCK_VIEWS
 from diffpose_core.training.bank_files import BANK_SEED
 from diffpose_core.training.base_task import DrawBatch, Fields
 from diffpose_core.training.job import TrainingJob
-from diffpose_core.training.run import run_task
+from diffpose_core.training.run import is_first_process, run_task
 from diffpose_core.training.tasks import UprightTask
 
 #: The largest error of the upward directions in training, as the standard deviation of each axis. It is about the error
@@ -30,7 +28,7 @@ _VALIDATION_VIEWS = 2048
 
 
 @torch.no_grad()
-def encoded_poses(encoder: ContextEncoder, sampler: PoseSampler | ViewSampler, views: int, seed: int) -> Fields:
+def encoded_poses(encoder: ContextEncoder, sampler: Sampler, views: int, seed: int) -> Fields:
     """The examples that `UprightTask` learns from.
 
     Args:
@@ -71,13 +69,16 @@ def _draw_from(rows: Fields) -> DrawBatch:
     return draw
 
 
-def train_upright(network: UprightConfig, encoder_path: Path, job: TrainingJob) -> Record:
+def train_upright(network: UprightConfig, encoder_path: Path, job: TrainingJob) -> Record | None:
     """Train the correction of an encoder's poses by the camera's tilt, and write its checkpoint.
 
     Args:
         network: its configuration.
         encoder_path: checkpoint of an encoder of single frames.
         job: data, recipe and files.
+
+    Returns:
+        The checkpoint's record, or None in the further processes of a run on several devices.
 
     Raises:
         InvalidInput: the encoder is one of video, whose windows tell it the tilt already; or the data has no known
@@ -93,5 +94,8 @@ def train_upright(network: UprightConfig, encoder_path: Path, job: TrainingJob) 
     pl.seed_everything(job.recipe.seed, verbose=False)
     task = UprightTask(network, job.recipe)
     task.set_data(_draw_from(rows), [held_out])
+    task.sources = job.sources(encoder)
     metrics = run_task(task, job.recipe, job.options)
-    return job.publish(network_tensors(task.network), job.record("upright", network, metrics, encoder))
+    if not is_first_process():
+        return None
+    return job.publish(network_tensors(task.network), job.record("upright", network, metrics, task.sources))

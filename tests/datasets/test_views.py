@@ -111,7 +111,7 @@ def test_what_can_not_be_trained_on_is_refused(hp_folder, h36m_folder):
 
 def test_what_to_train_on_is_named_and_read_where_it_is_needed(h36m_folder):
     views = H36mViews(h36m_folder, ("S1",))
-    assert views.name == "Human3.6M S1 (cpn_ft_h36m_dbb)" and views.stem == "h36m-S1-cpn_ft_h36m_dbb"
+    assert views.name == "Human3.6M S1 (cpn_ft_h36m_dbb)" and views.paths() == [views.folder]
     sampler = pickle.loads(pickle.dumps(views)).sampler(varied=False, frames=3)
     assert (len(sampler), sampler.mirrored, sampler.frames) == (4 * 12, False, 3)
     exact = H36mViews(h36m_folder, ("S1",), "gt").sampler(varied=False)

@@ -17,6 +17,7 @@ from diffpose_core.config import (
 )
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.datasets.sampling import PoseSampler
+from diffpose_core.datasets.training_set import TrainingSet
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import from_x_start
 from diffpose_core.diffusion.schedule import make_schedule
@@ -279,7 +280,9 @@ def test_an_encoder_of_another_width_is_refused(runs, data, tmp_path):
     wider = replace(DENOISER, context_channels=24)
     with pytest.raises(InvalidInput, match="f_ST is 16 wide, the denoiser expects 24"):
         options = RunOptions(tmp_path / "x")
-        job = TrainingJob("diffpose", data, data, BRIEF, options, tmp_path / "x.safetensors")
+        job = TrainingJob(
+            "diffpose", TrainingSet.of(data), TrainingSet.of(data), BRIEF, options, tmp_path / "x.safetensors"
+        )
         train_denoiser(wider, runs / "graformer.safetensors", job, BankOptions())
 
 

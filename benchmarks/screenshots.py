@@ -1,4 +1,4 @@
-"""Pictures of every view at both widths and in both themes: `python -m benchmarks.screenshots`."""
+"""Pictures of every view, at four sizes of the window and in both themes: `python -m benchmarks.screenshots`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.browser import ROOT, browser, console_errors, serve, stage_ready, wait_for
 
-SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
+SIZES = {"small": (1366, 650), "laptop": (1440, 757), "large": (1920, 950), "phone": (390, 700)}
 PAGES = ("overview", "uncertainty", "forward", "reverse", "compare", "results", "learn")
 #: Where every stage stands in its picture: a step that shows what the view is about.
 STEPS = {"overview": 0.4, "uncertainty": 0.7, "forward": 1.0, "reverse": 0.4, "compare": 1.0, "learn": 0.5}

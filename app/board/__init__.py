@@ -9,11 +9,10 @@ from typing import Any
 
 import streamlit as st
 
+from app.stage.modules import component_script
 from app.streamlit_patches import first_shown
 
 HERE = Path(__file__).parent
-#: Colours and small helpers are the stage's own.
-SCRIPTS = (HERE.parent / "stage" / "theme.js", HERE.parent / "stage" / "painter.js", HERE / "board.js")
 
 
 @cache
@@ -22,7 +21,7 @@ def _component() -> Any:
         "diffpose_board",
         html='<div class="dpb"></div>',
         css=(HERE / "board.css").read_text(encoding="utf-8"),
-        js="\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS),
+        js=component_script(HERE / "board.js"),
         isolate_styles=False,
     )
 

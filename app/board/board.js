@@ -1,6 +1,9 @@
 // Charts of results: dots a row, bars, and gains to both sides of zero. Values come as plain lists; every chart is drawn anew
 // when its width, the theme or what is switched off changes.
 
+import { element, rich } from "../stage/js/dom.js";
+import { readTheme } from "../stage/js/theme.js";
+
 const switchedOff = new Map(); // chart's title -> labels that the person has switched off
 const ROW = 25;
 

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from app.figures import measures
-from app.figures.scenes import BONES_HELP, ERROR_HELP, TRUTH, ClipFrames, clip_stage, image_panel, line_chart, readout
+from app.figures.scenes import (
+    BONES_HELP,
+    ERROR_HELP,
+    TRUTH,
+    ClipFrames,
+    clip_stage,
+    clip_track,
+    image_panel,
+    line_chart,
+    readout,
+)
 from app.stage.payload import StagePayload
 from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace
@@ -164,6 +174,19 @@ def _jump(label: str, index: int, help_: str) -> dict[str, Any]:
     return {"label": label, "index": index, "help": help_}
 
 
+def _curve(both: Compared) -> str | None:
+    """The array of the player's track: the error, or without the truth the error to expect."""
+    if both.truth_cam is not None:
+        return "diffpose_error"
+    return "expected" if both.expected_error is not None else None
+
+
+def _line(both: Compared) -> str:
+    if both.truth_cam is None:
+        return f"{both.baseline} beside DiffPose; circles mark the joints where the two differ most."
+    return "Red is where the joints really are; circles mark the joints where the two methods differ most."
+
+
 def _ghost(both: Compared) -> list[dict[str, Any]]:
     """The truth in red, under the other skeletons."""
     if both.truth_cam is None:
@@ -206,6 +229,7 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
         both.k,
         step_ends=("start", "result"),
         initial_step=len(both.k) - 1,
+        line=_line(both),
     )
     bones = measures.reference_bones(view.reference_cam)
     payload.pose("diffpose", both.diffpose_cam, "frame", "step")
@@ -285,6 +309,7 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
                     "layers": [{"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red"}],
                 }
             )
+    payload.track = clip_track(payload, view, curve=_curve(both))
     if whole:
         _over_the_clip(payload, view, both)
     series = []

@@ -74,6 +74,7 @@ def forward(view: ClipFrames, chosen: ForwardRun, other: ForwardRun, gmm: PoseGM
         step_ends=("h_0, the pose", "noise"),
         shows_frame=int(view.frames[view.current]),
         initial_step=len(gmm_trace.k) - 1,
+        line="Noise takes a pose apart. Only noise shaped by the picture's uncertainty arrives at H_K (violet).",
     )
     payload.pose("h_0", h_0)
     payload.pose("goal", goal, "sample")

@@ -31,7 +31,7 @@ def excerpt(data: bytes, id_: str, panels: Sequence[str]) -> bytes:
     kept = [p for p in header["panels"] if p["id"] in panels]
     if not kept:
         raise InvalidInput(f"the stage {header['id']} has none of the panels {', '.join(panels)}")
-    header |= {"id": id_, "panels": kept, "charts": [], "columns": 0, "stacked": False}
+    header |= {"id": id_, "panels": kept, "charts": [], "columns": 0, "line": "", "track": None}
     frames = header["axes"]["frame"]
     if frames is not None and len(frames["values"]) == 1:
         header["axes"]["frame"], header["shows_frame"] = None, frames["values"][0]

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from app.figures import measures
-from app.figures.scenes import ERROR_HELP, TRUTH, ClipFrames, clip_stage, image_panel, readout, reverse_numbers
+from app.figures.scenes import (
+    ERROR_HELP,
+    TRUTH,
+    ClipFrames,
+    clip_stage,
+    clip_track,
+    image_panel,
+    readout,
+    reverse_numbers,
+)
 from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace
 
@@ -36,8 +45,9 @@ def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: S
         trace.k,
         step_ends=("many possible poses", "one pose"),
         columns=6,
+        line="From one picture to one pose: press play, and click a part to look into it.",
     )
-    readouts, _ = reverse_numbers(payload, view, "diffpose", trace)
+    readouts, numbers_by_name = reverse_numbers(payload, view, "diffpose", trace)
     payload.pose("goal", goal, "frame", "sample")
     payload.pose("samples", trace.samples, "frame", "step", "sample")
     payload.pose("mean", trace.samples.mean(2), "frame", "step")
@@ -61,6 +71,7 @@ def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: S
         "pose": [*truth, {**answer, "width": 0.9}],
     }
     image = image_panel(payload, view)
+    payload.track = clip_track(payload, view, curve=numbers_by_name.get("error"))
     for id_, title, words, leads_to in PARTS:
         part: dict[str, Any] = {"id": id_, "title": title, "caption": words, "span": 1, "part": True, "zoom": 1.12}
         if id_ in layers:

@@ -14,6 +14,7 @@ from app.figures.scenes import (
     TRUTH,
     ClipFrames,
     clip_stage,
+    clip_track,
     line_chart,
     reverse_numbers,
 )
@@ -25,7 +26,7 @@ SETTLED_HELP = (
 
 
 def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
-    """Reverse diffusion without f_ST above and with it below, from the same start and the same noise.
+    """Reverse diffusion without f_ST beside with it, from the same start and the same noise.
 
     traces: "context" and "no_context", samples and pred_x_start (F', S + 1, H, 17, 3).
     """
@@ -37,7 +38,7 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
         step_ends=("H_K, uncertain", "H_0, the pose"),
         off=("Predicted h_0",),
         initial_step=len(traces["context"].k) * 2 // 5,
-        stacked=True,
+        line="Both start from the same poses and noise. Only f_ST tells the network which pose the picture shows.",
     )
     if view.truth_cam is not None:
         payload.pose("truth", view.truth_cam, "frame")
@@ -83,6 +84,7 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
                 "layers": layers,
             }
         )
+    payload.track = clip_track(payload, view, curve=charts["context"].get("error"))
     with_, without = charts["context"], charts["no_context"]
     if "error" in with_:
         rows = [("without f_ST", without["error"], "grey", "dash"), ("with f_ST", with_["error"], "teal", "")]

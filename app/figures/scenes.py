@@ -116,6 +116,26 @@ def image_panel(payload: StagePayload, view: ClipFrames, columns: float = 1.0) -
     return panel
 
 
+def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None) -> dict[str, Any] | None:
+    """The player's track along the frames: an error to scrub along, and the joints that were guessed.
+
+    Args:
+        payload: The stage's data.
+        view: The frames of the clip.
+        curve: Name of an array over the frames, (F',) or (F', S + 1), in mm.
+
+    Returns:
+        The track's specification, or None where there is nothing to show.
+    """
+    track: dict[str, Any] = {}
+    if curve is not None:
+        words = "error to expect, mm" if curve == "expected" else "error, mm"
+        track["curve"] = {"array": curve, "label": words, "palette": "teal"}
+    if view.clip.guessed.any():
+        track["guessed"] = payload.add("guessed_count", view.clip.guessed[view.frames].sum(-1), ("frame",))
+    return track or None
+
+
 def readout(
     payload: StagePayload, name: str, values: np.ndarray, axes: tuple[str, ...], **words: Any
 ) -> dict[str, Any]:

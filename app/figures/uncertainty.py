@@ -180,6 +180,7 @@ def joint_study(study: JointStudy) -> bytes:
         step_ends=("as detected", "hidden"),
         step_texts=[*(f"{c:.2f}" for c in levels[:-1]), "hidden"],
         shows_frame=study.frame,
+        line=f"Slide the confidence of the {name} away: H_K spreads, and the result moves.",
         off=("Graformer",),
     )
     payload.panels.append(_belief_panel(payload, study))
@@ -354,6 +355,7 @@ def mixture(
         step_label="Component shown",
         step_texts=["all", *(f"{m + 1} of {count}" for m in range(count))],
         shows_frame=frame,
+        line="The mixture fitted to H_K: play through its components, or click a number to fit as many.",
     )
     layers = []
     for m in range(count):

@@ -1,109 +1,52 @@
 """The stage: our browser component. Panels with linked cameras and a timeline that never calls Python.
 
-The JavaScript lies in several files that are joined in the order of `SCRIPTS`, since a component is one module; the
-style rules likewise.
+The JavaScript lies in modules under `js/` (app.stage.modules), the style rules under `css/`.
 """
 
 from __future__ import annotations
 
-import shutil
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.stage.modules import component_script, linked
 from app.stage.payload import unpack
 from app.streamlit_patches import first_shown
 from diffpose_core.structures import InvalidInput
 
 HERE = Path(__file__).parent
-SCRIPTS = (
-    "plotly.js",
-    "data.js",
-    "theme.js",
-    "painter.js",
-    "orbit.js",
-    "tracks.js",
-    "panels.js",
-    "charts.js",
-    "uncertainty.js",
-    "lesson.js",
-    "picture.js",
-    "download.js",
-    "stage.js",
-)
-STYLES = ("stage.css", "charts.css", "uncertainty.css", "lesson.css", "download.css")
-_copying = Lock()
-PLOTLY = HERE.parent / "static" / "plotly.min.js"
-
-
-def provide_plotly(target: Path = PLOTLY) -> None:
-    """Copy plotly.js out of the installed package to where the server serves it, unless the same one is there."""
-    import plotly
-
-    with _copying:
-        _provide(Path(plotly.__file__).parent / "package_data" / "plotly.min.js", target)
-
-
-def _provide(source: Path, target: Path) -> None:
-    if target.exists() and _opening(target) == _opening(source) and target.stat().st_size == source.stat().st_size:
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part")
-    shutil.copyfile(source, part)
-    part.replace(target)
-
-
-def _opening(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(4096)
+STYLES = ("stage", "player", "legend", "charts", "uncertainty", "lesson", "download")
 
 
 @cache
 def source() -> tuple[str, str, str]:
-    """HTML, CSS and JavaScript of the component."""
-    javascript = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    """HTML, CSS and JavaScript of the stage; the script defines `entry`."""
     return (
         (HERE / "stage.html").read_text(encoding="utf-8"),
-        "\n".join((HERE / name).read_text(encoding="utf-8") for name in STYLES),
-        javascript,
+        "\n".join((HERE / "css" / f"{name}.css").read_text(encoding="utf-8") for name in STYLES),
+        linked(HERE / "js" / "mount.js"),
     )
-
-
-@cache
-def _loader() -> Any:
-    javascript = (HERE / "plotly.js").read_text(encoding="utf-8")
-    javascript += "export default function load() { loadPlotly().catch(() => {}); } // the stage says what went wrong\n"
-    style = ".st-key-plotly_loader { display: none; }"
-    return st.components.v2.component(
-        "diffpose_plotly", html="<span></span>", css=style, js=javascript, isolate_styles=False
-    )
-
-
-def preload() -> None:
-    """Have the browser load plotly.js while Python is still busy with what the stage will show."""
-    provide_plotly()
-    _loader()(key="plotly_loader")
 
 
 @cache
 def _component() -> Any:
-    html, css, javascript = source()
-    # Plotly's own style rules go to the document's head, which a shadow root would not see.
-    return st.components.v2.component("diffpose_stage", html=html, css=css, js=javascript, isolate_styles=False)
+    html, css, _ = source()
+    # The explanation beside the stage belongs to the page, so the stage lives on the page too, in no shadow root.
+    script = component_script(HERE / "js" / "mount.js")
+    return st.components.v2.component("diffpose_stage", html=html, css=css, js=script, isolate_styles=False)
 
 
 @cache
 def _courier() -> Any:
-    javascript = (HERE / "file.js").read_text(encoding="utf-8")
-    return st.components.v2.component("diffpose_file", html="<span hidden></span>", js=javascript, isolate_styles=False)
+    script = component_script(HERE / "js" / "courier.js")
+    return st.components.v2.component("diffpose_file", html="<span hidden></span>", js=script, isolate_styles=False)
 
 
 def _make(request: object, packed: bytes) -> bytes:
@@ -112,9 +55,7 @@ def _make(request: object, packed: bytes) -> bytes:
     from app.stage import files, messages
 
     try:
-        made: files.MadeFile | str = files.make_file(
-            messages.file_request(request), packed, source(), str(PLOTLY), _has_left()
-        )
+        made: files.MadeFile | str = files.make_file(messages.file_request(request), packed, source(), _has_left())
     except InvalidInput as error:
         made = str(error)
     return files.parcel(unpack(packed)[0]["id"], messages.request_id(request), made)

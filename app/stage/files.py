@@ -36,7 +36,6 @@ def make_file(
     request: FileRequest,
     packed: bytes,
     source: tuple[str, str, str],
-    plotly: str,
     stopped: Callable[[], bool] = lambda: False,
 ) -> MadeFile:
     """Make a file of a stage.
@@ -45,7 +44,6 @@ def make_file(
         request: What the browser asked for.
         packed: The stage's data.
         source: HTML, CSS and JavaScript of the stage.
-        plotly: Path of plotly.min.js.
         stopped: Asked again and again while an animation is encoded: whether nobody wants it any more.
 
     Raises:
@@ -55,7 +53,7 @@ def make_file(
     if kind == "npz":
         media, content = "application/octet-stream", numbers(packed)
     elif kind == "html":
-        media, content = "text/html", page(packed, request, source, Path(plotly).read_text(encoding="utf-8"))
+        media, content = "text/html", page(packed, request, source)
     else:
         media = {"mp4": "video/mp4", "gif": "image/gif"}[kind]
         content = animation(kind, request.pictures, request.interval_ms, stopped)
@@ -113,8 +111,8 @@ def _units(part: Any, unit: str | None = None) -> dict[str, str]:
 # ---- a page that plays by itself ----
 
 
-def page(packed: bytes, request: FileRequest, source: tuple[str, str, str], plotly: str) -> bytes:
-    """One HTML file with plotly.js, the stage and its data, that opens as the stage stands and fetches nothing."""
+def page(packed: bytes, request: FileRequest, source: tuple[str, str, str]) -> bytes:
+    """One HTML file with the stage and its data, that opens as the stage stands and fetches nothing."""
     header, _ = unpack(packed)
     markup, css, javascript = source
     theme = request.theme
@@ -130,7 +128,6 @@ def page(packed: bytes, request: FileRequest, source: tuple[str, str, str], plot
         + f"color-scheme: {'dark' if theme.dark else 'light'};",
         "css": css,
         "html": markup,
-        "plotly": _inline(plotly),
         "data": base64.b64encode(packed).decode(),
         "javascript": _inline(javascript),
         "start": _inline(json.dumps(_start(request, header))),

@@ -44,7 +44,7 @@ class Point(_Message):
 
 
 class Camera(_Message):
-    """The camera of the scenes, as plotly has it."""
+    """The camera of the scenes, in heights of their box."""
 
     eye: Point
     center: Point

@@ -43,11 +43,26 @@ class Bounds:
 class StagePayload:
     """One view of the stage, being put together; `pack` turns it into bytes.
 
-    id: the stage's name; camera and position are remembered by it. source: what the data is about (the clip's hash):
-    a new source starts the timeline afresh. clip: its name, for the names of downloads. steps: the diffusion steps k
-    in the order of the process. frames, times_s: the clip's frames that the data holds and when they are, or None
-    where there is only one frame, which shows_frame names. columns: equal columns of the grid, of which a panel takes
-    its "span"; 0: one a panel. stacked: scenes begin one above the other, and can stand side by side.
+    Attributes:
+        id: The stage's name; camera and position are remembered by it.
+        title: Its title, for pictures and screen readers.
+        source: Hash of the clip; a new source starts the timeline afresh.
+        steps: The diffusion steps k in the order of the process.
+        bounds: The box around the scenes.
+        clip: The clip's name, for the names of downloads.
+        line: One line of words above the scenes.
+        step_label: Name of the step axis.
+        step_ends: Words at its two ends.
+        step_texts: Names of the steps, where they are no diffusion steps.
+        initial_step: Index of the step that is shown first.
+        frames: The clip's frames that the data holds, or None where there is only one.
+        times_s: Seconds from the clip's start, one a frame.
+        initial_frame: Index of the frame that is shown first.
+        shows_frame: The number of the only frame, where `frames` is None.
+        track: Names of arrays ("curve", "guessed") and indices of frames ("jumps") that the player shows.
+        off: Labels of layers that begin hidden.
+        columns: Equal columns of the grid, of which a panel takes its "span"; 0: as many as fit best.
+        panels, charts: Their specifications, as the browser reads them.
     """
 
     id: str
@@ -58,7 +73,6 @@ class StagePayload:
     clip: str = ""
     step_label: str = "Diffusion step k"
     step_ends: tuple[str, str] = ("", "")
-    #: What the steps are called, where they are no diffusion steps.
     step_texts: Sequence[str] = ()
     initial_step: int = 0
     frames: Sequence[int] | None = None
@@ -67,7 +81,8 @@ class StagePayload:
     shows_frame: int | None = None
     off: Sequence[str] = ()
     columns: int = 0
-    stacked: bool = False
+    line: str = ""
+    track: dict[str, Any] | None = None
     panels: list[dict[str, Any]] = field(default_factory=list)
     charts: list[dict[str, Any]] = field(default_factory=list)
     _arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = field(default_factory=dict)
@@ -136,7 +151,8 @@ class StagePayload:
             "shows_frame": self.shows_frame,
             "off": list(self.off),
             "columns": self.columns,
-            "stacked": self.stacked,
+            "line": self.line,
+            "track": self.track,
             "panels": self.panels,
             "charts": self.charts,
             "arrays": arrays,

@@ -8,7 +8,7 @@ from app.compute import lifting, networks, stages
 from app.session import READS, Session
 from app.views.blocks import kept, stage_by_blocks
 from app.views.equations import EQ_MEAN
-from app.views.layout import choice, section
+from app.views.layout import choice, explanation, options
 
 LAYOUTS = ("Side by side", "Overlaid")
 
@@ -37,19 +37,19 @@ def compare(session: Session) -> None:
         if session.clip.pose3d_cam is not None
         else "This clip doesn't come with its exact 3D, so there is no error to show."
     )
-    section(
-        "",
+    explanation(
         f"The result: DiffPose, {baseline} and the truth",
         f"{baseline} answers at once from {reads}. DiffPose averages its hypotheses after the last step. {truth}",
         EQ_MEAN,
         f"$N$ = {session.settings.hypotheses} hypotheses here; bones then keep their lengths over the clip.",
     )
-    layout = choice(
-        "Skeletons",
-        LAYOUTS,
-        "layout",
-        "Every method in a scene of its own, or all in one scene beside the 2D pose that they were made from.",
-    )
+    with options():
+        layout = choice(
+            "Skeletons",
+            LAYOUTS,
+            "layout",
+            "Every method in a scene of its own, or all in one scene beside the 2D pose that they were made from.",
+        )
     clip, source, settings = session.clip, session.source, session.settings.of_reverse()
     lifted = kept(lifting.whole_clip, session, settings)
     overlaid = layout == LAYOUTS[1]

@@ -12,15 +12,24 @@ from app.session import SCHEDULES, Session
 from app.stage.component import Asked, stage
 from app.views.blocks import plan_neighbours
 from app.views.equations import EQ_FORWARD
-from app.views.layout import choice, pick_frame, section
+from app.views.layout import choice, explanation, options, pick_frame
 
 NOISES = {"eq1": "One draw (Eq. 1)", "eq2": "New every step (Eq. 2)"}
 
 
+def _ends() -> str:
+    """The clouds at k = 50 in words."""
+    return "Violet is $H_K$, where the reverse process starts at test time. " + " ".join(
+        f"The {SCHEDULES[name].lower()} schedule still holds {networks.alpha_end(name) ** 0.5:.0%} of $h_0$ at "
+        f"$k = 50$ ($\\sqrt{{\\alpha_{{50}}}} = {networks.alpha_end(name) ** 0.5:.3f}$)"
+        + (", so its cloud does **not** reach $H_K$." if name == "supplement" else ", so its cloud arrives there.")
+        for name in SCHEDULES
+    )
+
+
 def forward(session: Session) -> None:
     """Forward diffusion: standard beside GMM."""
-    section(
-        "",
+    explanation(
         "Forward diffusion: what noise does to a pose",
         "Training starts from a known pose $h_0$ and adds noise for 50 steps. Standard diffusion adds the same "
         "noise to every joint, so the body dissolves. DiffPose draws its noise from **this image's uncertainty**: "
@@ -28,8 +37,9 @@ def forward(session: Session) -> None:
         EQ_FORWARD,
         "Eq. 1 of the supplement. $\\mu^G$ and $\\Sigma_m$ belong to one component of the mixture, drawn once per "
         "sample. Standard diffusion: $\\mu^G = 0$, $\\Sigma = I$.",
+        _ends(),
     )
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with options():
         schedule = choice(
             "Schedule",
             list(SCHEDULES),
@@ -50,12 +60,3 @@ def forward(session: Session) -> None:
         data = pack(session.frame)
     stage(data, "forward", Asked(len(session.clip), pick_frame))
     plan_neighbours(session, pack)
-    st.caption(
-        "Violet is $H_K$, where the reverse process starts at test time. "
-        + " ".join(
-            f"The {SCHEDULES[name].lower()} schedule still holds {networks.alpha_end(name) ** 0.5:.0%} of $h_0$ at "
-            f"$k = 50$ ($\\sqrt{{\\alpha_{{50}}}} = {networks.alpha_end(name) ** 0.5:.3f}$)"
-            + (", so its cloud does **not** reach $H_K$." if name == "supplement" else ", so its cloud arrives there.")
-            for name in SCHEDULES
-        )
-    )

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 
 Option = TypeVar("Option", bound=str)
 
 
-def section(number: str, title: str, words: str, equation: str | None = None, note: str | None = None) -> None:
-    """A numbered heading, two sentences, and the equation beside them."""
-    heading = f"{number} {title}".strip()
-    if equation is None:
-        st.subheader(heading, anchor=False)
+def explanation(title: str, words: str, equation: str, *notes: str) -> None:
+    """The drawer with a view's words and equation. The stage has a button that opens it; it stays as it was left."""
+    with st.container(key="explanation"):
+        st.subheader(title, anchor=False)
         st.markdown(words)
-        return
-    left, right = st.columns([1.05, 1], gap="large", vertical_alignment="center")
-    with left:
-        st.subheader(heading, anchor=False)
-        st.markdown(words)
-    with right:
         st.latex(equation)
-        if note:
+        for note in notes:
             st.caption(note)
+
+
+def options() -> Any:
+    """A menu at the end of the bar, for what is rarely changed in a view."""
+    return st.container(key="options").popover("Options", help="What else this view can show.")
 
 
 def hide_sidebar() -> None:
@@ -36,7 +34,7 @@ def choice(label: str, options: Sequence[Option], key: str, help_: str, words: C
     """One of a few options in a row with its name, remembered in the address."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.markdown(f":small[{label}]", help=help_, width="content")
-        picked: Option | None = st.segmented_control(
+        picked: Option = st.segmented_control(
             label,
             options,
             default=options[0],
@@ -46,8 +44,7 @@ def choice(label: str, options: Sequence[Option], key: str, help_: str, words: C
             bind="query-params",
             label_visibility="collapsed",
         )
-    # An address may say that nothing is picked.
-    return options[0] if picked is None else picked
+    return picked
 
 
 def pick_frame(frame: int) -> None:

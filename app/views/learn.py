@@ -172,7 +172,7 @@ def learn(session: Session) -> None:
     hide_sidebar()
     number = _steps()
     lesson = LESSONS[number]
-    left, right = st.columns([1, 2.05], gap="large")
+    left, right = st.container(key="lesson_row").columns([1, 2.4], gap="medium")
     with left:
         st.subheader(f"{number + 1} · {lesson.title}", anchor=False)
         st.markdown(lesson.words)

@@ -10,12 +10,8 @@ from app.compute import lifting, stages
 from app.session import Session
 from app.stage.component import Asked
 from app.views.blocks import kept, stage_by_blocks
-
-INTRODUCTION = (
-    "<p class='dps-lead'>A flat picture does not say how deep a joint is, and hidden joints are guesses. "
-    "DiffPose starts from all the 3D poses that the picture allows and removes the uncertainty step by step. "
-    "<b>Press play; click a part to look into it.</b></p>"
-)
+from app.views.equations import EQ_MEAN
+from app.views.layout import explanation
 
 
 def _open_view(view: str, frame: int) -> None:
@@ -25,7 +21,13 @@ def _open_view(view: str, frame: int) -> None:
 
 def overview(session: Session, views: Sequence[str]) -> None:
     """The whole way as a strip; views: the names of those that its parts may lead to."""
-    st.html(INTRODUCTION)
+    explanation(
+        "From a picture to a pose",
+        "A flat picture does not say how deep a joint is, and hidden joints are guesses. DiffPose starts from all the "
+        "3D poses that the picture allows and removes the uncertainty step by step. Each part of the strip leads to "
+        "a view of its own.",
+        EQ_MEAN,
+    )
     clip, source, settings = session.clip, session.source, session.settings.of_reverse()
     lifted = kept(lifting.spaced, session, settings, True)
     stage_by_blocks(

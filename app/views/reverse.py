@@ -6,13 +6,12 @@ from app.compute import lifting, networks, stages
 from app.session import Session
 from app.views.blocks import kept, stage_by_blocks
 from app.views.equations import EQ_REVERSE
-from app.views.layout import section
+from app.views.layout import explanation
 
 
 def reverse(session: Session) -> None:
     """Reverse diffusion: without f_ST above, with it below."""
-    section(
-        "",
+    explanation(
         "Reverse diffusion: from many poses to one",
         "Now backwards: the network $g$ takes uncertain poses and removes the noise step by step. Both scenes "
         "start from the same samples, use the same noise and know the same mixture. Only the second also gets "

@@ -9,11 +9,12 @@ from app.figures.uncertainty import joint_label
 from app.session import Session
 from app.stage.component import Asked, stage
 from app.views.equations import EQ_GMM, EQ_H_K
-from app.views.layout import pick_frame, section
+from app.views.layout import choice, explanation, options, pick_frame
 from diffpose_core.skeleton import JOINT_NAMES
 
 #: The hip is the origin of every pose: it has a place in the picture, but no uncertainty in 3D.
 FIRST_JOINT = "RFoot"
+PARTS = ("Heatmaps", "Mixture")
 
 
 def _pick_joint(joint: int) -> None:
@@ -26,8 +27,7 @@ def _pick_components(count: int) -> None:
 
 def _controls() -> tuple[int, int, int]:
     """Joint, M and N_GMM."""
-    left, middle, right = st.columns(3, gap="medium")
-    name = left.selectbox(
+    name = st.selectbox(
         "Joint to make less sure",
         list(JOINT_NAMES[1:]),
         JOINT_NAMES[1:].index(FIRST_JOINT),
@@ -36,7 +36,7 @@ def _controls() -> tuple[int, int, int]:
         bind="query-params",
         help="The joint whose confidence the slider below takes away; clicking a joint in the picture picks it too.",
     )
-    components = middle.slider(
+    components = st.slider(
         "Components $M$",
         1,
         study.MOST_COMPONENTS,
@@ -45,7 +45,7 @@ def _controls() -> tuple[int, int, int]:
         bind="query-params",
         help="How many Gaussians make up the mixture that is fitted to H_K; the paper takes 5.",
     )
-    draws = right.select_slider(
+    draws = st.select_slider(
         "Poses drawn from $H_K$",
         study.DRAWS,
         1000,
@@ -57,9 +57,25 @@ def _controls() -> tuple[int, int, int]:
 
 
 def uncertainty(session: Session) -> None:
-    """The joints' mixtures, H_K and its GMM; take a joint's confidence away and see all of them change."""
-    section(
-        "",
+    """The joints' mixtures and H_K, or the GMM that is fitted to it."""
+    with st.container(key="parts"):
+        part = choice(
+            "Show",
+            PARTS,
+            "part",
+            "Heatmaps: all that the picture leaves open. Mixture: the Gaussians that are fitted to it.",
+        )
+    with options():
+        joint, components, draws = _controls()
+    if part == PARTS[0]:
+        _heatmaps(session, joint, components, draws)
+    else:
+        _mixture(session, components, draws)
+
+
+def _heatmaps(session: Session, joint: int, components: int, draws: int) -> None:
+    """Take a joint's confidence away and see H_K and the result change."""
+    explanation(
         "Uncertainty: what the picture does not say",
         "A detector gives every joint a **heatmap**: sure joints a small glow, hidden ones a wide one, sometimes two. "
         "A picture has no depth at all. Together they are $H_K$, all the 3D poses that the picture allows. "
@@ -68,18 +84,20 @@ def uncertainty(session: Session) -> None:
         "$x$ and $y$ of joint $j$ come from the modes of its heatmap, $z$ from the encoder's depth and the error that "
         "it had in training: larger for joints whose heatmap is wide.",
     )
-    joint, components, draws = _controls()
-    clip, source, frame = session.clip, session.source, session.frame
     with st.spinner(f"Lifting the frame at {study.LEVELS} levels of confidence", show_time=True):
-        data = study.joint_stage(source, clip, frame, session.settings, joint, components, draws)
+        data = study.joint_stage(
+            session.source, session.clip, session.frame, session.settings, joint, components, draws
+        )
     stage(
         data,
         "uncertainty",
         Asked(len(session.clip), pick_frame, picks=range(1, len(JOINT_NAMES)), pick=_pick_joint),
     )
-    st.divider()
-    section(
-        "",
+
+
+def _mixture(session: Session, components: int, draws: int) -> None:
+    """The components of the mixture, and how many there should be."""
+    explanation(
         "The mixture: $H_K$ in a form that noise can be drawn from",
         f"EM fits $M$ Gaussians over whole poses to $N$ = {draws} draws of $H_K$. Forward diffusion takes its noise "
         "from them, and the reverse process starts with samples of them. **Play through the components**, or change "
@@ -88,6 +106,7 @@ def uncertainty(session: Session) -> None:
         "Each component brings 1,225 free numbers, so the fitted draws look ever better; **new** draws of "
         "the same $H_K$ tell whether a component was worth it, and BIC makes each pay for its numbers.",
     )
+    clip, source, frame = session.clip, session.source, session.frame
     bar = st.empty()
     scores = []
     for m in range(1, study.MOST_COMPONENTS + 1):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from app.compute import clips, networks
@@ -25,7 +27,7 @@ def _no_longer_lost() -> None:
     uploads().lost = None
 
 
-def _pick_clip() -> PoseClip2D | None:
+def _pick_clip(slot: Any) -> PoseClip2D | None:
     bundled = clips.bundled_clips()
     state = uploads()
     own = state.own
@@ -39,7 +41,7 @@ def _pick_clip() -> PoseClip2D | None:
         state.lost = wanted
     name = None
     if names:
-        name = st.selectbox(
+        name = slot.selectbox(
             "Clip",
             names,
             names.index(clips.FIRST_CLIP) if clips.FIRST_CLIP in names else 0,
@@ -60,10 +62,14 @@ def _pick_clip() -> PoseClip2D | None:
     return clip
 
 
-def draw(view: str) -> Session | None:
-    """Draw the sidebar for a view; returns what it says, or None where there is no clip."""
+def draw(view: str, clip_slot: Any) -> Session | None:
+    """Draw the sidebar for a view, and the choice of the clip into its slot.
+
+    Returns:
+        The clip and the settings, or None without a clip.
+    """
     with st.sidebar:
-        clip = _pick_clip()
+        clip = _pick_clip(clip_slot)
         if clip is None:
             return None
         source = clips.clip_hash(clip)

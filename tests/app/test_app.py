@@ -206,20 +206,6 @@ def test_a_single_frame_without_truth_mixture_or_camera(
     assert "1 frames" in app.sidebar.success[0].value
 
 
-def test_plotly_is_taken_from_the_installed_package(tmp_path: Path) -> None:
-    import plotly
-
-    from app.stage.component import provide_plotly
-
-    target = tmp_path / "static" / "plotly.min.js"
-    provide_plotly(target)
-    whole = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
-    assert target.read_bytes() == whole
-    target.write_bytes(b"/* another version */")
-    provide_plotly(target)
-    assert target.read_bytes() == whole
-
-
 def test_missing_weights_are_told_in_words(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIFFPOSE_CHECKPOINTS", str(tmp_path))
     networks.models.clear()

@@ -18,7 +18,7 @@ from app.compute import clips, networks, stages
 from app.session import AppSettings
 from app.stage.payload import to_plot_axes, unpack
 from app.views.learn import LESSONS
-from benchmarks.browser import ROOT, browser, console_errors, stage_ready, wait_for
+from benchmarks.browser import ROOT, browser, open_sidebar, stage_ready, wait_for
 from diffpose_core.io.clips import load_clip
 from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.forward import forward_traces
@@ -66,11 +66,11 @@ def position(driver: Any, axis: str, stage: str = "reverse") -> int:
 
 
 def cameras(driver: Any, stage: str = "reverse") -> list[list[float]]:
-    """Eye of every scene that is shown, as Plotly has it."""
+    """Eye of every scene that is shown, as it was painted."""
     return js(
         driver,
-        "return [...$STAGE.querySelectorAll('.dps-panel:not([hidden]) .dps-plot')]"
-        ".map(p => p._fullLayout.scene._scene.getCamera().eye).map(e => [e.x, e.y, e.z])",
+        "return [...$STAGE.querySelectorAll('.dps-scene:not([hidden])')]"
+        ".map(p => p.dataset.eye.split(' ').map(Number))",
         stage=stage,
     )
 
@@ -95,7 +95,7 @@ def press(driver: Any, *keys: str, stage: str = "reverse") -> None:
 def turn_first_scene(driver: Any, stage: str = "reverse") -> None:
     from selenium.webdriver import ActionChains
 
-    plot = js(driver, "return $STAGE.querySelector('.dps-plot')", stage=stage)
+    plot = js(driver, "return $STAGE.querySelector('.dps-scene:not([hidden]) .dps-body')", stage=stage)
     chain = ActionChains(driver, duration=40).move_to_element(plot).click_and_hold()
     for _ in range(6):
         chain.move_by_offset(18, 3)
@@ -233,7 +233,9 @@ def test_the_camera_survives_a_change_in_the_sidebar(driver: Any) -> None:
     turn_first_scene(driver)
     turned = cameras(driver)
     old = js(driver, "return $STAGE.dataset.hash")
+    open_sidebar(driver)
     seed = driver.find_element("css selector", "[data-testid=stNumberInputStepUp]")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", seed)
     seed.click()
     wait_for(lambda: js(driver, "return $STAGE.dataset.hash") != old, 40, "the new data")
     time.sleep(1.0)
@@ -242,34 +244,13 @@ def test_the_camera_survives_a_change_in_the_sidebar(driver: Any) -> None:
     assert close([[stored["x"], stored["y"], stored["z"]]], turned[:1])
 
 
-def test_the_painted_figures_lie_where_plotly_projects(driver: Any) -> None:
-    """Our projection against Plotly's own matrices, for the camera as the tests before have turned it."""
-    worst = js(
-        driver,
-        """
-        const plot = $STAGE.querySelector('.dps-plot');
-        const scene = plot._fullLayout.scene._scene, scale = scene.dataScale, p = scene.glplot.cameraParams;
-        const mul = (m, v) => [0, 1, 2, 3].map(i => m[i] * v[0] + m[4 + i] * v[1] + m[8 + i] * v[2] + m[12 + i] * v[3]);
-        const box = plot.getBoundingClientRect();
-        let worst = 0;
-        for (const x of [-0.5, 0.1, 0.6]) for (const y of [-0.6, 0.2, 0.5]) for (const z of [-0.8, 0, 0.6]) {
-          const c = mul(p.projection, mul(p.view, mul(p.model, [x * scale[0], y * scale[1], z * scale[2], 1])));
-          const u = (c[0] / c[3] + 1) / 2 * box.width, v = (1 - c[1] / c[3]) / 2 * box.height;
-          const q = plot.__project(x, y, z);
-          worst = Math.max(worst, Math.hypot(q[0] - u, q[1] - v));
-        }
-        return worst;
-        """,
-    )
-    assert worst < 1.0, "pixels"
-
-
 def test_no_layout_moves_a_camera(driver: Any) -> None:
     """The hand has let go of a scene, which has glided on, and rests on it while the page is laid out anew."""
 
     def places() -> list[tuple[float, float]]:
         code = (
-            "return [...$STAGE.querySelectorAll('.dps-plot')].map(p => p.getBoundingClientRect()).map(r => [r.x, r.y])"
+            "return [...$STAGE.querySelectorAll('.dps-scene .dps-body')]"
+            ".map(p => p.getBoundingClientRect()).map(r => [r.x, r.y])"
         )
         return [tuple(place) for place in js(driver, code)]
 
@@ -285,17 +266,17 @@ def test_no_layout_moves_a_camera(driver: Any) -> None:
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
         wait_for(lambda: js(driver, "return $STAGE.dataset.theme") == scheme, 20, f"the {scheme} colours")
 
-    (left, top), (right, below) = places()
-    assert left == right and top < below, "without f_ST above, with it below"
+    (left, top), (right, level) = places()
+    assert left < right and top == level, "without f_ST beside with it"
     sent = js(driver, "return window.__sent")
     changes = (
-        lambda: arrange("beside"),
+        lambda: arrange("stacked"),
         lambda: resize(1200, 800),
-        lambda: resize(640, 900),  # as narrow as a phone: above each other in any arrangement
+        lambda: resize(640, 900),  # as narrow as a phone: whatever fits best in any arrangement
         lambda: resize(1440, 900),
         lambda: colour("dark"),
         lambda: colour("light"),
-        lambda: arrange("stacked"),
+        lambda: arrange("beside"),
     )
     for number, change in enumerate(changes):
         js(driver, "$STAGE.querySelector(\"[data-view='3/4']\").click()")
@@ -306,8 +287,8 @@ def test_no_layout_moves_a_camera(driver: Any) -> None:
         time.sleep(1.0)
         np.testing.assert_allclose(cameras(driver), turned, atol=1e-6, err_msg=f"change {number}")
         if number == 0:
-            (left, top), (right, level) = places()
-            assert left < right and top == level
+            (left, top), (right, below) = places()
+            assert left == right and top < below
             assert js(driver, "return window.__sent") == sent, "the arrangement asks nobody"
     turn_first_scene(driver)
     assert not close(cameras(driver), turned) and together(cameras(driver)), "the linked scene still follows"
@@ -334,7 +315,7 @@ def test_a_picture_shows_the_view_as_it_stands(driver: Any, downloads: Path) -> 
     assert close(cameras(driver), camera)
 
 
-def test_curves_stand_beside_scenes_above_each_other_where_there_is_room(driver: Any) -> None:
+def test_curves_stand_beside_the_scenes_where_there_is_room(driver: Any) -> None:
     def where(name: str) -> list[str]:
         inside = f"return [...$STAGE.querySelectorAll('.{name} .dps-chart')].map(e => e.dataset.chart)"
         return js(driver, inside)
@@ -343,17 +324,18 @@ def test_curves_stand_beside_scenes_above_each_other_where_there_is_room(driver:
         found = "return ['grid', 'side'].map(n => $STAGE.querySelector(`.dps-${n}`).getBoundingClientRect())"
         return js(driver, f"{found}.map(b => [b.left, b.top, b.right, b.bottom])")
 
-    def choose(arrangement: str) -> None:
-        js(driver, f"$STAGE.querySelector('[data-arrangement={arrangement}]').click()")
-        drawn(driver)
+    def resize(width: int) -> None:
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        time.sleep(0.6)
 
     curves, others = ["error", "spread", "bones"], ["settle_no_context", "settle_context"]
     assert (where("dps-side"), where("dps-charts:not(.dps-side)")) == (curves, others)
     grid, side = boxes()
     assert side[0] > grid[2] and side[1::2] == pytest.approx(grid[1::2], abs=1), "beside the scenes, as high as they"
-    choose("beside")
+    resize(900)
     assert (where("dps-side"), where("dps-charts:not(.dps-side)")) == ([], curves + others)
-    choose("stacked")
+    resize(1440)
     assert where("dps-side") == curves
     for chart in curves:
         ink = "const c = $STAGE.querySelector(`[data-chart=${arguments[0]}] canvas`);"
@@ -450,7 +432,7 @@ def test_the_browser_mixes_the_states_that_python_computes(driver: Any) -> None:
         "other": states["converging"]["gmm"],
     }
     code = (
-        (ROOT / "app" / "stage" / "data.js").read_text(encoding="utf-8")
+        (ROOT / "app" / "stage" / "js" / "data.js").read_text(encoding="utf-8").replace("export ", "")
         + """
         const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0));
         const mixed = unpack(bytes).arrays[arguments[1]];
@@ -552,8 +534,8 @@ def test_a_visit_of_all_views_keeps_the_camera(driver: Any, address: str, downlo
     go_to("Reverse")
     assert together([turned[0], *cameras(driver)]), "the angle stays from view to view"
     sent = js(driver, "return window.__sent")
-    for only, shown in (("context", 1), ("no_context", 1), ("", 2)):
-        js(driver, "$STAGE.querySelector(`[data-only='${arguments[0]}']`).click()", only)
+    for only, shown in (("context", 1), ("", 2), ("no_context", 1), ("", 2)):
+        js(driver, "$STAGE.querySelector(`.dps-panel:not([hidden]) [data-only='${arguments[0]}']`).click()", only)
         time.sleep(0.5)
         assert len(cameras(driver)) == shown
         assert together([turned[0], *cameras(driver)])
@@ -562,6 +544,7 @@ def test_a_visit_of_all_views_keeps_the_camera(driver: Any, address: str, downlo
     assert position(driver, "frame") == frame + 1
     assert together([turned[0], *cameras(driver)])
     assert js(driver, "return window.__sent") == sent, "f_ST and frames are in the browser"
+    open_sidebar(driver)
     old = js(driver, "return $STAGE.dataset.hash")
     slider = driver.find_element("css selector", ".st-key-frame [role=slider], .st-key-frame input[type=range]")
     driver.execute_script("arguments[0].focus()", slider)
@@ -581,7 +564,7 @@ def test_a_visit_of_all_views_keeps_the_camera(driver: Any, address: str, downlo
 STAGES = {
     "overview": "view=Overview",
     "uncertainty": "view=Uncertainty",
-    "mixture": "view=Uncertainty&components=5",
+    "mixture": "view=Uncertainty&part=Mixture&components=5",
     "forward": "view=Forward",
     "compare": "view=Compare",
     **{
@@ -606,7 +589,7 @@ def test_every_stage_can_be_taken_away(driver: Any, address: str, downloads: Pat
         steps = int(js(driver, "return $STAGE.querySelector('input[data-axis=step]').max", stage=stage)) + 1
 
         picture = Image.open(download(driver, downloads, "png", stage)).convert("RGB")
-        width = js(driver, "return $STAGE.querySelector('.dps-grid').getBoundingClientRect().width", stage=stage)
+        width = js(driver, "return $STAGE.querySelector('.dps-work').getBoundingClientRect().width", stage=stage)
         assert picture.width == pytest.approx(2 * (width + 32), abs=2)
         bars = js(
             driver,
@@ -757,7 +740,7 @@ const [packed, stamp, done] = arguments, stage = document.querySelector(".dps");
 const data = new Uint8Array([...atob(packed)].map((c) => c.charCodeAt(0)).concat(new Array(8).fill(0)));
 new DataView(data.buffer).setFloat64(data.length - 8, stamp, true);
 (async () => {
-  const mount = await script("class Stage");
+  const mount = await script("export default function mountStage");
   mount({ data, parentElement: stage.parentElement, setTriggerValue: () => {} });
 })().then(() => done(stage.dataset.hash), (error) => done(String(error)));
 """
@@ -791,20 +774,3 @@ def test_a_board_keeps_the_later_charts(driver: Any, address: str) -> None:
         shown = wait_for(lambda: driver.execute_script(charts), 60, "the charts")
         assert driver.execute_async_script(FIND_SCRIPT + CALL_BOARD, time.time() - 3600) == shown
         assert driver.execute_async_script(FIND_SCRIPT + CALL_BOARD, time.time() + 3600) == 0
-
-
-def test_scenes_are_painted_without_plotly_and_say_what_is_missing(driver: Any, address: str) -> None:
-    with new_tab(driver):
-        driver.execute_cdp_cmd("Network.enable", {})
-        driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*plotly.min.js*"]})
-        driver.get(f"{address}/?view=Forward&{SETTINGS}")
-        words = "return document.querySelector('.dps-error')?.textContent"
-        said = wait_for(lambda: driver.execute_script(words), 60, "what is missing")
-        assert "not complete" in said and "plotly" in said
-        first = painted(driver, stage="forward")
-        assert len(first) == 3 and min(first) > 0
-        press(driver, "\ue012", stage="forward")
-        assert painted(driver, stage="forward") != first, "a step"
-        js(driver, "$STAGE.querySelector('[data-view=Top]').click()", stage="forward")
-        assert painted(driver, stage="forward") != first, "another angle"
-        console_errors(driver)  # the script that was kept away is one

@@ -56,22 +56,22 @@ def themed(css: str, root: str, theme: str, pattern: str) -> list[str]:
 
 def shades(name: str, theme: str) -> list[str]:
     """A palette's colours, or those that tell components apart."""
-    found = re.search(rf"{name}: {{ light: \[(.*?)\], dark: \[(.*?)\] }}", read("stage/theme.js"))
+    found = re.search(rf"{name}: {{ light: \[(.*?)\], dark: \[(.*?)\] }}", read("stage/js/theme.js"))
     if found is None:
-        found = re.search(rf"{name} = {{\s*light: \[(.*?)\],\s*dark: \[(.*?)\],", read("stage/theme.js"))
+        found = re.search(rf"{name} = {{\s*light: \[(.*?)\],\s*dark: \[(.*?)\],", read("stage/js/theme.js"))
     assert found is not None, name
     return re.findall(HEX, found[1 + THEMES.index(theme)])
 
 
 def label(theme: str) -> str:
     """The colour of words on canvases."""
-    dark, light = re.findall(rf'label: dark \? "({HEX})" : "({HEX})"', read("stage/theme.js"))[0]
+    dark, light = re.findall(rf'label: dark \? "({HEX})" : "({HEX})"', read("stage/js/theme.js"))[0]
     return dark if theme == "dark" else light
 
 
 def texts(theme: str) -> Iterator[tuple[str, str, str, tuple[tuple[float, float, float], float] | None]]:
     """Name, colour, background, and a veil over the background: its colour and how much of it."""
-    stage, board = read("stage/stage.css"), read("board/board.css")
+    stage, board = read("stage/css/stage.css"), read("board/board.css")
     colours = tomllib.loads(read(".streamlit/config.toml"))["theme"][theme]
     page, ink, accent = colours["backgroundColor"], colours["textColor"], colours["primaryColor"]
     panel = ".dps-panel" if theme == "light" else '.dps[data-theme="dark"] .dps-panel'
@@ -90,12 +90,12 @@ def texts(theme: str) -> Iterator[tuple[str, str, str, tuple[tuple[float, float,
     yield "small words of Results", of_board, page, None
     yield "a button in the main colour", accent, page, None
     for name in ('.dps-segment button[aria-pressed="true"]', ".dps-play", ".dps-done"):
-        css = read("stage/download.css") if name == ".dps-done" else stage
+        css = read("stage/css/player.css") if name == ".dps-play" else stage
         selector = f".dps {name}" if theme == "light" else f'.dps[data-theme="dark"] {name}'
         yield name, re.findall(r"[^-]color: (#\w+)", rule(css, selector))[0], accent, None
     for name in shades("names", theme):
         yield "a joint's name", name, page, None
-    terms = re.findall(r'"(\w+)"', read("stage/lesson.js").split("TERM_COLOURS = {")[1].split("}")[0])
+    terms = re.findall(r'"(\w+)"', read("stage/js/terms.js").split("TERM_COLOURS = {")[1].split("}")[0])
     assert terms
     for term in terms:
         number = term.removeprefix("component")

@@ -114,7 +114,7 @@ def test_reverse_numbers_are_those_of_the_poses(view: scenes.ClipFrames) -> None
     assert [c["id"] for c in header["charts"]] == ["error", "spread", "bones", "settle_no_context", "settle_context"]
     assert sum(c["span"] for c in header["charts"]) == 24, "two full rows of twelve columns"
     assert (arrays["context_way"][:, -1] == 0).all(), "at the end every joint is where it ends"
-    assert header["stacked"] and [p["id"] for p in header["panels"]] == ["no_context", "context"]
+    assert header["track"] == {"curve": {"array": "context_error", "label": "error, mm", "palette": "teal"}}
 
 
 def gmm_around(pose: np.ndarray) -> PoseGMM:

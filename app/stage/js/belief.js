@@ -1,0 +1,66 @@
+// The picture plane of the uncertainty view: heatmaps now and as detected.
+
+import { ImagePanel } from "./image.js";
+import { PANEL_KINDS } from "./kinds.js";
+import { jointLabel, JOINTS } from "./skeleton.js";
+
+class BeliefPanel extends ImagePanel {
+  constructor(stage, spec, host) {
+    super(stage, spec, host);
+    this.body.classList.add("dps-pickable");
+    this.body.addEventListener("click", (event) => {
+      const box = this.body.getBoundingClientRect();
+      const x = event.clientX - box.left, y = event.clientY - box.top;
+      const apart = this.targets.map((t) => Math.hypot(t.x - x, t.y - y));
+      const j = apart.indexOf(Math.min(...apart));
+      if (apart[j] < 22 && j > 0 && j !== this.spec.joint) this.stage.askFor?.("pick", j);
+    });
+  }
+  draw() {
+    super.draw();
+    if (!this.targets.length) return;
+    const { stage, spec } = this;
+    const context = this.canvas.getContext("2d");
+    const [width, height] = this.size();
+    const centre = stage.arrays[spec.centre].at(stage.frame, stage.step);
+    const zoom = Math.min(width, height) / (2 * spec.half_px);
+    const target = this.targets[spec.joint];
+    if (stage.step > 0) {
+      const of = (name) => stage.arrays[spec.mixture[name]].at(stage.frame, 0);
+      const weights = of("weights"), means = of("means_px"), stds = of("stds_px");
+      const modes = weights.length / JOINTS;
+      context.strokeStyle = stage.theme.text;
+      context.lineWidth = 1.4;
+      context.setLineDash([4, 3]);
+      for (let i = spec.joint * modes; i < (spec.joint + 1) * modes; i++) {
+        if (weights[i] < 0.01) continue;
+        const x = width / 2 + (means[2 * i] - centre[0]) * zoom, y = height / 2 + (means[2 * i + 1] - centre[1]) * zoom;
+        context.beginPath();
+        context.ellipse(x, y, 2 * stds[2 * i] * zoom, 2 * stds[2 * i + 1] * zoom, 0, 0, 2 * Math.PI);
+        context.stroke();
+      }
+      context.setLineDash([]);
+    }
+    namePlate(context, jointLabel(spec.joint), target.x, target.y, width, stage.theme);
+  }
+}
+
+/** A small name plate beside a point, on whichever side there is room. */
+function namePlate(context, text, x, y, width, theme) {
+  context.font = "600 12px ui-sans-serif, system-ui, sans-serif";
+  const w = context.measureText(text).width + 14;
+  const left = x + 14 + w < width ? x + 14 : x - 14 - w;
+  context.fillStyle = theme.text;
+  context.beginPath();
+  context.roundRect(left, y - 11, w, 22, 7);
+  context.fill();
+  context.fillStyle = theme.background;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  context.fillText(text, left + 7, y + 0.5);
+  context.textBaseline = "alphabetic";
+}
+
+// ---- a mixture's weights and size ----
+
+PANEL_KINDS.belief = BeliefPanel;

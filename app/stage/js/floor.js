@@ -1,0 +1,64 @@
+// The floor's grid, a quarter of a metre a square, and a pole with a tick every half metre.
+
+import { number } from "./numbers.js";
+
+const LABEL_FONT = "500 11px ui-sans-serif, system-ui, sans-serif";
+
+/** Segments in plot axes (metres) and labels of what stands still in a scene. */
+export function furnitureOf({ lo, hi, floor }) {
+  const minor = [], major = [], pole = [];
+  // Quarters of a metre inside the box; halves are drawn stronger and have a number.
+  const x0 = Math.ceil(lo[0] * 4 - 1e-6), x1 = Math.floor(hi[0] * 4 + 1e-6);
+  const y0 = Math.ceil(lo[1] * 4 - 1e-6), y1 = Math.floor(hi[1] * 4 + 1e-6);
+  const [left, right, front, back] = [x0 / 4, x1 / 4, y0 / 4, y1 / 4];
+  for (let i = x0; i <= x1; i++) (i % 2 ? minor : major).push([[i / 4, front, floor], [i / 4, back, floor]]);
+  for (let i = y0; i <= y1; i++) (i % 2 ? minor : major).push([[left, i / 4, floor], [right, i / 4, floor]]);
+  const top = Math.min(2, Math.floor((hi[2] - floor) * 2) / 2);
+  const corner = [left, 0.25];
+  pole.push([[...corner, floor], [...corner, floor + top]]);
+  const labels = [];
+  for (let h = 0.5; h <= top; h += 0.5) {
+    pole.push([[...corner, floor + h], [corner[0], corner[1] + 0.06, floor + h]]);
+    labels.push([corner[0] - 0.12, corner[1], floor + h, `${number(h)} m`]);
+  }
+  for (let i = x0; i <= x1; i++) if (i % 2 === 0) labels.push([i / 4, front - 0.09, floor, number(i / 4)]);
+  for (let i = y0; i <= y1; i++) if (i % 2 === 0) labels.push([right + 0.09, i / 4, floor, number(i / 4)]);
+  labels.push([0, front - 0.24, floor, "x (m)"], [right + 0.26, 0, floor, "z (m)"]);
+  return { minor, major, pole, labels };
+}
+
+function strokeSegments(context, segments, projection, colour, width) {
+  const a = [0, 0, 0], b = [0, 0, 0];
+  context.setLineDash([]);
+  context.lineCap = "butt";
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.beginPath();
+  for (const [from, to] of segments) {
+    projection.point(from[0], from[1], from[2], a);
+    projection.point(to[0], to[1], to[2], b);
+    if (a[2] <= 0.05 || b[2] <= 0.05) continue;
+    context.moveTo(a[0], a[1]);
+    context.lineTo(b[0], b[1]);
+  }
+  context.stroke();
+}
+
+/** Paints the floor. small: without the pole, the fine squares and the numbers. */
+export function paintFloor(context, projection, stage, small = false) {
+  const { theme } = stage;
+  const { minor, major, pole, labels } = (stage.furniture ??= furnitureOf(stage.header.bounds));
+  if (!small) strokeSegments(context, minor, projection, theme.floor, 0.7);
+  strokeSegments(context, major, projection, small ? theme.floor : theme.floorStrong, small ? 1 : 0.9);
+  if (small) return;
+  strokeSegments(context, pole, projection, theme.floorStrong, 1.2);
+  const p = [0, 0, 0];
+  context.font = LABEL_FONT;
+  context.fillStyle = theme.label;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (const [x, y, z, text] of labels) {
+    projection.point(x, y, z, p);
+    if (p[2] > 0.05) context.fillText(text, p[0], p[1]);
+  }
+}

@@ -1,0 +1,119 @@
+// The picture plane: the 2D pose over the joints' heatmap mixtures.
+
+import { fitCanvas, line, markerPath } from "./canvas.js";
+import { PANEL_KINDS } from "./kinds.js";
+import { FlatPanel } from "./panel.js";
+import { jointLabel, JOINTS, PARENTS, SIDE } from "./skeleton.js";
+import { withAlpha } from "./theme.js";
+
+export class ImagePanel extends FlatPanel {
+  draw() {
+    const { stage, spec } = this;
+    const [width, height] = this.size();
+    const context = fitCanvas(this.canvas, width, height);
+    const centre = stage.arrays[spec.centre].at(stage.frame, stage.step);
+    const { half_px: half, half_u_px: across = half } = spec;
+    const zoom = Math.min(width / (2 * across), height / (2 * half));
+    const toX = (u) => width / 2 + (u - centre[0]) * zoom;
+    const toY = (v) => height / 2 + (v - centre[1]) * zoom;
+    if (!spec.plain) this.drawPlane(context, toX, toY, width, height, zoom);
+    this.targets = [];
+    const pose = stage.arrays[spec.pose].at(stage.frame, stage.step);
+    const confidence = stage.arrays[spec.confidence].at(stage.frame, stage.step);
+    const hidden = spec.hidden ? stage.arrays[spec.hidden].at(stage.frame, stage.step) : null;
+    const colours = stage.theme.palette("sides");
+    const shown = (label) => !stage.memory.hidden.has(label);
+    if (spec.mixture && shown("2D uncertainty")) this.drawMixture(context, toX, toY, zoom, colours);
+    if (!spec.bare) this.drawPose(context, toX, toY, pose, confidence, hidden, colours);
+    this.drawReadouts();
+    this.canvas.setAttribute("aria-label", `${spec.title}, ${stage.positionText()}`);
+  }
+  drawPose(context, toX, toY, pose, confidence, hidden, colours) {
+    const { stage } = this;
+    context.lineCap = "round";
+    for (let j = 1; j < JOINTS; j++) {
+      const p = PARENTS[j];
+      const it = { x0: toX(pose[2 * p]), y0: toY(pose[2 * p + 1]), x1: toX(pose[2 * j]), y1: toY(pose[2 * j + 1]) };
+      context.setLineDash([]);
+      line(context, it, stage.theme.halo, 5.4, true);
+      if (SIDE[j] === 0) context.setLineDash([5, 4]);
+      context.lineCap = SIDE[j] === 0 ? "butt" : "round";
+      line(context, it, colours[SIDE[j]], 3, true);
+    }
+    context.setLineDash([]);
+    for (let j = 0; j < JOINTS; j++) {
+      const x = toX(pose[2 * j]), y = toY(pose[2 * j + 1]);
+      markerPath(context, x, y, 4, SIDE[j]);
+      const isHidden = hidden && hidden[j] > 0.5;
+      context.fillStyle = isHidden ? stage.theme.panel : colours[SIDE[j]];
+      context.fill();
+      context.lineWidth = isHidden ? 2 : 1.4;
+      context.strokeStyle = isHidden ? colours[SIDE[j]] : stage.theme.halo;
+      context.stroke();
+      const state = !isHidden ? "" : confidence[j] > 0 ? ", hidden" : ", guessed";
+      this.targets.push({ x, y, text: `${jointLabel(j)}${state}: confidence ${confidence[j].toFixed(2)}` });
+    }
+  }
+  drawPlane(context, toX, toY, width, height, zoom) {
+    const { spec } = this;
+    const { theme } = this.stage;
+    const step = 50 * zoom < 34 ? 100 : 50;
+    context.lineWidth = 1;
+    context.font = "500 10px ui-sans-serif, system-ui, sans-serif";
+    context.fillStyle = theme.label;
+    context.strokeStyle = theme.dark ? "rgba(174,186,206,0.10)" : "rgba(92,105,128,0.12)";
+    context.beginPath();
+    for (let u = 0; u <= spec.image_px[0]; u += step) {
+      const x = toX(u);
+      if (x < 0 || x > width) continue;
+      context.moveTo(x, 0); context.lineTo(x, height);
+      if (u % 100 === 0 && x > 14 && x < width - 46) context.fillText(`${u}`, x + 3, height - 6);
+    }
+    for (let v = 0; v <= spec.image_px[1]; v += step) {
+      const y = toY(v);
+      if (y < 0 || y > height) continue;
+      context.moveTo(0, y); context.lineTo(width, y);
+      if (v % 100 === 0 && y > 12 && y < height - 18) context.fillText(`${v}`, 5, y - 3);
+    }
+    context.stroke();
+    context.textAlign = "right";
+    context.fillText("px", width - 6, height - 6);
+    context.textAlign = "left";
+  }
+  /** Every mode of every joint's mixture: a glow for the density, rings at one and two standard deviations. */
+  drawMixture(context, toX, toY, zoom, colours) {
+    const { stage, spec } = this;
+    const weights = stage.arrays[spec.mixture.weights].at(stage.frame, stage.step);
+    const means = stage.arrays[spec.mixture.means_px].at(stage.frame, stage.step);
+    const stds = stage.arrays[spec.mixture.stds_px].at(stage.frame, stage.step);
+    const modes = weights.length / JOINTS;
+    for (let i = 0; i < weights.length; i++) {
+      const w = weights[i];
+      if (w < 0.01) continue;
+      const joint = Math.floor(i / modes);
+      const colour = colours[SIDE[joint]];
+      context.save();
+      context.translate(toX(means[2 * i]), toY(means[2 * i + 1]));
+      const rx = Math.max(1, stds[2 * i] * zoom), ry = Math.max(1, stds[2 * i + 1] * zoom);
+      context.scale(rx, ry);
+      const glow = context.createRadialGradient(0, 0, 0, 0, 0, 3);
+      for (const [stop, a] of [[0, 0.7], [0.33, 0.42], [0.66, 0.11], [1, 0]]) {
+        glow.addColorStop(stop, withAlpha(colour, a * (0.25 + 0.75 * w)));
+      }
+      context.fillStyle = glow;
+      context.fillRect(-3, -3, 6, 6);
+      context.restore();
+      context.strokeStyle = withAlpha(colour, 0.25 + 0.55 * w);
+      context.lineWidth = 1;
+      for (const n of [1, 2]) {
+        context.setLineDash(n === 2 ? [2, 3] : []);
+        context.beginPath();
+        context.ellipse(toX(means[2 * i]), toY(means[2 * i + 1]), rx * n, ry * n, 0, 0, 2 * Math.PI);
+        context.stroke();
+      }
+    }
+    context.setLineDash([]);
+  }
+}
+
+PANEL_KINDS.image = ImagePanel;

@@ -1,0 +1,9 @@
+// The kinds that a header may name. Modules register what they draw; the stage looks it up here.
+
+/** Kind of layer -> function(panel, context, layer, projection, colours). It paints below the skeletons and may return a
+ *  function that paints above them. */
+export const LAYER_KINDS = {};
+/** Kind of panel -> class. */
+export const PANEL_KINDS = {};
+/** Kind of chart -> class. */
+export const CHART_KINDS = {};

@@ -1,0 +1,110 @@
+// The legend: what is drawn in which colour, as switches in a corner of the first scene. It folds away.
+
+import { element, rich } from "./dom.js";
+import { keep, recall } from "./memory.js";
+import { JOINT_NAMES, jointLabel } from "./skeleton.js";
+
+export class Legend {
+  constructor(stage) {
+    this.stage = stage;
+    this.root = element("div", "dps-legend");
+    this.root.setAttribute("role", "group");
+    this.root.setAttribute("aria-label", "What is shown");
+    // A drag that begins on the legend turns nothing.
+    this.root.addEventListener("pointerdown", (e) => e.stopPropagation());
+  }
+  get open() { return recall("legend", this.stage.narrow ? "closed" : "open") === "open"; }
+  toggle() {
+    keep("legend", this.open ? "closed" : "open");
+    this.place();
+  }
+  /** Puts the legend into the first scene that is shown. */
+  place() {
+    const { panels, root } = this.stage;
+    const shown = panels.filter((p) => !p.root.hidden);
+    const host = shown.find((p) => p.spec.kind === "scene") || shown[0];
+    if (host && this.root.parentNode !== host.body) host.body.append(this.root);
+    this.root.dataset.open = this.open;
+    this.root.inert = !this.open;
+    root.querySelector(".dps-legend-button")?.setAttribute("aria-pressed", this.open);
+  }
+  build() {
+    const { stage } = this;
+    this.root.replaceChildren();
+    const seen = new Set();
+    const layers = stage.header.panels.flatMap((p) => p.kind === "image" && p.mixture
+      ? [{ label: "2D uncertainty", palette: "sides", kind: "glow" }] : p.layers || []);
+    for (const layer of layers) {
+      if (seen.has(layer.label)) continue;
+      seen.add(layer.label);
+      this.addKey(layer);
+    }
+    this.addTracks();
+    this.addSides();
+    this.place();
+  }
+  addKey(layer) {
+    const { stage } = this;
+    const b = element("button", "dps-key", this.root);
+    b.type = "button";
+    b.title = `Show or hide: ${layer.label}`;
+    const colours = stage.theme.palette(layer.palette);
+    const mark = element("i", `dps-mark dps-mark-${layer.kind}`, b);
+    mark.style.setProperty("--a", colours[0]);
+    mark.style.setProperty("--b", colours[2]);
+    rich(element("span", "", b), layer.label);
+    const paint = () => b.setAttribute("aria-pressed", !stage.memory.hidden.has(layer.label));
+    b.addEventListener("click", () => {
+      const { hidden } = stage.memory;
+      if (!hidden.delete(layer.label)) hidden.add(layer.label);
+      paint();
+      stage.schedule();
+    });
+    paint();
+  }
+  addSides() {
+    const { header, theme } = this.stage;
+    const sides = element("span", "dps-sides", this.root);
+    const c = theme.palette("sides");
+    const bySide = header.panels.some((p) => p.kind === "image" || (p.layers || []).some((l) => l.palette === "sides"));
+    for (const [name, i, cls] of [["left", 0, "dash"], ["right", 2, ""]]) {
+      const s = element("span", "", sides);
+      const m = element("i", cls, s);
+      m.style.color = bySide ? c[i] : theme.label;
+      s.append(name);
+    }
+  }
+  /** Layers of poses that change with the step: they have earlier steps and paths. */
+  stepped() {
+    const { header, arrays } = this.stage;
+    return header.panels.flatMap((p) => (p.kind === "scene" ? p.layers || [] : []))
+      .filter((l) => (l.kind === "cloud" || l.kind === "skeleton") && arrays[l.array].axes.includes("step"));
+  }
+  /** Switches for the way through the steps: earlier poses, and the path of one joint. */
+  addTracks() {
+    this.jointPicker = null;
+    if (!this.stepped().length) return;
+    const { stage } = this;
+    const { memory } = stage;
+    const ghosts = element("button", "dps-key dps-ghosts", this.root, "Earlier steps");
+    ghosts.type = "button";
+    ghosts.title = "Keep the poses of the last steps in sight, fainter the older";
+    const paint = () => ghosts.setAttribute("aria-pressed", memory.ghosts);
+    ghosts.addEventListener("click", () => { memory.ghosts = !memory.ghosts; paint(); stage.schedule(); });
+    paint();
+    this.jointPicker = element("select", "dps-select dps-joint", this.root);
+    this.jointPicker.title = "Draw a joint's path through all steps; clicking a joint in a scene does the same";
+    this.jointPicker.setAttribute("aria-label", "Path of a joint through the steps");
+    for (const [value, name] of [["", "Path of a joint"], ...JOINT_NAMES.map((_, j) => [j, `Path: ${jointLabel(j)}`])]) {
+      element("option", "", this.jointPicker, name).value = value;
+    }
+    this.jointPicker.value = memory.joint ?? "";
+    this.jointPicker.addEventListener("change", () => this.track(this.jointPicker.value === "" ? null : Number(this.jointPicker.value)));
+  }
+  track(joint) {
+    if (!this.jointPicker) return;
+    this.stage.memory.joint = joint;
+    this.jointPicker.value = joint ?? "";
+    this.stage.schedule();
+  }
+}

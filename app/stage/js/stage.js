@@ -1,0 +1,252 @@
+// The stage: panels with one camera, a player with two axes, and everything that happens without asking Python.
+
+import { headingOf } from "./camera.js";
+import { fitCanvas } from "./canvas.js";
+import { unpack } from "./data.js";
+import { element, rich } from "./dom.js";
+import { handleKey } from "./keys.js";
+import { CHART_KINDS, PANEL_KINDS } from "./kinds.js";
+import { Layout, NARROW } from "./layout.js";
+import { Legend } from "./legend.js";
+import { linkedPlace } from "./link.js";
+import { live, memories, shared } from "./memory.js";
+import { ringsOf } from "./projection.js";
+import { readTheme } from "./theme.js";
+import { Timeline } from "./timeline.js";
+import { showExplanation, Tools } from "./tools.js";
+
+const RESIZED_MS = 60;
+
+const freshMemory = (header) => ({
+  hidden: new Set(header.off || []), speed: 1, loop: false, axis: "step", ghosts: false, joint: null, only: null, arrangement: null,
+});
+
+export class Stage {
+  constructor(root) {
+    this.root = root;
+    this.panels = [];
+    this.charts = [];
+    this.visible = false;
+    this.shownAt = 0;
+    live.add(this);
+    root.tabIndex = 0;
+    root.setAttribute("role", "group");
+    root.replaceChildren();
+    this.top = element("div", "dps-top", root);
+    this.lead = element("p", "dps-lead", this.top);
+    this.legend = new Legend(this);
+    this.tools = new Tools(this, this.top);
+    this.layout = new Layout(this, this.tools.arrangement);
+    this.work = element("div", "dps-work", root);
+    this.grid = element("div", "dps-grid", this.work);
+    this.side = element("div", "dps-charts dps-side", this.work);
+    this.timeline = new Timeline(this, root);
+    this.chartRow = element("div", "dps-charts", root);
+    this.listen();
+  }
+  listen() {
+    const { root } = this;
+    root.addEventListener("keydown", (e) => handleKey(this, e));
+    root.addEventListener("pointerenter", () => (shared.hovered = this));
+    root.addEventListener("pointerleave", () => { if (shared.hovered === this) shared.hovered = null; });
+    root.addEventListener("dps-file", (e) => this.download.arrived?.(e.detail));
+    this.resizer = new ResizeObserver(() => this.resized());
+    for (const node of [root, document.body, root.closest("[data-testid=stMainBlockContainer]")]) if (node) this.resizer.observe(node);
+    this.onFullscreen = () => { root.dataset.full = document.fullscreenElement === root; this.resized(); };
+    this.onWindow = () => this.resized();
+    document.addEventListener("fullscreenchange", this.onFullscreen);
+    window.addEventListener("resize", this.onWindow);
+    this.watcher = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
+    this.watcher.observe(root);
+  }
+
+  // ---- data ----
+  update(bytes) {
+    const { header, arrays } = unpack(bytes);
+    const theme = readTheme(this.root);
+    const themeKey = JSON.stringify([theme.dark, theme.background]);
+    if (this.header && this.header.hash === header.hash && themeKey === this.themeKey) return;
+    const sameData = this.header && this.header.hash === header.hash;
+    const structure = JSON.stringify(header.panels.map((p) => [p.id, p.kind]));
+    Object.assign(this, { theme, themeKey, header, arrays, furniture: null });
+    this.root.dataset.theme = theme.dark ? "dark" : "light";
+    this.root.dataset.stage = header.id;
+    this.root.dataset.hash = header.hash;
+    this.root.setAttribute("aria-label", `${header.title}: arrow keys step, space plays, shift and arrow keys turn`);
+    rich(this.lead, header.line || "");
+    this.lead.title = this.lead.textContent;
+    if (!memories.has(header.id)) {
+      memories.set(header.id, freshMemory(header));
+      this.start(this.saved || linkedPlace(header.id));
+    }
+    this.memory = memories.get(header.id);
+    this.rings = ringsOf(this.framing(), header.bounds);
+    if (!sameData) this.timeline.restore();
+    this.measureWidth();
+    if (structure !== this.structure) this.buildPanels(structure);
+    else this.panels.forEach((p, i) => p.setSpec(header.panels[i]));
+    this.legend.build();
+    this.timeline.build();
+    this.buildCharts();
+    this.layout.build();
+    this.tools.views.mark();
+    this.tools.mark();
+    showExplanation();
+    this.refresh();
+  }
+  /** Poses that a scene has to have room for: those that stand still over the steps, and where the others end. */
+  framing() {
+    const layers = this.header.panels.flatMap((p) => p.layers || []).filter((l) => l.kind === "skeleton");
+    const arrays = layers.map((l) => this.arrays[l.array]);
+    const still = arrays.filter((a) => !a.axes.includes("step")).map((a) => a.values);
+    const ends = arrays.filter((a) => a.axes.includes("step") && a.axes.includes("frame"))
+      .flatMap((a) => Array.from({ length: this.timeline.count("frame") }, (_, i) => a.at(i, a.length("step") - 1)));
+    const found = [...still, ...ends];
+    return found.length ? found : arrays.map((a) => a.values);
+  }
+  /** Where a link, or the page that a stage was saved in, wants it to begin. */
+  start({ k, at, camera, hidden, ghosts, joint }) {
+    const memory = memories.get(this.root.dataset.stage);
+    memory.start = { k, at };
+    memory.ghosts = !!ghosts;
+    memory.joint = joint ?? null;
+    if (hidden) memory.hidden = new Set(hidden);
+    if (camera) { shared.camera = camera; shared.view = null; }
+  }
+  get camera() { return shared.camera; }
+  get cameraName() { return shared.view; }
+  get step() { return this.timeline.step; }
+  get frame() { return this.timeline.frame; }
+  get narrow() { return (this.width || window.innerWidth) < NARROW; }
+  count(axis) { return this.timeline.count(axis); }
+  index(axis) { return this.timeline.index(axis); }
+  placeText(axis, index) { return this.timeline.placeText(axis, index); }
+  go(axis, index) { this.timeline.go(axis, index); }
+  stop() { this.timeline.stop(); }
+  track(joint) { this.legend.track(joint); }
+  positionText() {
+    const { axes, shows_frame: shown } = this.header;
+    const frame = axes.frame ? this.placeText("frame", this.frame) : shown == null ? null : `frame ${shown}`;
+    return [frame, this.placeText("step", this.step)].filter(Boolean).join(", ");
+  }
+
+  // ---- panels and charts ----
+  buildPanels(structure) {
+    this.panels.forEach((p) => p.destroy());
+    this.grid.replaceChildren();
+    this.structure = structure;
+    this.panels = this.header.panels.map((spec) => new PANEL_KINDS[spec.kind](this, spec, this.grid));
+  }
+  buildCharts() {
+    const specs = this.header.charts || [];
+    this.charts.forEach((c) => { c.destroy(); c.root.remove(); });
+    this.chartRow.replaceChildren();
+    this.side.replaceChildren();
+    this.charts = specs.map((s) => new CHART_KINDS[s.kind](this, s, this.chartRow));
+  }
+  /** Builds what panels show of the data, and paints. */
+  refresh() {
+    this.stale = !this.visible;
+    if (!this.visible) { this.draw(); return; }
+    try {
+      for (const panel of this.panels) panel.refresh();
+      this.draw();
+      performance.mark("diffpose-painted");
+      this.root.dataset.ready = "true";
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+  fail(error) {
+    if (!this.message) this.message = element("p", "dps-error", this.root);
+    this.message.textContent = `The 3D view is not complete: ${error.message}`;
+  }
+  seen(entries) {
+    this.visible = entries.some((e) => e.isIntersecting);
+    if (!this.visible || !this.header) return;
+    this.turnScenes();
+    if (this.stale) this.refresh();
+  }
+  measureWidth() {
+    const width = Math.round(this.root.getBoundingClientRect().width);
+    if (width >= 20) this.width = width;
+    this.root.dataset.narrow = this.narrow;
+  }
+  resized() {
+    if (!this.header) return;
+    const before = [this.width, this.layout.height].join();
+    this.measureWidth();
+    this.layout.fit();
+    clearTimeout(this.resizeTimer);
+    this.resizeTimer = setTimeout(() => {
+      if (!this.root.isConnected) return;
+      if (before !== [this.width, this.layout.height].join()) this.layout.arrange();
+      for (const p of this.panels) p.measured = null;
+      this.draw();
+    }, RESIZED_MS);
+  }
+
+  // ---- camera ----
+  /** Turns every scene of every stage. view: the preset's name. */
+  setCamera(camera, view = null) {
+    shared.camera = camera;
+    shared.view = view;
+    for (const stage of live) if (stage.header) stage.turnScenes();
+  }
+  turnScenes() {
+    this.root.dataset.camera = JSON.stringify(this.camera);
+    this.tools.views.mark();
+    this.schedule();
+  }
+  /** The way that the person faces in this frame, by the first skeleton that a scene shows. */
+  heading() {
+    const layers = this.header.panels.filter((p) => p.kind === "scene").flatMap((p) => p.layers || []);
+    const layer = layers.find((l) => l.kind === "skeleton");
+    return layer ? headingOf(this.arrays[layer.array].at(this.frame, this.count("step") - 1)) : undefined;
+  }
+
+  // ---- drawing ----
+  schedule() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => { this.scheduled = false; this.draw(); });
+  }
+  draw() {
+    if (!this.header) return;
+    this.timeline.paint();
+    this.root.dataset.camera = JSON.stringify(this.camera);
+    if (this.visible) this.paint();
+  }
+  /** What make() returns while the stage stands elsewhere; the screen never shows it. ratio: of the canvases' pixels. */
+  at({ step = this.step, frame = this.frame, camera = shared.camera }, ratio, make) {
+    const { timeline } = this;
+    const kept = [timeline.step, timeline.frame, shared.camera];
+    [timeline.step, timeline.frame, shared.camera] = [step, frame, camera];
+    fitCanvas.ratio = ratio;
+    try {
+      this.paint();
+      return make();
+    } finally {
+      fitCanvas.ratio = null;
+      [timeline.step, timeline.frame, shared.camera] = kept;
+      this.draw();
+    }
+  }
+  paint() {
+    const start = performance.now();
+    for (const panel of this.panels) if (!panel.root.hidden) panel.draw();
+    for (const chart of this.charts) chart.draw();
+    this.root.dataset.drawMs = (performance.now() - start).toFixed(1);
+    this.root.dataset.drawn = this.header.hash;
+  }
+  destroy() {
+    this.timeline.playing = false;
+    live.delete(this);
+    this.resizer.disconnect();
+    this.watcher.disconnect();
+    document.removeEventListener("fullscreenchange", this.onFullscreen);
+    window.removeEventListener("resize", this.onWindow);
+    this.panels.forEach((p) => p.destroy());
+    this.charts.forEach((c) => c.destroy());
+  }
+}

@@ -1,0 +1,132 @@
+"""The scenes fill the first screen, on a laptop and on a phone, in every view and for every bundled clip."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.compute import clips
+from app.views.learn import LESSONS
+from benchmarks.browser import AT_REST, browser, wait_for
+
+pytest.importorskip("selenium")
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+#: Inner size of the window -> least share of its height that the scenes take together.
+SIZES = {(1366, 650): 0.6, (1440, 757): 0.6, (1920, 950): 0.6, (390, 700): 0.5}
+VIEWS = {
+    "overview": "view=Overview",
+    "uncertainty": "view=Uncertainty",
+    "mixture": "view=Uncertainty&part=Mixture",
+    "forward": "view=Forward",
+    "reverse": "view=Reverse",
+    "compare": "view=Compare",
+    "overlaid": "view=Compare&layout=Overlaid",
+    **{f"learn {n}": f"view=Learn&lesson={n}" for n, lesson in enumerate(LESSONS, 1) if lesson.picture is not None},
+}
+#: Where every scene stands, what lies over it that is not its own, and figures whose head or feet are outside of it.
+LOOK = """
+const stage = document.querySelector(".dps");
+const scenes = [...stage.querySelectorAll(".dps-panel:not([hidden])")].map((panel) => {
+  const body = panel.querySelector(".dps-body"), box = body.getBoundingClientRect();
+  const covered = [];
+  for (const x of [0.03, 0.3, 0.5, 0.7, 0.97]) for (const y of [0.03, 0.3, 0.5, 0.7, 0.97]) {
+    const over = document.elementFromPoint(box.left + x * box.width, box.top + y * box.height);
+    if (!panel.contains(over)) covered.push(`${x} ${y}: ${over?.className || over?.tagName}`);
+  }
+  const outside = (body.joints || []).filter((j) => [3, 6, 10].includes(j.joint) && !j.text.startsWith("One sample"))
+    .filter((j) => !(j.x >= 0 && j.x <= box.width && j.y >= 0 && j.y <= box.height)).map((j) => j.text);
+  const { top, bottom, left, right } = box;
+  return { id: panel.dataset.panel, top, bottom, left, right, covered, outside };
+});
+const page = document.querySelector("[data-testid=stMain]");
+return { scenes, scrolled: page.scrollTop, wide: document.documentElement.scrollWidth - innerWidth };
+"""
+
+
+@pytest.fixture(scope="module")
+def driver(address: str) -> Iterator[Any]:
+    with browser(1366, 650) as opened:
+        yield opened
+
+
+def resize(driver: Any, width: int, height: int) -> None:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.execute_script("document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)")
+    time.sleep(0.3)
+
+
+def open_view(driver: Any, url: str) -> None:
+    driver.get(url)
+    ready = "return document.querySelector('.dps')?.dataset.ready === 'true'"
+    wait_for(lambda: driver.execute_script(ready), 120, url)
+    wait_for(lambda: driver.execute_script(AT_REST), 120, f"all of {url}")
+
+
+def go_to_frame(driver: Any, share: float) -> None:
+    driver.execute_script(
+        "const s = document.querySelector('.dps input[data-axis=frame]'); if (!s) return;"
+        "s.value = Math.round(arguments[0] * s.max); s.dispatchEvent(new Event('input', {bubbles: true}))",
+        share,
+    )
+    time.sleep(0.3)
+
+
+def faults(driver: Any, width: int, height: int) -> list[str]:
+    """Faults of the first screen at a size, in words."""
+    with contextlib.suppress(TimeoutError):  # a busy machine lays out late
+        wait_for(lambda: not _faults(driver, width, height), 6, "the layout")
+    return _faults(driver, width, height)
+
+
+def _faults(driver: Any, width: int, height: int) -> list[str]:
+    look = driver.execute_script(LOOK)
+    found = []
+    if look["wide"] > 0 or look["scrolled"] > 0:
+        found.append(f"{look['wide']} pixels too wide, scrolled by {look['scrolled']}")
+    for scene in look["scenes"]:
+        if scene["top"] < 0 or scene["bottom"] > height or scene["left"] < 0 or scene["right"] > width:
+            found.append(f"{scene['id']} is cut off: {scene}")
+        found += [f"{scene['id']} is covered at {place}" for place in scene["covered"][:2]]
+        found += [f"{scene['id']} cuts off {figure}" for figure in scene["outside"][:2]]
+    together = max(s["bottom"] for s in look["scenes"]) - min(s["top"] for s in look["scenes"])
+    if together < SIZES[width, height] * height:
+        found.append(f"the scenes take {together:.0f} of {height} pixels")
+    return [f"{width} x {height}: {fault}" for fault in found]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_scenes_fill_the_first_screen(driver: Any, address: str, view: str) -> None:
+    resize(driver, 1366, 650)
+    open_view(driver, f"{address}/?{VIEWS[view]}&steps=1&hypotheses=2")
+    found = []
+    for width, height in SIZES:
+        resize(driver, width, height)
+        found += faults(driver, width, height)
+    assert found == []
+
+
+@pytest.mark.parametrize("clip", sorted(clips.bundled_clips()))
+def test_heads_and_feet_stay_inside_in_every_clip(driver: Any, address: str, clip: str) -> None:
+    label = clip.replace("_", " ").replace("-", " ").capitalize().replace(" ", "+")
+    frames = len(clips.open_bundled(str(clips.bundled_clips()[clip]), 0.0))
+    found = []
+    for view in ("overview", "reverse", "compare"):
+        resize(driver, 1366, 650)
+        open_view(driver, f"{address}/?{VIEWS[view]}&clip={label}&steps=1&hypotheses=2")
+        for width, height in SIZES:
+            resize(driver, width, height)
+            for share in (0.1, 0.5, 0.9):
+                go_to_frame(driver, share)
+                found += [f"{view}, {share}: {fault}" for fault in faults(driver, width, height)]
+    for frame in (frames // 10, frames // 2, frames - 1):
+        open_view(driver, f"{address}/?{VIEWS['forward']}&clip={label}&frame={frame}")
+        for width, height in SIZES:
+            resize(driver, width, height)
+            found += [f"forward, {frame}: {fault}" for fault in faults(driver, width, height)]
+    assert found == []

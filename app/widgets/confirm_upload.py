@@ -12,7 +12,7 @@ from app.widgets.common import leave, picture, plain, uploads
 from app.widgets.uploads import Pending
 from diffpose_core.io.formats import COORDINATES, Choice, FileClip, PoseFile, PoseTrack, default_choice, to_clip
 from diffpose_core.io.formats.convert import in_pixels
-from diffpose_core.io.formats.posefile import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
+from diffpose_core.io.limits import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
 from diffpose_core.structures import InvalidInput
 
 #: People who are shown as pictures, the largest among them; further ones are in a list.

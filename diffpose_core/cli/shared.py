@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from diffpose_core.structures import InvalidInput
-
 #: Control characters other than the end of a line.
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -83,10 +81,6 @@ def small_file(path: str) -> bytes:
     Raises:
         InvalidInput: The file is too large or can't be read.
     """
-    from diffpose_core.io.untrusted.files import check_size
+    from diffpose_core.io.untrusted.files import read_bytes
 
-    try:
-        check_size(Path(path).stat().st_size, path)
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{path}: can't be read ({error.strerror})") from error
+    return read_bytes(path)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from diffpose_core.io.untrusted.files import DATA_SET, read_file
+from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 
@@ -63,15 +65,14 @@ def is_mocap17(keys: Collection[str]) -> bool:
 def load_mocap17(path: str | Path) -> MotionSet:
     """Read and check a file in Mocap-17 layout. Raises InvalidInput that says what is wrong with it."""
     path = Path(path)
-    if not path.is_file():
-        raise InvalidInput(f"{path}: no such file; expected a motion file in Mocap-17 layout (.npz)")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    # A damaged archive fails inside zipfile, zlib or numpy's header parser in many ways.
-    except Exception as error:
-        raise InvalidInput(f"{path}: not a readable .npz without pickled objects ({error})") from error
     needed = ("root", "joints", "start", "fps", *_TEXT_KEYS)
+    content = read_file(path, "a motion file in Mocap-17 layout (.npz)", DATA_SET)
+    try:
+        found = read_npz(content, str(path), needed, limits=DATA_SET)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: not a readable .npz without pickled objects ({error})") from error
+    # Copies: an array that is read from a file can't be written to, which PyTorch warns of.
+    arrays = {key: np.array(array) for key, array in found.items()}
     missing = [key for key in needed if key not in arrays]
     if missing:
         raise InvalidInput(f"{path}: Mocap-17 layout needs the keys {', '.join(needed)}; missing: {', '.join(missing)}")

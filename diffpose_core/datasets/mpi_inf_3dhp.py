@@ -244,8 +244,8 @@ def _test_of_mat(folder: Path, names: Sequence[str]) -> Iterator[HpSequence]:
 def _hdf5_array(file: Any, key: str, label: str) -> np.ndarray:
     """A dataset of numbers, after its size has been looked at."""
     found = file[key] if type(file.get(key, getlink=True)).__name__ == "HardLink" else None
-    # Neither a link nor the storage of an array may lead into another file.
-    if getattr(found, "external", ()) is not None or found is None or found.dtype.kind not in "fiu":
+    # Neither a link, nor the storage of an array, nor a virtual array may lead into another file.
+    if getattr(found, "external", ()) is not None or found is None or found.is_virtual or found.dtype.kind not in "fiu":
         raise InvalidInput(f"{label}: {key}, an array of numbers, is missing")
     check_size(found.nbytes, f"{label}: {key}", DATA_SET.unpacked)
     array = np.asarray(found)

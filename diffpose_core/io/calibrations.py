@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import InvalidInput
@@ -57,11 +58,11 @@ def read_calibration(path: str | Path) -> Calibration:
     path = Path(path)
     try:
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InvalidInput(f"{path}: {size} bytes; a calibration stays under {MAX_BYTES}")
-        content = parse_json(path.read_bytes(), str(path))
     except OSError as error:
         raise InvalidInput(f"{path}: can't be read ({error.strerror})") from error
+    if size > MAX_BYTES:
+        raise InvalidInput(f"{path}: {size} bytes; a calibration stays under {MAX_BYTES}")
+    content = parse_json(read_bytes(path, MAX_BYTES), str(path))
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise InvalidInput(f"{path}: expected a calibration of format {FORMAT!r}, found {found!r}")

@@ -9,12 +9,15 @@ from typing import IO, Any
 
 import numpy as np
 
-from diffpose_core.io.untrusted.files import check_size
+from diffpose_core.io.limits import MAX_FPS, MAX_IMAGE_SIDE, MAX_NUMBERS, MIN_FPS
+from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import Intrinsics, InvalidInput, PoseClip2D, PoseMixture
 
 SCHEMA = "diffpose-clip/1"
+#: Largest magnitudes of a clip's numbers: pixels, square pixels, metres. Larger ones overflow when they are squared.
+_LARGEST = {"keypoints_px": 1e6, "means_px": 1e6, "variances_px2": 1e12, "pose3d_cam": 1e3}
 _ARRAYS = ("keypoints_px", "confidence", "weights", "means_px", "variances_px2", "pose3d_cam", "hidden")
 
 
@@ -76,14 +79,7 @@ def load_clip(path: str | Path | IO[bytes]) -> PoseClip2D:
     """
     if not isinstance(path, (str, Path)):
         return clip_from_npz(path.read(), str(getattr(path, "name", "the file")))
-    try:
-        check_size(Path(path).stat().st_size, str(path))
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InvalidInput(f"{path}: no such file") from None
-    except OSError as error:
-        raise InvalidInput(f"{path}: not a readable file ({error.strerror})") from None
-    return clip_from_npz(content, str(path))
+    return clip_from_npz(read_bytes(path), str(path))
 
 
 def clip_from_npz(content: bytes, label: str) -> PoseClip2D:
@@ -99,7 +95,7 @@ def clip_from_npz(content: bytes, label: str) -> PoseClip2D:
     arrays = read_npz(content, label, (*_ARRAYS, "header"))
     if "header" not in arrays:
         raise InvalidInput(f"{label}: no schema tag found; expected a clip file with the tag {SCHEMA}")
-    header = parse_json(str(arrays.pop("header")).encode(), f"{label}: header")
+    header = parse_json(str(arrays.pop("header")).encode("utf-8", "replace"), f"{label}: header")
     return _clip(header, arrays, label)
 
 
@@ -137,12 +133,16 @@ def _clip(header: Any, arrays: Mapping[str, np.ndarray], label: str) -> PoseClip
     for key, array in arrays.items():
         if array.dtype.kind not in "fb":
             raise InvalidInput(f"{label}: {key} must hold real numbers, found {array.dtype}")
+        if array.size > MAX_NUMBERS:
+            raise InvalidInput(f"{label}: {key} holds {array.size:,} numbers; the limit is {MAX_NUMBERS:,}")
+        if key in _LARGEST and (np.abs(array) > _LARGEST[key]).any():
+            raise InvalidInput(f"{label}: {key} holds numbers beyond {_LARGEST[key]:,.0f}, which no clip has")
     try:
         mixture = None
         if "weights" in arrays:
             mixture = PoseMixture(arrays["weights"], arrays["means_px"], arrays["variances_px2"])
         intrinsics = header.get("intrinsics_px")
-        return PoseClip2D(
+        clip = PoseClip2D(
             name=str(header["name"])[:200],
             keypoints_px=arrays["keypoints_px"],
             confidence=arrays["confidence"],
@@ -155,7 +155,21 @@ def _clip(header: Any, arrays: Mapping[str, np.ndarray], label: str) -> PoseClip
             hidden=arrays.get("hidden"),
             provenance=dict(header.get("provenance", {})),
         )
+        _check_header(clip, label)
+        return clip
     except InvalidInput as error:
         raise InvalidInput(f"{label}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InvalidInput(f"{label}: the header misses or mistypes a field: {str(error)[:160]}") from error
+
+
+def _check_header(clip: PoseClip2D, label: str) -> None:
+    if not MIN_FPS <= clip.fps <= MAX_FPS:
+        raise InvalidInput(f"{label}: {clip.fps:g} frames a second; expected {MIN_FPS} to {MAX_FPS:,.0f}")
+    if max(clip.width, clip.height) > MAX_IMAGE_SIDE:
+        raise InvalidInput(f"{label}: an image of {clip.width} x {clip.height} px; expected up to {MAX_IMAGE_SIDE:,}")
+    camera = clip.intrinsics
+    if camera is not None:
+        numbers = (camera.fx, camera.fy, camera.cx, camera.cy)
+        if max(map(abs, numbers)) > 1e7 or min(camera.fx, camera.fy) < 1e-3:
+            raise InvalidInput(f"{label}: camera intrinsics that no camera has, in pixels: {numbers}")

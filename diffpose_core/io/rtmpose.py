@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from diffpose_core.io.untrusted.archive import open_zip, read_entry
+from diffpose_core.io.untrusted.archive import Archive
 from diffpose_core.io.untrusted.files import check_size
 from diffpose_core.structures import Cancelled, InvalidInput
 
@@ -73,11 +73,11 @@ def get_weights(progress: Callable[[int, int], bool | None] | None = None) -> No
         if path.is_file():
             continue
         name = url.rsplit("/", 1)[-1]
-        archive = open_zip(_fetched(url, name, progress), name)
-        inside = [entry for entry in archive.namelist() if entry.endswith(".onnx")]
+        archive = Archive(_fetched(url, name, progress), name)
+        inside = [entry for entry in archive.names if entry.endswith(".onnx")]
         if len(inside) != 1:
             raise InvalidInput(f"{name}: holds {len(inside)} .onnx files; expected one network")
-        network = read_entry(archive, inside[0], name)
+        network = archive.read(inside[0])
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,15 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from diffpose_core.io.formats.detections import Detections, Notes
 from diffpose_core.io.formats.layouts import COCO17
-from diffpose_core.io.formats.people import MAX_FRAMES, Detections, Notes, build_clip
-from diffpose_core.io.formats.posefile import MAX_FPS, MIN_FPS, LayoutGuess, PoseFile
+from diffpose_core.io.formats.people import build_clip
+from diffpose_core.io.formats.posefile import LayoutGuess, PoseFile
+from diffpose_core.io.limits import MAX_FPS, MAX_FRAMES, MIN_FPS
 from diffpose_core.io.rtmpose import HOW_TO_INSTALL, Detector
-from diffpose_core.io.untrusted.files import check_size
+from diffpose_core.io.untrusted.files import check_size, read_bytes
 from diffpose_core.structures import Cancelled, InvalidInput
 
 FORMAT = "video, by RTMPose"
 MAX_PIXELS = 8192 * 4320
+_DEMUXERS = {"mp4": "mov", "webm": "matroska", "avi": "avi"}
+_BEGINNINGS = {"mp4": b"ftyp", "webm": b"\x1aE\xdf\xa3", "avi": b"RIFFAVI "}
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,13 @@ class VideoFacts:
 
 def is_video(content: bytes) -> bool:
     """True if a file begins as MP4, MOV, WebM, Matroska or AVI."""
-    return content[4:8] == b"ftyp" or content[:4] == b"\x1aE\xdf\xa3" or content[:4] + content[8:12] == b"RIFFAVI "
+    return _demuxer(content) is not None
+
+
+def _demuxer(content: bytes) -> str | None:
+    """FFmpeg's name of the demuxer for a file; None if it is no video."""
+    beginnings = {"mp4": content[4:8], "webm": content[:4], "avi": content[:4] + content[8:12]}
+    return next((_DEMUXERS[kind] for kind, begins in _BEGINNINGS.items() if beginnings[kind] == begins), None)
 
 
 def video_at(path: str | Path) -> bytes | None:
@@ -48,16 +57,16 @@ def video_at(path: str | Path) -> bytes | None:
     Raises:
         InvalidInput: the file is too large.
     """
+    # Whoever reads it as a file of poses says what is wrong with a pipe, or with a file that can't be opened.
+    if not Path(path).is_file():
+        return None
     try:
         with open(path, "rb") as file:
             if not is_video(file.read(16)):
                 return None
-            check_size(os.fstat(file.fileno()).st_size, str(path))
-            file.seek(0)
-            return file.read()
     except OSError:
-        # Whoever reads it as a file of poses says what is wrong with it.
         return None
+    return read_bytes(path)
 
 
 def video_facts(content: bytes, name: str) -> VideoFacts:
@@ -117,7 +126,11 @@ def _opened(content: bytes, name: str) -> Any:
     except ImportError:
         raise InvalidInput(f"{name}: a video; {HOW_TO_INSTALL}") from None
     try:
-        return av.open(io.BytesIO(content), metadata_errors="ignore")
+        # Left to itself, FFmpeg reads a text that begins like an MP4 as a stream description, and opens its ports.
+        return av.open(
+            io.BytesIO(content), format=_demuxer(content), metadata_errors="ignore",
+            options={"protocol_whitelist": "", "format_whitelist": ",".join(_DEMUXERS.values())},
+        )  # fmt: skip
     except (av.error.FFmpegError, ValueError) as error:
         raise InvalidInput(f"{name}: not readable as a video ({str(error)[:160]})") from None
 

@@ -134,6 +134,13 @@ def test_the_sets_own_test_files_say_the_same(hp_folder, tmp_path):
         file["annot2"] = h5py.ExternalLink(str(tmp_path / "TS5" / "annot_data.mat"), "annot2")
     with pytest.raises(InvalidInput, match="annot2, an array of numbers, is missing"):
         load_3dhp(tmp_path)
+    virtual = h5py.VirtualLayout(shape=(9, 1, 17, 2), dtype="f8")
+    virtual[:] = h5py.VirtualSource(str(tmp_path / "TS5" / "annot_data.mat"), "annot2", shape=(9, 1, 17, 2))
+    with h5py.File(tmp_path / "TS6" / "annot_data.mat", "a") as file:
+        del file["annot2"]
+        file.create_virtual_dataset("annot2", virtual)
+    with pytest.raises(InvalidInput, match="annot2, an array of numbers, is missing"):
+        load_3dhp(tmp_path)
     (tmp_path / "TS1" / "annot_data.mat").write_bytes(b"no HDF5")
     with pytest.raises(InvalidInput, match=r"TS1/annot_data.mat: not readable as HDF5"):
         load_3dhp(tmp_path)

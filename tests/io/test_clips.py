@@ -8,7 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from diffpose_core.io.clips import SCHEMA, clip_from_json, clip_to_json, load_clip, save_clip
+from benchmarks.hostile_files import own_clip
+from diffpose_core.io.clips import SCHEMA, clip_from_json, clip_from_npz, clip_to_json, load_clip, save_clip
 from diffpose_core.io.untrusted import files
 from diffpose_core.structures import Intrinsics, InvalidInput, PoseClip2D, PoseMixture
 
@@ -161,7 +162,7 @@ def test_files_that_are_no_npz(tmp_path):
             load_clip(path)
     with pytest.raises(InvalidInput, match="no such file"):
         load_clip(tmp_path / "absent.npz")
-    with pytest.raises(InvalidInput, match="not a readable file"):
+    with pytest.raises(InvalidInput, match="can't be read"):
         load_clip(tmp_path)
 
 
@@ -231,3 +232,27 @@ def test_an_array_that_claims_to_be_huge_is_refused(tmp_path):
         archive.writestr("keypoints_px.npy", content.getvalue() + bytes(64))
     with pytest.raises(InvalidInput, match="needs 80000000000 bytes, found 64"):
         load_clip(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"keypoints_px": np.full((3, 17, 2), 3e38).tolist()}, "keypoints_px holds numbers beyond 1,000,000"),
+        ({"fps": 1e-300}, "1e-300 frames a second; expected 0.1 to 10,000"),
+        ({"width": 10**9}, "an image of 1000000000 x 720 px"),
+        ({"intrinsics_px": {"fx": 1e300, "fy": 1, "cx": 0, "cy": 0}}, "intrinsics that no camera has"),
+        ({"intrinsics_px": {"fx": 1000, "fy": 1e-30, "cx": 0, "cy": 0}}, "intrinsics that no camera has"),
+    ],
+)
+def test_numbers_that_overflow_later_are_refused(changes, message):
+    with pytest.raises(InvalidInput, match=message):
+        clip_from_json(json.loads(own_clip(**changes)), "c.json")
+
+
+def test_half_a_surrogate_pair_in_a_header_is_replaced():
+    header = json.loads(own_clip())
+    arrays = {key: np.array(header.pop(key), np.float32) for key in ("keypoints_px", "confidence")}
+    file = io.BytesIO()
+    np.savez(file, header=np.array(json.dumps({**header, "name": "a?"}).replace("?", "\ud800")), **arrays)
+    name = clip_from_npz(file.getvalue(), "c.npz").name
+    assert name == "a?"

@@ -2,10 +2,12 @@
 
 import io
 import struct
+import time
 
 import numpy as np
 import pytest
 
+from benchmarks.hostile_files import stream_description
 from diffpose_core.io import rtmpose, video
 from diffpose_core.io.formats import to_clip
 from diffpose_core.structures import Cancelled, InvalidInput
@@ -119,3 +121,27 @@ def test_only_videos_are_taken_off_the_disk(tmp_path):
     assert video.video_at(tmp_path / "a.mp4") == (tmp_path / "a.mp4").read_bytes()
     assert video.video_at(tmp_path / "b.mp4") is None and video.video_at(tmp_path) is None
     assert video.video_at(tmp_path / "absent.mp4") is None
+
+
+def test_a_text_that_begins_like_an_mp4_opens_no_port():
+    # FFmpeg would take it for a stream description, join its multicast group, and wait for twelve seconds.
+    assert video.is_video(stream_description())
+    begin = time.monotonic()
+    with pytest.raises(InvalidInput, match="not readable as a video"):
+        video.video_facts(stream_description(), "stream.mp4")
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec"), [("mp4", "mpeg4"), ("matroska", "mpeg4"), ("webm", "libvpx"), ("avi", "mpeg4")]
+)
+def test_every_kind_of_video_is_read_by_its_own_demuxer(kind, codec):
+    file = io.BytesIO()
+    with av.open(file, "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((*SIZE[::-1], 3), np.uint8), "bgr24")))
+        container.mux(stream.encode())
+    assert video.is_video(file.getvalue())
+    assert video.video_facts(file.getvalue(), "walk").size == SIZE

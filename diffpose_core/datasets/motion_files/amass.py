@@ -16,7 +16,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from diffpose_core.datasets.motion_files.rig import Rig, check_counts, check_finite, check_fps
-from diffpose_core.io.untrusted.files import check_size
+from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import InvalidInput
 
@@ -89,8 +89,7 @@ def load_body_model(path: Path, gender: str) -> BodyModel:
         path = min(tries)
     if path.suffix.lower() != ".npz" or not path.is_file():
         raise InvalidInput(f"{path}: no body model; expected an .npz. Pickled models (.pkl) are not read")
-    check_size(path.stat().st_size, str(path))
-    arrays = read_npz(path.read_bytes(), str(path), _MODEL_KEYS)
+    arrays = read_npz(read_bytes(path), str(path), _MODEL_KEYS)
     missing = [key for key in _MODEL_KEYS if key not in arrays]
     if missing:
         raise InvalidInput(f"{path}: not a body model; missing: {', '.join(missing)}")

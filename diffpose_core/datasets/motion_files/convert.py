@@ -19,7 +19,7 @@ from diffpose_core.datasets.motion_files.amc import INCH_M, find_asf, read_amc, 
 from diffpose_core.datasets.motion_files.bvh import read_bvh
 from diffpose_core.datasets.motion_files.joints import joint_places, map_joints
 from diffpose_core.datasets.motion_files.rig import Axis, Rig, check_fps
-from diffpose_core.io.untrusted.files import MIB
+from diffpose_core.io.untrusted.files import MIB, read_bytes
 from diffpose_core.io.untrusted.npz import npz_keys
 from diffpose_core.skeleton import BONES, bone_lengths, stature
 from diffpose_core.structures import InvalidInput
@@ -103,31 +103,24 @@ def read_clips(path: Path, settings: Settings) -> tuple[list[Clip], list[str]]:
         InvalidInput: the file can't be used.
     """
     name = path.name
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InvalidInput(f"{name}: {path.stat().st_size / MIB:.0f} MiB; the limit is {MAX_BYTES // MIB} MiB")
-        content = path.read_bytes()
-        if path.suffix.lower() == ".npz":
-            keys = npz_keys(content, name)
-            if is_mocap17(keys):
-                return _of_mocap17(load_mocap17(path), settings)
-            if is_body_model(keys):
-                return [], ["a body model, no motion"]
-            if not is_amass(keys):
-                raise InvalidInput(
-                    f"{name}: neither AMASS (poses, trans ...) nor Mocap-17 (root, joints ...); its arrays are "
-                    f"{', '.join(key[:30] for key in keys[:20])}"
-                )
-            rig = read_amass(content, name, settings.body_model, settings.fps)
-        elif path.suffix.lower() == ".amc":
-            asf = find_asf(path)
-            if asf.stat().st_size > MAX_BYTES:
-                raise InvalidInput(f"{asf.name}: larger than {MAX_BYTES // MIB} MiB")
-            rig = read_amc(content, name, read_asf(asf.read_bytes(), asf.name), settings.fps)
-        else:
-            rig = read_bvh(content, name, settings.fps)
-    except OSError as error:
-        raise InvalidInput(f"{name}: can't be read ({error.strerror})") from error
+    content = read_bytes(path, MAX_BYTES, name)
+    if path.suffix.lower() == ".npz":
+        keys = npz_keys(content, name)
+        if is_mocap17(keys):
+            return _of_mocap17(load_mocap17(path), settings)
+        if is_body_model(keys):
+            return [], ["a body model, no motion"]
+        if not is_amass(keys):
+            raise InvalidInput(
+                f"{name}: neither AMASS (poses, trans ...) nor Mocap-17 (root, joints ...); its arrays are "
+                f"{', '.join(key[:30] for key in keys[:20])}"
+            )
+        rig = read_amass(content, name, settings.body_model, settings.fps)
+    elif path.suffix.lower() == ".amc":
+        asf = find_asf(path)
+        rig = read_amc(content, name, read_asf(read_bytes(asf, MAX_BYTES, asf.name), asf.name), settings.fps)
+    else:
+        rig = read_bvh(content, name, settings.fps)
     return convert(rig, name, settings)
 
 

@@ -10,8 +10,6 @@ import numpy as np
 
 from diffpose_core.io.formats.layouts import mixture_to_human36m, to_human36m
 from diffpose_core.io.formats.posefile import (
-    MAX_FPS,
-    MAX_IMAGE_SIDE,
     Choice,
     ChosenClip,
     Coordinates,
@@ -19,6 +17,7 @@ from diffpose_core.io.formats.posefile import (
     PoseFile,
     PoseTrack,
 )
+from diffpose_core.io.limits import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gaps import fill_gaps
 
@@ -135,8 +134,8 @@ def _own(poses: PoseFile, clip: FileClip, choice: Choice) -> ChosenClip:
 def _check(name: str, size: tuple[int, int], fps: float) -> None:
     if not all(0 < side <= MAX_IMAGE_SIDE for side in size):
         raise InvalidInput(f"{name}: the image size must lie between 1 and {MAX_IMAGE_SIDE:,} pixels, found {size}")
-    if not 0 < fps <= MAX_FPS:
-        raise InvalidInput(f"{name}: frames a second must be above 0 and at most {MAX_FPS:,.0f}, found {fps}")
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise InvalidInput(f"{name}: frames a second must lie between {MIN_FPS} and {MAX_FPS:,.0f}, found {fps:g}")
 
 
 def in_pixels(

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from diffpose_core.io.formats.detections import Detections, Notes
+from diffpose_core.io.formats.frame_numbers import frame_numbers
 from diffpose_core.io.formats.json_files import MEDIAPIPE, pose_file
 from diffpose_core.io.formats.layouts import LAYOUTS
-from diffpose_core.io.formats.people import Detections, Notes, build_clip, frame_numbers
+from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import FileClip, PoseFile
 from diffpose_core.io.formats.recognise import layout_by_count, layout_by_names
 from diffpose_core.io.untrusted.files import MIB

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from diffpose_core.io.formats.detections import Detections, Notes
+from diffpose_core.io.formats.frame_numbers import frame_numbers
 from diffpose_core.io.formats.layouts import canonical_name
-from diffpose_core.io.formats.people import Detections, Notes, build_clip, frame_numbers
+from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import (
-    MAX_FPS,
-    MAX_IMAGE_SIDE,
-    MIN_FPS,
     Coordinates,
     FileClip,
     LayoutGuess,
@@ -25,6 +24,7 @@ from diffpose_core.io.formats.recognise import (
     layout_by_geometry,
     layout_by_names,
 )
+from diffpose_core.io.limits import MAX_FPS, MAX_IMAGE_SIDE, MAX_NUMBERS, MIN_FPS
 from diffpose_core.structures import InvalidInput
 
 ALPHAPOSE, MMPOSE, OPENPOSE, MEDIAPIPE, PLAIN = "AlphaPose", "MMPose", "OpenPose", "MediaPipe Pose", "plain JSON"
@@ -169,8 +169,13 @@ def read_openpose(files: Iterable[tuple[str, Any]], name: str) -> PoseFile:
     """
     notes = Notes()
     groups: dict[str, dict[str, Detections]] = {}
+    numbers_in_all = 0
     for path, content in files:
-        groups.setdefault(_prefix(path), {})[path] = _openpose_people(content, f"{name}: {path[-60:]}")
+        people = _openpose_people(content, f"{name}: {path[-60:]}")
+        numbers_in_all += people.numbers
+        if numbers_in_all > MAX_NUMBERS:
+            raise InvalidInput(f"{name}: more than {MAX_NUMBERS:,} numbers in all its files; read them in parts")
+        groups.setdefault(_prefix(path), {})[path] = people
     if len(groups) > 1 and all(len(paths) == 1 for paths in groups.values()):
         groups = {"": {path: people for paths in groups.values() for path, people in paths.items()}}
     clips = []

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from diffpose_core.io.formats.clean import clean
+from diffpose_core.io.formats.detections import Detections, Notes
 from diffpose_core.io.formats.json_files import pose_file, size_and_fps
 from diffpose_core.io.formats.layouts import COCO17, HUMAN36M
-from diffpose_core.io.formats.people import Detections, Notes, build_clip, check_frames, clean
+from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
 from diffpose_core.io.formats.recognise import layout_by_geometry
+from diffpose_core.io.limits import MAX_FILE_NUMBERS, MAX_NUMBERS, check_frames
 from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import InvalidInput
 
@@ -28,11 +31,14 @@ def read_videopose3d(content: bytes, name: str) -> PoseFile:
     metadata = arrays.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     videos = metadata.get("video_metadata")
-    notes, mixtures = Notes(), False
+    notes, mixtures, numbers = Notes(), False, 0
     clips: list[FileClip] = []
     for subject, key, poses in _cameras(arrays["positions_2d"], name):
         if len(clips) == MAX_CLIPS:
             raise InvalidInput(f"{name}: more than {MAX_CLIPS:,} clips; the limit is {MAX_CLIPS:,}")
+        numbers += _numbers_of(poses, f"{name}: {key[:60]}")
+        if numbers > MAX_FILE_NUMBERS:
+            raise InvalidInput(f"{name}: more than {MAX_FILE_NUMBERS:,} numbers in all its clips; cut it into parts")
         about = videos.get(subject) if isinstance(videos, dict) else None
         size, fps = size_and_fps(about if isinstance(about, dict) else {})
         track = _track(poses, f"{name}: {key[:60]}", notes)
@@ -66,6 +72,15 @@ def _cameras(subjects: Any, name: str) -> Iterator[tuple[str, str, np.ndarray]]:
                 if not isinstance(poses, np.ndarray) or poses.dtype.kind not in "fiu":
                     raise InvalidInput(f"{name}: {key}: an array of poses expected, found a {type(poses).__name__}")
                 yield subject, key, poses
+
+
+def _numbers_of(poses: np.ndarray, label: str) -> int:
+    """Numbers that poses are read to, which are more than their bytes where they are stored in 8 bits."""
+    joints = int(np.prod(poses.shape[:2]))
+    numbers = joints * 3 + (5 * joints * poses.shape[2] if poses.ndim == 4 else 0)
+    if numbers > MAX_NUMBERS:
+        raise InvalidInput(f"{label}: more than {MAX_NUMBERS:,} numbers in one clip; cut it into parts")
+    return numbers
 
 
 def _track(poses: np.ndarray, label: str, notes: Notes) -> PoseTrack:
@@ -135,11 +150,17 @@ def read_detectron(content: bytes, name: str) -> PoseFile:
     check_frames(len(frames), name)
     if len(boxes) != len(frames):
         raise InvalidInput(f"{name}: keypoints of {len(frames)} frames, but boxes of {len(boxes)}")
-    people = [_people_of(frame, f"{name}: keypoints of frame {t}") for t, frame in enumerate(frames)]
-    logits = any(np.abs(person[2]).max() > 0 for frame in people for person in frame)
+    people, numbers = [], 0
+    for t, frame in enumerate(frames):
+        people.append(_people_of(frame, f"{name}: keypoints of frame {t}"))
+        numbers += sum(person.size for person in people[-1])
+        if numbers > MAX_NUMBERS:
+            raise InvalidInput(f"{name}: more than {MAX_NUMBERS:,} numbers; cut the clip into parts")
+    logits = any(person[2].any() for frame in people for person in frame)
     for t, frame in enumerate(people):
         scores = _scores_of(boxes[t])
-        for number, person in enumerate(frame):
+        for number, found_person in enumerate(frame):
+            person = found_person.astype(np.float64)
             with np.errstate(over="ignore", invalid="ignore"):
                 sure = (
                     1 / (1 + np.exp(_HALF_LOGIT - person[2])) if logits else person[3] / (person[3] + _HALF_PROBABILITY)
@@ -171,9 +192,11 @@ def _people_of(frame: Any, label: str) -> list[np.ndarray]:
     if people is None or (isinstance(people, (list, np.ndarray)) and len(people) == 0):
         return []
     try:
-        array = np.asarray(people, dtype=np.float64)
+        array = np.asarray(people)
     except (TypeError, ValueError):
         raise InvalidInput(f"{label}: arrays of numbers expected") from None
+    if array.dtype.kind not in "fiub":
+        raise InvalidInput(f"{label}: arrays of numbers expected")
     if array.ndim != 3 or array.shape[1] != 4 or array.shape[2] == 0:
         raise InvalidInput(f"{label}: must be (people, 4, 17), found {array.shape}")
     return list(array)

@@ -26,9 +26,6 @@ COORDINATES: Mapping[Coordinates, str] = {
 }
 
 
-MAX_IMAGE_SIDE = 1_000_000
-#: Frame rates that a file is believed.
-MIN_FPS, MAX_FPS = 0.1, 10_000.0
 #: Instead of a person's key: whoever has the largest box.
 LARGEST = "largest"
 

@@ -13,10 +13,10 @@ from diffpose_core.io.clips import SCHEMA, clip_from_json, clip_from_npz
 from diffpose_core.io.formats.json_files import read_json, read_openpose
 from diffpose_core.io.formats.layouts import HUMAN36M
 from diffpose_core.io.formats.npz_files import read_detectron, read_videopose3d
-from diffpose_core.io.formats.people import check_frames
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
-from diffpose_core.io.untrusted.archive import MAX_ENTRIES, open_zip, read_entry
-from diffpose_core.io.untrusted.files import check_size
+from diffpose_core.io.limits import check_frames
+from diffpose_core.io.untrusted.archive import MAX_ENTRIES, Archive
+from diffpose_core.io.untrusted.files import check_size, read_bytes
 from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.io.untrusted.npz import npz_keys
 from diffpose_core.io.untrusted.text import decode_text, to_utf8
@@ -63,17 +63,14 @@ def read_pose_files(files: Mapping[str, bytes]) -> PoseFile:
 def read_pose_path(path: str | Path) -> PoseFile:
     """Read a file, or a folder of OpenPose's .json files. Raises InvalidInput as read_pose_file."""
     path = Path(path)
-    try:
-        if path.is_dir():
-            inside = sorted(path.glob("*.json"))
-            check_size(sum(file.stat().st_size for file in inside), str(path))
-            return read_pose_files({file.name: file.read_bytes() for file in inside})
-        check_size(path.stat().st_size, str(path))
-        return read_pose_file(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        raise InvalidInput(f"{path}: no such file") from None
-    except OSError as error:
-        raise InvalidInput(f"{path}: can't be read ({error.strerror})") from None
+    if not path.is_dir():
+        return read_pose_file(read_bytes(path), str(path))
+    inside, size = {}, 0
+    for file in sorted(path.glob("*.json")):
+        inside[file.name] = read_bytes(file)
+        size += len(inside[file.name])
+        check_size(size, str(path))
+    return read_pose_files(inside)
 
 
 def _read(content: bytes, name: str) -> PoseFile:
@@ -98,8 +95,8 @@ def _read(content: bytes, name: str) -> PoseFile:
 
 
 def _read_zip(content: bytes, name: str) -> PoseFile:
-    archive = open_zip(content, name)
-    entries = [entry for entry in archive.namelist() if not entry.endswith("/") and not _is_clutter(entry)]
+    archive = Archive(content, name)
+    entries = [entry for entry in archive.names if not entry.endswith("/") and not _is_clutter(entry)]
     if not entries:
         raise InvalidInput(f"{name}: an archive without files; expected {FORMATS}")
     if any(entry.endswith(".npy") for entry in entries):
@@ -111,12 +108,12 @@ def _read_zip(content: bytes, name: str) -> PoseFile:
             "OpenPose's .json files, one a frame"
         )
     if len(texts) == 1:
-        inside = read_entry(archive, texts[0], name)
+        inside = archive.read(texts[0])
         if inside[:4] == b"PK\x03\x04" and not inside[30:60].count(b".npy"):
             raise InvalidInput(f"{name}: an archive in an archive; expected {FORMATS}")
         found = read_pose_file(inside, f"{name}: {texts[0][-80:]}")
     else:
-        found = _read_many(((entry, read_entry(archive, entry, name)) for entry in texts), name)
+        found = _read_many(((entry, archive.read(entry)) for entry in texts), name)
     read = set(texts)
     others = [entry for entry in entries if entry not in read]
     if not others:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from diffpose_core.io.formats.detections import Notes
 from diffpose_core.io.formats.layouts import COCO17, HUMAN36M, layout_of_names, layouts_of
-from diffpose_core.io.formats.people import Notes
 from diffpose_core.io.formats.posefile import COORDINATES, Coordinates, FileClip, LayoutGuess
 from diffpose_core.structures import InvalidInput
 

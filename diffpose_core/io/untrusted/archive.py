@@ -10,10 +10,12 @@ from diffpose_core.io.untrusted.files import MIB, Limits, check_size
 from diffpose_core.structures import InvalidInput
 
 MAX_ENTRIES = 110_000
+#: Other methods pack a gigabyte into a few hundred bytes, and nobody uses them for poses.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-def open_zip(content: bytes, name: str, limits: Limits | None = None) -> zipfile.ZipFile:
-    """Open an archive after bounding its entries and their unpacked size.
+class Archive:
+    """An archive whose entries are unpacked one by one, never more than a limit in all.
 
     Args:
         content: the archive.
@@ -21,25 +23,61 @@ def open_zip(content: bytes, name: str, limits: Limits | None = None) -> zipfile
         limits: MAX_FILE_BYTES and MAX_UNPACKED_BYTES by default.
 
     Raises:
-        InvalidInput: damaged, encrypted, beyond a limit, or with entries that lead out of the archive.
+        InvalidInput: damaged, encrypted, beyond a limit, with entries that lead out of the archive, or two of one name.
     """
-    limits = limits or Limits(files.MAX_FILE_BYTES, files.MAX_UNPACKED_BYTES)
-    check_size(len(content), name, limits.packed)
-    # zipfile makes an object for every entry before anybody can ask for their number.
-    entries = content.count(b"PK\x01\x02")
-    if entries > MAX_ENTRIES:
-        raise InvalidInput(f"{name}: an archive of {entries} files; the limit is {MAX_ENTRIES}")
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-    # A damaged archive fails inside zipfile in many ways.
-    except Exception as error:
-        raise InvalidInput(f"{name}: not a readable archive, perhaps truncated ({str(error)[:120]})") from error
-    for entry in archive.infolist():
-        _check_entry(entry, name)
-    unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > limits.unpacked:
-        raise InvalidInput(f"{name}: unpacks to {unpacked / MIB:.0f} MiB; the limit is {limits.unpacked // MIB} MiB")
-    return archive
+
+    def __init__(self, content: bytes, name: str, limits: Limits | None = None) -> None:
+        self._name = name
+        self._limit = files.MAX_UNPACKED_BYTES if limits is None else limits.unpacked
+        check_size(len(content), name, None if limits is None else limits.packed)
+        # zipfile makes an object for every entry before anybody can ask for their number.
+        entries = content.count(b"PK\x01\x02")
+        if entries > MAX_ENTRIES:
+            raise InvalidInput(f"{name}: an archive of {entries} files; the limit is {MAX_ENTRIES}")
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(content))
+        # A damaged archive fails inside zipfile in many ways.
+        except Exception as error:
+            raise InvalidInput(f"{name}: not a readable archive, perhaps truncated ({str(error)[:120]})") from error
+        for entry in self._zip.infolist():
+            _check_entry(entry, name)
+        self.names = tuple(self._zip.namelist())
+        if len(set(self.names)) < len(self.names):
+            raise InvalidInput(f"{name}: two files of the archive have the same name; it can't be told which is meant")
+        self._check_unpacked(sum(entry.file_size for entry in self._zip.infolist()))
+        self._unpacked = 0
+
+    def read(self, entry: str) -> bytes:
+        """Bytes of one entry.
+
+        Raises:
+            InvalidInput: the entry is damaged, or packed by a method other than deflate.
+        """
+        info = self._zip.getinfo(entry)
+        if info.compress_type not in _METHODS:
+            method = zipfile.compressor_names.get(info.compress_type, f"method {info.compress_type}")  # type: ignore[attr-defined]
+            raise InvalidInput(
+                f"{self._name}: {entry[:80]!r} in the archive is packed by {method}; expected stored or deflated files"
+            )
+        # What an entry declares was checked, and may be a lie: parts of it are counted as they come.
+        content = io.BytesIO()
+        try:
+            with self._zip.open(info) as file:
+                while part := file.read(MIB):
+                    self._unpacked += len(part)
+                    self._check_unpacked(self._unpacked)
+                    content.write(part)
+        except InvalidInput:
+            raise
+        except Exception as error:
+            raise InvalidInput(
+                f"{self._name}: {entry[:80]!r} in the archive is damaged ({str(error)[:120]})"
+            ) from error
+        return content.getvalue()
+
+    def _check_unpacked(self, size: int) -> None:
+        if size > self._limit:
+            raise InvalidInput(f"{self._name}: unpacks to {size / MIB:.0f} MiB; the limit is {self._limit // MIB} MiB")
 
 
 def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
@@ -48,15 +86,3 @@ def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
         raise InvalidInput(f"{name}: the archive names a file outside itself ({entry.filename[:80]!r}); not read")
     if entry.flag_bits & 1:
         raise InvalidInput(f"{name}: the archive is encrypted; expected one without a password")
-
-
-def read_entry(archive: zipfile.ZipFile, entry: str, name: str) -> bytes:
-    """Bytes of one entry of an archive that `open_zip` opened.
-
-    Raises:
-        InvalidInput: the entry is damaged.
-    """
-    try:
-        return archive.read(entry)
-    except Exception as error:
-        raise InvalidInput(f"{name}: {entry[:80]!r} in the archive is damaged ({str(error)[:120]})") from error

@@ -10,7 +10,7 @@ import numpy as np
 from diffpose_core.structures import InvalidInput
 
 
-def array_from_bytes(dtype_text: str, shape: Any, fortran: bool, data: bytes, label: str) -> np.ndarray:
+def array_from_bytes(dtype_text: str, shape: Any, fortran: bool, data: bytes | memoryview, label: str) -> np.ndarray:
     """Make an array after checking every claim about it.
 
     Args:

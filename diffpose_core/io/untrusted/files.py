@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +44,43 @@ def check_size(size: int, name: str, limit: int | None = None) -> None:
     """
     limit = MAX_FILE_BYTES if limit is None else limit
     if size > limit:
-        raise InvalidInput(f"{name}: {size / MIB:.0f} MiB; the limit is {limit // MIB} MiB")
+        found, allowed = (f"{n / MIB:.0f} MiB" if limit >= MIB else f"{n:,} bytes" for n in (size, limit))
+        raise InvalidInput(f"{name}: {found}; the limit is {allowed}")
+
+
+def read_bytes(path: str | Path, limit: int | None = None, name: str | None = None) -> bytes:
+    """Bytes of a regular file. No more than the limit is read, whatever size the system reports.
+
+    Args:
+        path: the file.
+        limit: bytes; MAX_FILE_BYTES by default.
+        name: names the file in messages; the path by default.
+
+    Raises:
+        InvalidInput: no such file, a folder, device or pipe, a larger file, or one that can't be read.
+    """
+    name = str(path) if name is None else name
+    limit = MAX_FILE_BYTES if limit is None else limit
+    # Without this flag, opening a pipe waits for somebody to write into it.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(path, "rb", opener=lambda file, _: os.open(file, flags)) as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise InvalidInput(f"{name}: can't be read (no regular file: a device or a pipe)")
+            check_size(facts.st_size, name, limit)
+            content = file.read(facts.st_size + 1)
+            while more := file.read(min(MIB, limit + 1 - len(content))):
+                content += more
+    except FileNotFoundError:
+        raise InvalidInput(f"{name}: no such file") from None
+    # ValueError: a path that holds a zero byte.
+    except (OSError, ValueError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(f"{name}: can't be read ({getattr(error, 'strerror', None) or error})") from None
+    check_size(len(content), name, limit)
+    return content
 
 
 def read_file(path: str | Path, expected: str, limits: Limits) -> bytes:
@@ -54,10 +92,8 @@ def read_file(path: str | Path, expected: str, limits: Limits) -> bytes:
         limits: `limits.packed` bounds the file's size.
 
     Raises:
-        InvalidInput: no such file, or a larger one.
+        InvalidInput: as `read_bytes`.
     """
-    path = Path(path)
-    if not path.is_file():
+    if not Path(path).is_file():
         raise InvalidInput(f"{path}: no such file; expected {expected}")
-    check_size(path.stat().st_size, str(path), limits.packed)
-    return path.read_bytes()
+    return read_bytes(path, limits.packed)

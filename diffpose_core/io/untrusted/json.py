@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,20 @@ from diffpose_core.structures import InvalidInput
 
 MAX_JSON_DEPTH = 64
 #: Memory of parsed JSON, estimated from its text.
-MAX_JSON_MEMORY = 768 * MIB
+MAX_JSON_MEMORY = 512 * MIB
 #: Bytes of a parsed number or name, of a list and of an object.
 _NUMBER_COST, _LIST_COST, _OBJECT_COST = 40, 100, 250
+#: Half of a pair that stands for one character, without the other half: no text, and no program can write it as UTF-8.
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 
 
 def parse_json(content: bytes, name: str) -> Any:
     """Parse JSON after bounding its depth and its memory.
 
-    NaN and Infinity are read as Python writes them. A number beyond the range of a double becomes infinity.
+    NaN and Infinity are read as Python writes them. A number beyond the range of a double becomes infinity. Half a
+    surrogate pair in a text becomes the sign for a character that can't be shown.
 
     Args:
         content: JSON in UTF-8, or in UTF-16 with a byte order mark.
@@ -39,9 +45,10 @@ def parse_json(content: bytes, name: str) -> Any:
     except orjson.JSONDecodeError as error:
         reason = str(error)
     # Strict JSON has no NaN, Python's does, and so have many files. The slower parser runs only for these.
-    if b"NaN" in content or b"Infinity" in content or "infinity" in reason:
+    if b"NaN" in content or b"Infinity" in content or "infinity" in reason or "surrogate" in reason:
         try:
-            return json.loads(content, parse_int=_parse_int)
+            text = _LONE_SURROGATE.sub(rb"\\ufffd", content).decode()
+            return json.loads(text, parse_int=_parse_int)
         except (ValueError, RecursionError) as error:
             reason = str(error)
     raise InvalidInput(f"{name}: not readable as JSON ({reason[:120]})")

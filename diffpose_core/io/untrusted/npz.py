@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from diffpose_core.io.untrusted.archive import open_zip, read_entry
+from diffpose_core.io.untrusted.archive import Archive
 from diffpose_core.io.untrusted.arrays import array_from_bytes
 from diffpose_core.io.untrusted.files import Limits
 from diffpose_core.io.untrusted.pickle import restricted_unpickle
@@ -31,12 +31,12 @@ def read_npz(
     Raises:
         InvalidInput: damaged, beyond a limit, or with objects where they are not wanted.
     """
-    archive = open_zip(content, name, limits)
+    archive = Archive(content, name, limits)
     found = {}
-    for entry in archive.namelist():
+    for entry in archive.names:
         key = entry.removesuffix(".npy")
         if key != entry and key in keys:
-            found[key] = _read_npy(read_entry(archive, entry, name), f"{name}: {key[:40]}", objects)
+            found[key] = _read_npy(archive.read(entry), f"{name}: {key[:40]}", objects)
     return found
 
 
@@ -46,8 +46,7 @@ def npz_keys(content: bytes, name: str) -> tuple[str, ...]:
     Raises:
         InvalidInput: the archive is damaged or beyond a limit.
     """
-    names = open_zip(content, name).namelist()
-    return tuple(entry.removesuffix(".npy") for entry in names if entry.endswith(".npy"))
+    return tuple(entry.removesuffix(".npy") for entry in Archive(content, name).names if entry.endswith(".npy"))
 
 
 def _read_npy(content: bytes, label: str, objects: bool) -> Any:
@@ -65,4 +64,5 @@ def _read_npy(content: bytes, label: str, objects: bool) -> Any:
         raise InvalidInput(f"{label} holds pickled objects; expected an array of numbers or text")
     if dtype.hasobject:
         return restricted_unpickle(content[file.tell() :], label)
-    return array_from_bytes(dtype.str, shape, fortran, content[file.tell() :], label)
+    # A view: a copy of an array of half a gigabyte would be another half.
+    return array_from_bytes(dtype.str, shape, fortran, memoryview(content)[file.tell() :], label)

@@ -6,20 +6,22 @@ import io
 import math
 import pickle
 import struct
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from diffpose_core.io.untrusted.arrays import array_from_bytes, check_shape
+from diffpose_core.io.untrusted.files import MIB
 from diffpose_core.io.untrusted.json import MAX_JSON_DEPTH
 from diffpose_core.structures import InvalidInput
 
 _MAX_PICKLED_ITEMS = 5_000_000
+#: Bytes of all arrays that a pickle unfolds to. One that is referred to again is counted again: readers copy it.
+_MAX_PICKLED_BYTES = 512 * MIB
 #: Steps of a pickle's program: they bound its time, and with the size of the file its memory.
 _MAX_PICKLED_STEPS = 6_000_000
 
 
 class _Dtype:
-    """Stands for numpy.dtype while unpickling: numpy's own would believe whatever a file says about memory."""
+    """Stands for numpy.dtype while unpickling: numpy's own takes whatever memory a file claims."""
 
     def __init__(self, *arguments: Any) -> None:
         self.text = arguments[0] if arguments and isinstance(arguments[0], str) else ""
@@ -58,12 +60,6 @@ def _scalar(dtype: Any, data: Any = b"") -> _Array:
     return array
 
 
-def _encode(text: Any, encoding: Any = "latin1") -> bytes:
-    if encoding != "latin1" or not isinstance(text, str):
-        raise pickle.UnpicklingError(f"text encoded as {encoding!r}")
-    return text.encode("latin1")
-
-
 def _no_bytes() -> bytes:
     # Old protocols write empty bytes as a call of their type; with an argument it could ask for any size.
     return b""
@@ -76,7 +72,6 @@ def _container(*_: Any) -> dict[Any, Any]:
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
-    ("_codecs", "encode"): _encode,
     ("builtins", "bytes"): _no_bytes,
     ("__builtin__", "bytes"): _no_bytes,
     ("collections", "OrderedDict"): _container,
@@ -101,15 +96,35 @@ _Base: Any = pickle._Unpickler
 
 
 class _Unpickler(_Base):
-    """Makes plain containers and stand-ins for arrays, and nothing else."""
+    """Makes plain containers and stand-ins for arrays, and nothing else.
+
+    Args:
+        data: the pickle.
+        label: names it in messages.
+    """
 
     dispatch: ClassVar = {code: load for code, load in _Base.dispatch.items() if bytes([code]) not in _REFUSED}
 
+    def __init__(self, data: bytes, label: str) -> None:
+        super().__init__(_Steps(data, label), encoding="latin1")
+        self._bytes_left = len(data)
+
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("_codecs", "encode"):
+            return self._encode
         try:
             return _ALLOWED[module, name]
         except KeyError:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}"[:120]) from None
+
+    def _encode(self, text: Any, encoding: Any = "latin1") -> bytes:
+        """Old protocols write bytes as text that is to be encoded; no honest one encodes the same text twice."""
+        if encoding != "latin1" or not isinstance(text, str):
+            raise pickle.UnpicklingError(f"text encoded as {encoding!r}")
+        self._bytes_left -= len(text)
+        if self._bytes_left < 0:
+            raise pickle.UnpicklingError("more bytes than the file holds")
+        return text.encode("latin1")
 
     def _check_key(self, key: Any) -> None:
         # The hash of a deeply nested tuple would overflow the stack.
@@ -150,7 +165,7 @@ class _Unpickler(_Base):
 
 
 class _Steps(io.BytesIO):
-    """A pickle's bytes, which can be read from so many times only."""
+    """A pickle's bytes, with a limit on the number of reads."""
 
     def __init__(self, data: bytes, label: str) -> None:
         super().__init__(data)
@@ -164,12 +179,20 @@ class _Steps(io.BytesIO):
 
 
 def restricted_unpickle(data: bytes, label: str) -> Any:
-    """Read a pickle that may hold arrays of numbers, text, numbers, lists, tuples and dicts, and nothing else.
+    """Read a pickle of arrays of numbers, text, numbers, lists, tuples and dicts; anything else is refused.
 
-    Arrays of objects come back as (nested) lists; an array of objects without axes as the object itself.
+    Args:
+        data: the pickle.
+        label: names it in messages.
+
+    Returns:
+        The content. Arrays of objects come back as (nested) lists; an array of objects without axes as its object.
+
+    Raises:
+        InvalidInput: damaged, beyond a limit, or with other objects.
     """
     try:
-        value = _Unpickler(_Steps(data, label), encoding="latin1").load()
+        value = _Unpickler(data, label).load()
     except InvalidInput:
         raise
     # A damaged or hostile pickle fails in as many ways as there are opcodes.
@@ -177,17 +200,30 @@ def restricted_unpickle(data: bytes, label: str) -> Any:
         raise InvalidInput(
             f"{label} holds pickled objects other than arrays and plain containers, or is damaged ({str(error)[:160]})"
         ) from error
-    return _plain(value, label, _count_down(label), 0)
+    return _plain(value, label, _Budget(label), 0)
 
 
-def _count_down(label: str) -> Iterator[None]:
-    # A few bytes of a pickle can refer to the same list so often that walking it would take years.
-    yield from (None for _ in range(_MAX_PICKLED_ITEMS))
-    raise InvalidInput(f"{label} holds more than {_MAX_PICKLED_ITEMS:,} objects")
+class _Budget:
+    """Counts what a pickle unfolds to: a few bytes can refer to the same list or array again and again."""
+
+    def __init__(self, label: str) -> None:
+        self._label, self._items, self._bytes = label, 0, 0
+
+    def add_item(self) -> None:
+        self._items += 1
+        if self._items > _MAX_PICKLED_ITEMS:
+            raise InvalidInput(f"{self._label} holds more than {_MAX_PICKLED_ITEMS:,} objects")
+
+    def add_bytes(self, size: int) -> None:
+        self._bytes += size
+        if self._bytes > _MAX_PICKLED_BYTES:
+            raise InvalidInput(
+                f"{self._label} holds arrays of more than {_MAX_PICKLED_BYTES // MIB} MiB; cut the file into parts"
+            )
 
 
-def _plain(value: Any, label: str, budget: Iterator[None], depth: int) -> Any:
-    next(budget)
+def _plain(value: Any, label: str, budget: _Budget, depth: int) -> Any:
+    budget.add_item()
     if depth > MAX_JSON_DEPTH:
         raise InvalidInput(f"{label}: nested more than {MAX_JSON_DEPTH} deep")
     if isinstance(value, _Array):
@@ -196,12 +232,14 @@ def _plain(value: Any, label: str, budget: Iterator[None], depth: int) -> Any:
         return [_plain(item, label, budget, depth + 1) for item in value]
     if isinstance(value, dict):
         return {_text(key): _plain(item, label, budget, depth + 1) for key, item in value.items()}
-    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+    if isinstance(value, str):
+        return _printable(value)
+    if value is None or isinstance(value, (bool, int, float, bytes)):
         return value
     raise InvalidInput(f"{label} holds a {type(value).__name__.lstrip('_').lower()} where arrays were expected")
 
 
-def _plain_array(value: _Array, label: str, budget: Iterator[None], depth: int) -> Any:
+def _plain_array(value: _Array, label: str, budget: _Budget, depth: int) -> Any:
     try:
         _, shape, dtype, fortran, data = value.state
         text, plain = dtype.text, dtype.plain
@@ -213,16 +251,20 @@ def _plain_array(value: _Array, label: str, budget: Iterator[None], depth: int) 
         if not isinstance(data, list):
             raise InvalidInput(f"{label}: an array of objects without its list")
         items = [_plain(item, label, budget, depth + 1) for item in data]
-        return items[0] if shape == () and items else _folded(items, shape, label, budget)
-    if isinstance(data, str):
-        data = _encode(data)
-    if not isinstance(data, bytes):
+        return items[0] if shape == () and items else _folded(items, shape, label)
+    if not isinstance(data, (bytes, str)):
         raise InvalidInput(f"{label}: an array without its bytes")
+    budget.add_bytes(len(data))
+    if isinstance(data, str):
+        try:
+            data = data.encode("latin1")
+        except UnicodeEncodeError:
+            raise InvalidInput(f"{label}: an array whose bytes are text") from None
     array = array_from_bytes(text, shape, bool(fortran), data, label)
     return array.item() if shape == () else array
 
 
-def _folded(items: list[Any], shape: Any, label: str, budget: Iterator[None]) -> list[Any]:
+def _folded(items: list[Any], shape: Any, label: str) -> list[Any]:
     """A flat list as the nested lists of an array's shape (its order in memory is taken to be C's)."""
     check_shape(shape, label)
     if math.prod(shape) != len(items):
@@ -235,4 +277,9 @@ def _folded(items: list[Any], shape: Any, label: str, budget: Iterator[None]) ->
 
 
 def _text(key: Any) -> str:
-    return key.decode("latin1") if isinstance(key, bytes) else str(key)[:1000]
+    return key.decode("latin1") if isinstance(key, bytes) else _printable(str(key)[:1000])
+
+
+def _printable(text: str) -> str:
+    """The text without halves of surrogate pairs, which can't be written as UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

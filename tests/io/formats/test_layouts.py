@@ -8,8 +8,8 @@ import pytest
 from benchmarks.pose_files import detected, walking
 from diffpose_core.io.clips import load_clip
 from diffpose_core.io.formats import LAYOUTS, FileClip, PoseTrack
+from diffpose_core.io.formats.detections import Notes
 from diffpose_core.io.formats.layouts import canonical_name, layout_of_names, layouts_of, to_human36m
-from diffpose_core.io.formats.people import Notes
 from diffpose_core.io.formats.recognise import coordinates_of, layout_by_count, layout_by_geometry
 from diffpose_core.skeleton import JOINT_NAMES, LEFT_JOINTS, RIGHT_JOINTS
 from diffpose_core.structures import InvalidInput

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.hostile_files import mixtures, shared_array
 from benchmarks.pose_files import detected, detectron, gmm_poses, saved, videopose3d, walking
-from diffpose_core.io.formats import Choice, read_pose_file, to_clip
+from diffpose_core.io.formats import Choice, npz_files, read_pose_file, to_clip
 from diffpose_core.structures import InvalidInput
 
 POSES = walking()
@@ -148,3 +149,12 @@ def test_a_frame_count_of_one_and_too_many():
 def test_what_is_wrong_is_said(arrays, message):
     with pytest.raises(InvalidInput, match=message):
         read_pose_file(saved(**arrays), "d.npz")
+
+
+def test_numbers_are_bounded_in_a_clip_and_over_all_clips(monkeypatch):
+    with pytest.raises(InvalidInput, match=r"more than 20,000,000 numbers in one clip"):
+        read_pose_file(mixtures(4_000, 64), "mixtures.npz")
+    monkeypatch.setattr(npz_files, "MAX_FILE_NUMBERS", 10 * 1000 * 17 * 3)
+    assert len(read_pose_file(shared_array(10, (1000, 17, 2)), "shared.npz").clips) == 10
+    with pytest.raises(InvalidInput, match="numbers in all its clips; cut it into parts"):
+        read_pose_file(shared_array(11, (1000, 17, 2)), "shared.npz")

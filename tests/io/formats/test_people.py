@@ -5,7 +5,11 @@ import pytest
 
 from benchmarks.pose_files import alphapose, detected, walking
 from diffpose_core.io.formats import people, read_pose_file
-from diffpose_core.io.formats.people import Detections, Notes, build_clip, clean, frame_numbers, link
+from diffpose_core.io.formats.clean import clean
+from diffpose_core.io.formats.detections import Detections, Notes
+from diffpose_core.io.formats.frame_numbers import frame_numbers
+from diffpose_core.io.formats.link import LINK_GAP_FRAMES, link
+from diffpose_core.io.formats.people import build_clip
 from diffpose_core.structures import InvalidInput
 
 
@@ -34,7 +38,7 @@ def test_two_people_who_cross_keep_their_identities():
 
 
 def test_a_person_who_is_away_for_a_moment_is_the_same_and_for_long_another():
-    for away, tracks in ((5, 1), (people.LINK_GAP_FRAMES + 1, 2)):
+    for away, tracks in ((5, 1), (LINK_GAP_FRAMES + 1, 2)):
         walker = person(60, 3.0)
         walker[20 : 20 + away] = np.nan
         assert len(build_clip("", detections([walker]), 60, "x", Notes()).tracks) == tracks
@@ -156,3 +160,11 @@ def test_cleaning_keeps_what_is_good():
     kept, sure = clean(points, np.array([[0.5, 1.0, 1.0]]), Notes())
     assert np.array_equal(kept[0, :2], points[0, :2]) and sure.tolist() == [[0.5, 1.0, 0.0]]
     assert kept.dtype == sure.dtype == np.float32 and np.isnan(kept[0, 2]).all()
+
+
+def test_a_crowd_that_would_take_minutes_to_link_is_refused(monkeypatch):
+    monkeypatch.setattr("diffpose_core.io.formats.link.MAX_PAIRS", 2 * 9 * 3)
+    crowd = np.arange(1.0, 1 + 2 * 17 * 12).reshape(12, 17, 2)
+    assert len(link(np.repeat(np.arange(4), 3), crowd)) == 12
+    with pytest.raises(InvalidInput, match="crowd: up to 4 people in 3 frames, without identities: too many to follow"):
+        link(np.repeat(np.arange(3), 4), crowd, "crowd")

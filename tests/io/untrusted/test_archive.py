@@ -1,14 +1,18 @@
 """Hostile archives: bombs, lies about sizes, names that lead elsewhere."""
 
+import io
 import json
 import struct
+import tracemalloc
+import zipfile
 
 import pytest
 
+from benchmarks.hostile_files import MIB, packed
 from benchmarks.pose_files import alphapose, detected, walking, zipped
 from diffpose_core.io.formats import read_pose_file
 from diffpose_core.io.untrusted import archive, files
-from diffpose_core.io.untrusted.archive import open_zip
+from diffpose_core.io.untrusted.archive import Archive
 from diffpose_core.structures import InvalidInput
 
 
@@ -37,7 +41,7 @@ def test_names_that_lead_out_of_the_archive_are_refused(name):
 def test_too_many_files_in_an_archive(monkeypatch):
     monkeypatch.setattr(archive, "MAX_ENTRIES", 20)
     with pytest.raises(InvalidInput, match="an archive of 21 files; the limit is 20"):
-        open_zip(zipped({f"{n}.json": b"{}" for n in range(21)}), "a.zip")
+        Archive(zipped({f"{n}.json": b"{}" for n in range(21)}), "a.zip")
 
 
 def test_encrypted_nested_and_empty_archives():
@@ -66,3 +70,30 @@ def test_compressed_data_that_is_damaged():
     data[60] ^= 0xFF
     with pytest.raises(InvalidInput, match="damaged"):
         read_pose_file(bytes(data), "a.zip")
+
+
+@pytest.mark.parametrize(("method", "word"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "lzma")])
+def test_only_stored_and_deflated_files_are_unpacked(method, word):
+    with pytest.raises(InvalidInput, match=f"is packed by {word}; expected stored or deflated files"):
+        Archive(packed(method, 4 * MIB), "a.zip").read("a_1_keypoints.json")
+
+
+def test_a_file_that_holds_more_than_it_declares_is_not_unpacked():
+    content = packed(zipfile.ZIP_DEFLATED, 300 * MIB)
+    assert len(content) < MIB
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidInput, match="in the archive is damaged"):
+            Archive(content, "a.zip").read("a_1_keypoints.json")
+        assert tracemalloc.get_traced_memory()[1] < 8 * MIB
+    finally:
+        tracemalloc.stop()
+
+
+def test_two_files_of_one_name_are_refused():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        for content in (b"{}", b"[]"):
+            archive.writestr("a.json", content)
+    with pytest.raises(InvalidInput, match="two files of the archive have the same name"):
+        Archive(file.getvalue(), "a.zip")

@@ -1,13 +1,16 @@
 """Whole files: too large, in other encodings, of other kinds, cut off."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from benchmarks.fuzz_readers import seeds
 from benchmarks.pose_files import alphapose, detected, walking
-from diffpose_core.io.formats import read_pose_file, to_clip
+from diffpose_core.io.formats import read_pose_file, read_pose_path, to_clip
 from diffpose_core.io.untrusted import files
+from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.structures import InvalidInput
 
 
@@ -46,3 +49,29 @@ def test_truncated_files_say_so(share):
         with pytest.raises(InvalidInput) as caught:
             read_pose_file(content[: max(3, int(len(content) * share))], "cut")
         assert "cut" in str(caught.value)
+
+
+def test_pipes_and_devices_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    for name in ("pipe.json", "zero.json"):
+        with pytest.raises(InvalidInput, match=rf"{name}: can't be read \(no regular file"):
+            read_bytes(tmp_path / name)
+        with pytest.raises(InvalidInput, match="no regular file"):
+            read_pose_path(tmp_path / name)
+    with pytest.raises(InvalidInput, match="no regular file"):
+        read_pose_path(tmp_path)  # a folder of such files
+
+
+def test_no_more_than_the_limit_is_read_whatever_size_the_system_says(tmp_path):
+    status = Path("/proc/self/status")
+    assert status.stat().st_size == 0 and read_bytes(status).startswith(b"Name:")
+    with pytest.raises(InvalidInput, match="status: 11 bytes; the limit is 10 bytes"):
+        read_bytes(status, limit=10)
+    (tmp_path / "a").write_bytes(b"12345")
+    assert read_bytes(tmp_path / "a", limit=5) == b"12345"
+    with pytest.raises(InvalidInput, match="a: 5 bytes; the limit is 4 bytes"):
+        read_bytes(tmp_path / "a", limit=4)
+    for path, message in (("none", "no such file"), (".", "can't be read"), ("a\0b", "can't be read")):
+        with pytest.raises(InvalidInput, match=message):
+            read_bytes(f"{tmp_path}/{path}")

@@ -35,3 +35,11 @@ def test_json_as_people_save_it():
     for content in (b"[1", b"[1,]", b"{'a': 1}", b"[NaN", b'["\xff"]', b"[1]]", b"nul"):
         with pytest.raises(InvalidInput, match="not readable as JSON"):
             parse_json(content, "bad.json")
+
+
+def test_halves_of_surrogate_pairs_become_the_sign_for_what_cannot_be_shown():
+    for lone in (b"\\ud800", b"\\udc00", b"\\uD83D\\ud83d"):
+        text = parse_json(b'["' + lone + b'x", NaN]', "a.json")[0]
+        assert text.encode("utf-8").decode() == "\ufffd" * lone.count(b"u") + "x"
+    assert parse_json(b'["\\ud83d\\ude00"]', "a.json") == ["\U0001f600"]
+    assert parse_json(b'["\\ud83d\\ude00\\ud83d"]', "a.json") == ["\U0001f600\ufffd"]

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from benchmarks.hostile_files import encoded_again
 from benchmarks.pose_files import videopose3d, walking, zipped
 from diffpose_core.io.formats import read_pose_file
 from diffpose_core.io.untrusted import pickle as bounded_pickle
@@ -124,3 +125,23 @@ def test_arrays_of_objects_come_back_nested():
         outer[row, 0], outer[row, 1] = [], np.full((1, 3), row)
     found = restricted_unpickle(pickle.dumps(outer), "x")
     assert [len(row) for row in found] == [2, 2] and found[1][0] == [] and found[1][1].tolist() == [[1, 1, 1]]
+
+
+def test_a_text_is_encoded_once_and_not_again_and_again():
+    # Honest: as Python 3 writes bytes for protocol 2.
+    assert restricted_unpickle(pickle.dumps([b"\xff" * 50, b"\x00"], protocol=2), "x") == [b"\xff" * 50, b"\x00"]
+    with pytest.raises(InvalidInput, match="more bytes than the file holds"):
+        restricted_unpickle(encoded_again(100), "x")
+
+
+def test_an_array_that_is_referred_to_again_is_counted_again(monkeypatch):
+    monkeypatch.setattr(bounded_pickle, "_MAX_PICKLED_BYTES", 10_000)
+    array = np.ones(1000, np.int8)
+    assert len(restricted_unpickle(pickle.dumps([array] * 10), "x")) == 10
+    with pytest.raises(InvalidInput, match="x holds arrays of more than 0 MiB"):
+        restricted_unpickle(pickle.dumps([array] * 11), "x")
+
+
+def test_halves_of_surrogate_pairs_are_replaced_in_names():
+    found = restricted_unpickle(pickle.dumps({"S\ud800": "a\udc00b"}), "x")
+    assert found == {"S?": "a?b"}

@@ -1,0 +1,252 @@
+"""Hostile files against the readers: `python -m benchmarks.hostile_files` prints peak memory and seconds of each.
+
+Every file is made and read in a process of its own. Allowed is a clip, or a refusal in one sentence, within --seconds
+of processor time and --mib of memory above the idle process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bz2
+import io
+import json
+import lzma
+import multiprocessing
+import pickle
+import resource
+import struct
+import time
+import zipfile
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from benchmarks import pose_files as write
+from diffpose_core.io.formats import read_pose_file, to_clip
+from diffpose_core.io.video import is_video, video_facts
+from diffpose_core.structures import InvalidInput
+
+MIB = 1024 * 1024
+
+
+def packed(method: int, size: int, inside: str = "a_1_keypoints.json") -> bytes:
+    """An archive whose only file declares 1,000 bytes and holds `size` zeros, packed by a method of zipfile's."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive, archive.open(inside, "w", force_zip64=True) as entry:
+        for _ in range(size // MIB):
+            entry.write(bytes(MIB))
+    content = bytearray(file.getvalue())
+    place = content.rfind(b"PK\x01\x02")
+    content[place + 24 : place + 28] = struct.pack("<I", 1000)
+    return bytes(content)
+
+
+def object_npy(pickled: bytes) -> bytes:
+    """An .npy of one object, with these bytes for its pickle."""
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "|O", "fortran_order": False, "shape": ()})
+    return head.getvalue() + pickled
+
+
+def npz(**entries: bytes) -> bytes:
+    """An .npz of .npy files."""
+    return write.zipped({f"{name}.npy": content for name, content in entries.items()})
+
+
+def encoded_again(times: int, size: int = 60_000) -> bytes:
+    """A pickle that encodes one remembered text again and again, and keeps all results."""
+    text = b"\x80\x02X" + struct.pack("<I", size) + b"x" * size + b"q\x01" + b"X\x06\x00\x00\x00latin1q\x020]"
+    return text + b"(" + b"c_codecs\nencode\nh\x01h\x02\x86R" * times + b"e."
+
+
+def shared_array(times: int, shape: tuple[int, ...] = (100_000, 17, 2), dtype: str = "<f4") -> bytes:
+    """A data set whose clips are all the same array."""
+    return npz(positions_2d=object_npy(pickle.dumps({"S1": {"Walk": [np.ones(shape, dtype)] * times}})))
+
+
+def mixtures(frames: int, modes: int) -> bytes:
+    """A clip of mixtures in 8 bits."""
+    poses = np.ones((frames, 17, modes, 5), np.int8)
+    return npz(positions_2d=object_npy(pickle.dumps({"S1": {"Walk": [poses]}})))
+
+
+def people_json(count: int, joints: int, frames: int) -> bytes:
+    """AlphaPose's list of many people with few joints, scattered over the frames."""
+    one = ",".join(["7,9,1"] * joints)
+    rows = (f'{{"image_id":{number % frames},"keypoints":[{one}]}}' for number in range(count))
+    return f"[{','.join(rows)}]".encode()
+
+
+def crowd_json(frames: int, people: int, joints: int = 17) -> bytes:
+    """AlphaPose's list of as many people as are looked at, in other places in every frame."""
+    generator = np.random.default_rng(1)
+    rows = []
+    for frame in range(frames):
+        for place in generator.integers(1, 9000, (people, 2)):
+            flat = ",".join(f"{place[0] + j % 5 * 9},{place[1] + j * 9},1" for j in range(joints))
+            rows.append(f'{{"image_id":{frame},"keypoints":[{flat}]}}')
+    return f"[{','.join(rows)}]".encode()
+
+
+def names_csv(rows: int) -> bytes:
+    """A table of a joint a row, each with a name of its own."""
+    lines = "\n".join(f"0,j{number},1,2" for number in range(rows))
+    return f"frame,joint,x,y\n{lines}\n".encode()
+
+
+def wide_csv(rows: int, joints: int) -> bytes:
+    """A table as wide and long as is allowed."""
+    head = ",".join(f"j{joint}_x,j{joint}_y,j{joint}_c" for joint in range(joints))
+    row = ",".join(["1,2,1"] * joints)
+    return (head + "\n" + "\n".join([row] * rows) + "\n").encode()
+
+
+def openpose_zip(prefixes: int, frames: int, people: int) -> bytes:
+    """OpenPose's files of many clips."""
+    person = {"pose_keypoints_2d": [float(n % 97 + 1) for n in range(75)]}
+    content = json.dumps({"people": [person] * people}).encode()
+    return write.zipped({
+        f"clip{prefix}/c{prefix}_{frame:06d}_keypoints.json": content
+        for prefix in range(prefixes) for frame in range(frames)
+    })  # fmt: skip
+
+
+def stream_description() -> bytes:
+    """A text that begins like an MP4 and asks FFmpeg to join a multicast group."""
+    return (
+        b"v=0\nftypjp2 \nv=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 239.1.2.3/1\nt=0 0\n"
+        b"m=video 45554 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+    )
+
+
+def own_clip(**changes: object) -> bytes:
+    """This project's own clip as JSON, with some fields changed."""
+    clip: dict[str, object] = {
+        "schema": "diffpose-clip/1", "name": "c", "width": 1280, "height": 720, "fps": 30.0,
+        "keypoints_px": np.full((3, 17, 2), 100.0).tolist(), "confidence": np.ones((3, 17)).tolist(),
+    }  # fmt: skip
+    return json.dumps({**clip, **changes}).encode()
+
+
+#: Name -> maker of a hostile file.
+FILES: dict[str, Callable[[], bytes]] = {
+    "zip, bzip2, 400 MB": lambda: packed(zipfile.ZIP_BZIP2, 400 * MIB),
+    "zip, lzma, 400 MB": lambda: packed(zipfile.ZIP_LZMA, 400 * MIB),
+    "zip, deflate, 600 MB": lambda: packed(zipfile.ZIP_DEFLATED, 600 * MIB),
+    "npz, bzip2, 400 MB": lambda: packed(zipfile.ZIP_BZIP2, 400 * MIB, "positions_2d.npy"),
+    "npz, lzma, 400 MB": lambda: packed(zipfile.ZIP_LZMA, 400 * MIB, "header.npy"),
+    "npz, text encoded 100,000 times": lambda: npz(positions_2d=object_npy(encoded_again(100_000))),
+    **{f"npz, one array {n} times": (lambda n=n: shared_array(n)) for n in (40, 300, 5000)},  # type: ignore[misc]
+    "npz, one array in 8 bits 150 times": lambda: shared_array(150, dtype="i1"),
+    "npz, one array in 8 bits 23 times": lambda: shared_array(23, dtype="i1"),
+    "npz, empty arrays 4,000,000 times": lambda: shared_array(4_000_000, (0, 17, 2)),
+    "npz, mixtures (60000, 17, 64, 5) in 8 bits": lambda: mixtures(60_000, 64),
+    "npz, mixtures (3600, 17, 64, 5) in 8 bits": lambda: mixtures(3_600, 64),
+    "npz, mixtures (40000, 17, 5, 5) in 8 bits": lambda: mixtures(40_000, 5),
+    "json, 1,500,000 people of one joint": lambda: people_json(1_500_000, 1, 100_000),
+    "json, 300,000 people in 10 frames": lambda: people_json(300_000, 17, 10),
+    "json, crowd of 64 in 900 frames": lambda: crowd_json(900, 64),
+    "json, crowd of 64 in 4,000 frames": lambda: crowd_json(4_000, 64, 10),
+    "json, crowd of 20 in 9,000 frames": lambda: crowd_json(9_000, 20, 17),
+    "json, empty lists": lambda: b"[" + b"[]," * 3_000_000 + b"[]]",
+    "json, empty objects": lambda: b"[" + b"{}," * 3_000_000 + b"{}]",
+    "json, depth 60 again and again": lambda: b"[" + b",".join([b"[" * 60 + b"]" * 60] * 80_000) + b"]",
+    "json, NaN and 12,000,000 numbers": lambda: b"[NaN" + b",1" * 12_000_000 + b"]",
+    "json, one text of 200 MB": lambda: b'["' + b"x" * (200 * MIB) + b'"]',
+    "json, numbers of 4,000 digits": lambda: b"[NaN," + b",".join([b"9" * 4000] * 20_000) + b"]",
+    "json, half surrogates": lambda: b"[NaN," + b",".join([b'"\\ud800"'] * 2_000_000) + b"]",
+    "csv, 3,000,000 names": lambda: names_csv(3_000_000),
+    "csv, 900,000 names": lambda: names_csv(900_000),
+    "csv, 990 joints, 6,000 rows": lambda: wide_csv(6_000, 990),
+    "csv, 17 joints, 100,000 rows": lambda: wide_csv(100_000, 17),
+    "csv, 5,000,000 separators in a row": lambda: b"a,b\n" + b"," * 5_000_000,
+    "csv, quotes": lambda: b'frame,nose_x,nose_y\n"' + b"1,2\n" * 5_000_000,
+    "zip, 60 clips of OpenPose": lambda: openpose_zip(60, 1_000, 20),
+    "zip, 1,000 clips of OpenPose": lambda: openpose_zip(1_000, 60, 2),
+    "zip, 100,000 empty frames": lambda: openpose_zip(1, 100_000, 0),
+    "mp4, a stream description": stream_description,
+    "mp4, cut off": lambda: b"\0\0\0\x20ftypisom" + bytes(200),
+    "clip, coordinates of 3e38": lambda: own_clip(keypoints_px=np.full((3, 17, 2), 3e38).tolist()),
+    "clip, 1e-300 frames a second": lambda: own_clip(fps=1e-300),
+    "clip, half a surrogate": lambda: own_clip(name="\ud800"),
+    "clip, an image of 1e9 px": lambda: own_clip(width=10**9),
+    "clip, a focal length of 1e300": lambda: own_clip(intrinsics_px={"fx": 1e300, "fy": 1, "cx": 0, "cy": 0}),
+    "bz2 alone": lambda: bz2.compress(bytes(100 * MIB)),
+    "lzma alone": lambda: lzma.compress(bytes(100 * MIB)),
+    "zeros": lambda: bytes(200 * MIB),
+    "spaces": lambda: b" " * (200 * MIB),
+    "commas": lambda: b"," * (100 * MIB),
+    "line ends": lambda: b"a,b" + b"\n" * (100 * MIB),
+}
+
+
+def read(content: bytes) -> str:
+    """Read a file as the app does, and make a clip of it: its outcome in a few words."""
+    try:
+        if is_video(content):
+            facts = video_facts(content, "hostile")
+            return f"read: {facts}"
+        poses = read_pose_file(content, "hostile")
+        return f"read: {len(to_clip(poses).clip)} frames"
+    except InvalidInput as error:
+        return str(error)
+
+
+def _child(name: str, pipe: Connection) -> None:
+    content = FILES[name]()
+    read(b"[1]")
+    # Making the file may have taken more memory than reading it will: a fresh process reads it.
+    context = multiprocessing.get_context("spawn")
+    inner, outer = context.Pipe(duplex=False)
+    process = context.Process(target=_reader, args=(content, outer))
+    process.start()
+    outer.close()
+    try:
+        pipe.send((len(content), *inner.recv()))
+    except EOFError:
+        pipe.send((len(content), 0.0, 0.0, "no answer: the process died"))
+    process.join()
+
+
+def _reader(content: bytes, pipe: Connection) -> None:
+    # The readers' modules are part of an idle process, and no cost of the file.
+    for warm in (b"[1]", b"frame,nose_x,nose_y\n1,2,3\n"):
+        read(warm)
+    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    begin = time.process_time()
+    try:
+        outcome = read(content)
+    except Exception as error:
+        outcome = f"FAILED: {type(error).__name__}: {error}"
+    spent = time.process_time() - begin
+    pipe.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - idle, spent, outcome[:300]))
+
+
+def main() -> None:
+    """Read every hostile file and print what it cost; the exit status is the number of those beyond the bounds."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--only", default="", help="files whose names contain this")
+    parser.add_argument("--mib", type=float, default=1024.0, help="memory above the idle process")
+    parser.add_argument("--seconds", type=float, default=15.0, help="processor time")
+    options = parser.parse_args()
+    context, failed = multiprocessing.get_context("spawn"), 0
+    print(f"{'file':<46} {'bytes':>11} {'MiB':>6} {'s':>6}  outcome")
+    for name in (name for name in FILES if options.only in name):
+        inner, outer = context.Pipe(duplex=False)
+        process = context.Process(target=_child, args=(name, outer))
+        process.start()
+        outer.close()
+        size, peak, spent, outcome = inner.recv()
+        process.join()
+        bad = peak > options.mib or spent > options.seconds or outcome.startswith(("FAILED", "no answer"))
+        failed += bad
+        print(
+            f"{name:<46} {size:>11,} {peak:>6.0f} {spent:>6.1f}  {'BEYOND ' if bad else ''}{outcome[:160]}", flush=True
+        )
+    print(f"{failed} beyond {options.mib:.0f} MiB or {options.seconds:g} s")
+    raise SystemExit(failed)
+
+
+if __name__ == "__main__":
+    main()

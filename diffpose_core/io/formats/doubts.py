@@ -1,0 +1,47 @@
+"""Signs that a file mixed up people: notes for a person to look at, never repairs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diffpose_core.io.formats.detections import Notes
+from diffpose_core.io.formats.posefile import PoseTrack
+
+#: A jump of this share of the person's size between two frames is worth a note.
+JUMP = 0.75
+#: Two people who change places have moved by at least this share of their size.
+EXCHANGE = 0.15
+
+
+def note_jumps(track: PoseTrack, notes: Notes) -> None:
+    """Note where a person jumps by more than a body from one frame to the next: identities may have been exchanged."""
+    place, size = _places(track)
+    moved = np.linalg.norm(np.diff(place, axis=0), axis=-1)
+    _note_mixed(
+        f"Person {track.key} jumps", track.frames[1:][(moved > JUMP * size) & (np.diff(track.frames) == 1)], notes
+    )
+
+
+def note_exchanges(one: PoseTrack, other: PoseTrack, notes: Notes) -> None:
+    """Note where two people change places from one frame to the next, who may stand too near each other for a jump."""
+    frames, mine, theirs = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
+    (place, size), (place_other, size_other) = _places(one), _places(other)
+    pair = np.stack((place[mine], place_other[theirs]))  # (2, F, 2)
+    stay = np.linalg.norm(pair[:, 1:] - pair[:, :-1], axis=-1)
+    change = np.linalg.norm(pair[::-1, 1:] - pair[:, :-1], axis=-1)
+    far = stay.min(0) > EXCHANGE * min(size, size_other)
+    exchanged = far & (change.sum(0) < 0.5 * stay.sum(0)) & (np.diff(frames) == 1)
+    _note_mixed(f"Persons {' and '.join(sorted((one.key, other.key)))} change places", frames[1:][exchanged], notes)
+
+
+def _places(track: PoseTrack) -> tuple[np.ndarray, float]:
+    """Middle of a person's box in every frame, (T, 2), and the usual length of its diagonal."""
+    low, high = np.nanmin(track.keypoints, axis=1), np.nanmax(track.keypoints, axis=1)
+    return (low + high) / 2, float(np.median(np.linalg.norm(high - low, axis=-1)))
+
+
+def _note_mixed(what: str, frames: np.ndarray, notes: Notes) -> None:
+    if len(frames):
+        more = f" and {len(frames) - 1} times more" if len(frames) > 1 else ""
+        notes.add(f"{what} at frame {frames[0]}{more}: the file may have mixed up people there; look at it before you "
+                  "trust it.")  # fmt: skip

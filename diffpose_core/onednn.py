@@ -1,8 +1,8 @@
-"""Products of float32 matrices on a CPU by oneDNN, where that is much faster than what torch uses by itself.
+"""Products of float32 matrices on a CPU by oneDNN, where that is much faster than torch's own.
 
-That is MKL, which takes AVX-512 on Intel's processors only: on others that have it whole oneDNN is twice as fast. These
-are the operations that torch's own compiler writes; no public call reaches them. Only `linear_with_gradient` has a
-gradient.
+torch's own are MKL's, which uses AVX-512 on Intel's processors only: on others that have it oneDNN is twice as fast.
+The operations are those that torch's own compiler writes; no public call reaches them. Only `linear_with_gradient` has
+a gradient.
 """
 
 from __future__ import annotations
@@ -20,13 +20,20 @@ _MUCH_FASTER = 1.3
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, then: str = "none") -> Tensor:
-    """x weight^T + bias, or with `then` "gelu" its GELU: x (..., in), weight (out, in), bias (out,)."""
+    """x weight^T + bias, without gradient.
+
+    Args:
+        x: (..., in).
+        weight: (out, in).
+        bias: (out,).
+        then: "gelu" for the GELU of the result.
+    """
     found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, then, [], "none")
     return found
 
 
 def linear_add(summand: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """summand + x weight^T + bias, the sum made inside the product: summand (..., out), x (..., in)."""
+    """summand + x weight^T + bias, summed inside the product: summand (..., out), x (..., in). Without gradient."""
     found: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, summand, weight, bias, "add")
     return found
 
@@ -51,20 +58,20 @@ class _WithGradient(torch.autograd.Function):
 
 
 def linear_with_gradient(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x weight^T + bias: x (..., in), weight (out, in), bias (out,). Gradients of first order."""
+    """x weight^T + bias with gradients of first order: x (..., in), weight (out, in), bias (out,)."""
     found: Tensor = _WithGradient.apply(x, weight, bias)
     return found
 
 
 def preferred_for(x: Tensor) -> bool:
-    """Whether products of x with float32 matrices should be oneDNN's."""
+    """Tell whether products of x with float32 matrices should be oneDNN's."""
     plain = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     return plain and is_faster()
 
 
 @lru_cache(maxsize=1)
 def is_faster() -> bool:
-    """Whether oneDNN is there and much faster, on one product as large as an encoder's; measured once, 8 ms."""
+    """Tell whether oneDNN is there and much faster, on a product as large as an encoder's. Measured once, in 8 ms."""
     x, weight = (torch.linspace(-1.0, 1.0, rows * 128).view(rows, 128) for rows in (544, 384))
 
     def seconds(multiply: Callable[[Tensor, Tensor], Tensor]) -> float:

@@ -1,4 +1,4 @@
-"""Random generators that are decided by a tuple of numbers."""
+"""Random generators with seeds from several numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ import torch
 
 
 def seeded(device: torch.device | str, *numbers: int) -> torch.Generator:
-    """A generator whose stream is decided by a tuple of numbers (seed, epoch, rank ...) and by nothing else."""
+    """A generator whose stream depends on a tuple of numbers alone.
+
+    Args:
+        device: Device of the generator.
+        numbers: Seed, epoch, rank and the like.
+    """
     return torch.Generator(device=device).manual_seed(_seed(numbers))
 
 

@@ -28,16 +28,6 @@ ComponentMean = Tensor | float | None
 Weight = Tensor | float
 
 
-def standard_noise(generator: torch.Generator) -> NoiseSource:
-    """A noise source of standard diffusion: draws of N(0, I) from `generator`."""
-
-    def draw(like: Tensor) -> Tensor:
-        noise = torch.randn(like.shape, generator=generator, dtype=like.dtype, device=generator.device)
-        return noise.to(like.device)
-
-    return draw
-
-
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)  # what is kept serves training too
 def _table(schedule: Schedule, device: torch.device) -> Tensor:

@@ -1,4 +1,4 @@
-"""A calibration as plain JSON beside the checkpoint that it was measured for."""
+"""Calibrations of the expected error: plain JSON beside the checkpoint that they were measured for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DIGITS = 6
 
 
 def calibration_path(checkpoint: str | Path) -> Path:
-    """Where a checkpoint's calibration lies: diffpose.calibration.json beside diffpose.safetensors."""
+    """The path of a checkpoint's calibration: diffpose.calibration.json beside diffpose.safetensors."""
     path = Path(checkpoint)
     return path.with_name(f"{path.stem}.calibration.json")
 
@@ -54,7 +54,11 @@ def _numbers(values: np.ndarray) -> Any:
 
 
 def read_calibration(path: str | Path) -> Calibration:
-    """Read and check a calibration. Raises InvalidInput that says what was found and what is expected."""
+    """Read and check a calibration.
+
+    Raises:
+        InvalidInput: The file is no calibration, or a damaged one; the message says found and expected.
+    """
     path = Path(path)
     try:
         size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""Model cards: what stands beside a checkpoint for people to read, made from the checkpoint's own record."""
+"""Model cards: Markdown beside a checkpoint, generated from the checkpoint's own record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from diffpose_core.presets import PRESETS
 
 
 def card_text(record: Record, size_bytes: int) -> str:
-    """The card of a checkpoint as Markdown."""
+    """The card of a checkpoint as Markdown. size_bytes: size of the checkpoint's file."""
     summary = PRESETS[record.name].summary if record.name in PRESETS else record.kind
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(record.metrics.items()))
     config = "\n".join(f"| {name} | {value} |" for name, value in sorted(record.config.items()))

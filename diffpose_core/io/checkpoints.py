@@ -1,6 +1,4 @@
-"""Weights with everything needed to use and to judge them: one safetensors file, its header a JSON record, a card
-beside it.
-"""
+"""Checkpoints: a safetensors file of weights with a JSON record in its header, and a model card beside it."""
 
 from __future__ import annotations
 
@@ -82,7 +80,7 @@ class Record:
 
 
 def fingerprint(tensors: dict[str, Tensor]) -> str:
-    """SHA-256 of named tensors, whatever device or file they are in."""
+    """The SHA-256 of named tensors, the same on any device and in any file."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
@@ -92,7 +90,7 @@ def fingerprint(tensors: dict[str, Tensor]) -> str:
 
 
 def network_tensors(network: torch.nn.Module) -> dict[str, Tensor]:
-    """All tensors of a network as a file holds them."""
+    """All tensors of a network, on the CPU and contiguous, as in a file."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
 
 
@@ -119,7 +117,11 @@ def save_checkpoint(path: str | Path, tensors: dict[str, Tensor], record: Record
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
-    """Tensors and record of a file, checked. Raises InvalidInput that says what was found and what is expected."""
+    """Read and check the tensors and the record of a file.
+
+    Raises:
+        InvalidInput: The file is no checkpoint, or a damaged one; the message says found and expected.
+    """
     path = Path(path)
     if not path.is_file():
         raise InvalidInput(f"{path}: no such checkpoint")
@@ -188,7 +190,7 @@ def _expect_kind(record: Record, kinds: tuple[str, ...], path: str | Path) -> No
 
 
 def _build(network: Callable[[ConfigT], NetworkT], kind: type[ConfigT], record: Record, path: str | Path) -> NetworkT:
-    """A network of the record's config, whose sizes are checked before memory is taken for them."""
+    """A network of the record's config. Sizes are checked before memory is allocated for them."""
     try:
         config = from_dict(kind, record.config)
         for name, value in to_dict(config).items():
@@ -200,11 +202,15 @@ def _build(network: Callable[[ConfigT], NetworkT], kind: type[ConfigT], record: 
         raise InvalidInput(f"{path}: {error}") from error
 
 
-# Weights are no inference tensors even where inference mode is on: what is made of them is kept until their version
-# counters move, and those have none.
+# Weights must not be inference tensors, even in inference mode: caches check their version counters, and inference
+# tensors have none.
 @torch.inference_mode(False)
 def load_encoder(path: str | Path) -> tuple[ContextEncoder, Record]:
-    """The context encoder (and baseline) of a file, in evaluation mode."""
+    """Load the context encoder (and baseline) of a file, in evaluation mode.
+
+    Raises:
+        InvalidInput: The file is no checkpoint of an encoder.
+    """
     tensors, record = read_checkpoint(path)
     _expect_kind(record, ("graformer", "mixste"), path)
     network: Graformer | MixSTE
@@ -220,15 +226,27 @@ def load_encoder(path: str | Path) -> tuple[ContextEncoder, Record]:
 
 
 def load_denoiser(path: str | Path, encoder: ContextEncoder | None = None) -> tuple[Denoiser, Record]:
-    """The diffusion network of a file, in evaluation mode; with `encoder`, checks that it is the one it was trained
-    on.
+    """Load the diffusion network of a file, in evaluation mode.
+
+    Args:
+        path: The file.
+        encoder: The encoder that it must have been trained on; None accepts any.
+
+    Raises:
+        InvalidInput: The file is no checkpoint of a denoiser, or was trained on another encoder.
     """
     return _load_on_encoder(path, "denoiser", Denoiser, DenoiserConfig, encoder)
 
 
 def load_upright(path: str | Path, encoder: ContextEncoder | None = None) -> tuple[Upright, Record]:
-    """The network of a file that makes an encoder's poses upright; with `encoder`, checks that it is the one it was
-    trained on.
+    """Load the network of a file that makes an encoder's poses upright, in evaluation mode.
+
+    Args:
+        path: The file.
+        encoder: The encoder that it must have been trained on; None accepts any.
+
+    Raises:
+        InvalidInput: The file is no checkpoint of that kind, or was trained on another encoder.
     """
     return _load_on_encoder(path, "upright", Upright, UprightConfig, encoder)
 
@@ -241,7 +259,7 @@ def _load_on_encoder(
     config: type[ConfigT],
     encoder: ContextEncoder | None,
 ) -> tuple[ModuleT, Record]:
-    """A network of one kind that was trained on an encoder, by default on whichever."""
+    """Load a network of one kind that was trained on an encoder, or on any with None."""
     tensors, record = read_checkpoint(path)
     _expect_kind(record, (kind,), path)
     loaded = _build(network, config, record, path)

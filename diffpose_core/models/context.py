@@ -1,4 +1,4 @@
-"""The frozen context encoder phi_ST and what it knows of its own error: from a view to f_ST, a pose and H_K."""
+"""The frozen context encoder phi_ST with the spread of its depth errors: from a view to f_ST, a pose and H_K."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ _RECONCILE_ROUNDS = 2
 
 @dataclass(frozen=True)
 class Context:
-    """features: f_ST, (B, J, C). pose_view: (B, J, 3), the encoder's own prediction, metres, root-relative, view
-    frame.
+    """Output of a context encoder.
+
+    Attributes:
+        features: f_ST, (B, J, C).
+        pose_view: The encoder's own prediction, (B, J, 3) metres, root-relative, view frame.
     """
 
     features: Tensor
@@ -37,10 +40,13 @@ class Context:
 
 @dataclass(frozen=True)
 class ContextEncoder:
-    """network: the trained Graformer (of single frames) or MixSTE (of windows of frames), in evaluation mode. depth:
-    the spread of its depth errors on training data.
+    """A trained network with the spread of its depth errors.
 
-    The views that a MixSTE encodes hold whole windows, the frames of a window one after another.
+    Views for a MixSTE hold whole windows, the frames of a window one after another.
+
+    Attributes:
+        network: Graformer (single frames) or MixSTE (windows of frames), in evaluation mode.
+        depth: Spread of its depth errors on training data.
     """
 
     network: Graformer | MixSTE
@@ -48,22 +54,22 @@ class ContextEncoder:
 
     @property
     def name(self) -> str:
-        """The method's name where its own pose is the baseline: "graformer" or "mixste"."""
+        """The name of the method whose pose is the baseline: "graformer" or "mixste"."""
         return "mixste" if isinstance(self.network, MixSTE) else "graformer"
 
     @property
     def title(self) -> str:
-        """The name as people read it."""
+        """The name in texts."""
         return {"mixste": "MixSTE", "graformer": "Graformer"}[self.name]
 
     @property
     def receptive_field(self) -> int:
-        """Frames of a window; 1 for an encoder of single frames."""
+        """The number of frames in a window; 1 for an encoder of single frames."""
         return self.network.receptive_field
 
     @property
     def device(self) -> torch.device:
-        """Where the network's weights are, and where its views have to be."""
+        """The device of the weights, where views have to be too."""
         return next(self.network.parameters()).device
 
     def to(self, device: torch.device | str) -> ContextEncoder:
@@ -71,9 +77,15 @@ class ContextEncoder:
         return ContextEncoder(copy.deepcopy(self.network).to(device), self.depth.to(device))
 
     def encode_frames(self, view: View, windows: Windows, clips: int = 1) -> tuple[Context, Context]:
-        """f_ST and the pose of the wanted frames, of the detected and of the reconciled 2D pose.
+        """Encodes the wanted frames of clips, from the detected 2D pose and from the reconciled one.
 
-        view: all frames of `clips` clips of equal length, one after another, which the windows' frame numbers count.
+        Args:
+            view: All frames of `clips` clips of equal length, one after another.
+            windows: The windows that hold the wanted frames, by frame number within a clip.
+            clips: Number of clips.
+
+        Returns:
+            The context of the detected pose and that of the reconciled pose.
         """
         count = len(view) // clips
         index = torch.from_numpy(windows.frames).flatten()
@@ -87,14 +99,16 @@ class ContextEncoder:
 
     @torch.no_grad()
     def encode(self, view: View) -> Context:
-        """f_ST and the encoder's pose of every frame of a view."""
+        """Encodes every frame of a view."""
         return self._encode(view, view.pose_norm)
 
     @torch.no_grad()
     def encode_reconciled(self, view: View, detected: Context) -> Context:
-        """f_ST and the pose of the 2D pose that the whole heatmaps and the encoder agree on (`reconcile`).
+        """Encodes the 2D pose that the whole heatmaps and the encoder agree on (`reconcile`).
 
-        detected: what `encode` made of the same view, which is where this starts.
+        Args:
+            view: The view.
+            detected: `encode` of the same view, the start.
         """
         unit_m = metres_per_unit(view, detected.pose_view)
         context = detected
@@ -115,10 +129,19 @@ class ContextEncoder:
         generator: torch.Generator,
         shared_noise: bool = False,
     ) -> tuple[Tensor, PoseGMM]:
-        """H_K of every frame: N_GMM poses drawn from it, (B, N, J, 3) in the view frame, and the GMM fitted to them by
-        EM.
+        """Draws from H_K of every frame and fits a GMM to the draws.
 
-        shared_noise: see `sample_indeterminate`.
+        Args:
+            view: The view.
+            context: Its context.
+            config: Numbers of draws, components and steps.
+            generator: Source of the random numbers.
+            shared_noise: See `sample_indeterminate`.
+
+        Returns:
+            N_GMM poses, (B, N, J, 3) metres, view frame, and the mixture.
+
+        Source: main paper, section 4.2.
         """
         samples = sample_indeterminate(view, context.pose_view, self.depth, config.num_samples, generator, shared_noise)
         gmm = fit_gmm_batch(

@@ -1,4 +1,4 @@
-"""Which way is up, and what a pose is where that is known.
+"""Correction of a pose for a known camera tilt, and an estimate of that tilt.
 
 A single picture hardly tells how far the camera is tilted, and a pose that is lifted from it leans towards the camera
 or away from it by a few degrees, which is a quarter of its error. A camera that stands still has one tilt for a whole
@@ -14,13 +14,13 @@ from diffpose_core.config import UprightConfig
 from diffpose_core.models.layers import root_relative
 from diffpose_core.skeleton import NUM_JOINTS
 
-#: What numbers are divided by on their way in and multiplied by on their way out, so that they are about 1: metres of
-#: a pose, metres of a correction, and the few degrees by which directions differ.
+#: Units that make inputs and outputs about 1: metres of a pose, metres of a correction, and the sine of the few degrees
+#: by which directions differ.
 _POSE_M, _CORRECTION_M, _DIRECTION = 0.3, 0.1, 0.2
 
 
 def _perceptron(inputs: int, outputs: int, channels: int) -> nn.Sequential:
-    """Two hidden layers; what it says is 0 at first."""
+    """MLP with two hidden layers and a zero-initialised output."""
     last = nn.Linear(channels, outputs)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
@@ -30,8 +30,9 @@ def _perceptron(inputs: int, outputs: int, channels: int) -> nn.Sequential:
 
 
 class Upright(nn.Module):
-    """Two perceptrons over the poses of an encoder of single frames: what a pose says of the camera's tilt, and what
-    the camera's tilt says of a pose.
+    """Two perceptrons on poses of an encoder of single frames.
+
+    `says` estimates the up direction from a pose, `corrects` corrects a pose for a known up direction.
     """
 
     level: Tensor
@@ -45,15 +46,19 @@ class Upright(nn.Module):
         self.register_buffer("level", torch.tensor([0.0, -1.0, 0.0]), persistent=False)
 
     def up(self, pose: Tensor) -> Tensor:
-        """Which way up is by a pose alone: (B, J, 3) metres, root-relative -> unit vectors (B, 3), view frame both."""
+        """The up direction by a pose alone: (B, J, 3) metres, root-relative -> unit vectors (B, 3), view frame both."""
         said = self.level + _DIRECTION * self.says(pose.flatten(1) / _POSE_M)
         return nn.functional.normalize(said, dim=-1)
 
     def forward(self, pose: Tensor, up: Tensor) -> Tensor:
-        """The pose where it is known which way up is.
+        """Corrects poses for a known up direction.
 
-        pose: (B, J, 3) metres, root-relative, as the encoder says it. up: (B, 3), unit vectors. View frame. Returns
-        (B, J, 3).
+        Args:
+            pose: The encoder's pose, (B, J, 3) metres, root-relative, view frame.
+            up: Unit vectors, (B, 3), view frame.
+
+        Returns:
+            (B, J, 3) metres, root-relative, view frame.
         """
         known = torch.cat((pose.flatten(1) / _POSE_M, (up - self.level) / _DIRECTION), dim=1)
         return root_relative(pose + _CORRECTION_M * self.corrects(known).unflatten(-1, (NUM_JOINTS, 3)))

@@ -1,4 +1,4 @@
-"""Windows of consecutive frames: how a clip of any length is cut into them and put together again.
+"""Windows of consecutive frames: cutting a clip of any length into them, and blending their results.
 
 Windows stand on a grid that the clip alone decides: their middles lie half a window apart, from the clip's first frame
 on. So a frame is read in two windows at most, and fading from one to the other leaves no seam. Where a window reaches
@@ -21,8 +21,10 @@ VIDEO_FPS = 30.0
 class Windows:
     """The windows in which N frames of a clip are read.
 
-    frames: (W, T) int64, the frames of every window. rows: (N, 2) int64, where the wanted frames stand in them,
-    counted through all windows. weights: (N, 2), how much each of the two places counts, summing to 1.
+    Attributes:
+        frames: The frames of every window, (W, T) int64.
+        rows: The two places of every wanted frame, counted through all windows, (N, 2) int64.
+        weights: The weights of the two places, with sum 1, (N, 2).
     """
 
     frames: np.ndarray
@@ -30,8 +32,10 @@ class Windows:
     weights: np.ndarray
 
     def blend(self, values: Tensor, clips: int = 1) -> Tensor:
-        """Values of every frame of every window, (clips x W x T, ...), as values of the wanted frames,
-        (clips x N, ...).
+        """Blends values of all frames of all windows, (clips x W x T, ...), to values of the wanted frames.
+
+        Returns:
+            (clips x N, ...).
         """
         rows = torch.from_numpy(self.rows).to(values.device)
         weights = torch.from_numpy(self.weights).to(values.device, values.dtype)
@@ -41,10 +45,14 @@ class Windows:
 
 
 def cut_windows(numbers: np.ndarray, count: int, receptive_field: int, every: int = 1) -> Windows:
-    """The windows that hold the frames `numbers` (N,) of a clip of `count` frames.
+    """Cuts a clip into the windows that hold some of its frames.
 
-    receptive_field: T. every: windows read every this many frames, where a clip has more frames a second than they
-    stand for; the frames between form clips of their own. A T of 1 gives the frames themselves.
+    Args:
+        numbers: Numbers of the wanted frames, (N,).
+        count: Frames of the clip.
+        receptive_field: T. 1 gives the frames themselves.
+        every: Step between the frames of a window, for clips with more frames a second than windows stand for. The
+            frames between form clips of their own.
     """
     numbers = np.asarray(numbers, dtype=np.int64)
     half = receptive_field // 2

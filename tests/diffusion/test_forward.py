@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from diffpose_core.diffusion.forward import alphas_at, forward_chain, q_sample, q_step, standard_noise
+from diffpose_core.diffusion.forward import alphas_at, forward_chain, q_sample, q_step
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.pose_gmm import PoseGMM, component_noise, standard_normal
+from tests.diffusion.noise import standard_noise
 
 NAMES = ("supplement", "converging")
 

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from diffpose_core.diffusion.forward import q_sample, standard_noise
+from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import ddim_step, from_x_start, reverse_process, to_x_start
 from diffpose_core.diffusion.schedule import ddim_steps, make_schedule
 from diffpose_core.structures import InvalidInput
+from tests.diffusion.noise import standard_noise
 
 NAMES = ("supplement", "converging")
 TYPES = ("x_start", "previous", "noise")

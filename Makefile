@@ -55,7 +55,7 @@ reproduce: setup ## measure again every figure that the README shows, from the s
 	$(BIN)/diffpose detector-stats --data $(DIFFPOSE_DATA)/mocap17_val.npz > $(RESULTS)/detector_val.json
 	$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --stride 5 --mixed-precision \
 		--json $(RESULTS)/mocap17_test_frame.json
-	$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --stride 25 --fixed-camera --mixed-precision \
+	$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --stride 25 --tilt estimated --mixed-precision \
 		--json $(RESULTS)/mocap17_test_frame_fixed_camera.json
 	$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --setting video --stride 10 --consecutive 8 \
 		--mixed-precision --json $(RESULTS)/mocap17_test_video.json

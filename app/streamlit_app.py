@@ -23,6 +23,7 @@ apply_patches()
 
 from app.compute import networks  # noqa: E402
 from app.session import Session  # noqa: E402
+from app.text import plain  # noqa: E402
 from app.views import compare, forward, learn, overview, results, reverse, uncertainty  # noqa: E402
 from app.views.blocks import prefetcher  # noqa: E402
 from app.widgets import sidebar  # noqa: E402
@@ -73,7 +74,7 @@ def main() -> None:
         with st.spinner("Loading the networks"):
             networks.models("frame")
     except InvalidInput as error:
-        st.error(f"The weights can't be loaded. {error}", icon=":material/error:")
+        st.error(f"The weights can't be loaded. {plain(str(error))}", icon=":material/error:")
         return
     session = sidebar.draw(view, clip_slot)
     if session is None:
@@ -82,7 +83,10 @@ def main() -> None:
     try:
         VIEWS[view](session)
     except InvalidInput as error:
-        st.error(f"This view can't be computed for this clip with these settings. {error}", icon=":material/error:")
+        st.error(
+            f"This view can't be computed for this clip with these settings. {plain(str(error))}",
+            icon=":material/error:",
+        )
 
 
 main()

@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 MATHS = LAYERS[1]
 #: The rooms of the app, from the bottom up.
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
-    ("session", "streamlit_patches"),
+    ("session", "streamlit_patches", "text"),
     ("stage", "board"),
     ("figures", "jobs"),
     ("compute",),

@@ -106,8 +106,8 @@ def test_on_held_out_motion_capture_a_known_tilt_is_worth_a_tenth_at_least(shipp
     models = replace(shipped_models, denoisers={"diffpose": shipped_models.denoisers["diffpose"]})
     data, clips = data_dir / "mocap17_val.npz", range(0, 149, 25)
     plain, told = (
-        evaluate(data, models, EvaluationSettings(15, steps=1, hypotheses=1, fixed_camera=known), clips)["methods"]
-        for known in (False, True)
+        evaluate(data, models, EvaluationSettings(15, steps=1, hypotheses=1, tilt=tilt), clips)["methods"]
+        for tilt in ("unknown", "estimated")
     )
     for name in ("graformer", "graformer_reconciled", "diffpose"):
         assert told[name]["mpjpe_mm"] < 0.9 * plain[name]["mpjpe_mm"], name

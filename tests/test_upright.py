@@ -187,8 +187,8 @@ def test_evaluation_tells_every_method(shipped_models: Models, tmp_path: Path) -
     save_mocap17(motion_set([procedural_motion("walk", 1, 2.0)], 30.0, name=["a"], action=["walk"]), data)
     models = replace(shipped_models, denoisers={"diffpose": shipped_models.denoisers["diffpose"]})
     plain, told = (
-        evaluate(data, models, EvaluationSettings(stride=20, steps=1, hypotheses=1, fixed_camera=f))
-        for f in (False, True)
+        evaluate(data, models, EvaluationSettings(stride=20, steps=1, hypotheses=1, tilt=tilt))
+        for tilt in ("unknown", "estimated")
     )
     assert (plain["provenance"]["fixed_camera"], told["provenance"]["fixed_camera"]) == (False, True)
     for name in ("graformer", "graformer_reconciled", "diffpose"):

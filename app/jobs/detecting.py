@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 
+from app.text import log_exception
 from diffpose_core.io.formats import PoseFile
 from diffpose_core.io.rtmpose import get_weights, rtmpose
 from diffpose_core.io.untrusted.files import MIB
@@ -80,5 +81,5 @@ class Detecting:
         except Cancelled:
             self.error = "It was stopped"
         except Exception:  # a thread that dies says nothing to anybody
-            logging.getLogger(__name__).exception("looking for people in a video failed")
+            log_exception(logging.getLogger(__name__), "looking for people in a video failed")
             self.error = f"{self._name}: looking for people in it failed"

@@ -34,7 +34,7 @@ def choice(label: str, options: Sequence[Option], key: str, help_: str, words: C
     """One of a few options in a row with its name, remembered in the address."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.markdown(f":small[{label}]", help=help_, width="content")
-        picked: Option = st.segmented_control(
+        picked: Option | None = st.segmented_control(
             label,
             options,
             default=options[0],
@@ -44,7 +44,8 @@ def choice(label: str, options: Sequence[Option], key: str, help_: str, words: C
             bind="query-params",
             label_visibility="collapsed",
         )
-    return picked
+    # An address may say that nothing is picked.
+    return options[0] if picked is None else picked
 
 
 def pick_frame(frame: int) -> None:

@@ -12,6 +12,7 @@ from app.figures import reports
 from app.figures import results as figures
 from app.figures.reports import METRICS, CalibrationReport, Report
 from app.session import SCHEDULES, Session
+from app.text import plain
 from app.views.layout import hide_sidebar
 from diffpose_core.io.published import PublishedTable, published_tables
 
@@ -148,7 +149,7 @@ def _measured() -> None:
     )
     found, problems = reports.reports()
     for problem in problems:
-        st.warning(f"A report can't be shown. {problem}", icon=":material/warning:")
+        st.warning(f"A report can't be shown. {plain(problem)}", icon=":material/warning:")
     if not found:
         st.info("No report in benchmarks/results yet: `diffpose evaluate --json` writes one.", icon=":material/info:")
         return
@@ -169,7 +170,7 @@ def _measured() -> None:
             bind="query-params",
             help="Methods that were trained with this noise schedule; baselines know none and are always shown.",
         )
-        methods = [m for m in methods if m.schedule in ("", schedule)]
+        methods = [m for m in methods if m.schedule in ("", schedule or offered[0])]
     board(
         [
             figures.measured_totals(report, methods, metric),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import streamlit as st
 
 from app.widgets.uploads import Uploads
@@ -29,11 +27,6 @@ def leave(state: Uploads | None = None) -> None:
     state.leave()
     for key in [k for k in st.session_state if str(k).startswith(f"up{number}_")]:
         del st.session_state[key]
-
-
-def plain(text: str) -> str:
-    """Text from a file as Markdown that shows it and does nothing else: no pictures, no formulas, no colours."""
-    return re.sub(r"([\\`*_\[\]<>#!|~$:])", r"\\\1", text)
 
 
 def picture(svg: str, words: str) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import streamlit as st
 
 from app.figures import pose_preview
-from app.widgets.common import leave, picture, plain, uploads
+from app.text import plain
+from app.widgets.common import leave, picture, uploads
 from app.widgets.uploads import Pending
 from diffpose_core.io.formats import COORDINATES, Choice, FileClip, PoseFile, PoseTrack, default_choice, to_clip
 from diffpose_core.io.formats.convert import in_pixels

@@ -10,6 +10,7 @@ import streamlit as st
 from app.compute import exporting
 from app.figures import pose_preview
 from app.session import Session
+from app.text import plain
 from app.widgets.common import EXPORTING, picture, uploads
 from diffpose_core.io.exports import EXPORTS, export_bytes, file_name
 from diffpose_core.lifting.stature import STATURES_M, scaled_to_stature
@@ -53,7 +54,7 @@ def _dialog(session: Session) -> None:
         try:
             result = _lift(session)
         except InvalidInput as error:
-            st.error(str(error))
+            st.error(plain(str(error)))
             return
         question.empty()
     height = st.number_input(
@@ -75,7 +76,7 @@ def _dialog(session: Session) -> None:
             result = scaled_to_stature(result, height)
             st.caption(f"{words} {predicted:.2f} m as predicted: the file is scaled by {height / predicted:.3f}.")
     except InvalidInput as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
     _path(result)
     _formats(result, exporting.keeps_hypotheses(clip, settings))

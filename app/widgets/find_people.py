@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app.jobs.detecting import Detecting
-from app.widgets.common import leave, plain, uploads
+from app.text import plain
+from app.widgets.common import leave, uploads
 from app.widgets.uploads import Pending, PendingVideo
 from diffpose_core.io.rtmpose import has_weights
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app.figures import pose_preview
-from app.widgets.common import picture, plain, uploads
+from app.text import plain
+from app.widgets.common import picture, uploads
 from app.widgets.uploads import MOST_OWN
 from diffpose_core.structures import PoseClip2D
 

@@ -10,7 +10,8 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app.widgets.common import EXPORTING, plain, uploads
+from app.text import log_exception, plain
+from app.widgets.common import EXPORTING, uploads
 from app.widgets.confirm_upload import confirm
 from app.widgets.find_people import find_people
 from app.widgets.uploads import Pending, PendingVideo, Uploads
@@ -100,7 +101,7 @@ def _receive(state: Uploads, files: Sequence[tuple[str, bytes]]) -> None:
     except InvalidInput as error:
         state.refused = str(error)
     except Exception:  # a mistake of ours must not cost the person the clip that is open
-        logging.getLogger(__name__).exception("a file could not be read")
+        log_exception(logging.getLogger(__name__), "a file could not be read")
         state.refused = f"{next(iter(named))}: reading it failed; expected {FORMATS}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from diffpose_core.cli.arguments import (
     add_clips_argument,
@@ -21,21 +21,30 @@ from diffpose_core.structures import InvalidInput
 
 if TYPE_CHECKING:
     from diffpose_core.datasets.benchmark import Benchmark
+    from diffpose_core.evaluation.evaluate import EvaluationSettings
+    from diffpose_core.lifting.models import Models
 
-HELP = "Measure every method on Mocap-17, Human3.6M or MPI-INF-3DHP."
+HELP = "Measure every method on Mocap-17, Human3.6M, MPI-INF-3DHP, real footage or made upright people."
+#: Every how many frames are measured by default.
+_STRIDES = {"mocap17": 5, "h36m": 5, "3dhp": 5, "footage": 1, "lean": 8}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _add_data_arguments(parser)
-    add_whole(parser, "--stride", 1, MOST_FRAMES, 5, help="every how many frames")
+    add_whole(parser, "--stride", 1, MOST_FRAMES, help="every how many frames; by default 5, footage 1, lean 8")
     add_whole(
         parser, "--consecutive", 1, MOST_FRAMES, 1,
         help="frames in a row at as many times fewer places, which MPJVE needs: 8 and a stride of 5 are 8 of every 40",
     )  # fmt: skip
     parser.add_argument(
-        "--fixed-camera", action="store_true",
-        help="give every method the camera's tilt, estimated from all frames of a clip (single frames)",
+        "--tilt", default="unknown", choices=("unknown", "estimated", "given"),
+        help="the way every method knows the camera's tilt: not at all, estimated from all frames of a clip, or given "
+        "by the data set (single frames); lean measures all three",
+    )  # fmt: skip
+    parser.add_argument(
+        "--camera", default="unknown", choices=("unknown", "given"),
+        help="footage, lean: whether the methods are given the camera's intrinsics",
     )  # fmt: skip
     parser.add_argument("--json", default=None, help="write the report to this file")
     add_overwrite_argument(parser)
@@ -47,9 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", required=True, help="motions in Mocap-17 layout (.npz), or a data set's folder (docs/datasets.md)"
-    )
-    parser.add_argument("--dataset", default="mocap17", choices=("mocap17", "h36m", "3dhp"), help="the data set")
+        "--data", default=None,
+        help="motions in Mocap-17 layout (.npz), a data set's folder (docs/datasets.md), or real footage (.npz); lean "
+        "needs none",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dataset", default="mocap17", choices=tuple(_STRIDES),
+        help="the data set; lean: made people who stand upright, to measure by how much poses lean",
+    )  # fmt: skip
     parser.add_argument(
         "--input", default="detected",
         choices=("detected", "exact", "confidences", "gaps", "right-modes", "hidden-exact"),
@@ -63,33 +77,68 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure all methods and print the table."""
-    from diffpose_core.evaluation.evaluate import EvaluationSettings, evaluate
-    from diffpose_core.evaluation.tables import results_table
+    from diffpose_core.evaluation.evaluate import EvaluationSettings
     from diffpose_core.lifting.models import load_models
 
     check_device("--device", args.device)
+    _check_data(args)
     if args.json:
-        check_output(args.json, [args.data], is_own=is_report_of("evaluate"), overwrite=args.overwrite)
+        inputs = [args.data] if args.data else []
+        check_output(args.json, inputs, is_own=is_report_of("evaluate"), overwrite=args.overwrite)
     models = load_models(args.weights, args.setting).to(args.device)
     settings = EvaluationSettings(
-        args.stride, args.consecutive, args.steps, args.hypotheses, args.seed, args.mixed_precision, args.fixed_camera
-    )
-    progress = progress_printer("clips", args.quiet)
-    report = evaluate(benchmark(args), models, settings, first_clips(args), args.workers, progress)
+        args.stride or _STRIDES[args.dataset], args.consecutive, args.steps, args.hypotheses, args.seed,
+        args.mixed_precision, args.tilt,
+    )  # fmt: skip
+    report, table = measure(args, models, settings)
     report["provenance"] |= made_by(args)
     if args.json:
         write_report(report, args.json)
-    say(results_table(report))
+    say(table)
+
+
+def _check_data(args: argparse.Namespace) -> None:
+    """Raise InvalidInput where options don't belong to the data set."""
+    if (args.data is None) != (args.dataset == "lean"):
+        wanted = "no --data" if args.dataset == "lean" else "--data"
+        raise InvalidInput(f"--dataset {args.dataset} needs {wanted}")
+    if args.dataset != "h36m" and (args.detections or args.subjects):
+        raise InvalidInput("--detections and --subjects belong to --dataset h36m")
+    if args.dataset not in ("footage", "lean") and args.camera != "unknown":
+        raise InvalidInput("--camera belongs to --dataset footage and lean")
+    if args.dataset in ("footage", "lean") and (args.clips is not None or args.input != "detected"):
+        raise InvalidInput(f"--clips and --input don't belong to --dataset {args.dataset}")
+    if args.dataset != "mocap17" and args.input not in ("detected", "exact"):
+        raise InvalidInput(f"--input {args.input} belongs to --dataset mocap17")
+
+
+def measure(args: argparse.Namespace, models: Models, settings: EvaluationSettings) -> tuple[dict[str, Any], str]:
+    """The report on the chosen data set, and its table."""
+    from diffpose_core.evaluation.tables import footage_table, lean_table, results_table
+
+    progress = progress_printer("people" if args.dataset == "lean" else "clips", args.quiet)
+    if args.dataset == "footage":
+        from diffpose_core.datasets.footage import load_footage
+        from diffpose_core.evaluation.footage import evaluate_footage
+
+        footage = load_footage(args.data, args.camera == "given")
+        report = evaluate_footage(footage, models, settings, args.workers, progress)
+        return report, footage_table(report)
+    if args.dataset == "lean":
+        from diffpose_core.evaluation.lean import evaluate_lean
+
+        report = evaluate_lean(models, settings, args.camera == "given", progress=progress)
+        return report, lean_table(report)
+    from diffpose_core.evaluation.evaluate import evaluate
+
+    report = evaluate(benchmark(args), models, settings, first_clips(args), args.workers, progress)
+    return report, results_table(report)
 
 
 def benchmark(args: argparse.Namespace) -> Benchmark:
     """The data set to measure on."""
     from diffpose_core.evaluation.views import Mocap17Benchmark
 
-    if args.dataset != "h36m" and (args.detections or args.subjects):
-        raise InvalidInput("--detections and --subjects belong to --dataset h36m")
-    if args.dataset != "mocap17" and args.input not in ("detected", "exact"):
-        raise InvalidInput(f"--input {args.input} belongs to --dataset mocap17")
     if args.dataset == "h36m":
         from diffpose_core.datasets.h36m import DETECTED, EXACT, TEST_SUBJECTS, load_h36m
 

@@ -1,4 +1,4 @@
-"""What a benchmark is to whoever measures on it: recordings, each seen by its cameras, with the exact 3D."""
+"""The interface of benchmarks: recordings, each seen by its cameras, with the exact 3D."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ from diffpose_core.uncertainty.mixtures import exact_mixture
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording of a benchmark. action: what its errors are put under. views: what its cameras saw, whole, with the
-    exact 3D. frames: numbers of the frames that count, rising.
+    """One recording of a benchmark.
+
+    Attributes:
+        action: heading that its errors are reported under.
+        views: what its cameras saw, whole, with the exact 3D.
+        frames: numbers of the frames that count, rising.
+        up_cam: for each view the direction that is up in the camera's frame, (3,), or None where it is unknown.
     """
 
     action: str
     views: tuple[PoseClip2D, ...]
     frames: np.ndarray
+    up_cam: tuple[np.ndarray, ...] | None = None
 
 
 class Benchmark(Protocol):

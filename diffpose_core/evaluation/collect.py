@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -18,17 +18,41 @@ from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.benchmark import Benchmark, Recording
 from diffpose_core.lifting.encode import EncodedFrames, encode_clip
 from diffpose_core.lifting.models import Models
-from diffpose_core.lifting.tilt import Up
-from diffpose_core.structures import PoseClip2D
+from diffpose_core.lifting.tilt import Up, estimate_up
+from diffpose_core.structures import InvalidInput, PoseClip2D
 
 Key = TypeVar("Key", bound=Hashable)
 Measured = TypeVar("Measured")
+#: Ways to know the camera's tilt: not at all, estimated from the whole clip, or given by the data set.
+Tilt = Literal["unknown", "estimated", "given"]
+TILTS: tuple[Tilt, ...] = get_args(Tilt)
 #: Called with the number of recordings that are done and how many there are.
 Progress = Callable[[int, int], None]
 
 
 def no_progress(done: int, total: int) -> None:
     """A `Progress` that shows nothing."""
+
+
+def up_for(clip: PoseClip2D, models: Models, tilt: Tilt, up_cam: np.ndarray | None) -> np.ndarray | None:
+    """Direction that is up in the camera's frame, (3,), by the way it is known; None where it is unknown.
+
+    Args:
+        clip: one camera's clip.
+        models: the networks.
+        tilt: the way it is known.
+        up_cam: the true direction, where the data set has it.
+
+    Raises:
+        InvalidInput: where the tilt is to be given and the data set doesn't have it, or the weights can't estimate it.
+    """
+    if tilt == "unknown":
+        return None
+    if tilt == "estimated":
+        return estimate_up(clip, models)
+    if up_cam is None:
+        raise InvalidInput(f"{clip.name}: the camera's tilt is not known, so it can't be given")
+    return up_cam
 
 
 def collect(

@@ -15,7 +15,7 @@ import torch
 
 from diffpose_core.config import UncertaintyConfig, to_dict
 from diffpose_core.datasets.benchmark import Benchmark, Recording
-from diffpose_core.evaluation.collect import Progress, collect, map_recordings, no_progress
+from diffpose_core.evaluation.collect import Progress, Tilt, collect, map_recordings, no_progress, up_for
 from diffpose_core.evaluation.gains import gains, method_report
 from diffpose_core.evaluation.methods import MethodPoses, method_poses
 from diffpose_core.evaluation.scores import MetricSums
@@ -24,7 +24,6 @@ from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
 from diffpose_core.lifting.encode import EncodedFrames
 from diffpose_core.lifting.models import ENCODERS, Models
 from diffpose_core.lifting.provenance import version
-from diffpose_core.lifting.tilt import estimate_up
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 
@@ -40,7 +39,7 @@ class EvaluationSettings:
         hypotheses: poses drawn from H_K.
         seed: decides every random number.
         mixed_precision: bfloat16 inside the diffusion networks.
-        fixed_camera: every method is told which way is up, estimated from the whole clip (`estimate_up`).
+        tilt: the way every method knows the camera's tilt.
 
     Raises:
         InvalidInput: where a number is out of range.
@@ -52,7 +51,7 @@ class EvaluationSettings:
     hypotheses: int = 5
     seed: int = 0
     mixed_precision: bool = False
-    fixed_camera: bool = False
+    tilt: Tilt = "unknown"
 
     def __post_init__(self) -> None:
         if self.stride < 1:
@@ -66,13 +65,27 @@ class EvaluationSettings:
         return recording.frames[places % (self.stride * self.consecutive) < self.consecutive]
 
 
-def clip_poses(clip: PoseClip2D, models: Models, frames: np.ndarray, settings: EvaluationSettings) -> MethodPoses:
-    """Every method's poses of a clip's frames, (F, J, 3) metres, root-relative, camera frame."""
+def clip_poses(
+    clip: PoseClip2D,
+    models: Models,
+    frames: np.ndarray,
+    settings: EvaluationSettings,
+    up_cam: np.ndarray | None = None,
+) -> MethodPoses:
+    """Every method's poses of a clip's frames, (F, J, 3) metres, root-relative, camera frame.
+
+    Args:
+        clip: one camera's clip, with the truth.
+        models: the networks.
+        frames: (F,) numbers of the frames.
+        settings: how they are lifted.
+        up_cam: (3,), the direction that is up, for settings with a given tilt.
+    """
 
     def read(encoded: EncodedFrames) -> MethodPoses:
         return method_poses(encoded, models, settings.steps, settings.hypotheses, settings.seed)
 
-    up = estimate_up(clip, models) if settings.fixed_camera else None
+    up = up_for(clip, models, settings.tilt, up_cam)
     return collect(clip, models, frames, read, settings.seed, settings.mixed_precision, up)
 
 
@@ -88,11 +101,11 @@ class _RecordingSums:
 def _measure(recording: Recording, models: Models, settings: EvaluationSettings) -> _RecordingSums:
     sums: dict[str, MetricSums] = {}
     frames = settings.frames(recording)
-    for clip in recording.views:
+    for clip, up_cam in zip(recording.views, recording.up_cam or [None] * len(recording.views), strict=True):
         assert clip.pose3d_cam is not None
         truth = clip.pose3d_cam[frames]
         hidden = None if clip.hidden is None else clip.hidden[frames]
-        for name, predicted in clip_poses(clip, models, frames, settings).items():
+        for name, predicted in clip_poses(clip, models, frames, settings, up_cam).items():
             of_view = MetricSums.of(predicted, truth, frames, hidden)
             sums.setdefault(name, MetricSums.empty()).add(of_view)
     return _RecordingSums(sums, recording.action, len(frames) * len(recording.views))
@@ -163,6 +176,7 @@ def evaluate(
             **benchmark.about,
             "clips": len(chosen),
             **asdict(settings),
+            "fixed_camera": settings.tilt == "estimated",
             "setting": next(setting for setting, name in ENCODERS.items() if name == models.encoder.name),
             "uncertainty": to_dict(UncertaintyConfig()),
             "device": models.device.type,

@@ -14,7 +14,7 @@ from diffpose_core.lifting.models import ENCODERS
 #: How many of the metrics, the first ones, have gains.
 _WITH_GAINS = 2
 #: Methods that the others' gains are measured against.
-_REFERENCES = (
+REFERENCES = (
     *(f"{encoder}{suffix}" for encoder in ENCODERS.values() for suffix in ("", "_reconciled")),
     *(f"diffpose{setting}{form}" for setting in ("", "_video") for form in ("_no_context", "_standard")),
 )
@@ -42,7 +42,7 @@ def gains(of_clips: Mapping[int, Mapping[str, MetricSums]]) -> dict[str, dict[st
     errors = {name: mean_error(name) for name in clips[0]}
     return {
         reference: {name: _gain(errors[name], errors[reference]) for name in errors if name != reference}
-        for reference in _REFERENCES
+        for reference in REFERENCES
         if reference in errors and len(errors) > 1
     }
 

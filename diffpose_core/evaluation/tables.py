@@ -20,7 +20,7 @@ _TOTALS = (
     ("hidden", "hidden", "mpjpe_mm"),
     ("visible", "visible", "mpjpe_mm"),
 )
-_NAME_WIDTH = 34
+_NAME_WIDTH = 37
 
 
 def _number(value: float | None, width: int = 8) -> str:
@@ -89,3 +89,39 @@ def _h36m_tables(report: Mapping[str, Any]) -> list[str]:
 def _h36m_row(row: Mapping[str, Any], metric: str) -> Sequence[float | None]:
     actions = row["actions"]
     return [*(actions.get(action, {}).get(metric) for action in ACTIONS), row["action_mean"][metric]]
+
+
+def footage_table(report: Mapping[str, Any]) -> str:
+    """Report on real footage as text: every method, mean of the cameras and camera by camera."""
+    p, cameras = report["provenance"], report["provenance"]["views_per_clip"]
+    heads = ("mean of cameras", "95 % interval", *(f"camera {number}" for number in range(cameras)))
+    tilt = f"tilt {p['tilt']}, intrinsics {'known' if p['known_camera'] else 'unknown'}"
+    lines = [f"{p['data']}, {report['frames']} frames and views, {p['joints']}, {tilt}, millimetres"]
+    titles = ("N-MPJPE", "P-MPJPE", "N-MPJPE, from the middle of the hips")
+    for title, metric in zip(titles, ("n_mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_hips_mm"), strict=True):
+        lines += ["", f"{title:{_NAME_WIDTH}s}" + "".join(f"{head:>16s}" for head in heads)]
+        for name in main_methods(report):
+            row = report["methods"][name]
+            low, high = row["intervals"][metric]
+            ends = "-" if row[metric] is None else f"[{low:.1f}, {high:.1f}]"
+            cells = [_number(row[metric], 16), f"{ends:>16s}", *(_number(c[metric], 16) for c in row["cameras"])]
+            lines.append(f"{name:{_NAME_WIDTH}s}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def lean_table(report: Mapping[str, Any]) -> str:
+    """Report on made upright people as text: leans in degrees by the way the camera's tilt is known."""
+    arms = report["provenance"]["arms_deg"]
+    heads = (*(f"arms {angle:.0f}" for angle in arms), "ten people", "absolute", "worst", "N-MPJPE mm")
+    lines = [
+        "Lean towards the camera of people who stand upright, degrees: a person in front of a level camera with arms",
+        "held out by some degrees, and ten people of other widths seen from other elevations",
+    ]
+    for tilt, found in report["tilts"].items():
+        lines += ["", f"{'tilt ' + tilt:{_NAME_WIDTH}s}" + "".join(f"{head:>12s}" for head in heads)]
+        for name in main_methods({"methods": found["people"]}):
+            row = found["people"][name]
+            leans = (row[f"{kind}lean_deg"] for kind in ("", "absolute_", "worst_"))
+            values = (*found["level"][name]["by_person_deg"], *leans, row["n_mpjpe_mm"])
+            lines.append(f"{name:{_NAME_WIDTH}s}" + "".join(_number(v, 12) for v in values))
+    return "\n".join([*lines, *(f"\ntilt {tilt}: {reason}" for tilt, reason in report["missing"].items())])

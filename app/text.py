@@ -1,0 +1,29 @@
+"""Text that came from outside, such as names of files, made safe for a page and for a terminal."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#!|~$:])")
+#: Where Markdown would make a link by itself: addresses of pages and of people.
+_LINKS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
+#: Invisible and without width: with it, an address is no address any more.
+_WORD_JOINER = "\u2060"
+
+
+def plain(text: str) -> str:
+    """Markdown that shows a text and does nothing else: no links, pictures, formulas, colours or blocks."""
+    line = " ".join("".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text).split())
+    return _SPECIAL.sub(r"\\\1", _LINKS.sub(_WORD_JOINER, line))
+
+
+def printable(text: str) -> str:
+    """The text with characters escaped that a terminal would obey; line ends stay."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def log_exception(logger: logging.Logger, words: str) -> None:
+    """Log the exception that is being handled; names of files in it can't write to the terminal."""
+    logger.error("%s\n%s", words, printable(traceback.format_exc()))

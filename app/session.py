@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from diffpose_core.diffusion.schedule import ScheduleName
+from diffpose_core.lifting.settings import LiftSettings
+from diffpose_core.lifting.settings import Setting as EncoderSetting
 from diffpose_core.structures import PoseClip2D
 
-ScheduleName = Literal["supplement", "converging"]
 Setting = Literal["frame", "fixed", "video"]
 
 SCHEDULES: dict[ScheduleName, str] = {
@@ -15,7 +17,7 @@ SCHEDULES: dict[ScheduleName, str] = {
     "converging": "Converging",
 }
 #: What the context encoder reads: the setting of its weights.
-READS: dict[Setting, Literal["frame", "video"]] = {"frame": "frame", "fixed": "frame", "video": "video"}
+READS: dict[Setting, EncoderSetting] = {"frame": "frame", "fixed": "frame", "video": "video"}
 SETTINGS: dict[Setting, str] = {
     "frame": "One frame (Graformer)",
     "fixed": "One frame, camera stands still",
@@ -51,6 +53,18 @@ class AppSettings:
     def of_one_frame(self) -> AppSettings:
         """The same for views that look into one frame by itself, whose context is that frame alone."""
         return replace(self.of_reverse(), setting="frame")
+
+    def lift_settings(self, context: bool = True) -> LiftSettings:
+        """The settings of the reverse process, with f_ST or without."""
+        return LiftSettings(
+            steps=self.steps,
+            hypotheses=self.hypotheses,
+            eta=self.eta,
+            seed=self.seed,
+            context=context,
+            schedule=self.trained_on,
+            up="estimate" if self.setting == "fixed" else None,
+        )
 
 
 @dataclass(frozen=True)

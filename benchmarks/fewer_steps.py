@@ -30,6 +30,7 @@ from diffpose_core.evaluation.views import Mocap17Benchmark
 from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.models import Models, load_models
 from diffpose_core.lifting.sampling import sample_hypotheses
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
@@ -74,12 +75,12 @@ def gather(benchmark: Mocap17Benchmark, models: Models, clip_stride: int, stride
     for number in range(0, len(benchmark), clip_stride):
         recording = benchmark.recording(number)
         for view in recording.views:
-            encoded = encode_clip(view, models, recording.frames[::stride], mixed_precision=False)
+            encoded = encode_clip(view, models, recording.frames[::stride], LiftSettings(mixed_precision=False))
             truth = encoded.truth_view
             assert truth is not None
             ends: dict[str, Tensor] = {}
             for words, steps in PLACEMENTS.items():
-                ends[words] = sample_hypotheses(encoded, network, steps, HYPOTHESES)
+                ends[words] = sample_hypotheses(encoded, network, LiftSettings(steps=steps, hypotheses=HYPOTHESES))
             means = {words: end.mean(1) for words, end in ends.items()}
             clip = torch.full((len(truth),), number)
             encoder, reconciled = encoded.context.pose_view, encoded.reconciled.pose_view

@@ -40,6 +40,7 @@ from diffpose_core.lifting.encode import EncodedFrames, encode_clip
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.models import Models, load_models
 from diffpose_core.lifting.sampling import reverse_steps, reverse_traces
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Conditioning, Denoiser
 from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
@@ -165,7 +166,7 @@ def exactness(clip: PoseClip2D, models: Models, frames: int) -> dict[str, float]
     g over 50 steps of the frames' own reverse process, and the context encoder; in float32, and for comparison g in
     bfloat16, which is not held to the tolerance.
     """
-    ready = encode_clip(clip, models, list(range(frames)), mixed_precision=False)
+    ready = encode_clip(clip, models, list(range(frames)), LiftSettings(mixed_precision=False))
     network, encoder = models.pick()[1], models.encoder.network
 
     def conditioning_itself(_: FastDenoiser, conditioning: Conditioning, steps: object = ()) -> Conditioning:
@@ -181,7 +182,10 @@ def exactness(clip: PoseClip2D, models: Models, frames: int) -> dict[str, float]
             return fast(encoded)
 
     def fast(encoded: EncodedFrames) -> list[Tensor]:
-        return [state.pred_x_start for state in reverse_steps(encoded, network, 50, HYPOTHESES, 0.0, 0)]
+        return [
+            state.pred_x_start
+            for state in reverse_steps(encoded, network, LiftSettings(steps=50, hypotheses=HYPOTHESES))
+        ]
 
     def apart(found: list[Tensor], right: list[Tensor]) -> float:
         return max(float((a - b).abs().max()) for a, b in zip(found, right, strict=True))
@@ -199,18 +203,20 @@ def exactness(clip: PoseClip2D, models: Models, frames: int) -> dict[str, float]
     worst = max(found, key=lambda name: found[name])
     if not found[worst] <= TOLERANCE:
         raise SystemExit(f"{worst}: {found[worst]:.2g} from the plain path's answer, the limit is {TOLERANCE}")
-    found["g, bfloat16, 50 steps"] = apart(fast(replace(ready, mixed_precision=True)), right)
+    mixed = replace(ready, settings=replace(ready.settings, mixed_precision=True))
+    found["g, bfloat16, 50 steps"] = apart(fast(mixed), right)
     return found
 
 
 def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dict[str, float]:
     """Seconds of every stage of lifting `frames` frames together."""
     config, numbers = UncertaintyConfig(), list(range(frames))
-    ready = encode_clip(clip, models, numbers, mixed_precision=False)
+    ready = encode_clip(clip, models, numbers, LiftSettings(mixed_precision=False))
     encoder, view, network = models.encoder, ready.view, models.pick()[1]
 
-    def reverse(ready: EncodedFrames) -> None:
-        for _ in reverse_steps(ready, network, STEPS, HYPOTHESES, 0.0, 0):
+    def reverse(mixed_precision: bool) -> None:
+        settings = LiftSettings(steps=STEPS, hypotheses=HYPOTHESES, mixed_precision=mixed_precision)
+        for _ in reverse_steps(ready, network, settings):
             pass
 
     def draw() -> Tensor:
@@ -229,8 +235,8 @@ def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dic
             view, ready.context, config, seeded("cpu", 0), shared_noise=True
         ),
         "prepare, all of the above": lambda: encode_clip(clip, models, numbers),
-        "reverse, float32": lambda: reverse(ready),
-        "reverse, bfloat16": lambda: reverse(replace(ready, mixed_precision=True)),
+        "reverse, float32": lambda: reverse(False),
+        "reverse, bfloat16": lambda: reverse(True),
         RELEASED: lambda: released_form.lift(released_encoder, released, place, STEPS, HYPOTHESES),
     }
     return least_of_each(runs, seconds)
@@ -311,7 +317,9 @@ def mixtures(clip: PoseClip2D, models: Models, seconds: float, seeds: int) -> di
     bundled = [load_clip(path) for path in sorted(CLIPS.glob("*.npz"))]
 
     def draws(seed: int) -> Tensor:
-        of_clips = (encode_clip(c, models, np.linspace(0, len(c) - 1, 4).astype(int), seed=seed) for c in bundled)
+        of_clips = (
+            encode_clip(c, models, np.linspace(0, len(c) - 1, 4).astype(int), LiftSettings(seed=seed)) for c in bundled
+        )
         return torch.cat([ready.samples_view for ready in of_clips]).flatten(-2).double()
 
     few, unseen = draws(0), draws(1)
@@ -418,7 +426,7 @@ def encoders(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> d
     found = {f"{models.encoder.title} at batch {batch}": rate(models.encoder, batch) for batch in (64, 1024)}
     found[f"{video.encoder.title} in 8 windows of {window} frames"] = rate(video.encoder, 8 * window)
     long = looped(clip, frames)
-    found[f"a video of {frames} frames through `lift`"] = frames / least(lambda: lift(long, models=video), seconds)
+    found[f"a video of {frames} frames through `lift`"] = frames / least(lambda: lift(long, video), seconds)
     return found
 
 
@@ -428,13 +436,11 @@ def growth(clip: PoseClip2D, models: Models, seconds: float) -> dict[str, list[t
     ready = encode_clip(clip, models, list(range(16)))
 
     def reverse(steps: int, hypotheses: int) -> None:
-        for _ in reverse_steps(ready, network, steps, hypotheses, 0.0, 0):
+        for _ in reverse_steps(ready, network, LiftSettings(steps=steps, hypotheses=hypotheses)):
             pass
 
     return {
-        "frames": [
-            (n, least(lambda n=n: lift(looped(clip, n), models=models), seconds / 4)) for n in (64, 128, 256, 512)
-        ],
+        "frames": [(n, least(lambda n=n: lift(looped(clip, n), models), seconds / 4)) for n in (64, 128, 256, 512)],
         "hypotheses": [(n, least(lambda n=n: reverse(STEPS, n), seconds / 4)) for n in (1, 5, 10, 20, 40)],
         "steps": [(n, least(lambda n=n: reverse(n, HYPOTHESES), seconds / 4)) for n in (1, 5, 10, 25, 50)],
     }
@@ -447,10 +453,14 @@ def opening(models: Models, frames: int, seconds: float) -> dict[str, float]:
         save_clip(looped(load_clip(CLIP), frames), path)
 
         def first() -> None:
-            reverse_traces(encode_clip(load_clip(path), models, [0]), models, STEPS, HYPOTHESES)
+            reverse_traces(
+                encode_clip(load_clip(path), models, [0]), models, LiftSettings(steps=STEPS, hypotheses=HYPOTHESES)
+            )
 
         def whole() -> None:
-            reverse_traces(encode_clip(load_clip(path), models), models, STEPS, HYPOTHESES)
+            reverse_traces(
+                encode_clip(load_clip(path), models), models, LiftSettings(steps=STEPS, hypotheses=HYPOTHESES)
+            )
 
         return {"frames": frames, "first picture": least(first, seconds), "whole traces": least(whole, seconds)}
 
@@ -476,7 +486,7 @@ def _peak_bytes() -> int:
 def _lift_only(frames: int) -> None:
     clip, models = looped(load_clip(CLIP), frames), load_models().to(DEVICES[-1])
     begin = CLOCKS[-1]()
-    lift(clip, models=models, keep_hypotheses=False)
+    lift(clip, models, keep_hypotheses=False)
     seconds = CLOCKS[-1]() - begin
     peak = _peak_bytes()
     print(json.dumps({"frames": frames, "seconds": seconds, "peak_gb": peak / 1e9}))

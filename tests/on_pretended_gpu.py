@@ -21,6 +21,7 @@ from diffpose_core.lifting.forward import forward_traces
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.sampling import reverse_traces
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.rng import seeded
 from diffpose_core.structures import PoseClip2D
 from diffpose_core.training.bank import build_bank
@@ -60,9 +61,10 @@ def test_a_seed_means_the_same_poses_on_every_device(
     models = tiny_models if setting == "frame" else tiny_video_models
     there = models.to(gpu)
     assert there.device.type == gpu and models.device.type == "cpu" and there.to(there.device) is there
-    clip, how = walking_clip.frames(np.arange(12)), {"uncertainty": FEW, "eta": 0.5, "mixed_precision": False}
+    clip = walking_clip.frames(np.arange(12))
     for context, diffusion in ((True, "gmm"), (False, "gmm"), (True, "standard")):
-        here, found = (lift(clip, models=m, context=context, diffusion=diffusion, **how) for m in (models, there))
+        settings = LiftSettings(eta=0.5, context=context, diffusion=diffusion, mixed_precision=False, uncertainty=FEW)
+        here, found = (lift(clip, m, settings) for m in (models, there))
         for name in ("pose3d", "hypotheses", "baseline"):
             assert np.allclose(getattr(found, name), getattr(here, name), **CLOSE), (name, context, diffusion)
         assert (here.provenance["settings"]["device"], found.provenance["settings"]["device"]) == ("cpu", gpu)
@@ -73,8 +75,10 @@ def test_every_stage_of_a_clip(gpu: str, shipped_models: Models, walking_clip: P
     frames = np.arange(3)
 
     def all_of_it(models: Models) -> list[np.ndarray]:
-        ready = encode_clip(walking_clip, models, frames, FEW, mixed_precision=False, up="estimate")
-        wide = as_detected(ready, models, FEW)
+        ready = encode_clip(
+            walking_clip, models, frames, LiftSettings(uncertainty=FEW, mixed_precision=False, up="estimate")
+        )
+        wide = as_detected(ready, models)
         found = [ready.baseline, ready.h_samples, wide.h_samples, ready.gmm_cam.means.cpu().numpy()]
         found += [trace.samples for trace in reverse_traces(ready, models).values()]
         for stepwise in (False, True):
@@ -90,7 +94,7 @@ def test_every_stage_of_a_clip(gpu: str, shipped_models: Models, walking_clip: P
 def test_calibrated_errors(gpu: str, shipped_models: Models, walking_clip: PoseClip2D) -> None:
     clip = walking_clip.frames(np.arange(2))
     here, there = (
-        lift(clip, models=models, mixed_precision=False) for models in (shipped_models, shipped_models.to(gpu))
+        lift(clip, models, LiftSettings(mixed_precision=False)) for models in (shipped_models, shipped_models.to(gpu))
     )
     assert here.expected_error is not None and there.expected_error is not None
     assert np.allclose(here.expected_error, there.expected_error, **CLOSE)

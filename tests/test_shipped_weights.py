@@ -14,6 +14,7 @@ from diffpose_core.io.clips import load_clip
 from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.models import CHECKPOINTS
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.skeleton import bone_lengths
 from diffpose_core.uncertainty.expected_error import FEATURES
 from diffpose_core.uncertainty.gaps import fill_gaps
@@ -69,7 +70,7 @@ def test_the_calibration_is_that_of_the_shipped_weights_and_of_no_test_data(ship
 
 
 def test_a_bundled_clip_is_lifted_to_a_person_whose_bones_keep_their_lengths(clip, shipped_models):
-    result = lift(clip, models=shipped_models)
+    result = lift(clip, shipped_models)
     lengths = bone_lengths(result.pose3d)
     assert (lengths.std(0) / lengths.mean(0)).max() < 0.05
     error = np.linalg.norm(result.pose3d - clip.pose3d_cam, axis=-1).mean()
@@ -86,7 +87,7 @@ def test_the_start_is_widest_where_the_detector_saw_least_and_hypotheses_differ(
         hidden = clip.hidden[:, elbows_and_wrists]
         hidden_std.append(drawn[hidden])
         visible_std.append(drawn[~hidden])
-        assert lift(clip, models=shipped_models).hypotheses.std(1).mean(-1)[:, 1:].min() > 1e-4
+        assert lift(clip, shipped_models).hypotheses.std(1).mean(-1)[:, 1:].min() > 1e-4
     assert np.concatenate(hidden_std).mean() > 1.1 * np.concatenate(visible_std).mean()
 
 
@@ -123,7 +124,7 @@ def test_a_detector_that_gives_confidences_alone_and_misses_joints_is_no_trouble
         sure[:, [13, 4, 5, 6]] = 0.0
         points, mixture = fill_gaps(clip.keypoints_px, sure, 30.0)
         seen = replace(clip, keypoints_px=points, confidence=sure, mixture=mixture)
-        result = lift(seen, models=shipped_models, rigid_bones=False)
+        result = lift(seen, shipped_models, LiftSettings(rigid_bones=False))
         truth = clip.pose3d_cam
         errors.append([np.linalg.norm(pose - truth, axis=-1).mean() for pose in (result.pose3d, result.baseline)])
     lifted, baseline = np.mean(errors, axis=0)
@@ -135,7 +136,7 @@ def test_place_and_size_in_the_image_do_not_matter_to_the_shipped_weights(shippe
     bare = replace(clip, mixture=None, pose3d_cam=None, hidden=None, intrinsics=None, width=3000, height=3000)
 
     def lifted(points):
-        return lift(replace(bare, keypoints_px=points.astype(np.float32)), models=shipped_models).pose3d
+        return lift(replace(bare, keypoints_px=points.astype(np.float32)), shipped_models).pose3d
 
     straight, points = lifted(bare.keypoints_px), bare.keypoints_px
     for moved in (points + np.array([600, 0]), points - np.array([0, 600]), 2 * points, points / 4 + 900):
@@ -153,7 +154,7 @@ def test_joints_that_were_guessed_are_expected_to_err_more_and_do(shipped_models
         for confidence in (seen, missed):
             points, mixture = fill_gaps(clip.keypoints_px, confidence, clip.fps)
             filled = replace(clip, keypoints_px=points, confidence=confidence, mixture=mixture)
-            result = lift(filled, models=shipped_models, frames=range(20, 36, 5))
+            result = lift(filled, shipped_models, frames=range(20, 36, 5))
             error = np.linalg.norm(result.pose3d - clip.pose3d_cam[20:36:5], axis=-1)
             expected.append(result.expected_error[:, joints].mean())
             errors.append(error[:, joints].mean())
@@ -182,7 +183,7 @@ def test_neighbouring_frames_make_the_motion_steadier(path, shipped_models, ship
     clip = load_clip(path).frames(slice(0, 40))
 
     def velocity_error(models):
-        pose = lift(clip, models=models, hypotheses=1, steps=1, rigid_bones=False).pose3d
+        pose = lift(clip, models, LiftSettings(hypotheses=1, steps=1, rigid_bones=False)).pose3d
         return np.linalg.norm(np.diff(pose - clip.pose3d_cam, axis=0), axis=-1).mean()
 
     assert velocity_error(shipped_video_models) < velocity_error(shipped_models)

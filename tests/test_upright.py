@@ -21,6 +21,7 @@ from diffpose_core.io.checkpoints import load_encoder, load_upright
 from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.models import CHECKPOINTS, Models, load_models
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.lifting.tilt import estimate_up, up_of_tilt
 from diffpose_core.models.upright import Upright
 from diffpose_core.presets import PRESETS
@@ -69,15 +70,15 @@ def test_a_clip_says_which_way_is_up(motion: np.ndarray, shipped_models: Models,
 
 
 def test_a_frame_is_what_it_is_whichever_others_are_asked_for(walking_clip: PoseClip2D, shipped_models: Models) -> None:
-    how = {"uncertainty": FEW, "mixed_precision": False}
+    settings = LiftSettings(rigid_bones=False, mixed_precision=False, uncertainty=FEW)
     up = estimate_up(walking_clip, shipped_models)
-    whole = lift(walking_clip, models=shipped_models, up="estimate", rigid_bones=False, **how)
-    some = lift(walking_clip, models=shipped_models, up=3.0 * up, rigid_bones=False, frames=[40, 3], **how)
+    whole = lift(walking_clip, shipped_models, replace(settings, up="estimate"))
+    some = lift(walking_clip, shipped_models, replace(settings, up=3.0 * up), frames=[40, 3])
     assert np.allclose(whole.pose3d[[40, 3]], some.pose3d, atol=1e-5)
-    settings = whole.provenance["settings"]
-    assert np.allclose(settings["up"], up, atol=1e-5) and settings["up_estimated"] is True
+    record = whole.provenance["settings"]
+    assert np.allclose(record["up"], up, atol=1e-5) and record["up_estimated"] is True
     assert some.provenance["settings"]["up_estimated"] is False
-    plain = lift(walking_clip, models=shipped_models, rigid_bones=False, **how)
+    plain = lift(walking_clip, shipped_models, settings)
     assert plain.provenance["settings"]["up"] is None and plain.expected_error is not None
     assert whole.expected_error is None, "it was measured where nothing was known of the camera"
 
@@ -86,10 +87,10 @@ def test_everything_leans_with_the_camera(walking_clip: PoseClip2D, shipped_mode
     """A camera that is said to look down more makes the person lean back: the baseline, H_K and the prediction."""
     leans = {}
     for tilt in (-5.0, 10.0, 25.0):
-        ready = encode_clip(walking_clip, shipped_models, [3, 30], FEW, up=up_of_tilt(tilt))
+        ready = encode_clip(walking_clip, shipped_models, [3, 30], LiftSettings(uncertainty=FEW, up=up_of_tilt(tilt)))
         poses = {"baseline": ready.baseline, "H_K": ready.h_samples.mean(1)}
         poses["lift"] = lift(
-            walking_clip, models=shipped_models, frames=[3, 30], up=up_of_tilt(tilt), uncertainty=FEW
+            walking_clip, shipped_models, LiftSettings(up=up_of_tilt(tilt), uncertainty=FEW), frames=[3, 30]
         ).pose3d
         for name, pose in poses.items():
             trunk = pose[:, 8] - pose[:, 0]
@@ -103,11 +104,11 @@ def test_what_is_no_direction_is_refused(
 ) -> None:
     for up in ([0, 0, 0], [0, -1], [0, float("nan"), 1], "down"):
         with pytest.raises(InvalidInput, match="up must be"):
-            lift(walking_clip, models=shipped_models, up=up)  # type: ignore[arg-type]
+            lift(walking_clip, shipped_models, LiftSettings(up=up))  # type: ignore[arg-type]
     for models, words in ((tiny_models, "the weights of Graformer"), (tiny_video_models, "the weights of MixSTE")):
         for up in ("estimate", up_of_tilt(0.0)):
             with pytest.raises(InvalidInput, match=f"{words} can't make use of the camera's tilt"):
-                lift(walking_clip, models=models, up=up)
+                lift(walking_clip, models, LiftSettings(up=up))
 
 
 def test_training_views_say_which_way_is_up() -> None:

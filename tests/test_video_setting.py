@@ -19,6 +19,7 @@ from diffpose_core.lifting.encode import SMOOTHING_S, context_for, encode_clip
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.models import load_models
 from diffpose_core.lifting.sampling import reverse_steps, reverse_trace, sample_hypotheses
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.layers import root_relative
 from diffpose_core.models.mixste import MixSTE
@@ -50,7 +51,7 @@ def test_the_papers_receptive_fields(walking_clip, tiny_models, frames):
     torch.manual_seed(0)
     network = MixSTE(MixSTEConfig(receptive_field=frames, **SMALL)).eval().requires_grad_(False)
     models = replace(tiny_models, encoder=replace(tiny_models.encoder, network=network))
-    encoded = encode_clip(walking_clip, models, [0, 40, 69], FEW)
+    encoded = encode_clip(walking_clip, models, [0, 40, 69], LiftSettings(uncertainty=FEW))
     # Untrained, its temporal half changes nothing, so that the frame is what is left, at the scale of its window.
     own = network.spatial(encoded.view.pose_norm)
     apart = (encoded.context.pose_view[:, None] - own[None]).norm(dim=-1).mean(-1)
@@ -84,7 +85,7 @@ def test_a_frame_reads_its_neighbours_and_no_frame_far_away(walking_clip, tiny_v
     plain = replace(walking_clip, mixture=None)
 
     def features(clip):
-        return encode_clip(clip, tiny_video_models, [20], FEW).context.features
+        return encode_clip(clip, tiny_video_models, [20], LiftSettings(uncertainty=FEW)).context.features
 
     assert torch.equal(features(far), features(plain))
     # Moving the whole person in the image changes next to nothing; moving one joint of the neighbours does.
@@ -94,27 +95,28 @@ def test_a_frame_reads_its_neighbours_and_no_frame_far_away(walking_clip, tiny_v
 
 
 def test_a_frames_result_depends_on_no_other_frame_that_is_asked_for(walking_clip, tiny_video_models):
-    settings = dict(models=tiny_video_models, hypotheses=2, uncertainty=FEW, rigid_bones=False)
-    settings["mixed_precision"] = False
-    whole = lift(walking_clip, window=32, **settings)
-    some = lift(walking_clip, frames=[3, 31, 32, 69], **settings)
+    settings = LiftSettings(hypotheses=2, uncertainty=FEW, rigid_bones=False, mixed_precision=False)
+    whole = lift(walking_clip, tiny_video_models, settings, window=32)
+    some = lift(walking_clip, tiny_video_models, settings, frames=[3, 31, 32, 69])
     assert np.allclose(whole.hypotheses[[3, 31, 32, 69]], some.hypotheses, atol=1e-5)
     assert np.allclose(whole.baseline[[3, 31, 32, 69]], some.baseline, atol=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 14])
 def test_short_clips(walking_clip, tiny_video_models, count):
-    result = lift(walking_clip.frames(slice(0, count)), models=tiny_video_models, uncertainty=FEW)
+    result = lift(walking_clip.frames(slice(0, count)), tiny_video_models, LiftSettings(uncertainty=FEW))
     assert result.pose3d.shape == (count, 17, 3) and np.isfinite(result.pose3d).all()
 
 
 def test_what_the_network_adds_is_averaged_over_neighbours(walking_clip, tiny_video_models):
     clip, count = walking_clip.frames(slice(0, 30)), 30
-    encoded = encode_clip(clip, tiny_video_models, range(count), FEW)
+    encoded = encode_clip(clip, tiny_video_models, range(count), LiftSettings(uncertainty=FEW))
     alone = encoded.neighbours.encoded
     assert alone.neighbours is None and np.array_equal(alone.frames, np.arange(count))
     for name, network in tiny_video_models.denoisers.items():
-        states, single = (list(reverse_steps(p, network, 3, 2, 0.0, 0)) for p in (encoded, alone))
+        states, single = (
+            list(reverse_steps(p, network, LiftSettings(steps=3, hypotheses=2))) for p in (encoded, alone)
+        )
         for state, raw in zip(states[:-1], single[:-1], strict=True):
             assert torch.equal(state.sample, raw.sample), "on the way every frame goes by itself"
         final, raw = (root_relative(s[-1].sample) for s in (states, single))
@@ -133,20 +135,20 @@ def test_what_the_network_adds_is_averaged_over_neighbours(walking_clip, tiny_vi
 @pytest.mark.parametrize("models", ["tiny_models", "tiny_video_models"])
 def test_frames_in_parts_end_where_all_of_them_together_do(walking_clip, models, monkeypatch, request):
     models = request.getfixturevalue(models)
-    encoded = encode_clip(walking_clip, models, range(20, 50), FEW, mixed_precision=False)
+    encoded = encode_clip(walking_clip, models, range(20, 50), LiftSettings(uncertainty=FEW, mixed_precision=False))
     networks = [network for network in models.denoisers.values() if network.config.prediction_type == "x_start"]
     assert {network.config.use_context for network in networks} == {True, False}
     for network in networks:
-        states = list(reverse_steps(encoded, network, 3, 2, 0.5, 0))
+        states = list(reverse_steps(encoded, network, LiftSettings(steps=3, hypotheses=2, eta=0.5)))
         monkeypatch.setattr(sampling, "_POSES_AT_ONCE", 14)
         shares = []
-        end = sample_hypotheses(encoded, network, 3, 2, 0.5, 0, shares.append)
+        end = sample_hypotheses(encoded, network, LiftSettings(steps=3, hypotheses=2, eta=0.5), progress=shares.append)
         assert torch.allclose(end, root_relative(states[-1].sample), atol=1e-5)
         assert shares == sorted(shares) and shares[-1] == 1.0 and len(set(shares)) > 30 * 2 / 14
-        trace = reverse_trace(encoded, network, 3, 2, 0.5, 0)
+        trace = reverse_trace(encoded, network, LiftSettings(steps=3, hypotheses=2, eta=0.5))
         whole = torch.stack([root_relative(state.sample) for state in states], dim=1)
         assert np.allclose(trace.samples, encoded.view.to_cam(whole).numpy(), atol=1e-5)
-        some = sample_hypotheses(encoded[5:9], network, 3, 2, 0.5, 0)
+        some = sample_hypotheses(encoded[5:9], network, LiftSettings(steps=3, hypotheses=2, eta=0.5))
         assert torch.allclose(some, end[5:9], atol=1e-5)
         monkeypatch.undo()
 
@@ -154,8 +156,8 @@ def test_frames_in_parts_end_where_all_of_them_together_do(walking_clip, models,
 def test_a_clip_of_twice_the_rate_reads_every_other_frame(walking_clip, tiny_video_models):
     twice = replace(walking_clip.frames(np.repeat(np.arange(40), 2)), fps=60.0)
     once = walking_clip.frames(slice(0, 40))
-    found = encode_clip(twice, tiny_video_models, uncertainty=FEW).context.pose_view
-    expected = encode_clip(once, tiny_video_models, uncertainty=FEW).context.pose_view
+    found = encode_clip(twice, tiny_video_models, settings=LiftSettings(uncertainty=FEW)).context.pose_view
+    expected = encode_clip(once, tiny_video_models, settings=LiftSettings(uncertainty=FEW)).context.pose_view
     torch.testing.assert_close(found[::2], expected, rtol=0, atol=1e-5)
     torch.testing.assert_close(found[1::2], expected, rtol=0, atol=1e-5)
 
@@ -163,8 +165,9 @@ def test_a_clip_of_twice_the_rate_reads_every_other_frame(walking_clip, tiny_vid
 def test_without_a_camera_place_and_size_in_the_image_change_nothing(walking_clip, tiny_video_models):
     clip = replace(walking_clip, intrinsics=None, mixture=None)
     moved = replace(clip, keypoints_px=2.0 * clip.keypoints_px + [200.0, -90.0], width=2 * clip.width)
-    settings = dict(models=tiny_video_models, uncertainty=FEW, frames=[0, 20, 40], mixed_precision=False)
-    assert np.allclose(lift(clip, **settings).pose3d, lift(moved, **settings).pose3d, atol=1e-4)
+    settings = LiftSettings(uncertainty=FEW, mixed_precision=False)
+    here, there = (lift(c, tiny_video_models, settings, frames=[0, 20, 40]).pose3d for c in (clip, moved))
+    assert np.allclose(here, there, atol=1e-4)
 
 
 def test_a_bank_holds_what_inference_would_make_of_its_sequences(data, tiny_video_models):
@@ -261,7 +264,7 @@ def test_training_from_a_graformer_to_a_lifted_clip(data, tmp_path, monkeypatch,
     assert 0 < moved.abs().max() < 0.05
     models = load_models(tmp_path, "video")
     assert list(models.denoisers) == ["diffpose_video"]
-    assert np.isfinite(lift(walking_clip.frames(slice(0, 12)), models=models, uncertainty=FEW).pose3d).all()
+    assert np.isfinite(lift(walking_clip.frames(slice(0, 12)), models, LiftSettings(uncertainty=FEW)).pose3d).all()
 
 
 def test_a_start_that_does_not_fit(data, tmp_path, tiny_weights):

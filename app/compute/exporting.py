@@ -42,13 +42,8 @@ def lift_whole(
     try:
         result = lift(
             clip,
-            models=networks.models(READS[s.setting]),
-            up="estimate" if s.setting == "fixed" else None,
-            steps=s.steps,
-            hypotheses=s.hypotheses,
-            eta=s.eta,
-            seed=s.seed,
-            schedule=s.trained_on,
+            networks.models(READS[s.setting]),
+            s.lift_settings(),
             keep_hypotheses=keeps_hypotheses(clip, s),
             progress=progress,
         )

@@ -11,6 +11,7 @@ from app.session import READS, AppSettings, Setting
 from diffpose_core.lifting.encode import EncodedFrames, encode_clip
 from diffpose_core.lifting.expected_error import expected_error
 from diffpose_core.lifting.sampling import reverse_trace
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.lifting.tilt import estimate_up
 from diffpose_core.models.layers import root_relative
 from diffpose_core.rng import seeded
@@ -41,7 +42,7 @@ def spaced_frames(clip: PoseClip2D, settings: AppSettings, passes: int, fewest: 
 def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...], setting: Setting = "frame") -> EncodedFrames:
     """H_K, its fitted mixture and the baseline of some frames. source: the clip's hash."""
     up = way_up(source, _clip) if setting == "fixed" else None
-    return encode_clip(_clip, networks.models(READS[setting]), np.array(frames), up=up)
+    return encode_clip(_clip, networks.models(READS[setting]), np.array(frames), LiftSettings(up=up))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -53,11 +54,11 @@ def way_up(source: str, _clip: PoseClip2D) -> np.ndarray:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: AppSettings, context: bool) -> Lifted:
     """The reverse process of some frames, with f_ST or without, and what it starts from."""
-    s = settings
-    ready, loaded = prepared(source, _clip, frames, s.setting), networks.models(READS[s.setting])
-    name, network = loaded.pick(context, "gmm", s.trained_on)
-    trace = reverse_trace(ready, network, s.steps, s.hypotheses, s.eta, s.seed)
-    calibration = loaded.calibration(name, s.hypotheses, ready.up_cam)
+    asked = settings.lift_settings(context)
+    ready, loaded = prepared(source, _clip, frames, settings.setting), networks.models(READS[settings.setting])
+    name, network = loaded.pick(asked.context, asked.diffusion, asked.schedule)
+    trace = reverse_trace(ready, network, asked)
+    calibration = loaded.calibration(name, asked)
     expected = None
     if calibration is not None:
         expected = expected_error(ready, network, calibration, trace.samples[:, -1])

@@ -10,10 +10,10 @@ import streamlit as st
 import torch
 from threadpoolctl import threadpool_limits
 
-from app.session import READS, AppSettings, ScheduleName, Setting
-from diffpose_core.diffusion.schedule import make_schedule
+from app.session import READS, AppSettings, Setting
+from diffpose_core.diffusion.schedule import ScheduleName, make_schedule
 from diffpose_core.lifting.models import CHECKPOINTS, ENCODERS, UPRIGHT, Models, load_models
-from diffpose_core.lifting.models import Setting as EncoderSetting
+from diffpose_core.lifting.settings import Setting as EncoderSetting
 from diffpose_core.structures import InvalidInput
 
 # The matrices here are small: more threads than one make numpy slower, above all where a machine is shared.

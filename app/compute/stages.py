@@ -15,7 +15,8 @@ from app.figures.compare import Compared
 from app.figures.forward import ForwardRun
 from app.figures.scenes import ClipFrames
 from app.jobs.lifting import Blocks, Lifted
-from app.session import AppSettings, ScheduleName
+from app.session import AppSettings
+from diffpose_core.diffusion.schedule import ScheduleName
 from diffpose_core.lifting.forward import forward_parts, forward_traces
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import PoseClip2D

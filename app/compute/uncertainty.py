@@ -12,6 +12,7 @@ from app.session import AppSettings
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.lifting.encode import as_detected, encode_clip
 from diffpose_core.lifting.sampling import reverse_trace
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.rng import seeded
 from diffpose_core.structures import PoseClip2D
 from diffpose_core.uncertainty.fit_gmm import fit_gmm_batch
@@ -35,11 +36,11 @@ def joint_stage(
     clip = less_sure(_clip.frames(np.full(LEVELS, frame)), joint, levels)
     loaded = networks.models("frame")
     config = UncertaintyConfig(draws, components)
-    ready = encode_clip(clip, loaded, uncertainty=config)
+    ready = encode_clip(clip, loaded, settings=LiftSettings(uncertainty=config))
     # The cloud is as wide as the detector says; the network is told of it relative to the other joints.
-    shown = as_detected(ready, loaded, config)
+    shown = as_detected(ready, loaded)
     _, network = loaded.pick(True, "gmm", settings.trained_on)
-    trace = reverse_trace(ready, network, settings.steps, settings.hypotheses, settings.eta, settings.seed)
+    trace = reverse_trace(ready, network, settings.lift_settings())
     study = figures.JointStudy(
         clip, joint, shown.h_samples, shown.gmm_cam, trace.samples[:, -1], ready.baseline[0], frame, source
     )
@@ -50,7 +51,10 @@ def joint_stage(
 def _draws_twice(source: str, _clip: PoseClip2D, frame: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
     """Draws of one frame's H_K to fit mixtures to, as everywhere else, and as many new ones, (N, 51)."""
     config = UncertaintyConfig(draws, 1, 1)
-    fit, fresh = (encode_clip(_clip, networks.models("frame"), [frame], config, seed).h_samples[0] for seed in (0, 1))
+    fit, fresh = (
+        encode_clip(_clip, networks.models("frame"), [frame], LiftSettings(seed=seed, uncertainty=config)).h_samples[0]
+        for seed in (0, 1)
+    )
     return fit.reshape(draws, -1), fresh.reshape(draws, -1)
 
 
@@ -83,7 +87,9 @@ def mixture_stage(
     scores: tuple[tuple[float, float, float], ...] | None,
 ) -> bytes:
     """Packed data of the mixture fitted to one frame's H_K. scores: `mixture_score` of M = 1, 2, ..., or None."""
-    ready = encode_clip(_clip, networks.models("frame"), [frame], UncertaintyConfig(draws, components))
+    ready = encode_clip(
+        _clip, networks.models("frame"), [frame], LiftSettings(uncertainty=UncertaintyConfig(draws, components))
+    )
     truth = _clip.pose3d_cam
     reference = ready.baseline[0] if truth is None else truth[frame]
     curve = None if scores is None else np.array(scores)

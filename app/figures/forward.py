@@ -9,9 +9,8 @@ import numpy as np
 
 from app.figures import measures
 from app.figures.scenes import SPREAD_HELP, ClipFrames, line_chart, readout, scene_bounds
-from app.session import ScheduleName
 from app.stage.payload import StagePayload
-from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.diffusion.schedule import ScheduleName, make_schedule
 from diffpose_core.lifting.forward import ForwardParts
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import DiffusionTrace

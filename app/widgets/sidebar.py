@@ -7,9 +7,10 @@ from typing import Any
 import streamlit as st
 
 from app.compute import clips, networks
-from app.session import READS, SCHEDULES, SETTINGS, AppSettings, ScheduleName, Session, Setting
+from app.session import READS, SCHEDULES, SETTINGS, AppSettings, Session, Setting
 from app.widgets import download, own_clip, uploader
 from app.widgets.common import uploads
+from diffpose_core.diffusion.schedule import ScheduleName
 from diffpose_core.structures import PoseClip2D
 
 #: Views that run no reverse process.

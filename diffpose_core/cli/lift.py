@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from diffpose_core.structures import InvalidInput, PoseClip2D
 
 if TYPE_CHECKING:
     from diffpose_core.io.formats import Choice, PoseFile
+    from diffpose_core.lifting.settings import LiftSettings
 
 HELP = "Lift a 2D clip, or a folder of them, to 3D."
 
@@ -112,6 +113,7 @@ def lift_clip(args: argparse.Namespace) -> int:
     from diffpose_core.lifting.stature import scaled_to_stature
 
     # Checked before the work is done, not after it.
+    settings = _lift_settings(args)
     form = args.format or format_of_ending(args.out)
     export_format(form)
     if args.ray:
@@ -119,7 +121,7 @@ def lift_clip(args: argparse.Namespace) -> int:
     check_output(args.out, [args.clip], is_own=is_lift_result, overwrite=args.overwrite)
     clip = _clip_of(args)
     models = load_models(args.weights, args.setting).to(args.device)
-    result = lift(clip, models=models, progress=progress_printer("frames", args.quiet), **_lift_settings(args))
+    result = lift(clip, models, settings, progress=progress_printer("frames", args.quiet))
     scaled = ""
     if args.height is not None:
         result = scaled_to_stature(result, args.height)
@@ -216,19 +218,20 @@ def _choice(args: argparse.Namespace) -> Choice:
     return Choice(args.part, args.track, args.layout, size, args.fps)
 
 
-def _lift_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The settings of `lift` that the arguments hold."""
-    return {
-        "steps": args.steps, "hypotheses": args.hypotheses, "seed": args.seed, "context": not args.no_context,
-        "schedule": args.schedule, "eta": args.eta, "rigid_bones": not args.free_bones,
-        "mixed_precision": args.mixed_precision, "up": _up(args),
-    }  # fmt: skip
-
-
-def _up(args: argparse.Namespace) -> Any:
-    """The camera's tilt as `lift` takes it."""
+def _lift_settings(args: argparse.Namespace) -> LiftSettings:
+    """The settings that the arguments hold."""
+    from diffpose_core.lifting.settings import LiftSettings, Up
     from diffpose_core.lifting.tilt import up_of_tilt
 
-    if args.fixed_camera:
-        return "estimate"
-    return None if args.camera_tilt is None else up_of_tilt(args.camera_tilt).tolist()
+    up: Up | None = None if args.camera_tilt is None else up_of_tilt(args.camera_tilt)
+    return LiftSettings(
+        steps=args.steps,
+        hypotheses=args.hypotheses,
+        eta=args.eta,
+        seed=args.seed,
+        context=not args.no_context,
+        schedule=args.schedule,
+        rigid_bones=not args.free_bones,
+        mixed_precision=args.mixed_precision,
+        up="estimate" if args.fixed_camera else up,
+    )

@@ -36,6 +36,7 @@ from diffpose_core.io.checkpoints import load_denoiser, load_encoder
 from diffpose_core.lifting.encode import EncodedFrames
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.sampling import sample_hypotheses
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.aggregate import best_hypothesis, weighted_by_reprojection
@@ -118,7 +119,7 @@ _Key = tuple[Setting, Answer]
 
 
 def _answers(
-    encoded: EncodedFrames, setting: Setting, asked: Sequence[Answer], weights: Weights, seed: int
+    encoded: EncodedFrames, setting: Setting, asked: Sequence[Answer], weights: Weights, lift: LiftSettings
 ) -> dict[_Key, np.ndarray]:
     """A setting's poses of encoded frames, by answer: (F, J, 3) metres, camera frame."""
     view, truth = encoded.view, encoded.truth_view
@@ -131,7 +132,7 @@ def _answers(
         return {(setting, "mean"): view.to_cam(pose.pose_view).cpu().numpy()}
     network = weights.models.denoisers[setting.network]
     steps = min(setting.steps, network.config.num_steps)
-    final = sample_hypotheses(encoded, network, steps, setting.hypotheses, 0.0, seed)
+    final = sample_hypotheses(encoded, network, replace(lift, steps=steps, hypotheses=setting.hypotheses))
     found = {}
     for answer in asked:
         if answer == "mean":
@@ -157,17 +158,21 @@ def _measure(
         assert clip.pose3d_cam is not None and clip.hidden is not None
         truth, hidden = clip.pose3d_cam[frames], clip.hidden[frames]
         for (components, samples), of_mixture in by_mixture.items():
+            lift = LiftSettings(
+                seed=settings.seed,
+                mixed_precision=settings.mixed_precision,
+                uncertainty=UncertaintyConfig(num_samples=samples, num_components=components),
+            )
 
-            def read(encoded: EncodedFrames, of_mixture: Sequence[Setting] = of_mixture) -> dict[_Key, np.ndarray]:
+            def read(
+                encoded: EncodedFrames, of_mixture: Sequence[Setting] = of_mixture, lift: LiftSettings = lift
+            ) -> dict[_Key, np.ndarray]:
                 found: dict[_Key, np.ndarray] = {}
                 for setting in of_mixture:
-                    found |= _answers(encoded, setting, asked[setting], weights, settings.seed)
+                    found |= _answers(encoded, setting, asked[setting], weights, lift)
                 return found
 
-            uncertainty = UncertaintyConfig(num_samples=samples, num_components=components)
-            poses = collect(
-                clip, models, frames, read, settings.seed, settings.mixed_precision, uncertainty=uncertainty
-            )
+            poses = collect(clip, models, frames, read, lift)
             for key, pose in poses.items():
                 sums.setdefault(key, MetricSums.empty()).add(MetricSums.of(pose, truth, frames, hidden))
     return sums, len(frames) * len(recording.views)

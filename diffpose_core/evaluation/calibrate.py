@@ -14,18 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from diffpose_core.config import UncertaintyConfig, to_dict
 from diffpose_core.datasets.benchmark import Recording
 from diffpose_core.evaluation.collect import Progress, collect, map_recordings, no_progress
 from diffpose_core.evaluation.views import DETECTOR_SEED, INPUTS, Mocap17Benchmark, chosen_clips
-from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
 from diffpose_core.lifting.encode import EncodedFrames, context_for
 from diffpose_core.lifting.expected_error import mixture_std_m
-from diffpose_core.lifting.models import ENCODERS, Models
-from diffpose_core.lifting.provenance import version
+from diffpose_core.lifting.models import Models
+from diffpose_core.lifting.provenance import encoder_hash, software, weights_hash
 from diffpose_core.lifting.sampling import sample_hypotheses
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.expected_error import (
@@ -70,6 +69,13 @@ class CalibrationSettings:
         if self.hypotheses < 2:
             raise InvalidInput(f"a spread needs at least two hypotheses, found {self.hypotheses}")
 
+    @property
+    def lift(self) -> LiftSettings:
+        """The settings of every lift."""
+        return LiftSettings(
+            steps=self.steps, hypotheses=self.hypotheses, seed=self.seed, mixed_precision=self.mixed_precision
+        )
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -109,7 +115,7 @@ def _read(
     """The arrays of `Predictions`, but for the clip's number, of encoded frames."""
     denoiser, truth, hidden = models.denoisers[network], encoded.truth_view, encoded.clip.hidden
     assert truth is not None and hidden is not None
-    final = sample_hypotheses(encoded, denoiser, settings.steps, settings.hypotheses, 0.0, settings.seed)
+    final = sample_hypotheses(encoded, denoiser, settings.lift)
     return {
         "hypotheses": final.cpu().numpy(),
         "encoder_pose": context_for(encoded, denoiser).pose_view.cpu().numpy(),
@@ -128,7 +134,7 @@ def _measure(
         return _read(encoded, network, models, settings)
 
     frames = recording.frames[:: settings.stride]
-    return [collect(clip, models, frames, read, settings.seed, settings.mixed_precision) for clip in recording.views]
+    return [collect(clip, models, frames, read, settings.lift) for clip in recording.views]
 
 
 def collect_predictions(
@@ -175,8 +181,8 @@ def fit(predictions: Predictions, network: str, models: Models, provenance: dict
     coefficients = fit_expected_error(known, error)
     unscaled = Calibration(
         network,
-        fingerprint(dict(models.denoisers[network].state_dict())),
-        fingerprint(encoder_tensors(models.encoder)),
+        weights_hash(models, network),
+        encoder_hash(models),
         coefficients, usual, np.ones(NUM_JOINTS), np.zeros((NUM_JOINTS, len(LEVELS))), provenance,
     )  # fmt: skip
     expected = unscaled.expected_error(known)
@@ -194,7 +200,7 @@ def provenance(
         "views": len(predictions),
         "views_per_clip": 4,
         "stride": settings.stride,
-        "setting": next(setting for setting, name in ENCODERS.items() if name == models.encoder.name),
+        "setting": models.setting,
         "input": INPUTS["detected"],
         "detector_seed": DETECTOR_SEED,
         "uncertainty": to_dict(UncertaintyConfig()),
@@ -202,7 +208,7 @@ def provenance(
         "hypotheses": settings.hypotheses,
         "seed": settings.seed,
         "mixed_precision": settings.mixed_precision,
-        "software": f"diffpose-studio {version()}, torch {torch.__version__}",
+        "software": software(),
         "seconds": round(seconds, 1),
     }
 

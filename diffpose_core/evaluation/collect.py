@@ -14,11 +14,11 @@ from typing import Any, Literal, TypeVar, get_args
 import numpy as np
 import torch
 
-from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.benchmark import Benchmark, Recording
-from diffpose_core.lifting.encode import EncodedFrames, encode_clip
+from diffpose_core.lifting.encode import EncodedFrames, decide_settings, encode_frames
 from diffpose_core.lifting.models import Models
-from diffpose_core.lifting.tilt import Up, estimate_up
+from diffpose_core.lifting.settings import LiftSettings
+from diffpose_core.lifting.tilt import estimate_up
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 Key = TypeVar("Key", bound=Hashable)
@@ -60,10 +60,7 @@ def collect(
     models: Models,
     frames: np.ndarray,
     read: Callable[[EncodedFrames], Mapping[Key, np.ndarray]],
-    seed: int = 0,
-    mixed_precision: bool = False,
-    up: Up | None = None,
-    uncertainty: UncertaintyConfig | None = None,
+    settings: LiftSettings,
 ) -> dict[Key, np.ndarray]:
     """Arrays that `read` makes of encoded frames of a clip, joined over the blocks.
 
@@ -72,15 +69,13 @@ def collect(
         models: the networks.
         frames: (F,) numbers of the frames.
         read: returns arrays with leading axis F of a block's encoded frames.
-        seed: decides every random number.
-        mixed_precision: bfloat16 inside the diffusion networks.
-        up: direction that is up, see `encode_clip`.
-        uncertainty: how H_K is drawn and fitted, by default as in training.
+        settings: how the frames are encoded.
     """
+    settings = decide_settings(settings, clip, models)
     found: dict[Key, list[np.ndarray]] = {}
     for begin in range(0, len(frames), models.block_frames):
         block = frames[begin : begin + models.block_frames]
-        encoded = encode_clip(clip, models, block, uncertainty, seed, mixed_precision, up)
+        encoded = encode_frames(clip, models, block, settings)
         for key, array in read(encoded).items():
             found.setdefault(key, []).append(array)
     return {key: np.concatenate(parts) for key, parts in found.items()}

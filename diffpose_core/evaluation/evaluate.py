@@ -5,13 +5,12 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from diffpose_core.config import UncertaintyConfig, to_dict
 from diffpose_core.datasets.benchmark import Benchmark, Recording
@@ -20,10 +19,11 @@ from diffpose_core.evaluation.gains import gains, method_report
 from diffpose_core.evaluation.methods import MethodPoses, method_poses
 from diffpose_core.evaluation.scores import MetricSums
 from diffpose_core.evaluation.views import Mocap17Benchmark, chosen_clips
-from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
+from diffpose_core.io.checkpoints import fingerprint
 from diffpose_core.lifting.encode import EncodedFrames
-from diffpose_core.lifting.models import ENCODERS, Models
-from diffpose_core.lifting.provenance import version
+from diffpose_core.lifting.models import Models
+from diffpose_core.lifting.provenance import encoder_hash, software, weights_hash
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 
@@ -59,6 +59,13 @@ class EvaluationSettings:
         if self.consecutive < 1:
             raise InvalidInput(f"at least one frame in a row must be evaluated, found {self.consecutive}")
 
+    @property
+    def lift(self) -> LiftSettings:
+        """The settings of every lift, but for the direction that is up."""
+        return LiftSettings(
+            steps=self.steps, hypotheses=self.hypotheses, seed=self.seed, mixed_precision=self.mixed_precision
+        )
+
     def frames(self, recording: Recording) -> np.ndarray:
         """Numbers of a recording's frames that are measured."""
         places = np.arange(len(recording.frames))
@@ -83,10 +90,10 @@ def clip_poses(
     """
 
     def read(encoded: EncodedFrames) -> MethodPoses:
-        return method_poses(encoded, models, settings.steps, settings.hypotheses, settings.seed)
+        return method_poses(encoded, models, settings.lift)
 
     up = up_for(clip, models, settings.tilt, up_cam)
-    return collect(clip, models, frames, read, settings.seed, settings.mixed_precision, up)
+    return collect(clip, models, frames, read, replace(settings.lift, up=up))
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,7 @@ def evaluate(
             "clips": len(chosen),
             **asdict(settings),
             "fixed_camera": settings.tilt == "estimated",
-            "setting": next(setting for setting, name in ENCODERS.items() if name == models.encoder.name),
+            "setting": models.setting,
             "uncertainty": to_dict(UncertaintyConfig()),
             "device": models.device.type,
             "total": "mean over all frames and views; hidden and visible leave out the hip",
@@ -191,8 +198,8 @@ def weights_provenance(models: Models) -> dict[str, Any]:
     """Fingerprints of the networks, and the software, for a report's provenance."""
     upright = models.upright
     return {
-        "encoder_sha256": fingerprint(encoder_tensors(models.encoder)),
+        "encoder_sha256": encoder_hash(models),
         "upright_sha256": None if upright is None else fingerprint(dict(upright.state_dict())),
-        "weights_sha256": {name: fingerprint(dict(net.state_dict())) for name, net in models.denoisers.items()},
-        "software": f"diffpose-studio {version()}, torch {torch.__version__}, {platform.machine()}",
+        "weights_sha256": {name: weights_hash(models, name) for name in models.denoisers},
+        "software": f"{software()}, {platform.machine()}",
     }

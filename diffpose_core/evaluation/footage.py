@@ -27,7 +27,7 @@ from diffpose_core.evaluation.collect import Progress, map_recordings, no_progre
 from diffpose_core.evaluation.evaluate import EvaluationSettings, clip_poses, weights_provenance
 from diffpose_core.evaluation.gains import REFERENCES
 from diffpose_core.evaluation.metrics import n_mpjpe, p_mpjpe
-from diffpose_core.lifting.models import ENCODERS, Models
+from diffpose_core.lifting.models import Models
 
 #: Shoulders, elbows, wrists, hips, knees and ankles.
 LIMB_JOINTS = (1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16)
@@ -111,7 +111,7 @@ def evaluate_footage(
             "total": "mean of the cameras' means",
             "block_frames": BLOCK_FRAMES,
             **asdict(settings),
-            "setting": next(setting for setting, name in ENCODERS.items() if name == models.encoder.name),
+            "setting": models.setting,
             "uncertainty": to_dict(UncertaintyConfig()),
             "device": models.device.type,
             **weights_provenance(models),

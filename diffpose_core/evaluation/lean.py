@@ -12,7 +12,7 @@ from diffpose_core.datasets.level_people import LevelPerson, level_clip, level_r
 from diffpose_core.evaluation.collect import TILTS, Progress, no_progress
 from diffpose_core.evaluation.evaluate import EvaluationSettings, clip_poses, weights_provenance
 from diffpose_core.evaluation.metrics import n_mpjpe
-from diffpose_core.lifting.models import ENCODERS, Models
+from diffpose_core.lifting.models import Models
 from diffpose_core.structures import InvalidInput
 
 _HIP, _THORAX = 0, 8
@@ -85,7 +85,7 @@ def evaluate_lean(
             "data": "made people who stand upright, COCO-17 without errors",
             "known_camera": known_camera,
             **{name: value for name, value in asdict(settings).items() if name != "tilt"},
-            "setting": next(setting for setting, name in ENCODERS.items() if name == models.encoder.name),
+            "setting": models.setting,
             "people_seed": seed,
             "arms_deg": ARMS_DEG,
             "device": models.device.type,

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from diffpose_core.lifting.encode import EncodedFrames
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.sampling import sample_hypotheses
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.uncertainty.aggregate import best_hypothesis
 
 #: Poses by method, (F, J, 3) metres, root-relative, camera frame.
 MethodPoses = Mapping[str, np.ndarray]
 
 
-def method_poses(encoded: EncodedFrames, models: Models, steps: int, hypotheses: int, seed: int) -> MethodPoses:
+def method_poses(encoded: EncodedFrames, models: Models, settings: LiftSettings) -> MethodPoses:
     """Poses of every method, (F, J, 3) metres, root-relative, camera frame.
 
     Args:
         encoded: frames of a clip, with the truth.
         models: the networks.
-        steps: DDIM steps.
-        hypotheses: poses drawn from H_K.
-        seed: decides every random number.
+        settings: steps, hypotheses, seed and precision.
 
     Returns:
         The context encoder alone ("graformer" or "mixste"); the same network on the 2D pose that it and the heatmaps
@@ -36,9 +36,9 @@ def method_poses(encoded: EncodedFrames, models: Models, steps: int, hypotheses:
     encoder = models.encoder.name
     found = {encoder: encoded.context.pose_view, f"{encoder}_reconciled": encoded.reconciled.pose_view}
     for name, network in models.denoisers.items():
-        final = sample_hypotheses(encoded, network, steps, hypotheses, 0.0, seed)
+        final = sample_hypotheses(encoded, network, settings)
         found[name] = final.mean(1)
-        found[f"{name}_1_step"] = sample_hypotheses(encoded, network, 1, hypotheses, 0.0, seed).mean(1)
+        found[f"{name}_1_step"] = sample_hypotheses(encoded, network, replace(settings, steps=1)).mean(1)
         found[f"{name}_1_hypothesis"] = final[:, 0]
         found[f"{name}_best"] = best_hypothesis(final, truth)
     return {name: encoded.view.to_cam(pose).cpu().numpy() for name, pose in found.items()}

@@ -6,7 +6,8 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from diffpose_core.lifting.folder_files import FileTask
@@ -16,7 +17,7 @@ from diffpose_core.structures import InvalidInput
 
 
 class _RayWorker:
-    """A worker as Ray Data keeps it on each of its processes."""
+    """A worker in the form that Ray Data keeps in each of its processes."""
 
     def __init__(self, setup: WorkerSetup) -> None:
         self.worker = FileWorker.start(setup)
@@ -24,13 +25,39 @@ class _RayWorker:
     def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
         task = json.loads(item["task"])
         before = None if task["before"] is None else FileReport(**task["before"])
-        return {"row": json.dumps(asdict(self.worker.run(FileTask(**{**task, "before": before}))))}
+        return {"report": self.worker.run(FileTask(**{**task, "before": before})).to_json()}
 
 
 def run_in_ray(tasks: Sequence[FileTask], setup: WorkerSetup, jobs: int) -> Iterator[FileReport]:
-    """Rows as they come from Ray: on the cluster that RAY_ADDRESS names, else on this machine. Every machine has to see
-    both folders under the same paths.
+    """Reports as files are done, on the cluster that RAY_ADDRESS names, else on this machine.
+
+    Every machine has to see both folders under the same paths.
+
+    Args:
+        tasks: the files.
+        setup: of every worker.
+        jobs: workers.
+
+    Raises:
+        InvalidInput: Ray is not installed, or its cluster can't be reached.
     """
+    with _started_ray(jobs) as ray:
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        items = [{"task": json.dumps(asdict(task))} for task in tasks]
+        worker: Any = _RayWorker
+        done = ray.data.from_items(items, override_num_blocks=len(items)).map(
+            worker,
+            fn_constructor_args=(setup,),
+            compute=ray.data.ActorPoolStrategy(size=min(jobs, len(items))),
+            num_cpus=1,
+        )
+        for item in done.iter_rows():
+            yield FileReport.from_json(item["report"])
+
+
+@contextmanager
+def _started_ray(jobs: int) -> Iterator[Any]:
+    """Ray, ready for work; what was started here is shut down at the end."""
     try:
         import ray
     except ImportError:
@@ -44,18 +71,7 @@ def run_in_ray(tasks: Sequence[FileTask], setup: WorkerSetup, jobs: int) -> Iter
         except ConnectionError as error:
             raise InvalidInput(f"Ray's cluster can't be reached: {error}") from error
     try:
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        items = [{"task": json.dumps(asdict(task))} for task in tasks]
-        worker: Any = _RayWorker
-        rows = ray.data.from_items(items, override_num_blocks=len(items)).map(
-            worker,
-            fn_constructor_args=(setup,),
-            compute=ray.data.ActorPoolStrategy(size=min(jobs, len(items))),
-            num_cpus=1,
-        )
-        for item in rows.iter_rows():
-            row = FileReport(**json.loads(item["row"]))
-            yield replace(row, notes=tuple(row.notes))
+        yield ray
     finally:
         if started:
             ray.shutdown()

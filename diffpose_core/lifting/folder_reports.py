@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from diffpose_core.structures import InvalidInput
+from diffpose_core.io.atomic import write_whole
 
+#: Names of the files beside the outputs.
 JOURNAL, REPORT_CSV, REPORT_JSON = "lift-journal.jsonl", "lift-report.csv", "lift-report.json"
 
 Status = Literal["lifted", "done before", "failed"]
@@ -20,10 +20,18 @@ Status = Literal["lifted", "done before", "failed"]
 
 @dataclass(frozen=True)
 class FileReport:
-    """What became of one file: a line of the report.
+    """The outcome of one file: a row of the report.
 
-    file: its path below the folder. reason: why it failed. clips, frames: how many were lifted. notes: what was assumed
-    of the file. outputs: name below the output folder -> size in bytes. key: of the file's content and all settings.
+    Attributes:
+        file: path below the folder.
+        status: lifted in this run, lifted in an earlier one, or failed.
+        reason: why it failed.
+        clips: clips that were lifted.
+        frames: frames that were lifted.
+        seconds: time that it took.
+        notes: assumptions about the file.
+        outputs: size in bytes, by name below the output folder.
+        key: hash of the file's content and all settings.
     """
 
     file: str
@@ -36,43 +44,61 @@ class FileReport:
     outputs: Mapping[str, int] = field(default_factory=dict)
     key: str = ""
 
+    def to_json(self) -> str:
+        """The report as one line of JSON."""
+        return json.dumps(asdict(self))
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that its name never stands for a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(content)
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise InvalidInput(f"{path}: can't be written ({error.strerror})") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    @classmethod
+    def from_json(cls, line: str) -> FileReport:
+        """The report that `to_json` wrote.
+
+        Raises:
+            ValueError: the line is cut off.
+            TypeError: it holds something else.
+        """
+        report = cls(**json.loads(line))
+        return replace(report, notes=tuple(report.notes))
 
 
 def read_journal(path: Path) -> dict[str, FileReport]:
-    """The last line of every file. A line that was cut off when the run was killed counts as not there."""
-    rows = {}
+    """The last report of every file, by its path. A line that was cut off by a kill is passed over."""
+    reports = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
-            row = FileReport(**json.loads(line))
-            rows[row.file] = replace(row, notes=tuple(row.notes))
+            report = FileReport.from_json(line)
         except (ValueError, TypeError):
             continue
-    return rows
+        reports[report.file] = report
+    return reports
 
 
-def write_reports(rows: Sequence[FileReport], out: Path, about: Mapping[str, Any]) -> None:
+def write_reports(reports: Sequence[FileReport], out: Path, about: Mapping[str, Any]) -> None:
+    """Write the reports of all files as CSV and JSON.
+
+    Args:
+        reports: of all files.
+        out: folder of the outputs.
+        about: settings of the run, JSON values.
+
+    Raises:
+        InvalidInput: they can't be written.
+    """
+    write_whole(out / REPORT_CSV, _csv_table(reports))
+    counts = {status: sum(r.status == status for r in reports) for status in ("lifted", "done before", "failed")}
+    summary = {
+        "files": len(reports), **{name.replace(" ", "_"): count for name, count in counts.items()},
+        **about, "rows": [asdict(report) for report in reports],
+    }  # fmt: skip
+    write_whole(out / REPORT_JSON, json.dumps(summary, indent=1) + "\n")
+
+
+def _csv_table(reports: Sequence[FileReport]) -> str:
+    """One line a file, below the names of the columns."""
     columns = ("file", "status", "reason", "clips", "frames", "seconds", "notes", "outputs")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(columns)
-    for row in rows:
-        writer.writerow([*(getattr(row, name) for name in columns[:-2]), " ".join(row.notes), " ".join(row.outputs)])
-    write_atomically(out / REPORT_CSV, table.getvalue().encode())
-    counts = {status: sum(row.status == status for row in rows) for status in ("lifted", "done before", "failed")}
-    report = {
-        "files": len(rows), **{name.replace(" ", "_"): count for name, count in counts.items()},
-        **about, "rows": [asdict(row) for row in rows],
-    }  # fmt: skip
-    write_atomically(out / REPORT_JSON, (json.dumps(report, indent=1) + "\n").encode())
+    for report in reports:
+        single = (getattr(report, name) for name in columns[:-2])
+        writer.writerow([*single, " ".join(report.notes), " ".join(report.outputs)])
+    return table.getvalue()

@@ -7,35 +7,41 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.exports import EXPORTS, export_bytes, export_format, file_stem
 from diffpose_core.io.formats import Choice, read_pose_path, to_clip
 from diffpose_core.lifting.folder_files import FileTask
-from diffpose_core.lifting.folder_reports import FileReport, Status, write_atomically
+from diffpose_core.lifting.folder_reports import FileReport, Status
 from diffpose_core.lifting.lift import lift
-from diffpose_core.lifting.models import Models, Setting, load_models
+from diffpose_core.lifting.models import Models, load_models
+from diffpose_core.lifting.settings import LiftSettings, Setting
 from diffpose_core.lifting.stature import check_stature, scaled_to_stature
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 
 @dataclass(frozen=True)
 class FolderConfig:
-    """What is done with every file.
+    """The work on every file of a folder.
 
-    formats: keys of `io.exports.EXPORTS`. choice: of every file, see `io.formats`; without a clip in it, all clips of a
-    file are lifted. settings: keyword arguments of `lift` (steps, hypotheses, seed, context, schedule, eta,
-    rigid_bones). weights: folder of checkpoints, None for the bundled ones. setting: frame or video.
-    stature_m: height of the person in every clip, see `scaled_to_stature`; None leaves it as predicted.
-    device: torch's, which every worker computes on.
-    Raises InvalidInput on no format or an unknown one, and on a height that no person has.
+    Attributes:
+        formats: export formats, keys of `io.exports.EXPORTS`.
+        choice: clip and assumptions, for every file (`io.formats`); without a clip, all clips of a file are lifted.
+        settings: of every lift.
+        weights: folder of checkpoints, None for the bundled ones.
+        setting: input of the context encoder.
+        stature_m: height of the person in every clip, metres; None leaves it as predicted.
+        device: torch's name of the device that every worker computes on.
+
+    Raises:
+        InvalidInput: there is no format or an unknown one, or nobody has this height.
     """
 
     formats: tuple[str, ...] = ("npz",)
     choice: Choice = field(default_factory=Choice)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: LiftSettings = field(default_factory=LiftSettings)
     weights: str | None = None
     setting: Setting = "frame"
     stature_m: float | None = None
@@ -49,10 +55,24 @@ class FolderConfig:
         if self.stature_m is not None:
             check_stature(self.stature_m)
 
+    def load_models(self) -> Models:
+        """Load the weights onto the device.
+
+        Raises:
+            InvalidInput: they can't be used.
+        """
+        return load_models(self.weights, self.setting).to(self.device)
+
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """What a worker is started with. fingerprint: of weights and software."""
+    """The start values of a worker.
+
+    Attributes:
+        config: the work on every file.
+        out: folder of the outputs.
+        fingerprint: hash of weights, software and settings.
+    """
 
     config: FolderConfig
     out: str
@@ -61,37 +81,39 @@ class WorkerSetup:
 
 @dataclass(frozen=True)
 class FileWorker:
+    """Lifts files, one after another, on one thread."""
+
     setup: WorkerSetup
     models: Models
 
     @classmethod
-    def start(cls, setup: WorkerSetup) -> FileWorker:
+    def start(cls, setup: WorkerSetup, models: Models | None = None) -> FileWorker:
+        """A worker for this process. models: loaded weights; without them they are loaded."""
         # Processes share the cores; threads inside them would get in each other's way.
         torch.set_num_threads(1)
-        config = setup.config
-        return cls(setup, load_models(config.weights, config.setting).to(config.device))
+        return cls(setup, models or setup.config.load_models())
 
     def run(self, task: FileTask) -> FileReport:
-        """Lift a file; whatever is wrong with it becomes a failed row."""
+        """Lift a file; any fault of it becomes a report."""
         begin = time.monotonic()
         try:
-            row = self._lift(task)
+            report = self._lift(task)
         except InvalidInput as error:
-            row = FileReport(task.file, "failed", str(error))
+            report = FileReport(task.file, "failed", str(error))
         except MemoryError:
-            row = FileReport(task.file, "failed", "there was not enough memory; cut the clip into parts")
+            report = FileReport(task.file, "failed", "there was not enough memory; cut the clip into parts")
         except Exception as error:  # A fault in one file must not stop the others.
-            row = FileReport(task.file, "failed", f"unexpected {type(error).__name__}: {error}")
-        return replace(row, seconds=round(time.monotonic() - begin, 3))
+            report = FileReport(task.file, "failed", f"unexpected {type(error).__name__}: {error}")
+        return replace(report, seconds=round(time.monotonic() - begin, 3))
 
     def _lift(self, task: FileTask) -> FileReport:
-        config, out = self.setup.config, Path(self.setup.out)
+        """Lift all chosen clips of a file, unless an earlier run did."""
+        out, before = Path(self.setup.out), task.before
         key = hashlib.sha256(f"{self.setup.fingerprint} {_content_hash(Path(task.path))}".encode()).hexdigest()
-        before = task.before
         if before is not None and before.key == key and _have_sizes(before.outputs, out):
             return replace(before, status="done before")
-        poses = read_pose_path(task.path)
-        parts = [config.choice.clip] if config.choice.clip is not None else [clip.key for clip in poses.clips]
+        poses, choice = read_pose_path(task.path), self.setup.config.choice
+        parts = [choice.clip] if choice.clip is not None else [clip.key for clip in poses.clips]
         outputs: dict[str, int] = {}
         notes: list[str] = []
         failed: list[str] = []
@@ -100,32 +122,34 @@ class FileWorker:
             # Keys of different clips may become the same file name: their number tells them apart.
             base = task.base if len(parts) == 1 else f"{task.base}-{number + 1}-{file_stem(str(part))}"
             try:
-                chosen = to_clip(poses, replace(config.choice, clip=part))
-                frames += self._write(chosen.clip, base, outputs)
+                chosen = to_clip(poses, replace(choice, clip=part))
+                self._write(chosen.clip, base, outputs)
             except InvalidInput as error:
                 failed.append(str(error) if len(parts) == 1 else f"{part}: {error}")
                 continue
+            frames += len(chosen.clip)
             notes += [note for note in chosen.notes if note not in notes]
         status: Status = "failed" if failed else "lifted"
-        return FileReport(
-            task.file, status, "; ".join(failed), len(parts) - len(failed), frames, 0.0, tuple(notes), outputs, key
-        )
+        done = len(parts) - len(failed)
+        return FileReport(task.file, status, "; ".join(failed), done, frames, 0.0, tuple(notes), outputs, key)
 
-    def _write(self, clip: PoseClip2D, base: str, outputs: dict[str, int]) -> int:
-        """Lift a clip and write it in all formats. Returns its number of frames."""
+    def _write(self, clip: PoseClip2D, base: str, outputs: dict[str, int]) -> None:
+        """Lift a clip, write it in all formats and add the sizes of the files to `outputs`."""
         config = self.setup.config
-        result = lift(clip, models=self.models, keep_hypotheses=False, **config.settings)
+        result = lift(clip, self.models, config.settings, keep_hypotheses=False)
         if config.stature_m is not None:
             result = scaled_to_stature(result, config.stature_m)
         for name in config.formats:
             content, _ = export_bytes(result, name)
-            relative = base + EXPORTS[name].ending
-            write_atomically(Path(self.setup.out, relative), content)
-            outputs[relative] = len(content)
-        return len(clip)
+            file = base + EXPORTS[name].ending
+            path = Path(self.setup.out, file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, content)
+            outputs[file] = len(content)
 
 
 def _content_hash(path: Path) -> str:
+    """SHA-256 of a file, or of a folder of OpenPose's frames."""
     digest = hashlib.sha256()
     for part in sorted(path.glob("*.json")) if path.is_dir() else [path]:
         digest.update(part.name.encode() if path.is_dir() else b"")
@@ -135,4 +159,5 @@ def _content_hash(path: Path) -> str:
 
 
 def _have_sizes(outputs: Mapping[str, int], out: Path) -> bool:
+    """Whether all outputs are there, whole."""
     return all((out / name).is_file() and (out / name).stat().st_size == size for name, size in outputs.items())

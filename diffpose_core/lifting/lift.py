@@ -1,168 +1,223 @@
-"""Lifts a 2D clip to 3D."""
+"""Lifts a 2D clip to 3D: `lift` is the whole way in one call.
+
+Its stages are `encode.encode_clip` and `sampling.sample_hypotheses`. Results are in metres, root-relative, in the
+camera's frame (x right, y down, z forward); inside, poses are in the view frame (`uncertainty.view`).
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from diffpose_core.config import UncertaintyConfig, to_dict
-from diffpose_core.diffusion.schedule import ScheduleName
-from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
-from diffpose_core.lifting.encode import encode_clip
+from diffpose_core.lifting.encode import EncodedFrames, decide_settings, encode_frames
 from diffpose_core.lifting.expected_error import expected_error
 from diffpose_core.lifting.hip_path import hip_path
 from diffpose_core.lifting.models import Models, load_models
-from diffpose_core.lifting.provenance import clip_hash, version
-from diffpose_core.lifting.sampling import check_hypotheses, reverse_trace, sample_hypotheses
-from diffpose_core.lifting.tilt import Up, resolve_up
+from diffpose_core.lifting.provenance import lift_provenance
+from diffpose_core.lifting.sampling import reverse_trace, sample_hypotheses
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.lifting.view import frame_numbers
-from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
+from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.skeleton import NUM_JOINTS, constant_bones
 from diffpose_core.structures import Cancelled, DiffusionTrace, InvalidInput, LiftResult, PoseClip2D
-from diffpose_core.uncertainty.mixtures import clip_mixture
+from diffpose_core.uncertainty.expected_error import Calibration
 
-#: Largest array of hypotheses or states that `lift` returns.
+#: Called with the frames done and the frames in all; False stops the lift.
+Progress = Callable[[int, int], bool | None]
+#: Largest array of hypotheses or states that is returned.
 MAX_KEPT_BYTES = 2_000_000_000
-
-
-def _check_size(what: str, shape: tuple[int, ...], way_out: str) -> None:
-    size = 4 * math.prod(shape)
-    if size > MAX_KEPT_BYTES:
-        limit = f"the limit is {MAX_KEPT_BYTES / 1e9:.0f} GB"
-        raise InvalidInput(f"{what} of {shape[0]:,} frames take {size / 1e9:.1f} GB; {limit}: {way_out}")
 
 
 def lift(
     clip: PoseClip2D,
-    *,
     models: Models | None = None,
-    steps: int = 5,
-    hypotheses: int = 5,
-    seed: int = 0,
-    context: bool = True,
-    diffusion: Literal["gmm", "standard"] = "gmm",
-    schedule: ScheduleName = "converging",
-    eta: float = 0.0,
-    trace: bool = False,
-    rigid_bones: bool = True,
-    uncertainty: UncertaintyConfig | None = None,
+    settings: LiftSettings | None = None,
+    *,
     frames: Sequence[int] | np.ndarray | None = None,
+    trace: bool = False,
     keep_hypotheses: bool = True,
     window: int | None = None,
-    mixed_precision: bool | None = None,
-    up: Up | None = None,
-    progress: Callable[[int, int], bool | None] | None = None,
+    progress: Progress | None = None,
 ) -> LiftResult:
     """Lift a 2D clip to 3D.
 
-    models: loaded weights, the bundled ones by default. steps: DDIM steps, 1 to 50. hypotheses: N poses drawn from
-    H_K, whose mean is the prediction. seed: decides every random number. context: with f_ST or without. eta: 0 is
-    deterministic, 1 ancestral sampling. trace: also return every state. rigid_bones: give the prediction and
-    the baseline bones that keep their lengths over the clip (`skeleton.constant_bones`); hypotheses and trace stay as
-    the network made them. frames: numbers of the frames to lift, all by default. keep_hypotheses: return them;
-    without, a long clip costs (F, 17, 3) a kind of pose and no more. window: frames that are worked on at a time, by
-    default `Models.block_frames`, which decides memory and nothing else. mixed_precision, up:
-    see `encode_clip`. progress: called with (frames done, frames in all) whenever there are more of them, also in the
-    middle of a window; if it returns False, lifting stops.
+    But for the bones' lengths a frame's result depends on no other frame.
 
-    Returns a LiftResult in metres, root-relative, camera frame; with intrinsics also the hip's path (`place_root`).
-    But for the bones' lengths a frame's result depends on no other frame. Raises InvalidInput on settings out of range,
-    or where what is to be kept would take more than MAX_KEPT_BYTES; Cancelled when `progress` says stop. Source: main
-    paper, section 4.3.
+    Args:
+        clip: in 2D.
+        models: loaded weights, the bundled ones for single frames by default.
+        settings: how it is lifted.
+        frames: numbers of the frames to lift, all by default.
+        trace: return every state of the reverse process.
+        keep_hypotheses: return the hypotheses; a long clip without them takes (F, J, 3) for each kind of pose.
+        window: frames of a block, `Models.block_frames` by default. It decides memory and nothing else.
+        progress: called whenever more frames are done, also in the middle of a block.
+
+    Returns:
+        Metres, root-relative, camera frame; with intrinsics also the hip's path.
+
+    Raises:
+        InvalidInput: there are no such weights or frames, or the arrays to return would exceed MAX_KEPT_BYTES.
+        Cancelled: progress returned False.
+
+    Source: main paper, section 4.3.
     """
-    loaded = models or load_models()
-    name, network = loaded.pick(context, diffusion, schedule)
-    uncertainty = uncertainty or UncertaintyConfig()
-    mixed = has_fast_bfloat16(loaded.device.type) if mixed_precision is None else mixed_precision
-    numbers, up_cam = frame_numbers(clip, frames), resolve_up(clip, loaded, up)
-    count, pose_shape = len(numbers), (NUM_JOINTS, 3)
-    check_hypotheses(hypotheses)
-    window = loaded.block_frames if window is None else window
+    models, asked = models or load_models(), settings or LiftSettings()
+    name, network = models.pick(asked.context, asked.diffusion, asked.schedule)
+    numbers, settings = frame_numbers(clip, frames), decide_settings(asked, clip, models)
+    window = models.block_frames if window is None else window
     if window < 1:
         raise InvalidInput(f"a window needs at least one frame, found {window}")
-    if keep_hypotheses:
-        _check_size("the hypotheses", (count, hypotheses, *pose_shape), "lift without keeping them, or fewer of them")
-    if trace:
-        _check_size("the states", (count, steps + 1, 2 * hypotheses, *pose_shape), "ask for the trace of fewer frames")
-    pose, baseline = (np.empty((count, *pose_shape), dtype=np.float32) for _ in range(2))
-    kept = np.empty((count, hypotheses if keep_hypotheses else 0, *pose_shape), dtype=np.float32)
-    joint_std, expected, points_std_px = (np.empty((count, NUM_JOINTS), dtype=np.float32) for _ in range(3))
-    calibration = loaded.calibration(name, hypotheses, up_cam)
-    points_px = np.empty((count, NUM_JOINTS, 2))
-    traces: list[DiffusionTrace] = []
-    done = 0
-
-    def tell(now: int) -> None:
-        nonlocal done
-        if progress is None or now <= done:
-            return
-        done = now
-        if progress(done, count) is False:
-            raise Cancelled(f"stopped after {done} of {count} frames")
-
-    for begin in range(0, count, window):
-        block = numbers[begin : begin + window]
-        rows = slice(begin, begin + len(block))
-        encoded = encode_clip(clip, loaded, block, uncertainty, seed, mixed, up_cam)
+    _check_sizes(len(numbers), settings, settings.timesteps(network.config.num_steps), trace, keep_hypotheses)
+    calibration = models.calibration(name, settings)
+    lifted = _Lifted.empty(len(numbers), settings.hypotheses if keep_hypotheses else 0, calibration is not None)
+    done = _FramesDone(len(numbers), progress)
+    for begin in range(0, len(numbers), window):
+        rows = slice(begin, min(begin + window, len(numbers)))
+        encoded = encode_frames(clip, models, numbers[rows], settings)
         if trace:
-            traces.append(reverse_trace(encoded, network, steps, hypotheses, eta, seed))
-            final = torch.from_numpy(traces[-1].samples[:, -1])
+            lifted.traces.append(reverse_trace(encoded, network, settings))
+            hypotheses = torch.from_numpy(lifted.traces[-1].samples[:, -1])
         else:
+            final = sample_hypotheses(encoded, network, settings, done.in_block(rows))
+            hypotheses = encoded.view.to_cam(final).cpu()
+        lifted.write(rows, encoded, network, hypotheses, calibration)
+        done.tell(rows.stop)
+    provenance = lift_provenance(clip, models, name, settings, up_estimated=isinstance(asked.up, str))
+    return lifted.result(clip, numbers, settings, provenance)
 
-            def share_done(share: float, before: int = begin, frames: int = len(block)) -> None:
-                tell(before + min(int(share * frames), frames - 1))
 
-            end = sample_hypotheses(encoded, network, steps, hypotheses, eta, seed, share_done)
-            final = encoded.view.to_cam(end).cpu()
-        if keep_hypotheses:
-            kept[rows] = final.numpy()
-        pose[rows] = final.mean(1).numpy()
-        joint_std[rows] = (final - final.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt().numpy()
-        if calibration is not None:
-            expected[rows] = expected_error(encoded, network, calibration, final.numpy())
-        baseline[rows] = encoded.baseline
-        mixture = clip_mixture(clip, block)
-        points_px[rows], points_std_px[rows] = mixture.argmax_px, np.sqrt(np.square(mixture.std_px).mean(-1))
-        tell(begin + len(block))
-    whole = None
-    if traces:
-        predicted = [part.pred_x_start for part in traces if part.pred_x_start is not None]
-        whole = DiffusionTrace(traces[0].k, np.concatenate([p.samples for p in traces]), np.concatenate(predicted))
-    if rigid_bones:
-        pose, baseline = constant_bones(pose), constant_bones(baseline)
-    path = None if clip.intrinsics is None else hip_path(pose, points_px, points_std_px, clip.intrinsics)
-    provenance = {
-        "software": f"diffpose-studio {version()}, torch {torch.__version__}",
-        "weights": name,
-        "weights_sha256": fingerprint(dict(network.state_dict())),
-        "encoder_sha256": fingerprint(encoder_tensors(loaded.encoder)),
-        "baseline": loaded.encoder.title,
-        "clip": clip.name,
-        "clip_sha256": clip_hash(clip),
-        "settings": {
-            "steps": steps, "hypotheses": hypotheses, "seed": seed, "context": context, "diffusion": diffusion,
-            "schedule": schedule, "eta": eta, "rigid_bones": rigid_bones, "mixed_precision": mixed,
-            "device": loaded.device.type, "uncertainty": to_dict(uncertainty),
-            "up": None if up_cam is None else [round(float(part), 6) for part in up_cam],
-            "up_estimated": isinstance(up, str),
-        },
-        "frame_of_reference": "metres, root-relative, camera frame: x right, y down, z forward",
-        "joint_order": "Human3.6M-17",
-    }  # fmt: skip
-    return LiftResult(
-        pose3d=pose,
-        hypotheses=kept,
-        joint_std=joint_std,
-        expected_error=None if calibration is None else expected,
-        guessed=clip.guessed[numbers],
-        baseline=baseline,
-        fps=clip.fps,
-        provenance=provenance,
-        root_cam=None if path is None else path[0],
-        root_error_px=None if path is None else path[1],
-        trace=whole,
-    )
+def _check_sizes(
+    frames: int, settings: LiftSettings, timesteps: Sequence[int], trace: bool, keep_hypotheses: bool
+) -> None:
+    """Refuse a result that would not fit in memory, before the work is done."""
+    if keep_hypotheses:
+        shape: tuple[int, ...] = (frames, settings.hypotheses, NUM_JOINTS, 3)
+        _check_size("the hypotheses", shape, "lift without keeping them, or fewer of them")
+    if trace:
+        shape = (frames, len(timesteps), 2 * settings.hypotheses, NUM_JOINTS, 3)
+        _check_size("the states", shape, "ask for the trace of fewer frames")
+
+
+def _check_size(name: str, shape: tuple[int, ...], way_out: str) -> None:
+    size = 4 * math.prod(shape)
+    if size > MAX_KEPT_BYTES:
+        limit = f"the limit is {MAX_KEPT_BYTES / 1e9:.0f} GB"
+        raise InvalidInput(f"{name} of {shape[0]:,} frames take {size / 1e9:.1f} GB; {limit}: {way_out}")
+
+
+class _FramesDone:
+    """Reports how many frames are done, every number once."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self.total = total
+        self.progress = progress
+        self.done = 0
+
+    def tell(self, done: int) -> None:
+        """Report frames that are done. Raises Cancelled where the callback says stop."""
+        if self.progress is None or done <= self.done:
+            return
+        self.done = done
+        if self.progress(done, self.total) is False:
+            raise Cancelled(f"stopped after {done} of {self.total} frames")
+
+    def in_block(self, rows: slice) -> Callable[[float], None]:
+        """Callback for the share of a block that is done; its last frame is done when the block is."""
+        frames = rows.stop - rows.start
+        return lambda share: self.tell(rows.start + min(int(share * frames), frames - 1))
+
+
+@dataclass
+class _Lifted:
+    """Arrays of a result, filled block by block.
+
+    Attributes:
+        pose, baseline: (F, J, 3) metres, root-relative, camera frame.
+        hypotheses: (F, H, J, 3), H = 0 where they are not kept.
+        joint_std: (F, J) metres.
+        expected: (F, J) metres, or None without a calibration.
+        points_px: (F, J, 2), the detected joints.
+        points_std_px: (F, J), their spreads.
+        traces: of the blocks, where they are kept.
+    """
+
+    pose: np.ndarray
+    baseline: np.ndarray
+    hypotheses: np.ndarray
+    joint_std: np.ndarray
+    expected: np.ndarray | None
+    points_px: np.ndarray
+    points_std_px: np.ndarray
+    traces: list[DiffusionTrace] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, frames: int, kept: int, calibrated: bool) -> _Lifted:
+        """Arrays to fill. kept: hypotheses of a frame to keep."""
+        poses, joints = (frames, NUM_JOINTS, 3), (frames, NUM_JOINTS)
+        return cls(
+            pose=np.empty(poses, np.float32),
+            baseline=np.empty(poses, np.float32),
+            hypotheses=np.empty((frames, kept, NUM_JOINTS, 3), np.float32),
+            joint_std=np.empty(joints, np.float32),
+            expected=np.empty(joints, np.float32) if calibrated else None,
+            points_px=np.empty((*joints, 2)),
+            points_std_px=np.empty(joints, np.float32),
+        )
+
+    def write(
+        self,
+        rows: slice,
+        encoded: EncodedFrames,
+        network: Denoiser,
+        hypotheses_cam: Tensor,
+        calibration: Calibration | None,
+    ) -> None:
+        """Fill the rows of a block. hypotheses_cam: (F, H, J, 3) metres, root-relative."""
+        mean = hypotheses_cam.mean(1, keepdim=True)
+        if self.hypotheses.shape[1]:
+            self.hypotheses[rows] = hypotheses_cam.numpy()
+        self.pose[rows] = mean[:, 0].numpy()
+        self.joint_std[rows] = (hypotheses_cam - mean).square().sum(-1).mean(1).sqrt().numpy()
+        if self.expected is not None and calibration is not None:
+            self.expected[rows] = expected_error(encoded, network, calibration, hypotheses_cam.numpy())
+        self.baseline[rows] = encoded.baseline
+        self.points_px[rows] = encoded.mixture.argmax_px
+        self.points_std_px[rows] = np.sqrt(np.square(encoded.mixture.std_px).mean(-1))
+
+    def result(
+        self, clip: PoseClip2D, numbers: np.ndarray, settings: LiftSettings, provenance: dict[str, object]
+    ) -> LiftResult:
+        """The result of all frames."""
+        pose, baseline = self.pose, self.baseline
+        if settings.rigid_bones:
+            pose, baseline = constant_bones(pose), constant_bones(baseline)
+        path = None
+        if clip.intrinsics is not None:
+            path = hip_path(pose, self.points_px, self.points_std_px, clip.intrinsics)
+        return LiftResult(
+            pose3d=pose,
+            hypotheses=self.hypotheses,
+            joint_std=self.joint_std,
+            expected_error=self.expected,
+            guessed=clip.guessed[numbers],
+            baseline=baseline,
+            fps=clip.fps,
+            provenance=provenance,
+            root_cam=None if path is None else path[0],
+            root_error_px=None if path is None else path[1],
+            trace=self._trace(),
+        )
+
+    def _trace(self) -> DiffusionTrace | None:
+        """The trace of all blocks."""
+        if not self.traces:
+            return None
+        predicted = [part.pred_x_start for part in self.traces if part.pred_x_start is not None]
+        samples = np.concatenate([part.samples for part in self.traces])
+        return DiffusionTrace(self.traces[0].k, samples, np.concatenate(predicted))

@@ -1,30 +1,31 @@
-"""A folder of clips lifted by several processes, or by Ray Data on several machines.
+"""Lifts a folder of clips, in several processes or with Ray Data on several machines.
 
-Every file is one task; one that can't be used is reported and stops nothing. A journal beside the outputs remembers
-what was finished, by the content of the file and all settings, so that the same command goes on where it was stopped;
-outputs appear under their names only when they are whole.
+Every file is one task; a file that can't be used is reported and stops nothing. A journal beside the outputs keeps what
+was finished, by the content of the file and all settings: the same command goes on where it was stopped. Outputs
+appear under their names only when they are whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from diffpose_core.io.checkpoints import encoder_tensors, fingerprint
-from diffpose_core.lifting.folder_files import ENDINGS, find_tasks
+from diffpose_core.lifting.folder_files import ENDINGS, FileTask, find_tasks
 from diffpose_core.lifting.folder_processes import run_in_processes
 from diffpose_core.lifting.folder_ray import run_in_ray
 from diffpose_core.lifting.folder_reports import JOURNAL, FileReport, read_journal, write_reports
 from diffpose_core.lifting.folder_worker import FileWorker, FolderConfig, WorkerSetup
-from diffpose_core.lifting.models import load_models
-from diffpose_core.lifting.provenance import version
+from diffpose_core.lifting.models import Models
+from diffpose_core.lifting.provenance import encoder_hash, settings_record, version, weights_hash
 from diffpose_core.structures import InvalidInput
 
 Runner = Literal["processes", "ray"]
+#: Called for every file with its report, the files done and the files in all.
+Progress = Callable[[FileReport, int, int], object]
 
 
 def lift_folder(
@@ -33,32 +34,59 @@ def lift_folder(
     config: FolderConfig | None = None,
     jobs: int = 1,
     runner: Runner = "processes",
-    progress: Callable[[FileReport, int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> list[FileReport]:
-    """Lift every clip in a folder and below.
+    """Lift every clip in a folder and below, without keeping hypotheses.
 
-    out: folder of the outputs, which lie in it as the clips lie in `folder`; it is made where it is not there. jobs:
-    processes, one thread each; 1 works in this process. runner: "ray" hands the files to Ray Data. progress: called
-    with (row, files done, files in all) for every file.
+    Files that the journal in `out` has as finished, with the same content and settings, are not done again.
 
-    Returns a row a file, sorted, which are also written as a CSV and a JSON report. Files that the journal in `out`
-    knows as finished, with the same content and settings, are not done again. Hypotheses are not kept. Raises
-    InvalidInput where the folder holds nothing to lift, or where the weights or settings can't be used at all.
+    Args:
+        folder: of the clips.
+        out: folder of the outputs, made where needed; they lie in it as the clips lie in `folder`.
+        config: the work on every file.
+        jobs: processes, one thread each; 1 works in this process.
+        runner: "ray" hands the files to Ray Data.
+        progress: called for every file.
+
+    Returns:
+        A report for every file, sorted; they are also written as CSV and JSON.
+
+    Raises:
+        InvalidInput: the folder holds nothing to lift, or weights or settings can't be used at all.
     """
     folder, out, config = Path(folder), Path(out), config or FolderConfig()
     if jobs < 1:
         raise InvalidInput(f"at least one job is needed, found {jobs}")
     if not folder.is_dir():
         raise InvalidInput(f"{folder}: there is no such folder")
-    models = load_models(config.weights, config.setting).to(config.device)
-    context, schedule = config.settings.get("context", True), config.settings.get("schedule", "converging")
-    network = models.pick(context, config.settings.get("diffusion", "gmm"), schedule)[1]
+    models = config.load_models()
+    setup = WorkerSetup(config, str(out), _fingerprint(config, models))
+    tasks = _find_tasks(folder, out)
+    reports: list[FileReport] = []
+    try:
+        _run_all(_reports(tasks, setup, models, jobs, runner), out, len(tasks), reports, progress)
+    finally:
+        # Also after a stop: the report holds what was done so far.
+        reports.sort(key=lambda report: report.file)
+        settings = settings_record(config.settings)
+        write_reports(reports, out, {"formats": config.formats, "settings": settings, "stature_m": config.stature_m})
+    return reports
+
+
+def _fingerprint(config: FolderConfig, models: Models) -> str:
+    """SHA-256 of everything but the files that outputs depend on."""
+    settings = config.settings
+    name, _ = models.pick(settings.context, settings.diffusion, settings.schedule)
     description = {
         "software": version(), "formats": config.formats, "choice": asdict(config.choice),
-        "settings": dict(config.settings), "stature_m": config.stature_m,
-        "weights": fingerprint(dict(network.state_dict())), "encoder": fingerprint(encoder_tensors(models.encoder)),
+        "settings": settings_record(settings), "stature_m": config.stature_m,
+        "weights": weights_hash(models, name), "encoder": encoder_hash(models),
     }  # fmt: skip
-    setup = WorkerSetup(config, str(out), hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest())
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+
+
+def _find_tasks(folder: Path, out: Path) -> list[FileTask]:
+    """The files to lift; the folder of the outputs is made."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         tasks = find_tasks(folder, out, read_journal(out / JOURNAL))
@@ -66,29 +94,34 @@ def lift_folder(
         raise InvalidInput(f"{error.filename}: can't be read or made ({error.strerror})") from error
     if not tasks:
         raise InvalidInput(f"{folder}: holds nothing to lift; expected files that end in {', '.join(ENDINGS)}")
+    return tasks
+
+
+def _reports(
+    tasks: Sequence[FileTask], setup: WorkerSetup, models: Models, jobs: int, runner: Runner
+) -> Iterable[FileReport]:
+    """Reports as files are done. models: for work in this process."""
     jobs = min(jobs, len(tasks))
     if runner == "ray":
-        source = run_in_ray(tasks, setup, jobs)
-    elif jobs == 1:
-        worker = FileWorker.start(setup)
-        source = (worker.run(task) for task in tasks)
-    else:
-        source = run_in_processes(tasks, setup, jobs)
-    rows: list[FileReport] = []
+        return run_in_ray(tasks, setup, jobs)
+    if jobs == 1:
+        worker = FileWorker.start(setup, models)
+        return (worker.run(task) for task in tasks)
+    return run_in_processes(tasks, setup, jobs)
+
+
+def _run_all(
+    source: Iterable[FileReport], out: Path, total: int, reports: list[FileReport], progress: Progress | None
+) -> None:
+    """Collect the reports and keep a journal of the lifted files."""
     try:
         with open(out / JOURNAL, "a", encoding="utf-8") as journal:
-            for row in source:
-                rows.append(row)
-                if row.status == "lifted":
-                    journal.write(json.dumps(asdict(row)) + "\n")
+            for report in source:
+                reports.append(report)
+                if report.status == "lifted":
+                    journal.write(report.to_json() + "\n")
                     journal.flush()
                 if progress is not None:
-                    progress(row, len(rows), len(tasks))
+                    progress(report, len(reports), total)
     except OSError as error:
         raise InvalidInput(f"{out}: can't be written ({error.strerror})") from error
-    finally:
-        # Also when it is stopped, so that what was done so far can be read.
-        rows.sort(key=lambda row: row.file)
-        about = {"formats": config.formats, "settings": dict(config.settings), "stature_m": config.stature_m}
-        write_reports(rows, out, about)
-    return rows

@@ -1,4 +1,4 @@
-"""Loads the trained networks of a setting and picks one of them."""
+"""The trained networks of a setting: loading them, and picking the denoiser that settings ask for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import torch
 
 from diffpose_core.bundle import bundled
@@ -16,6 +14,7 @@ from diffpose_core.config import DenoiserConfig
 from diffpose_core.diffusion.schedule import ScheduleName
 from diffpose_core.io.calibrations import calibration_path, read_calibration
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder, load_upright
+from diffpose_core.lifting.settings import Diffusion, LiftSettings, Setting
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.upright import Upright
@@ -23,14 +22,15 @@ from diffpose_core.presets import PRESETS
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.expected_error import Calibration
 
-#: Whether the context encoder reads single frames or windows of a video.
-Setting = Literal["frame", "video"]
+#: Preset of the context encoder, by setting.
 ENCODERS: Mapping[Setting, str] = {"frame": "graformer", "video": "mixste"}
+#: Preset of the network that reads the camera's tilt.
 UPRIGHT = "upright"
-
+#: Folder of the bundled weights.
 CHECKPOINTS = bundled("checkpoints")
-#: Frames that are worked on at a time: bounds memory whatever a clip's length. In video more, since what is worked on
-#: reaches into the frames before and after.
+
+#: Frames of a block, which bounds memory whatever a clip's length. More in video, where a block also reads the frames
+#: around it, and on a GPU.
 BLOCK_FRAMES = 64
 _BLOCK_FRAMES_VIDEO = 256
 _BLOCK_FRAMES_GPU = 512
@@ -38,9 +38,15 @@ _BLOCK_FRAMES_GPU = 512
 
 @dataclass(frozen=True)
 class Models:
-    """Loaded weights. encoder: the context encoder and baseline. denoisers: by preset name. records: what each file
-    says of itself. calibrations: of denoisers whose errors were measured, by preset name. upright: what makes the
-    encoder's poses upright where the camera's tilt is known; an encoder of video has none, its windows tell it.
+    """Loaded networks of one setting.
+
+    Attributes:
+        encoder: the context encoder, which is also the baseline.
+        denoisers: by name of their presets.
+        records: content of each checkpoint's header, by name of the preset.
+        calibrations: of those denoisers whose errors were measured, by name of the preset.
+        upright: corrects the encoder's poses where the camera's tilt is known; None for video, which has no such
+            network.
     """
 
     encoder: ContextEncoder
@@ -51,22 +57,29 @@ class Models:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are, and where clips are worked on."""
+        """Device of the weights and of the computation."""
         return self.encoder.device
 
     @property
+    def setting(self) -> Setting:
+        """Input of the context encoder."""
+        return next(setting for setting, name in ENCODERS.items() if name == self.encoder.name)
+
+    @property
     def block_frames(self) -> int:
-        """How many frames are worked on at a time."""
+        """Frames of a block."""
         if self.device.type != "cpu":
             return _BLOCK_FRAMES_GPU
         return BLOCK_FRAMES if self.encoder.receptive_field == 1 else _BLOCK_FRAMES_VIDEO
 
     @torch.inference_mode(False)
     def to(self, device: torch.device | str) -> Models:
-        """The same weights on another device, such as "cuda"; these stay where they are.
+        """Copy of the networks on another device, such as "cuda".
 
-        Random numbers are drawn on the CPU, so that a seed means the same poses, but for rounding, wherever they are
-        computed. Raises InvalidInput for a device that torch doesn't have here.
+        Random numbers are drawn on the CPU: a seed means the same poses on every device, but for rounding.
+
+        Raises:
+            InvalidInput: torch can't compute on this device here.
         """
         try:
             if torch.device(device) == self.device:
@@ -78,16 +91,19 @@ class Models:
         upright = None if self.upright is None else copy.deepcopy(self.upright).to(device)
         return replace(self, encoder=self.encoder.to(device), denoisers=denoisers, upright=upright)
 
-    def calibration(self, name: str, hypotheses: int, up_cam: np.ndarray | None) -> Calibration | None:
-        """What says which error to expect of a denoiser: nothing of a single hypothesis, nor where the camera's tilt
-        was told, since it was measured on clips whose camera could have any.
-        """
-        return self.calibrations.get(name) if hypotheses > 1 and up_cam is None else None
-
     def pick(
-        self, context: bool = True, diffusion: Literal["gmm", "standard"] = "gmm", schedule: ScheduleName = "converging"
+        self, context: bool = True, diffusion: Diffusion = "gmm", schedule: ScheduleName = "converging"
     ) -> tuple[str, Denoiser]:
-        """Name and network of the preset with these properties. Raises InvalidInput if its weights are not there."""
+        """Name and network of the denoiser with these properties.
+
+        Args:
+            context: whether it reads f_ST.
+            diffusion: noise that it was trained with.
+            schedule: noise schedule that it was trained with.
+
+        Raises:
+            InvalidInput: no such denoiser was loaded.
+        """
         for name, network in self.denoisers.items():
             config = network.config
             paper_form = config.prediction_type == "previous"
@@ -99,13 +115,42 @@ class Models:
             f"{schedule!r}; loaded: {', '.join(self.denoisers) or 'none'}"
         )
 
+    def calibration(self, name: str, settings: LiftSettings) -> Calibration | None:
+        """The calibration that applies, or None for a single hypothesis or a given camera tilt.
+
+        Calibrations are measured on cameras of any tilt: they don't hold where the tilt is known.
+
+        Args:
+            name: preset of the denoiser.
+            settings: of the lift.
+        """
+        return self.calibrations.get(name) if settings.hypotheses > 1 and settings.up is None else None
+
+    def require_upright(self) -> Upright:
+        """The network that reads the camera's tilt.
+
+        Raises:
+            InvalidInput: it was not loaded.
+        """
+        if self.upright is None:
+            raise InvalidInput(
+                f"the weights of {self.encoder.title} can't make use of the camera's tilt: it takes those of single "
+                f"frames, with {UPRIGHT}.safetensors beside them"
+            )
+        return self.upright
+
 
 def load_models(directory: str | Path | None = None, setting: Setting = "frame") -> Models:
-    """Load every checkpoint of a directory, the bundled one by default, that belongs to a setting, and the
-    calibrations beside them.
+    """Load the checkpoints of a setting and the calibrations beside them.
 
-    A calibration that was measured with other weights is left out. Raises InvalidInput if the encoder is missing, or if
-    a file is damaged or was trained on another encoder.
+    Calibrations that were measured with other weights are left out.
+
+    Args:
+        directory: folder of checkpoints, the bundled one by default.
+        setting: input of the context encoder.
+
+    Raises:
+        InvalidInput: the encoder is missing, or a file is damaged or belongs to another encoder.
     """
     folder = Path(directory) if directory is not None else CHECKPOINTS
     if setting not in ENCODERS:
@@ -124,13 +169,14 @@ def load_models(directory: str | Path | None = None, setting: Setting = "frame")
 
 
 def _calibrations(folder: Path, encoder: ContextEncoder, denoisers: Mapping[str, Denoiser]) -> dict[str, Calibration]:
+    """Calibrations in a folder that were measured with these very weights."""
     found = {}
     for name, network in denoisers.items():
         path = calibration_path(folder / f"{name}.safetensors")
         if not path.is_file():
             continue
         calibration = read_calibration(path)
-        held_for = (calibration.weights_sha256, calibration.encoder_sha256)
-        if held_for == (fingerprint(dict(network.state_dict())), fingerprint(encoder_tensors(encoder))):
+        measured_with = (calibration.weights_sha256, calibration.encoder_sha256)
+        if measured_with == (fingerprint(dict(network.state_dict())), fingerprint(encoder_tensors(encoder))):
             found[name] = calibration
     return found

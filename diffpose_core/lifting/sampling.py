@@ -1,4 +1,4 @@
-"""The reverse process of encoded frames: state by state, its end, or the whole trace."""
+"""The reverse process of encoded frames: state by state, its final hypotheses, or the whole trace."""
 
 from __future__ import annotations
 
@@ -9,164 +9,188 @@ import torch
 from torch import Tensor
 
 from diffpose_core.diffusion.reverse import ReverseStep, reverse_process
-from diffpose_core.diffusion.schedule import ScheduleName, ddim_steps, make_schedule
+from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.lifting.encode import EncodedFrames, context_for
 from diffpose_core.lifting.models import Models
+from diffpose_core.lifting.settings import START_STREAM, LiftSettings
 from diffpose_core.lifting.smoothing import smoothed_hypotheses, smoothed_states
 from diffpose_core.models.denoiser import Conditioning, Denoiser, gmm_features
 from diffpose_core.models.fast.denoiser_cache import fast_denoiser
 from diffpose_core.models.layers import root_relative
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
-from diffpose_core.structures import DiffusionTrace, InvalidInput
+from diffpose_core.structures import DiffusionTrace
 from diffpose_core.uncertainty.pose_gmm import PoseGMM, standard_normal
 
-#: Poses, hypotheses of all frames together, that a reverse process carries along at a time: what g knows of each takes
-#: a hundred kilobytes.
+#: Poses, all frames' hypotheses together, of one reverse process: the cached conditioning of each takes 100 kB.
 _POSES_AT_ONCE = 320
 _POSES_AT_ONCE_GPU = 32768
-MAX_HYPOTHESES = 200
-_START = 2
-
-
-def check_hypotheses(count: int) -> None:
-    if not 1 <= count <= MAX_HYPOTHESES:
-        raise InvalidInput(f"hypotheses must lie between 1 and {MAX_HYPOTHESES}, found {count}")
 
 
 def reverse_steps(
-    encoded: EncodedFrames, network: Denoiser, steps: int | Sequence[int], hypotheses: int, eta: float, seed: int
+    encoded: EncodedFrames, network: Denoiser, settings: LiftSettings | None = None
 ) -> Iterator[ReverseStep]:
-    """The reverse process of every encoded frame, state by state, in the view frame: samples (F, H, J, 3).
+    """The reverse process of every encoded frame, state by state, view frame.
 
-    Starts from poses drawn from each frame's fitted GMM (standard diffusion: from N(0, I)); hypotheses differ in
-    component and noise, drawn so that their mean is not at the mercy of chance (`PoseGMM.noise`, balanced).
+    It starts from draws of each frame's fitted GMM, or of N(0, I) for standard diffusion. Hypotheses differ in
+    component and noise; balanced draws keep their mean near the GMM's. A network without diffusion takes one step,
+    and its hypotheses are all the same. In video the last state is smoothed over time.
 
-    A network without diffusion takes one step, and its hypotheses are all the same.
-    In video the last state is smoothed (`smooth_over_time`).
-    steps: how many, evenly spread, or all k that are visited, from K down to 0.
-    Raises InvalidInput on counts or eta out of range.
+    Args:
+        encoded: F frames.
+        network: the denoiser.
+        settings: steps, hypotheses, eta, seed and precision; by default those of the encoding.
+
+    Yields:
+        States from k = K to k = 0, samples (F, H, J, 3) metres.
+
+    Raises:
+        InvalidInput: the number of steps is out of range.
     """
-    check_hypotheses(hypotheses)
+    settings = settings or encoded.settings
     if encoded.neighbours is not None:
-        states = reverse_steps(encoded.neighbours.encoded, network, steps, hypotheses, eta, seed)
+        states = reverse_steps(encoded.neighbours.encoded, network, settings)
         return smoothed_states(states, encoded.neighbours, network)
     if network.config.diffusion == "none":
-        return _regression(encoded, network, hypotheses)
-    return _diffusion(encoded, network, steps, hypotheses, eta, seed)
+        return _regression(encoded, network, settings)
+    return _diffusion(encoded, network, settings)
 
 
 @torch.inference_mode()
-def _diffusion(
-    encoded: EncodedFrames, network: Denoiser, steps: int | Sequence[int], hypotheses: int, eta: float, seed: int
-) -> Iterator[ReverseStep]:
-    config, count = network.config, len(encoded)
-    generator = seeded("cpu", seed, _START)
-    if config.diffusion == "gmm":
-        gmm = encoded.gmm
-    else:
-        single = standard_normal(3 * NUM_JOINTS, device=encoded.view.rotation.device)
-        gmm = PoseGMM(*(t.expand(count, *t.shape).clone() for t in (single.weights, single.means, single.covariances)))
-    pose = (NUM_JOINTS, 3)
-    components = gmm.draw_components(hypotheses, generator, shared=True, balanced=True)
-    mean = gmm.mean_of(components).unflatten(-1, pose)
-    start = mean + gmm.noise(components, generator, shared=True, balanced=True).unflatten(-1, pose)
+def _diffusion(encoded: EncodedFrames, network: Denoiser, settings: LiftSettings) -> Iterator[ReverseStep]:
+    """DDIM around each component's mean."""
+    config, shape = network.config, (len(encoded), settings.hypotheses)
+    generator = seeded("cpu", settings.seed, START_STREAM)
+    gmm = encoded.gmm if config.diffusion == "gmm" else _standard_normals(encoded)
+    components = gmm.draw_components(settings.hypotheses, generator, shared=True, balanced=True)
+    mean = _poses(gmm.mean_of(components))
+    start = mean + _poses(gmm.noise(components, generator, shared=True, balanced=True))
+    g = fast_denoiser(network, _mixed_precision(encoded, settings))
+    visited = settings.timesteps(config.num_steps)
+    cached = g.cache_conditioning(_conditioning(encoded, network, gmm, components), visited[:-1])
+
+    def denoise(sample: Tensor, k: int) -> Tensor:
+        return g.predict(sample.flatten(0, 1), k, cached).unflatten(0, shape)
+
+    def shared_noise(like: Tensor) -> Tensor:
+        # The same white noise for every frame: a frame's result depends on no other frame.
+        return gmm.noise(components, generator, shared=True).reshape(like.shape)
+
+    schedule = make_schedule(config.schedule, config.num_steps)
+    yield from reverse_process(
+        denoise, start, schedule, visited, settings.eta, mean, shared_noise, config.prediction_type
+    )
+
+
+def _poses(flat: Tensor) -> Tensor:
+    """(..., 51) as (..., J, 3)."""
+    return flat.unflatten(-1, (NUM_JOINTS, 3))
+
+
+def _standard_normals(encoded: EncodedFrames) -> PoseGMM:
+    """N(0, I) for every frame."""
+    single = standard_normal(3 * NUM_JOINTS, device=encoded.view.rotation.device)
+    parts = (single.weights, single.means, single.covariances)
+    return PoseGMM(*(part.expand(len(encoded), *part.shape).clone() for part in parts))
+
+
+def _mixed_precision(encoded: EncodedFrames, settings: LiftSettings) -> bool:
+    """Whether g computes in bfloat16: as the settings say, else as decided when the frames were encoded."""
+    asked = settings.mixed_precision
+    return bool(encoded.settings.mixed_precision if asked is None else asked)
+
+
+def _conditioning(encoded: EncodedFrames, network: Denoiser, gmm: PoseGMM, components: Tensor) -> Conditioning:
+    """Inputs of g beside the state, for every hypothesis: leading axis F * H. components: (F, H)."""
     variances = gmm.covariances.diagonal(dim1=-2, dim2=-1)
     component_std = variances.gather(1, components[..., None].expand(-1, -1, variances.shape[-1])).sqrt()
-    mixture_std = gmm.variance.sqrt()
+    hypotheses = components.shape[1]
 
     def per_hypothesis(tensor: Tensor) -> Tensor:
         return tensor[:, None].expand(-1, hypotheses, *tensor.shape[1:]).flatten(0, 1)
 
     context = context_for(encoded, network)
-    conditioning = Conditioning(
+    return Conditioning(
         features=per_hypothesis(context.features),
         pose=per_hypothesis(context.pose_view),
         gmm=gmm_features(
-            mean.flatten(0, 1),
-            component_std.unflatten(-1, pose).flatten(0, 1),
-            per_hypothesis(gmm.mean.unflatten(-1, pose)),
-            per_hypothesis(mixture_std.unflatten(-1, pose)),
+            _poses(gmm.mean_of(components)).flatten(0, 1),
+            _poses(component_std).flatten(0, 1),
+            per_hypothesis(_poses(gmm.mean)),
+            per_hypothesis(_poses(gmm.variance.sqrt())),
         ),
         heatmaps=per_hypothesis(encoded.view.heatmap_features()),
     )
 
-    g = fast_denoiser(network, encoded.mixed_precision)
-    visited = ddim_steps(config.num_steps, steps)
-    cached = g.cache_conditioning(conditioning, visited[:-1])
-
-    def denoise(sample: Tensor, k: int) -> Tensor:
-        return g.predict(sample.flatten(0, 1), k, cached).unflatten(0, (count, hypotheses))
-
-    def shared_noise(like: Tensor) -> Tensor:
-        # The same white noise for every frame: what a frame becomes depends on no other frame.
-        return gmm.noise(components, generator, shared=True).reshape(like.shape)
-
-    schedule = make_schedule(config.schedule, config.num_steps)
-    yield from reverse_process(denoise, start, schedule, visited, eta, mean, shared_noise, config.prediction_type)
-
 
 @torch.inference_mode()
-def _regression(encoded: EncodedFrames, network: Denoiser, hypotheses: int) -> Iterator[ReverseStep]:
-    """What a network without diffusion makes of encoded frames, as a process of one step."""
+def _regression(encoded: EncodedFrames, network: Denoiser, settings: LiftSettings) -> Iterator[ReverseStep]:
+    """Poses of a network without diffusion, as a process of one step."""
     context, gmm = context_for(encoded, network), encoded.gmm
-    mean, std = (tensor.unflatten(-1, (NUM_JOINTS, 3)) for tensor in (gmm.mean, gmm.variance.sqrt()))
+    mean, std = _poses(gmm.mean), _poses(gmm.variance.sqrt())
     heatmaps = encoded.view.heatmap_features()
     conditioning = Conditioning(context.features, context.pose_view, gmm_features(mean, std, mean, std), heatmaps)
-    last = network.config.num_steps
-    with torch.autocast(context.pose_view.device.type, torch.bfloat16, enabled=encoded.mixed_precision):
+    last, mixed = network.config.num_steps, _mixed_precision(encoded, settings)
+    with torch.autocast(context.pose_view.device.type, torch.bfloat16, enabled=mixed):
         pose = network(context.pose_view, last, conditioning)
-    start, found = (tensor[:, None].expand(-1, hypotheses, -1, -1) for tensor in (context.pose_view, pose))
+    start, found = (p[:, None].expand(-1, settings.hypotheses, -1, -1) for p in (context.pose_view, pose))
     yield ReverseStep(last, start, found)
     yield ReverseStep(0, found, found)
 
 
-def _chunks(encoded: EncodedFrames, hypotheses: int) -> list[EncodedFrames]:
-    """EncodedFrames frames, in video all that they take, as many at a time as a reverse process carries along."""
-    check_hypotheses(hypotheses)
+def _chunks(encoded: EncodedFrames, settings: LiftSettings) -> list[EncodedFrames]:
+    """The frames to sample, in video with all neighbours, as many at a time as memory is meant for."""
     every = encoded if encoded.neighbours is None else encoded.neighbours.encoded
     poses = _POSES_AT_ONCE if every.view.rotation.device.type == "cpu" else _POSES_AT_ONCE_GPU
-    size = max(1, poses // hypotheses)
+    size = max(1, poses // settings.hypotheses)
     return [every] if len(every) <= size else [every[begin : begin + size] for begin in range(0, len(every), size)]
 
 
 def sample_hypotheses(
     encoded: EncodedFrames,
     network: Denoiser,
-    steps: int | Sequence[int] = 5,
-    hypotheses: int = 5,
-    eta: float = 0.0,
-    seed: int = 0,
+    settings: LiftSettings | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Tensor:
-    """What the process of `reverse_steps` ends at, (F, H, J, 3) metres, root-relative, view frame.
+    """Final hypotheses of encoded frames, without the states on the way.
 
-    A few frames are worked on at a time: memory does not grow with their number but for what is returned. progress:
-    called with the share of the work that is done, after every step. Raises InvalidInput as `reverse_steps`.
+    A few frames are sampled at a time: memory grows with their number only by what is returned.
+
+    Args:
+        encoded: F frames.
+        network: the denoiser.
+        settings: as for `reverse_steps`.
+        progress: called after every step with the share that is done, from 0 to 1.
+
+    Returns:
+        (F, H, J, 3) metres, root-relative, view frame.
+
+    Raises:
+        InvalidInput: the number of steps is out of range.
     """
-    parts, ends = _chunks(encoded, hypotheses), []
-    for number, part in enumerate(parts):
-        for state in reverse_steps(part, network, steps, hypotheses, eta, seed):
+    settings = settings or encoded.settings
+    chunks, ends = _chunks(encoded, settings), []
+    for number, chunk in enumerate(chunks):
+        for state in reverse_steps(chunk, network, settings):
             if progress is not None:
-                progress((number + 1 - state.k / network.config.num_steps) / len(parts))
+                progress((number + 1 - state.k / network.config.num_steps) / len(chunks))
         # A network that predicts noise or h_{k-1} leaves some noise at the hip.
         ends.append(root_relative(state.sample))
     final = torch.cat(ends)
     return final if encoded.neighbours is None else smoothed_hypotheses(final, encoded.neighbours, network)
 
 
-def _concatenated(states: Sequence[ReverseStep]) -> ReverseStep:
-    """The state of all frames, from those of some frames each."""
-    sample, pred_x_start = (torch.cat(column) for column in list(zip(*states, strict=True))[1:])
-    return ReverseStep(states[0].k, sample, pred_x_start)
+def reverse_trace(encoded: EncodedFrames, network: Denoiser, settings: LiftSettings | None = None) -> DiffusionTrace:
+    """The whole reverse process of every encoded frame, camera frame.
 
-
-def reverse_trace(
-    encoded: EncodedFrames, network: Denoiser, steps: int = 5, hypotheses: int = 5, eta: float = 0.0, seed: int = 0
-) -> DiffusionTrace:
-    """The whole reverse process of every encoded frame, camera frame."""
-    of_parts = (reverse_steps(part, network, steps, hypotheses, eta, seed) for part in _chunks(encoded, hypotheses))
-    states = [_concatenated(of_step) for of_step in zip(*map(list, of_parts), strict=True)]
+    Args:
+        encoded: F frames.
+        network: the denoiser.
+        settings: as for `reverse_steps`.
+    """
+    settings = settings or encoded.settings
+    of_chunks = (reverse_steps(chunk, network, settings) for chunk in _chunks(encoded, settings))
+    states = [_concatenated(of_step) for of_step in zip(*map(list, of_chunks), strict=True)]
     if encoded.neighbours is not None:
         states = list(smoothed_states(iter(states), encoded.neighbours, network))
     samples = torch.stack([state.sample for state in states], dim=1)
@@ -179,17 +203,24 @@ def reverse_trace(
     )
 
 
+def _concatenated(states: Sequence[ReverseStep]) -> ReverseStep:
+    """The state of all frames, from those of some frames each."""
+    sample, pred_x_start = (torch.cat(column) for column in list(zip(*states, strict=True))[1:])
+    return ReverseStep(states[0].k, sample, pred_x_start)
+
+
 def reverse_traces(
-    encoded: EncodedFrames,
-    models: Models,
-    steps: int = 5,
-    hypotheses: int = 5,
-    eta: float = 0.0,
-    seed: int = 0,
-    schedule: ScheduleName = "converging",
+    encoded: EncodedFrames, models: Models, settings: LiftSettings | None = None
 ) -> dict[str, DiffusionTrace]:
-    """The reverse process with ("context") and without ("no_context") f_ST, from the same start and the same noise."""
+    """Traces of GMM diffusion with f_ST ("context") and without ("no_context"), from the same start and noise.
+
+    Args:
+        encoded: F frames.
+        models: with both denoisers.
+        settings: as for `reverse_steps`, and the schedule that the denoisers were trained with.
+    """
+    settings = settings or encoded.settings
     return {
-        label: reverse_trace(encoded, models.pick(context, "gmm", schedule)[1], steps, hypotheses, eta, seed)
+        label: reverse_trace(encoded, models.pick(context, "gmm", settings.schedule)[1], settings)
         for label, context in (("context", True), ("no_context", False))
     }

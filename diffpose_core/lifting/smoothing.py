@@ -1,4 +1,4 @@
-"""Averages what a denoiser adds to the pose of a video over neighbouring frames."""
+"""Averages what a denoiser adds to the encoder's poses over neighbouring frames of a video."""
 
 from __future__ import annotations
 
@@ -14,32 +14,54 @@ from diffpose_core.models.layers import root_relative
 
 
 def smoothed_states(states: Iterator[ReverseStep], neighbours: Neighbours, network: Denoiser) -> Iterator[ReverseStep]:
-    """The states of the frames whose neighbours these are, the last one in agreement with the neighbours'."""
+    """A reverse process of some frames, from that of their neighbours; the last state is smoothed.
+
+    Args:
+        states: of the neighbours, samples (N, H, J, 3), view frame.
+        neighbours: of F frames.
+        network: the denoiser.
+
+    Yields:
+        States of the F frames.
+    """
     own = neighbours.own
     for state in states:
         if state.k > 0:
             yield ReverseStep(state.k, state.sample[own], state.pred_x_start[own])
         else:
-            agreed = smoothed_hypotheses(root_relative(state.sample), neighbours, network)
-            yield ReverseStep(state.k, agreed, agreed)
+            final = smoothed_hypotheses(root_relative(state.sample), neighbours, network)
+            yield ReverseStep(state.k, final, final)
 
 
 def smoothed_hypotheses(final: Tensor, neighbours: Neighbours, network: Denoiser) -> Tensor:
-    """What the frames whose neighbours these are end at, (F, H, J, 3). final: (N, H, J, 3), root-relative."""
+    """Final hypotheses of some frames, (F, H, J, 3): smoothed if the denoiser reads f_ST, else as they are.
+
+    Args:
+        final: hypotheses of the neighbours, (N, H, J, 3) metres, root-relative, view frame.
+        neighbours: of F frames.
+        network: the denoiser.
+    """
     return smooth_over_time(final, neighbours, network) if network.config.use_context else final[neighbours.own]
 
 
 def smooth_over_time(final: Tensor, neighbours: Neighbours, network: Denoiser) -> Tensor:
-    """Hypotheses that change from frame to frame no faster than the encoder's pose does, (F, H, J, 3).
+    """Hypotheses whose difference from the encoder's pose is averaged over neighbouring frames.
 
-    final: (N, H, J, 3) of the neighbours, metres, root-relative, view frame. What a network with f_ST adds to the pose
-    that it starts from is averaged over the neighbours, with `SMOOTHING_S`, in the camera's frame: g reads every
-    frame's heatmaps by themselves, and their errors would tremble through; the encoder has seen all frames.
+    The encoder has read all frames; g reads each frame's heatmaps alone, and their errors would show as trembling.
+    The average is taken in the camera's frame, with Gaussian weights of `encode.SMOOTHING_S`.
+
+    Args:
+        final: hypotheses of the neighbours, (N, H, J, 3) metres, root-relative, view frame.
+        neighbours: of F frames.
+        network: the denoiser, which reads f_ST.
+
+    Returns:
+        (F, H, J, 3) metres, root-relative, view frame.
     """
     around, own = neighbours.encoded, neighbours.own
-    began = context_for(around, network).pose_view[:, None]
-    added = around.view.to_cam(final - began)
+    encoder_pose = context_for(around, network).pose_view[:, None]
+    added = around.view.to_cam(final - encoder_pose)
     mean = torch.zeros_like(added[own])
     for weight, rows in zip(neighbours.weights, neighbours.rows.T, strict=True):
         mean += weight * added[rows]
-    return began[own] + around.view[own].to_view(mean)
+    return encoder_pose[own] + around.view[own].to_view(mean)

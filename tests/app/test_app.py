@@ -18,6 +18,7 @@ from app.jobs.lifting import Blocks
 from app.session import AppSettings
 from diffpose_core.io.clips import load_clip
 from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.settings import LiftSettings
 
 
 def test_there_are_bundled_clips_and_the_first_one_is_among_them() -> None:
@@ -157,7 +158,7 @@ def test_a_camera_that_stands_still(app: AppTest, clip_file: Callable[..., bytes
     assert (app.dataframe[0].value["Graformer"] - told["Graformer"]).abs().max() > 1.0, "millimetres"
     clip, settings = load_clip(clips.bundled_clips()[clips.FIRST_CLIP]), AppSettings(steps=1, setting="fixed")
     lifted = lifting.lift("standing still", clip, (3, 9), settings, True)
-    whole = lift(clip, steps=1, up="estimate", frames=[3, 9], rigid_bones=False)
+    whole = lift(clip, settings=LiftSettings(steps=1, up="estimate", rigid_bones=False), frames=[3, 9])
     np.testing.assert_allclose(lifted.trace.samples[:, -1], whole.hypotheses, atol=1e-4)
     assert lifted.expected_error is None
 

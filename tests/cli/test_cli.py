@@ -12,6 +12,7 @@ from diffpose_core.cli.shared import without_folders
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.io.clips import save_clip
 from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.skeleton import stature
 
 
@@ -32,7 +33,9 @@ def test_lift_writes_everything_that_a_reader_needs(
     out = tmp_path / "out.npz"
     options = ["--steps", "2", "--hypotheses", "3", "--seed", "5", "--no-context"]
     assert main([*lift_words(clip_file, tiny_weights, out), *options]) == 0
-    expected = lift(walking_clip.frames(slice(4)), models=tiny_models, steps=2, hypotheses=3, seed=5, context=False)
+    expected = lift(
+        walking_clip.frames(slice(4)), tiny_models, LiftSettings(steps=2, hypotheses=3, seed=5, context=False)
+    )
     with np.load(out, allow_pickle=False) as found:
         assert {"pose3d", "hypotheses", "joint_std", "baseline", "fps", "provenance"} <= set(found.files)
         assert np.allclose(found["pose3d"], expected.pose3d, atol=1e-5)

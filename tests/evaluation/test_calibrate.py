@@ -16,6 +16,7 @@ from diffpose_core.io.calibrations import calibration_path, read_calibration
 from diffpose_core.io.clips import save_clip
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.models import load_models
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.lifting.stature import scaled_to_stature
 from diffpose_core.structures import InvalidInput
 
@@ -128,17 +129,17 @@ def test_the_command_writes_a_calibration_and_a_report(weights, data):
 def test_lift_says_what_error_to_expect_where_the_weights_were_calibrated(weights, tiny_models, walking_clip):
     models = load_models(weights)
     assert set(models.calibrations) == {"diffpose"}
-    settings = {"steps": 1, "hypotheses": 4, "frames": range(6)}
-    found = lift(walking_clip, models=models, **settings)
+    settings = LiftSettings(steps=1, hypotheses=4)
+    found = lift(walking_clip, models, settings, frames=range(6))
     assert found.expected_error.shape == (6, 17) and found.expected_error.dtype == np.float32
     assert (found.expected_error[:, 1:] > 0).all() and not found.expected_error[:, 0].any()
-    apart = lift(walking_clip, models=models, window=4, **settings)
+    apart = lift(walking_clip, models, settings, frames=range(6), window=4)
     assert np.allclose(apart.expected_error, found.expected_error, atol=1e-5)
     scaled = scaled_to_stature(found, 1.8)
     assert np.allclose(scaled.expected_error, scaled.provenance["scaled_by"] * found.expected_error, rtol=1e-5)
-    assert lift(walking_clip, models=tiny_models, **settings).expected_error is None
-    assert lift(walking_clip, models=models, **settings | {"hypotheses": 1}).expected_error is None
-    assert lift(walking_clip, models=models, context=False, **settings).expected_error is None
+    assert lift(walking_clip, tiny_models, settings, frames=range(6)).expected_error is None
+    for other in (replace(settings, hypotheses=1), replace(settings, context=False)):
+        assert lift(walking_clip, models, other, frames=range(6)).expected_error is None
 
 
 def test_the_lift_command_says_and_writes_what_to_expect(weights, walking_clip, tmp_path, capsys):

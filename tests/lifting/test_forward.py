@@ -7,9 +7,9 @@ import pytest
 
 from diffpose_core.diffusion.forward import forward_chain
 from diffpose_core.diffusion.schedule import make_schedule
-from diffpose_core.lifting import forward as lifting_forward
 from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.forward import forward_parts, forward_traces
+from diffpose_core.lifting.settings import FORWARD_STREAM, LiftSettings
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.pose_gmm import component_noise, standard_normal
@@ -50,7 +50,7 @@ def test_forward_traces_start_at_the_pose_and_end_where_the_schedule_leads(clip,
 
 def test_forward_traces_of_both_kinds_share_their_white_noise(clip, tiny_models):
     """With the mean and covariance of N(0, I) in place of the fitted GMM the two chains are one."""
-    encoded = encode_clip(clip, tiny_models, [2], FEW)
+    encoded = encode_clip(clip, tiny_models, [2], LiftSettings(uncertainty=FEW))
     single = standard_normal(51)
     plain = type(single)(single.weights[None], single.means[None], single.covariances[None])
     traces = forward_traces(replace(encoded, gmm=plain), samples=7, seed=3)
@@ -60,7 +60,7 @@ def test_forward_traces_of_both_kinds_share_their_white_noise(clip, tiny_models)
 @pytest.mark.parametrize("schedule", ["supplement", "converging"])
 def test_forward_parts_mix_to_the_chain_of_the_view_frame(clip, tiny_models, schedule):
     """Eq. 1 over parts in the camera's frame is the forward process that training runs in the view frame."""
-    encoded = encode_clip(clip, tiny_models, [0, 3], FEW)
+    encoded = encode_clip(clip, tiny_models, [0, 3], LiftSettings(uncertainty=FEW))
     parts = forward_parts(encoded, 1, samples=9, seed=4)
     assert set(parts) == {"standard", "gmm"}
     alphas = make_schedule(schedule).alphas_cumprod[:, None, None, None]
@@ -73,8 +73,8 @@ def test_forward_parts_mix_to_the_chain_of_the_view_frame(clip, tiny_models, sch
             assert not part.mean.any()
             continue
         # The same draws as the module makes them, in the view frame and with the hip's own noise still in them.
-        components = gmm.draw_components(9, seeded("cpu", 4, lifting_forward._FORWARD))
-        noise = component_noise(gmm, components, seeded("cpu", 4, lifting_forward._FORWARD, 1))
+        components = gmm.draw_components(9, seeded("cpu", 4, FORWARD_STREAM))
+        noise = component_noise(gmm, components, seeded("cpu", 4, FORWARD_STREAM, 1))
         start = encoded.truth_view[1].expand(1, 9, 17, 3)
         mean = gmm.mean_of(components).unflatten(-1, (17, 3))
         chain = forward_chain(start, make_schedule(schedule), noise, mean)
@@ -83,13 +83,13 @@ def test_forward_parts_mix_to_the_chain_of_the_view_frame(clip, tiny_models, sch
 
 
 def test_forward_traces_without_the_truth_start_at_the_encoders_pose(clip, tiny_models):
-    encoded = encode_clip(replace(clip, pose3d_cam=None), tiny_models, [2], FEW)
+    encoded = encode_clip(replace(clip, pose3d_cam=None), tiny_models, [2], LiftSettings(uncertainty=FEW))
     trace = forward_traces(encoded, samples=2)["gmm"]
     assert np.allclose(trace.samples[0, 0], encoded.baseline[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("settings", [dict(index=1), dict(index=-1), dict(samples=0), dict(samples=10**9)])
 def test_forward_traces_out_of_range(clip, tiny_models, settings):
-    encoded = encode_clip(clip, tiny_models, [2], FEW)
+    encoded = encode_clip(clip, tiny_models, [2], LiftSettings(uncertainty=FEW))
     with pytest.raises(InvalidInput, match=r"must lie between .* found"):
         forward_traces(encoded, **settings)

@@ -9,6 +9,7 @@ import torch
 from diffpose_core.camera import look_at_camera, project
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.structures import Intrinsics, PoseClip2D
 from tests.lifting.helpers import FEW
 
@@ -29,7 +30,7 @@ def filmed(size, focal, principal):
 )  # fmt: skip
 def test_with_a_camera_the_hip_is_placed_in_space(shape, shipped_models):
     clip, joints = filmed(*shape)
-    result = lift(clip, models=shipped_models)
+    result = lift(clip, shipped_models)
     assert result.root_cam.shape == (12, 3) and result.root_error_px.shape == (12,) and result.fps == 25.0
     miss = result.root_cam - joints[:, 0]
     # Distance follows from the size of the body, which is a guess; the direction of the hip is seen.
@@ -46,9 +47,9 @@ def test_frames_whose_hip_cannot_be_placed_get_their_neighbours_place_and_say_so
     clip, _ = filmed((1000, 1000), 1145, (500, 500))
     keypoints = clip.keypoints_px.copy()
     keypoints[4] = 500.0
-    whole = lift(replace(clip, keypoints_px=keypoints), models=shipped_models, uncertainty=FEW)
+    whole = lift(replace(clip, keypoints_px=keypoints), shipped_models, LiftSettings(uncertainty=FEW))
     assert np.isnan(whole.root_error_px[4]) and np.isfinite(whole.root_cam).all()
     assert np.allclose(whole.root_cam[4], whole.root_cam[[3, 5]].mean(0), atol=1e-5)
     keypoints[:] = 500.0
-    nowhere = lift(replace(clip, keypoints_px=keypoints), models=shipped_models, uncertainty=FEW)
+    nowhere = lift(replace(clip, keypoints_px=keypoints), shipped_models, LiftSettings(uncertainty=FEW))
     assert nowhere.root_cam is None and nowhere.root_error_px is None and np.isfinite(nowhere.pose3d).all()

@@ -18,10 +18,11 @@ from diffpose_core.lifting.folder_reports import JOURNAL, REPORT_CSV, REPORT_JSO
 from diffpose_core.lifting.folder_worker import FolderConfig
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.lift_folder import lift_folder
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.skeleton import stature
 from diffpose_core.structures import InvalidInput
 
-SETTINGS = {"steps": 1, "hypotheses": 2}
+SETTINGS = LiftSettings(steps=1, hypotheses=2)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_every_clip_is_lifted_to_where_it_lies(folder, config, clips, tiny_model
     expected = [f"{base}{end}" for base in ("a", "b", "below/a") for end in ("-long.csv", "_metres_y-up.bvh")]
     assert written == sorted([*expected, JOURNAL, REPORT_CSV, REPORT_JSON])
     for base, clip in (("a", clips[0]), ("b", clips[1]), ("below/a", clips[2])):
-        pose = lift(clip, models=tiny_models, **SETTINGS).pose3d
+        pose = lift(clip, tiny_models, SETTINGS).pose3d
         table = pd.read_csv(out / f"{base}-long.csv")[["x_right_m", "y_down_m", "z_forward_m"]]
         assert np.abs(table.to_numpy().reshape(-1, 17, 3) - pose).max() < 1e-4, "each clip's own result"
     with open(out / REPORT_CSV, newline="") as file:
@@ -94,7 +95,7 @@ def test_what_is_finished_is_not_done_again(folder, config, clips, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"settings": {"steps": 2, "hypotheses": 2}},
+        {"settings": LiftSettings(steps=2, hypotheses=2)},
         {"formats": ("trc",)},
         {"choice": Choice(fps=12.0)},
         {"stature_m": 1.7},

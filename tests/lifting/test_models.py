@@ -7,6 +7,7 @@ import torch
 from diffpose_core.lifting import models as lifting_models
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.models import load_models
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.structures import InvalidInput
 from tests.lifting.helpers import FEW
 
@@ -25,9 +26,9 @@ def test_models_without_an_encoder(tmp_path):
 
 
 def test_everything_works_in_inference_mode(clip, shipped_models):
-    right = lift(clip, models=shipped_models, steps=2, hypotheses=2, uncertainty=FEW)
+    right = lift(clip, shipped_models, LiftSettings(steps=2, hypotheses=2, uncertainty=FEW))
     with torch.inference_mode():
-        found = lift(clip, models=load_models(), steps=2, hypotheses=2, uncertainty=FEW)
+        found = lift(clip, load_models(), LiftSettings(steps=2, hypotheses=2, uncertainty=FEW))
     assert np.array_equal(found.hypotheses, right.hypotheses)
 
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.provenance import clip_hash
+from diffpose_core.lifting.settings import LiftSettings
 from tests.lifting.helpers import FEW, moved
 
 
 def test_the_provenance_says_what_made_the_result(clip, tiny_models):
-    found = lift(clip, models=tiny_models, steps=2, hypotheses=1, seed=3, uncertainty=FEW).provenance
+    found = lift(clip, tiny_models, LiftSettings(steps=2, hypotheses=1, seed=3, uncertainty=FEW)).provenance
     assert found["weights"] == "diffpose" and found["clip_sha256"] == clip_hash(clip)
     assert found["encoder_sha256"] == tiny_models.records["diffpose"].encoder_sha256
     assert {"steps": 2, "hypotheses": 1, "seed": 3, "schedule": "converging"}.items() <= found["settings"].items()

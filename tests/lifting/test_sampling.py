@@ -13,6 +13,7 @@ from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.lifting.encode import context_for, encode_clip
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.sampling import reverse_steps, reverse_trace, reverse_traces
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.fast import denoiser_cache
 from tests.lifting.helpers import FEW
@@ -20,8 +21,8 @@ from tests.lifting.helpers import FEW
 
 def test_more_hypotheses_begin_with_the_same_ones_when_only_few_numbers_are_drawn(clip, tiny_models):
     """The start poses of one frame are draws of its fitted GMM: their mean and spread are the GMM's."""
-    encoded = encode_clip(clip, tiny_models, [2], FEW)
-    trace = reverse_trace(encoded, tiny_models.denoisers["diffpose"], steps=1, hypotheses=200)
+    encoded = encode_clip(clip, tiny_models, [2], LiftSettings(uncertainty=FEW))
+    trace = reverse_trace(encoded, tiny_models.denoisers["diffpose"], LiftSettings(steps=1, hypotheses=200))
     start = torch.from_numpy(trace.samples[0, 0]).flatten(1)
     gmm = encoded.gmm_cam
     std = gmm.covariance[0].diagonal().sqrt()
@@ -31,12 +32,12 @@ def test_more_hypotheses_begin_with_the_same_ones_when_only_few_numbers_are_draw
 
 
 def test_a_lifted_pose_is_where_its_trace_ends(clip, tiny_models):
-    settings = dict(steps=4, hypotheses=3, seed=2, eta=0.3)
-    encoded = encode_clip(clip, tiny_models, uncertainty=FEW, seed=2)
-    traces = reverse_traces(encoded, tiny_models, **settings)
+    settings = LiftSettings(steps=4, hypotheses=3, seed=2, eta=0.3, uncertainty=FEW)
+    encoded = encode_clip(clip, tiny_models, settings=settings)
+    traces = reverse_traces(encoded, tiny_models, settings)
     for label, context in (("context", True), ("no_context", False)):
-        result = lift(clip, models=tiny_models, context=context, uncertainty=FEW, trace=True, **settings)
-        plain = lift(clip, models=tiny_models, context=context, uncertainty=FEW, **settings)
+        result = lift(clip, tiny_models, replace(settings, context=context), trace=True)
+        plain = lift(clip, tiny_models, replace(settings, context=context))
         trace = traces[label]
         assert trace.samples.shape == trace.pred_x_start.shape == (6, 5, 3, 17, 3)
         assert list(trace.k) == [50, 38, 25, 13, 0]
@@ -49,15 +50,15 @@ def test_a_lifted_pose_is_where_its_trace_ends(clip, tiny_models):
 
 
 def test_eta_adds_noise_on_the_way(clip, tiny_models):
-    settings = dict(models=tiny_models, steps=5, hypotheses=2, uncertainty=FEW, trace=True)
-    smooth, noisy = lift(clip, eta=0.0, **settings), lift(clip, eta=1.0, **settings)
+    settings = LiftSettings(steps=5, hypotheses=2, uncertainty=FEW)
+    smooth, noisy = (lift(clip, tiny_models, replace(settings, eta=eta), trace=True) for eta in (0.0, 1.0))
     assert np.array_equal(smooth.trace.samples[:, 0], noisy.trace.samples[:, 0])
     assert not np.allclose(smooth.trace.samples[:, 1], noisy.trace.samples[:, 1], atol=1e-4)
 
 
 def test_a_network_that_predicts_the_previous_step_gives_root_relative_poses_too(clip, tiny_models):
-    encoded = encode_clip(clip, tiny_models, [0, 1], FEW)
-    trace = reverse_trace(encoded, tiny_models.denoisers["diffpose_paper"], steps=50, hypotheses=2)
+    encoded = encode_clip(clip, tiny_models, [0, 1], LiftSettings(uncertainty=FEW))
+    trace = reverse_trace(encoded, tiny_models.denoisers["diffpose_paper"], LiftSettings(steps=50, hypotheses=2))
     assert trace.samples.shape == (2, 51, 2, 17, 3)
     for states in (trace.samples, trace.pred_x_start):
         assert np.isfinite(states).all() and np.abs(states[..., 0, :]).max() < 1e-6
@@ -71,12 +72,12 @@ def test_a_regression_network_takes_one_step_without_noise(tiny_models, walking_
         for parameter in network.parameters():
             parameter.normal_(0.0, 0.2, generator=torch.Generator().manual_seed(int(parameter.numel())))
     ready = encode_clip(walking_clip, tiny_models, range(3))
-    first, last = reverse_steps(ready, network, 5, 4, 0.0, 0)
+    first, last = reverse_steps(ready, network, LiftSettings(steps=5, hypotheses=4))
     assert (first.k, last.k) == (50, 0) and last.sample.shape == (3, 4, 17, 3)
     assert torch.equal(last.sample, first.pred_x_start)
     assert torch.equal(last.sample, last.sample[:, :1].expand(-1, 4, -1, -1))
     assert torch.equal(first.sample[:, 0], context_for(ready, network).pose_view)
-    (_, again) = reverse_steps(ready, network, 1, 1, 0.0, 7)
+    (_, again) = reverse_steps(ready, network, LiftSettings(steps=1, hypotheses=1, seed=7))
     assert torch.allclose(again.sample[:, 0], last.sample[:, 0])
 
 
@@ -84,7 +85,7 @@ def test_what_lifting_keeps_for_the_next_time_serves_training_too(clip, tiny_mod
     """Lifting computes in inference mode, whose tensors no gradient may pass; what is kept between calls is none."""
     for kept in (make_schedule, forward._table, denoiser_cache._embedding):
         kept.cache_clear()
-    lift(clip, models=tiny_models, steps=2)
+    lift(clip, tiny_models, LiftSettings(steps=2))
     x = torch.zeros(1, 17, 3, requires_grad=True)
     noisy = q_sample(x, 50, make_schedule("converging", 50), torch.ones_like(x), torch.zeros_like(x))
     to_x_start(noisy, "noise", noisy, 50, make_schedule("converging", 50), torch.zeros_like(x)).sum().backward()

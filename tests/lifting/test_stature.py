@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.lifting.stature import scaled_to_stature
 from diffpose_core.skeleton import stature
 from diffpose_core.structures import InvalidInput
@@ -13,7 +14,7 @@ from tests.lifting.helpers import FEW
 
 
 def test_a_result_scaled_to_a_stature_keeps_its_shape_and_its_place_in_the_image(clip, tiny_models):
-    result = lift(clip, models=tiny_models, hypotheses=2, uncertainty=FEW, trace=True)
+    result = lift(clip, tiny_models, LiftSettings(hypotheses=2, uncertainty=FEW), trace=True)
     # Random networks give poses that can't be placed in space.
     path = np.linspace((-1.0, 0.0, 20.0), (1.0, 0.2, 25.0), len(clip)).astype(np.float32)
     result = replace(result, root_cam=path, root_error_px=np.full(len(clip), 3.0, dtype=np.float32))
@@ -34,6 +35,6 @@ def test_a_result_scaled_to_a_stature_keeps_its_shape_and_its_place_in_the_image
 
 @pytest.mark.parametrize("height", [0.0, -1.8, 178.0, float("nan"), float("inf")])
 def test_a_stature_that_nobody_has_is_refused(clip, tiny_models, height):
-    result = lift(clip, models=tiny_models, hypotheses=1, uncertainty=FEW)
+    result = lift(clip, tiny_models, LiftSettings(hypotheses=1, uncertainty=FEW))
     with pytest.raises(InvalidInput, match=r"between 0.3 and 3 m, found"):
         scaled_to_stature(result, height)

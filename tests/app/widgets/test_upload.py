@@ -30,6 +30,7 @@ from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, 
 from diffpose_core.io.clips import save_clip
 from diffpose_core.io.exports import EXPORTS
 from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.structures import InvalidInput, PoseClip2D
 from tests.io.test_video import made_video
 
@@ -371,7 +372,7 @@ def test_a_new_file_takes_the_place_of_the_download_window(app: AppTest) -> None
 def test_where_the_person_was_is_shown_where_a_camera_tells(
     app: AppTest, walking_clip: PoseClip2D, tiny_models: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = lift(walking_clip, models=tiny_models, steps=1, hypotheses=1)
+    result = lift(walking_clip, tiny_models, LiftSettings(steps=1, hypotheses=1))
     way = np.linspace((0, 0, 4.04), (1, 0, 6.06), len(result)).astype(np.float32)
     known = replace(result, root_cam=way, root_error_px=np.zeros(len(result), dtype=np.float32))
     monkeypatch.setattr(exporting, "lifted", lambda source, settings: known)

@@ -12,6 +12,7 @@ from diffpose_core.cli import main
 from diffpose_core.io.clips import clip_to_json, save_clip
 from diffpose_core.io.formats import Choice, default_choice, read_pose_file, read_pose_path, to_clip
 from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.structures import InvalidInput
 
 POSES = walking()
@@ -113,7 +114,7 @@ def test_a_clip_with_guesses_survives_being_saved():
 def test_every_format_can_be_lifted(name, tiny_models):
     poses = read_pose_file(seeds()[name], name)
     clip = to_clip(poses, Choice(layout=poses.layouts[0].layout.name)).clip
-    result = lift(clip, models=tiny_models, steps=1, hypotheses=1)
+    result = lift(clip, tiny_models, LiftSettings(steps=1, hypotheses=1))
     assert result.pose3d.shape == (len(clip), 17, 3) and np.isfinite(result.pose3d).all()
 
 
@@ -125,7 +126,7 @@ def test_place_and_size_in_the_image_do_not_matter(tiny_models):
         clip = to_clip(read_pose_file(alphapose([found]), "a.json"), Choice(image_size=(2000, 2000))).clip
         assert clip.guessed.sum() == 6
         # In float32: untrained networks throw joints metres far, and bfloat16's rounding with them.
-        return lift(clip, models=tiny_models, steps=2, hypotheses=2, mixed_precision=False).pose3d
+        return lift(clip, tiny_models, LiftSettings(steps=2, hypotheses=2, mixed_precision=False)).pose3d
 
     straight = lifted(lambda p: p)
     for change in (lambda p: p + np.array([400, 0]), lambda p: 2 * p, lambda p: p / 4 + 100):

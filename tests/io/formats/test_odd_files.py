@@ -15,6 +15,7 @@ from diffpose_core.io.clips import clip_to_json, save_clip
 from diffpose_core.io.exports import export_bytes
 from diffpose_core.io.formats import LAYOUTS, Choice, read_pose_file, to_clip
 from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 FRAMES = 8
@@ -145,7 +146,7 @@ def test_coco_annotations_say_their_image_size() -> None:
 
 
 def test_a_result_of_ours_is_no_file_of_2d_poses(walking_clip: PoseClip2D, tiny_models: object) -> None:
-    result = lift(walking_clip.frames(slice(0, 2)), models=tiny_models, steps=1, hypotheses=1)
+    result = lift(walking_clip.frames(slice(0, 2)), tiny_models, LiftSettings(steps=1, hypotheses=1))
     for form in ("npz", "json"):
         with pytest.raises(InvalidInput, match="a result of lifting, in 3D; expected 2D poses"):
             read_pose_file(*export_bytes(result, form))

@@ -1,0 +1,106 @@
+"""The settings of a lift: one value, made once where a request comes in and handed down unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from diffpose_core.config import UncertaintyConfig
+from diffpose_core.diffusion.schedule import ScheduleName, ddim_steps
+from diffpose_core.structures import InvalidInput
+
+#: Input of the context encoder: single frames, or windows of a video.
+Setting = Literal["frame", "video"]
+#: Noise of the diffusion: of the pose's fitted GMM, or standard normal.
+Diffusion = Literal["gmm", "standard"]
+#: The direction that is up: in the camera's frame, or estimated from the clip of a camera that stands still.
+Up = Sequence[float] | np.ndarray | Literal["estimate"]
+#: Largest H.
+MAX_HYPOTHESES = 200
+#: Streams of random numbers. Each stage has its own, so that none depends on how much another one draws.
+FIT_STREAM, START_STREAM, FORWARD_STREAM = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class LiftSettings:
+    """Settings of a lift. The same for the command line, folders, the app and evaluation.
+
+    The context encoder (single frames or video) is no setting: it comes with the loaded `Models`.
+
+    Attributes:
+        steps: DDIM steps, 1 to K (50), evenly spread; or all k that are visited, from K down to 0.
+        hypotheses: H, poses drawn from H_K, 1 to 200; the prediction is their mean.
+        eta: 0 for deterministic DDIM, 1 for ancestral sampling.
+        seed: of every random number.
+        context: whether the denoiser reads f_ST.
+        diffusion: noise that the denoiser was trained with.
+        schedule: noise schedule that the denoiser was trained with.
+        rigid_bones: whether bones of prediction and baseline keep their lengths over the clip
+            (`skeleton.constant_bones`). Hypotheses and trace stay as they are.
+        mixed_precision: bfloat16 inside g, nowhere else; None where the processor is fast at it.
+        up: direction that is up, (3,) of any length in the camera's frame; "estimate" to estimate it from the whole
+            clip; None where nothing is known.
+        uncertainty: how H_K is drawn and its GMM fitted.
+
+    Raises:
+        InvalidInput: hypotheses or eta are out of range, or `up` is no direction.
+    """
+
+    steps: int | Sequence[int] = 5
+    hypotheses: int = 5
+    eta: float = 0.0
+    seed: int = 0
+    context: bool = True
+    diffusion: Diffusion = "gmm"
+    schedule: ScheduleName = "converging"
+    rigid_bones: bool = True
+    mixed_precision: bool | None = None
+    up: Up | None = None
+    uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.hypotheses <= MAX_HYPOTHESES:
+            raise InvalidInput(f"hypotheses must lie between 1 and {MAX_HYPOTHESES}, found {self.hypotheses}")
+        if not 0.0 <= self.eta <= 1.0:
+            raise InvalidInput(f"eta must lie between 0 and 1, found {self.eta}")
+        # Tuples can be hashed and compared.
+        if isinstance(self.steps, Sequence | np.ndarray):
+            object.__setattr__(self, "steps", tuple(int(k) for k in self.steps))
+        object.__setattr__(self, "up", _checked_direction(self.up))
+
+    @property
+    def up_cam(self) -> np.ndarray | None:
+        """The direction that is up, (3,) float32 of length 1, camera frame; None where it is not known (yet)."""
+        if self.up is None or isinstance(self.up, str):
+            return None
+        direction = np.array(self.up)
+        return (direction / np.linalg.norm(direction)).astype(np.float32)
+
+    def timesteps(self, num_steps: int) -> tuple[int, ...]:
+        """All k that a reverse process visits, from K down to 0.
+
+        Args:
+            num_steps: K of the network.
+
+        Raises:
+            InvalidInput: the settings ask for no step, or for more than K.
+        """
+        return ddim_steps(num_steps, self.steps)
+
+
+def _checked_direction(up: Up | None) -> tuple[float, ...] | Literal["estimate"] | None:
+    """The direction as three floats, of any length above 0."""
+    if up is None:
+        return None
+    if isinstance(up, str):
+        if up != "estimate":
+            raise InvalidInput(f"up must be a direction in the camera's frame or 'estimate', found {up!r}")
+        return "estimate"
+    direction = np.asarray(up, dtype=np.float64)
+    length = float(np.linalg.norm(direction)) if direction.shape == (3,) else 0.0
+    if not (np.isfinite(length) and length > 1e-9):
+        raise InvalidInput(f"up must be three finite numbers, not all of them 0, found {np.asarray(up).tolist()}")
+    return tuple(direction.tolist())

@@ -50,3 +50,28 @@ def test_what_does_not_fit_is_refused(kind, values, message):
 def test_a_regression_network_starts_from_the_encoders_pose(changes):
     with pytest.raises(InvalidInput, match="a regression network starts from the context encoder's pose"):
         DenoiserConfig(diffusion="none", **changes)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", -1),
+        ("batch_size", 0),
+        ("samples_per_epoch", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("learning_rate", float("inf")),
+        ("learning_rate_decay", 0.0),
+        ("decay_every_epochs", 0),
+        ("ema_decay", 1.5),
+        ("seed", -1),
+        ("seed", 2**32),
+        ("bone_variation", -0.1),
+        ("own_state_share", 2.0),
+        ("gradient_clip", 0.0),
+    ],
+)
+def test_recipes_with_values_that_cant_be_are_refused(field, value):
+    with pytest.raises(InvalidInput, match=rf"TrainingConfig.{field} must lie between .* and .*, found"):
+        TrainingConfig(**{field: value})

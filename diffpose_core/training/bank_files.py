@@ -85,15 +85,30 @@ def load_or_build_bank(source: BankSource, directory: Path, workers: int = 1) ->
             print(f"diffpose: {error}; it is prepared again", file=sys.stderr)
     directory.mkdir(parents=True, exist_ok=True)
     files = [directory / f"{stem}.part{number}.safetensors" for number in range(workers)]
-    if workers == 1:
-        _build_part(source, (0, 1), files[0])
-    else:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            parts = [pool.submit(_build_part, source, (number, workers), file) for number, file in enumerate(files)]
-            for part in parts:
-                part.result()
-    bank = merge_banks([ConditionBank.load(file) for file in files])
-    bank.save(path)
-    for file in files:
-        file.unlink()
+    try:
+        if workers == 1:
+            _build_part(source, (0, 1), files[0])
+        else:
+            _build_parts(source, files)
+        bank = merge_banks([ConditionBank.load(file) for file in files])
+        bank.save(path)
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
     return bank
+
+
+def _build_parts(source: BankSource, files: list[Path]) -> None:
+    """Prepare the parts of a bank in as many processes."""
+    pool = ProcessPoolExecutor(len(files), mp_context=multiprocessing.get_context("spawn"))
+    try:
+        parts = [pool.submit(_build_part, source, (number, len(files)), file) for number, file in enumerate(files)]
+        for part in parts:
+            part.result()
+    except BaseException:
+        # Stopped, or a part failed: the others would go on for minutes.
+        for process in list(pool._processes.values()):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)

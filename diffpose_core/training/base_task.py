@@ -89,6 +89,7 @@ class TrainingTask(pl.LightningModule):
             if not bool(parameter.detach().isfinite().all()):
                 self._stop_diverged(f"{name} holds values that are not finite")
         checkpoint["settings"], checkpoint["sources"] = self.identity, self.sources
+        checkpoint["figures"] = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
 
     def _stop_diverged(self, reason: str) -> None:
         """Raise InvalidInput: training can't go on. The state of the last good epoch stays as it is."""

@@ -6,10 +6,9 @@ goes on as it would have, and several processes learn what one would.
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,11 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from diffpose_core.config import TrainingConfig
-from diffpose_core.io.atomic import write_whole
-from diffpose_core.io.checkpoints import fingerprint, network_tensors
 from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training import interrupt
 from diffpose_core.training.base_task import TrainingTask
-from diffpose_core.training.run_state import LAST, RunStateIO, done_epochs, find_state
-
-_RESULT = "result.json"
+from diffpose_core.training.run_state import LAST, RunStateIO, done_epochs, find_state, remove_unfinished
 
 
 @dataclass(frozen=True)
@@ -84,15 +79,26 @@ def is_first_process() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-class _StopOnSignals(pl.Callback):
-    """Lets the signals of `interrupt` through, which Lightning handles by itself in training."""
+class _Resume(pl.Callback):
+    """Goes on with the loss curves where a run resumes, and lets the signals of `interrupt` through.
 
-    def __init__(self) -> None:
+    A kill may come after an epoch's state is saved and before its figures are logged: they are logged again.
+
+    Args:
+        state: that the run resumes from, or None.
+    """
+
+    def __init__(self, state: dict[str, Any] | None) -> None:
+        self.state = state
         self.listening = interrupt.is_listening()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.listening:
+            # Lightning has taken SIGTERM for itself.
             interrupt.listen()
+        if self.state is not None and trainer.logger is not None:
+            step = int(self.state["global_step"]) - 1
+            trainer.logger.log_metrics({**self.state["figures"], "epoch": int(self.state["epoch"])}, step)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         launcher: Any = trainer.strategy.launcher
@@ -121,8 +127,8 @@ def _check_same_run(task: TrainingTask, directory: Path, state: dict[str, Any]) 
         )
 
 
-def _trainer(config: TrainingConfig, options: RunOptions) -> pl.Trainer:
-    """Lightning's loop for a recipe."""
+def _trainer(config: TrainingConfig, options: RunOptions, state: dict[str, Any] | None) -> pl.Trainer:
+    """Lightning's loop for a recipe, from a state if there is one."""
     return pl.Trainer(
         **options.hardware(),
         max_epochs=config.epochs,
@@ -143,25 +149,9 @@ def _trainer(config: TrainingConfig, options: RunOptions) -> pl.Trainer:
                 every_n_epochs=1,
                 enable_version_counter=False,
             ),
-            _StopOnSignals(),
+            _Resume(state),
         ],
     )
-
-
-def _ended_run(task: TrainingTask, options: RunOptions, state: dict[str, Any]) -> dict[str, float]:
-    """Give a task the averaged weights of a run that has ended. Returns that run's figures."""
-    task.load_state_dict(state["state_dict"])
-    weights = fingerprint(network_tensors(task.get_submodule("network")))
-    try:
-        result = json.loads((options.directory / _RESULT).read_text())
-        if result["weights"] == weights:
-            return {name: float(value) for name, value in result["metrics"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # The run was stopped after its last epoch, or the file is damaged: the figures are measured again.
-        pass
-    checker = pl.Trainer(**replace(options, devices=1).hardware(), logger=False, enable_checkpointing=False)
-    checker.validate(task, verbose=False)
-    return {name: float(value) for name, value in checker.callback_metrics.items()}
 
 
 def run_task(task: TrainingTask, config: TrainingConfig, options: RunOptions) -> dict[str, float]:
@@ -181,6 +171,8 @@ def run_task(task: TrainingTask, config: TrainingConfig, options: RunOptions) ->
         options.directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(f"{options.directory}: can't be made ({error.strerror})") from error
+    if is_first_process():
+        remove_unfinished(options.directory)
     found = find_state(options.directory)
     if found is not None:
         _check_same_run(task, options.directory, found[1])
@@ -190,13 +182,12 @@ def run_task(task: TrainingTask, config: TrainingConfig, options: RunOptions) ->
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*IterableDataset.*__len__.*")
         if found is not None and done_epochs(found[1]) == config.epochs:
-            metrics = _ended_run(task, options, found[1])
+            # Nothing is left to train. The state holds the averaged weights, and their figures.
+            task.load_state_dict(found[1]["state_dict"])
+            metrics = dict(found[1]["figures"])
         else:
-            trainer = _trainer(config, options)
+            trainer = _trainer(config, options, found[1] if found else None)
             trainer.fit(task, ckpt_path=str(found[0]) if found else None, weights_only=True)
             metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    if is_first_process():
-        weights = fingerprint(network_tensors(task.get_submodule("network")))
-        write_whole(options.directory / _RESULT, json.dumps({"weights": weights, "metrics": metrics}, indent=1) + "\n")
     task.eval()
     return metrics

@@ -70,7 +70,8 @@ def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_curve(data, whole
     for epoch, figures in expected.items():
         assert found[epoch] == pytest.approx(figures, abs=1e-6), epoch
     states = [torch.load(folder / "network.pt") for folder in (tmp_path, whole)]
-    torch.testing.assert_close(*states, rtol=0, atol=1e-6)
+    torch.testing.assert_close(*states, rtol=0, atol=0)
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_two_processes_learn_what_one_does(data, whole, tmp_path):

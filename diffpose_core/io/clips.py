@@ -21,7 +21,8 @@ _LARGEST = {"keypoints_px": 1e6, "means_px": 1e6, "variances_px2": 1e12, "pose3d
 _ARRAYS = ("keypoints_px", "confidence", "weights", "means_px", "variances_px2", "pose3d_cam", "hidden")
 
 
-def _header(clip: PoseClip2D) -> dict[str, Any]:
+def header_of(clip: PoseClip2D) -> dict[str, Any]:
+    """Everything of a clip but its arrays, as its file's header has it."""
     header: dict[str, Any] = {
         "schema": SCHEMA,
         "name": clip.name,
@@ -41,7 +42,8 @@ def _header(clip: PoseClip2D) -> dict[str, Any]:
     return header
 
 
-def _arrays(clip: PoseClip2D) -> dict[str, np.ndarray]:
+def arrays_of(clip: PoseClip2D) -> dict[str, np.ndarray]:
+    """The arrays of a clip, as its file has them."""
     arrays: dict[str, np.ndarray] = {
         "keypoints_px": clip.keypoints_px.astype(np.float32),
         "confidence": clip.confidence.astype(np.float32),
@@ -59,16 +61,16 @@ def _arrays(clip: PoseClip2D) -> dict[str, np.ndarray]:
 
 def save_clip(clip: PoseClip2D, path: str | Path | IO[bytes]) -> None:
     """Write a clip as .npz. Arrays keep their precision up to float32; everything else is in one JSON header."""
-    np.savez_compressed(path, header=np.array(json.dumps(_header(clip))), **_arrays(clip))  # type: ignore[arg-type]
+    np.savez_compressed(path, header=np.array(json.dumps(header_of(clip))), **arrays_of(clip))  # type: ignore[arg-type]
 
 
 def clip_to_json(clip: PoseClip2D) -> bytes:
     """Write a clip as JSON: the fields of the .npz's header, and the arrays as nested lists, floats rounded to 1e-5."""
     arrays = {
         key: array.tolist() if array.dtype == bool else np.round(array.astype(np.float64), 5).tolist()
-        for key, array in _arrays(clip).items()
+        for key, array in arrays_of(clip).items()
     }
-    return json.dumps({**_header(clip), **arrays}, separators=(",", ":")).encode()
+    return json.dumps({**header_of(clip), **arrays}, separators=(",", ":")).encode()
 
 
 def load_clip(path: str | Path | IO[bytes]) -> PoseClip2D:
@@ -96,7 +98,7 @@ def clip_from_npz(content: bytes, label: str) -> PoseClip2D:
     if "header" not in arrays:
         raise InvalidInput(f"{label}: no schema tag found; expected a clip file with the tag {SCHEMA}")
     header = parse_json(str(arrays.pop("header")).encode("utf-8", "replace"), f"{label}: header")
-    return _clip(header, arrays, label)
+    return clip_from_parts(header, arrays, label)
 
 
 def clip_from_json(header: Any, label: str) -> PoseClip2D:
@@ -119,10 +121,20 @@ def clip_from_json(header: Any, label: str) -> PoseClip2D:
             # What is too large for a float becomes infinite, and is refused as such.
             with np.errstate(over="ignore"):
                 arrays[key] = array.astype(np.float32) if array.dtype.kind in "iuf" else array
-    return _clip(header, arrays, label)
+    return clip_from_parts(header, arrays, label)
 
 
-def _clip(header: Any, arrays: Mapping[str, np.ndarray], label: str) -> PoseClip2D:
+def clip_from_parts(header: Any, arrays: Mapping[str, np.ndarray], label: str) -> PoseClip2D:
+    """Make a clip of a parsed header and its arrays, after checking every claim.
+
+    Args:
+        header: parsed JSON.
+        arrays: by their names in the file.
+        label: names the file in messages.
+
+    Raises:
+        InvalidInput: as `load_clip`.
+    """
     if not isinstance(header, dict) or "schema" not in header:
         raise InvalidInput(f"{label}: the header is not the JSON object that a clip file has")
     if header["schema"] != SCHEMA:

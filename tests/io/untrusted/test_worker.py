@@ -1,0 +1,65 @@
+"""The process that reads foreign bytes: its bounds, its messages, and that there is one again after a failed job."""
+
+import os
+import resource
+import time
+
+import pytest
+
+from diffpose_core.io.untrusted.files import MIB
+from diffpose_core.io.untrusted.worker import Allowance, Workers
+from diffpose_core.structures import InvalidInput
+
+ME = "tests.io.untrusted.worker_jobs"
+
+
+@pytest.fixture(scope="module")
+def workers():
+    made = Workers(Allowance(memory=256 * MIB, processor_s=2, wall_s=100.0), modules=("numpy",))
+    yield made
+    made.close()
+
+
+def test_a_job_runs_in_another_process_which_stays(workers):
+    assert workers.run(f"{ME}:joined", [b"a", b"", b"c" * 5 * MIB], "x") == b"a" + b"c" * 5 * MIB
+    first, second = (workers.run(f"{ME}:process", [], "x") for _ in range(2))
+    assert first == second != str(os.getpid()).encode()
+
+
+def test_refusals_come_back_as_they_are_and_other_errors_without_their_text(workers, caplog):
+    with pytest.raises(InvalidInput, match=r"^a file: bad \u2713$"):
+        workers.run(f"{ME}:refuse", [], "x")
+    with pytest.raises(RuntimeError, match=r"^x: reading it failed$"):
+        workers.run(f"{ME}:fail", [], "x")
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("job", "message"),
+    [
+        ("grow", "there is not enough memory for this file; cut it into parts"),
+        ("spin", "x: reading it took more than 2 s of processor time; cut it into parts"),
+        ("die", "x: the process that read it ended without an answer"),
+        ("lie", "x: the process that read it ended without an answer"),
+    ],
+)
+def test_a_job_beyond_its_allowance_ends_with_a_sentence(workers, job, message):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begin = time.monotonic()
+    with pytest.raises(InvalidInput, match=message):
+        workers.run(f"{ME}:{job}", [], "x")
+    assert time.monotonic() - begin < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024, "KiB of this process"
+    assert workers.run(f"{ME}:joined", [b"again"], "x") == b"again"
+
+
+def test_a_job_that_waits_is_ended():
+    impatient = Workers(Allowance(wall_s=1.0))
+    with pytest.raises(InvalidInput, match="x: reading it took more than 1 s, or too much memory; cut it into parts"):
+        impatient.run(f"{ME}:sleep", [], "x")
+
+
+def test_it_writes_no_files(workers, tmp_path):
+    with pytest.raises((RuntimeError, InvalidInput)):
+        workers.run(f"{ME}:write", [str(tmp_path / "file").encode()], "x")
+    assert not (tmp_path / "file").exists() or not (tmp_path / "file").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 
 import streamlit as st
@@ -15,14 +16,16 @@ from app.widgets.common import EXPORTING, uploads
 from app.widgets.confirm_upload import confirm
 from app.widgets.find_people import find_people
 from app.widgets.uploads import Pending, PendingVideo, Uploads
-from diffpose_core.io.formats import FORMATS, read_pose_files
+from diffpose_core.io.formats import FORMATS
+from diffpose_core.io.formats.apart import read_pose_files_apart, video_facts_apart, workers
 from diffpose_core.io.rtmpose import HOW_TO_INSTALL, has_detector
-from diffpose_core.io.video import is_video, video_facts
+from diffpose_core.io.video import is_video
 from diffpose_core.structures import InvalidInput
 
 
 def uploader() -> None:
     """The uploader, what became of the last file, and the dialog that asks what it is."""
+    _start_reader()
     state = uploads()
     if len(state.boxes) > 1:
         st.html(_unseen(list(state.boxes)[:-1]))
@@ -48,6 +51,12 @@ def uploader() -> None:
         find_people()
     elif state.pending is not None:
         confirm()
+
+
+@st.cache_resource(show_spinner=False)
+def _start_reader() -> None:
+    """Start the process that reads files, so that the first upload need not wait for it."""
+    threading.Thread(target=workers().warm_up, daemon=True).start()
 
 
 def _key(number: int) -> str:
@@ -93,7 +102,7 @@ def _receive(state: Uploads, files: Sequence[tuple[str, bytes]]) -> None:
         if is_video(files[0][1]):
             state.pending = _video(*files[0], number)
             return
-        poses = read_pose_files(named)
+        poses = read_pose_files_apart(named)
         if poses.clips[0].original is not None:
             state.keep(poses.clips[0].original, poses.format, poses.notes)
         else:
@@ -106,7 +115,7 @@ def _receive(state: Uploads, files: Sequence[tuple[str, bytes]]) -> None:
 
 
 def _video(name: str, content: bytes, number: int) -> PendingVideo:
-    facts = video_facts(content, name)
+    facts = video_facts_apart(content, name)
     if not has_detector():
         raise InvalidInput(f"{name}: a video; {HOW_TO_INSTALL}")
     return PendingVideo(name, content, number, facts)

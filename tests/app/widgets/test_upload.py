@@ -193,7 +193,7 @@ def test_a_mistake_in_a_reader_is_told_too(app: AppTest, monkeypatch: pytest.Mon
     def broken(files: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(uploader, "read_pose_files", broken)
+    monkeypatch.setattr(uploader, "read_pose_files_apart", broken)
     send(app, ("odd.json", b"{}"))
     assert "odd.json: reading it failed" in app.sidebar.error[0].value.replace("\\", "")
     assert not own(app)

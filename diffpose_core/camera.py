@@ -1,7 +1,7 @@
-"""Pinhole cameras: where they stand, what they see, and how a view is made independent of them.
+"""Pinhole cameras: projection, lens distortion, placing a root, and the cameras of benchmark and training.
 
-World frame: metres, z up. Camera frame: metres, x right, y down, z forward. Functions take torch
-tensors with any leading axes, so that one function serves a clip and a training batch.
+World frame: metres, z up. Camera frame: metres, x right, y down, z forward. Functions take torch tensors with any
+leading axes, so that one function serves a clip and a training batch.
 """
 
 from __future__ import annotations
@@ -32,11 +32,15 @@ _NEAREST_M = 0.05
 
 
 def look_at_rotation(position_world: Tensor, target_world: Tensor, roll_rad: Tensor | float = 0.0) -> Tensor:
-    """World-to-camera rotation of a camera that looks at a point with the horizon level but for a roll.
+    """World-to-camera rotation of a camera that looks at a point, the horizon level but for a roll.
 
-    position_world, target_world: (..., 3) metres; the line between them must not be vertical.
-    roll_rad: (...) radians, turns the camera clockwise, and so what it sees counter-clockwise.
-    Returns (..., 3, 3), rows are the camera's axes.
+    Args:
+        position_world: (..., 3) metres.
+        target_world: (..., 3) metres; the line between them must not be vertical.
+        roll_rad: (...) radians; turns the camera clockwise, and so its picture counter-clockwise.
+
+    Returns:
+        (..., 3, 3), rows are the camera's axes.
     """
     forward = torch.nn.functional.normalize(target_world - position_world, dim=-1)
     up = torch.zeros_like(forward)
@@ -50,9 +54,14 @@ def look_at_rotation(position_world: Tensor, target_world: Tensor, roll_rad: Ten
 
 
 def project(points_cam: Tensor, intrinsics: Tensor) -> Tensor:
-    """Pinhole projection. points_cam: (..., J, 3) metres, z above 0. intrinsics: (..., 4) as fx, fy, cx, cy in px.
+    """Pinhole projection.
 
-    Returns (..., J, 2) pixels.
+    Args:
+        points_cam: (..., J, 3) metres, z above 0.
+        intrinsics: (..., 4) as fx, fy, cx, cy, pixels.
+
+    Returns:
+        (..., J, 2) pixels.
     """
     focal, centre = intrinsics[..., None, :2], intrinsics[..., None, 2:]
     return points_cam[..., :2] / points_cam[..., 2:] * focal + centre
@@ -61,8 +70,13 @@ def project(points_cam: Tensor, intrinsics: Tensor) -> Tensor:
 def rotation_to_axis(direction: Tensor) -> Tensor:
     """Smallest rotation that brings a viewing ray onto the optical axis.
 
-    direction: (..., 3), z above 0, any length. Returns R (..., 3, 3) with R @ direction = (0, 0, |direction|).
-    Rodrigues' formula for the rotation between two unit vectors.
+    Args:
+        direction: (..., 3) of any length, z above 0.
+
+    Returns:
+        R (..., 3, 3) with R @ direction = (0, 0, |direction|).
+
+    Source: Rodrigues' formula for the rotation between two unit vectors.
     """
     d = torch.nn.functional.normalize(direction, dim=-1)
     x, y, z = d.unbind(-1)
@@ -78,14 +92,21 @@ def rotation_to_axis(direction: Tensor) -> Tensor:
 
 
 def place_root(pose_cam: Tensor, points_px: Tensor, std_px: Tensor, intrinsics: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the root of a known pose is, from where its joints are seen.
+    """Place of the root of a known pose, from the places at which its joints are seen.
 
-    pose_cam: (..., J, 3) metres, root-relative, camera frame. points_px: (..., J, 2), the detected joints, and std_px:
-    (..., J), how sure they are. intrinsics: (..., 4). Projection makes u (z + Z) = x + X a linear equation (u on the
-    plane at 1 m), so that the root (X, Y, Z) has a closed form by weighted least squares. It is solved a few times:
-    each time equations are weighted by the depths found and joints that fit badly count less (Cauchy's weights).
-    Returns the root (..., 3) in metres and the root mean square reprojection error (...) in pixels, joints weighted in
-    the same way; NaN where the joints fall on one point or some would lie behind the camera.
+    Projection makes u (z + Z) = x + X a linear equation (u on the plane at 1 m), so that the root (X, Y, Z) has a
+    closed form by weighted least squares. It is solved a few times: each time equations are weighted by the depths
+    found, and joints that fit badly count less (Cauchy's weights).
+
+    Args:
+        pose_cam: (..., J, 3) metres, root-relative, camera frame.
+        points_px: (..., J, 2), the detected joints.
+        std_px: (..., J), their spreads.
+        intrinsics: (..., 4) as fx, fy, cx, cy, pixels.
+
+    Returns:
+        Root (..., 3) in metres, and root mean square reprojection error (...) in pixels, joints weighted in the same
+        way. Both are NaN where the joints fall on one point or some would lie behind the camera.
     """
     focal, centre = intrinsics[..., None, :2], intrinsics[..., None, 2:]
     seen = (points_px - centre) / focal
@@ -114,11 +135,14 @@ def place_root(pose_cam: Tensor, points_px: Tensor, std_px: Tensor, intrinsics: 
 
 @dataclass(frozen=True)
 class Distortion:
-    """What a lens does to a point (x, y) of the plane 1 m before the camera, with r2 = x^2 + y^2:
+    """Distortion of a point (x, y) of the plane 1 m before the camera by a lens. With r2 = x^2 + y^2 it becomes
 
     (x, y) (1 + k1 r2 + k2 r2^2 + k3 r2^3 + cross (px x + py y)) + (px, py) r2.
-    radial: k1, k2, k3. tangential: px, py. cross: 1 in Human3.6M's own projection, 2 in OpenCV's (whose p1, p2 are py,
-    px).
+
+    Attributes:
+        radial: k1, k2, k3.
+        tangential: px, py.
+        cross: 1 in Human3.6M's own projection, 2 in OpenCV's (whose p1, p2 are py, px).
     """
 
     radial: tuple[float, float, float]
@@ -126,7 +150,7 @@ class Distortion:
     cross: float = 1.0
 
     def _terms(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What a point is multiplied by, and what is added then."""
+        """Factor and shift of a point."""
         r2 = np.square(points).sum(-1, keepdims=True)
         k1, k2, k3 = self.radial
         tangential = np.asarray(self.tangential)
@@ -134,14 +158,20 @@ class Distortion:
         return bent, tangential * r2
 
     def distort(self, points: np.ndarray) -> np.ndarray:
-        """Where points of the plane, (..., 2), are seen, (..., 2)."""
+        """Places at which points of the plane, (..., 2), are seen, (..., 2)."""
         factor, shift = self._terms(points)
         return np.asarray(points * factor + shift)
 
     def undistort(self, seen: np.ndarray) -> np.ndarray:
-        """The points that are seen at `seen`, (..., 2) -> (..., 2), by fixed-point iteration.
+        """Points of the plane that are seen at given places, by fixed-point iteration.
 
         Far outside of a picture the polynomials mean nothing: a point that does not settle is left where it is.
+
+        Args:
+            seen: (..., 2) on the plane at 1 m.
+
+        Returns:
+            (..., 2).
         """
         seen = np.asarray(seen, dtype=np.float64)
         points = seen
@@ -155,7 +185,16 @@ class Distortion:
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera. rotation: (3, 3) world to camera. position_world: (3,) metres. distortion: of its lens."""
+    """One camera.
+
+    Attributes:
+        rotation: (3, 3), world to camera.
+        position_world: (3,) metres.
+        intrinsics: pixels.
+        width: of the image, pixels.
+        height: of the image, pixels.
+        distortion: of its lens.
+    """
 
     rotation: np.ndarray
     position_world: np.ndarray
@@ -201,9 +240,11 @@ def look_at_camera(
 def evaluation_cameras(root_world: np.ndarray) -> list[Camera]:
     """The four fixed cameras of the benchmark for one clip.
 
-    root_world: (F, 3) the clip's root path. Each camera stands 1.6 m high at azimuth 45, 135, 225 or 315
-    degrees around the centre of the path's bounding circle, 4.5 m outside that circle, and looks at the mean root
-    position.
+    Each camera stands 1.6 m high at azimuth 45, 135, 225 or 315 degrees around the centre of the path's bounding
+    circle, 4.5 m outside that circle, and looks at the mean root position.
+
+    Args:
+        root_world: (F, 3) metres, path of the root.
     """
     ground = root_world[:, :2].astype(np.float64)
     centre = (ground.min(0) + ground.max(0)) / 2
@@ -220,23 +261,36 @@ def evaluation_cameras(root_world: np.ndarray) -> list[Camera]:
 
 @dataclass(frozen=True)
 class CameraRanges:
-    """What training draws cameras from. Uniform in every range."""
+    """Ranges that training draws cameras from, uniformly.
+
+    Attributes:
+        elevation_deg: degrees above the root.
+        distance_m: metres from the root.
+        focal_px: focal length, pixels.
+        roll_deg: degrees.
+        aim_offset_m: most metres that the camera looks past the root, so that people stand off the image's centre too.
+    """
 
     elevation_deg: tuple[float, float] = (-10.0, 40.0)
     distance_m: tuple[float, float] = (3.0, 9.0)
     focal_px: tuple[float, float] = (800.0, 1600.0)
     roll_deg: tuple[float, float] = (-5.0, 5.0)
-    #: The camera looks up to this far past the root, so that people stand off the image's centre too.
     aim_offset_m: float = 0.7
 
 
 def random_view(
     joints_world: Tensor, ranges: CameraRanges, generator: torch.Generator, margin_m: Tensor | float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """See each set of points from a camera of its own, drawn at random around the first one of them.
+    """Each set of points seen from a camera of its own, drawn at random around the first point.
 
-    joints_world: (B, J, 3) metres, the hip first. margin_m: (B,) or a number, added to the camera's distance. Returns
-    joints_cam (B, J, 3) absolute camera frame, and intrinsics (B, 4) px.
+    Args:
+        joints_world: (B, J, 3) metres, the hip first.
+        ranges: of the cameras.
+        generator: on the points' device.
+        margin_m: (B,) metres or a number, added to the camera's distance.
+
+    Returns:
+        Points (B, J, 3) in metres, absolute, camera frame, and intrinsics (B, 4) in pixels.
     """
     size, device = joints_world.shape[0], joints_world.device
 

@@ -70,11 +70,16 @@ def bone_lengths(pose: np.ndarray) -> np.ndarray:
 
 
 def constant_bones(poses: np.ndarray) -> np.ndarray:
-    """The poses of one person with bones that keep their lengths.
+    """The poses of one person with bones of constant length.
 
-    poses: (F, J, 3), any unit. Each bone gets its median length over the frames, the same on both sides of the
-    body, and keeps its direction in every frame; the root stays. A bone of length 0 stays one. Returns a new array,
-    (F, J, 3).
+    Each bone gets its median length over the frames, the same on both sides of the body, and keeps its direction in
+    every frame. The root stays. A bone of length 0 stays one.
+
+    Args:
+        poses: (F, J, 3), any unit.
+
+    Returns:
+        A new array, (F, J, 3).
     """
     median = np.median(bone_lengths(poses), axis=0)
     rebuilt = poses.copy()
@@ -92,11 +97,16 @@ _LEGS, _UPRIGHT = (2, 3, 5, 6), (7, 8, 9, 10)
 
 
 def stature(poses: np.ndarray) -> float:
-    """Length of a person along the bones: lower leg, thigh, trunk, neck and head, whatever the posture.
+    """Length of a person along the bones (lower leg, thigh, trunk, neck and head), whatever the posture.
 
-    poses: (F, J, 3), any unit. Every bone counts with its median over the frames, the legs with the mean of both sides.
-    The ankle is not the sole and the head's joint not the crown: a person who is measured upright is some centimetres
-    taller. Returns one length in the unit of `poses`.
+    Every bone counts with its median over the frames, the legs with the mean of both sides. The ankle is not the sole
+    and the head's joint not the crown: a person who is measured upright is some centimetres taller.
+
+    Args:
+        poses: (F, J, 3), any unit.
+
+    Returns:
+        A length in the unit of the poses.
     """
     median = np.median(bone_lengths(poses), axis=0)
     return float(0.5 * median[[j - 1 for j in _LEGS]].sum() + median[[j - 1 for j in _UPRIGHT]].sum())

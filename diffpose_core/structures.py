@@ -1,8 +1,8 @@
-"""The words that every layer speaks: clips, per-joint mixtures, traces and results.
+"""Types that every layer uses: clips, per-joint mixtures, traces and results.
 
-Legend of axes, used everywhere: B clips, H hypotheses, F frames, J joints (17), M components of a
-pose GMM, K modes of a joint's heatmap, S steps. The frame of a coordinate is in its name: ``_world``
-(z up), ``_cam`` (x right, y down, z forward), ``_px`` (u right, v down), ``_norm``. Metres inside.
+Legend of axes, used everywhere: B clips, H hypotheses, F frames, J joints (17), M components of a pose GMM, K modes of
+a joint's heatmap, S steps. The frame of a coordinate is in its name: ``_world`` (z up), ``_cam`` (x right, y down,
+z forward), ``_px`` (u right, v down), ``_norm``. Metres inside.
 """
 
 from __future__ import annotations
@@ -46,11 +46,15 @@ class Intrinsics:
 
 @dataclass(frozen=True)
 class PoseMixture:
-    """One 2D Gaussian mixture a joint: what a heatmap says about where the joint is.
+    """One 2D Gaussian mixture for each joint: the distribution of its place that a heatmap gives.
 
-    weights: (F, J, K), summing to 1 over K. means_px: (F, J, K, 2). variances_px2: (F, J, K, 2),
-    axis-aligned, in square pixels. An unused mode has weight 0.
-    Raises InvalidInput on wrong shapes, weights that don't sum to 1, or variances not above 0.
+    Attributes:
+        weights: (F, J, K), summing to 1 over K; an unused mode has weight 0.
+        means_px: (F, J, K, 2) pixels.
+        variances_px2: (F, J, K, 2), axis-aligned, square pixels.
+
+    Raises:
+        InvalidInput: wrong shapes, weights that don't sum to 1, or variances not above 0.
     """
 
     weights: np.ndarray
@@ -99,14 +103,23 @@ class PoseMixture:
 
 @dataclass(frozen=True)
 class PoseClip2D:
-    """A 2D pose clip of one person, with whatever else is known about it.
+    """A 2D pose clip of one person, with everything else that is known about it.
 
-    keypoints_px: (F, 17, 2), the detected 2D pose. confidence: (F, 17) in [0, 1]. width, height: image
-    size in pixels. mixture: the joints' heatmap mixtures, when the detector gave them. intrinsics: the
-    camera, when known. pose3d_cam: (F, 17, 3), the exact root-relative pose in metres, when known.
-    hidden: (F, 17) bool, joints that something hid from the camera, when known. provenance: where the
-    clip is from (name, action, seed, source ...).
-    Raises InvalidInput where shapes or values don't fit.
+    Attributes:
+        name: of the clip.
+        keypoints_px: (F, J, 2), the detected 2D pose.
+        confidence: (F, J) in [0, 1]; 0 where no detector placed the joint.
+        width: of the image, pixels.
+        height: of the image, pixels.
+        fps: frames a second.
+        mixture: the joints' heatmap mixtures, when the detector gave them.
+        intrinsics: the camera, when known.
+        pose3d_cam: (F, J, 3), the exact root-relative pose in metres, when known.
+        hidden: (F, J) bool, joints that something hid from the camera, when known.
+        provenance: source of the clip (name, action, seed ...).
+
+    Raises:
+        InvalidInput: shapes or values don't fit.
     """
 
     name: str
@@ -176,12 +189,14 @@ class PoseClip2D:
 
 @dataclass(frozen=True)
 class DiffusionTrace:
-    """A whole reverse (or forward) process, as the app scrubs through it.
+    """A whole reverse or forward process. Metres, root-relative, camera frame.
 
-    k: (S + 1,) integers, the step number of every stored state (K ... 0 for a reverse process, 0 ... K
-    for a forward one). samples: (F, S + 1, H, 17, 3), the states h_k. pred_x_start: (F, S + 1, H, 17, 3),
-    the h_0 that the network predicts at each state (at k = 0 the state itself), or None for a forward
-    process. Metres, root-relative, camera frame.
+    Attributes:
+        k: (S + 1,) integers, the step number of every stored state: K ... 0 for a reverse process, 0 ... K for a
+            forward one.
+        samples: (F, S + 1, H, J, 3), the states h_k.
+        pred_x_start: (F, S + 1, H, J, 3), the h_0 that the network predicts at each state (at k = 0 the state itself);
+            None for a forward process.
     """
 
     k: np.ndarray
@@ -191,18 +206,22 @@ class DiffusionTrace:
 
 @dataclass(frozen=True)
 class LiftResult:
-    """What `lift` returns. Metres, camera frame; poses are root-relative.
+    """The result of `lift`. Metres, camera frame; poses are root-relative.
 
-    pose3d: (F, 17, 3), the prediction. hypotheses: (F, H, 17, 3), the poses that it is the mean of (but for bone
-    lengths that were made constant); H is 0 where they were not kept. joint_std: (F, 17), how far the hypotheses lie
-    from their mean (root mean square distance). expected_error: (F, 17), how far each joint of the prediction is to be
-    expected from the truth, or None where the weights were not calibrated or there is but one hypothesis
-    (`uncertainty.expected_error`). guessed: (F, 17) bool, joints that no detector placed in the image.
-    baseline: (F, 17, 3), the context encoder alone. fps: frames a second.
-    provenance: versions, weights, settings and the clip's hash. root_cam: (F, 3), where the hip is, and
-    root_error_px: (F,), how far the pose projected from there is from the detected one (NaN: that frame's hip could not
-    be placed, and its neighbours' places stand in); both None without intrinsics. trace: the reverse process, if it was
-    asked for.
+    Attributes:
+        pose3d: (F, J, 3), the prediction: the mean of the hypotheses, with bones of constant length where asked for.
+        hypotheses: (F, H, J, 3); H is 0 where they were not kept.
+        joint_std: (F, J), root mean square distance of the hypotheses from their mean.
+        guessed: (F, J) bool, joints that no detector placed in the image.
+        baseline: (F, J, 3), the context encoder alone.
+        fps: frames a second.
+        provenance: versions, weights, settings and the clip's hash.
+        root_cam: (F, 3), place of the hip; None without intrinsics.
+        root_error_px: (F,), distance of the pose projected from there from the detected one; NaN where the hip can't be
+            placed and its neighbours' places stand in; None without intrinsics.
+        trace: the reverse process, if it was asked for.
+        expected_error: (F, J), error to expect of each joint of the prediction; None for weights without a calibration
+            and for a single hypothesis (`uncertainty.expected_error`).
     """
 
     pose3d: np.ndarray

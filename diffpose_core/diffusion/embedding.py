@@ -13,10 +13,19 @@ def step_embedding(
 ) -> Tensor:
     """Interleaved sine and cosine of the step number: [2j] = sin(k / 10000^(2j/dim)), [2j+1] = cos of the same.
 
-    k: the step number, an int or a tensor (...,) of any number type. dim: even width of the embedding. base: in place
-    of 10000, for numbers that run less far.
-    Returns (..., dim) on k's device; every joint of a pose shares it, so it has no J axis.
-    Raises InvalidInput when dim is odd or below 2. Source: supplement, section 2 (f_D^k).
+    Args:
+        k: step number, an int or a tensor (...,) of any number type.
+        dim: even width of the embedding.
+        dtype: of the result.
+        base: in place of 10000, for numbers of a smaller range.
+
+    Returns:
+        (..., dim) on k's device; every joint of a pose shares it, so it has no J axis.
+
+    Raises:
+        InvalidInput: dim is odd or below 2.
+
+    Source: supplement, section 2 (f_D^k).
     """
     if dim < 2 or dim % 2:
         raise InvalidInput(f"the embedding's width must be even and at least 2, found {dim}")

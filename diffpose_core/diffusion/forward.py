@@ -24,7 +24,7 @@ NoiseSource = Callable[[Tensor], Tensor]
 #: mu^G: a tensor that broadcasts to the pose, or 0 (or None) for standard diffusion.
 ComponentMean = Tensor | float | None
 
-#: What a pose is multiplied by: one number, or one for each of the samples.
+#: Factor of a pose: one number, or one for each sample.
 Weight = Tensor | float
 
 
@@ -52,10 +52,17 @@ def _check_step(k: int | Tensor, schedule: Schedule, lowest: int) -> None:
 def alphas_at(schedule: Schedule, k: int | Tensor, like: Tensor, lowest: int = 0) -> Tensor:
     """alpha_k as a float64 tensor that broadcasts to `like`.
 
-    k: an int, or an integer tensor whose shape is the first axes of `like` (one step number per sample, e.g. (B,)
-    for poses (B, J, 3)). Returns a scalar or (*k.shape, 1, ..., 1).
-    Raises InvalidInput when k lies outside lowest ... K (not looked at for a k on an accelerator) or has axes
-    that don't fit.
+    Args:
+        schedule: the noise schedule.
+        k: an int, or an integer tensor whose shape is the first axes of `like`, such as (B,) for poses (B, J, 3).
+        like: decides device and axes.
+        lowest: smallest k that is allowed.
+
+    Returns:
+        A scalar or (*k.shape, 1, ..., 1).
+
+    Raises:
+        InvalidInput: k lies outside lowest ... K (not checked for a k on an accelerator), or its axes don't fit.
     """
     _check_step(k, schedule, lowest)
     table = _table(schedule, like.device)
@@ -70,9 +77,13 @@ def alphas_at(schedule: Schedule, k: int | Tensor, like: Tensor, lowest: int = 0
 
 
 def mixing_weights(schedule: Schedule, k: int | Tensor, like: Tensor, lowest: int = 0) -> tuple[Weight, Weight]:
-    """sqrt(alpha_k) and sqrt(1 - alpha_k), the weights of h~_0 and eps^G in h~_k (Eq. 1): see `alphas_at`.
+    """sqrt(alpha_k) and sqrt(1 - alpha_k), the weights of h~_0 and eps^G in h~_k (Eq. 1).
 
-    Tensors of `like`'s dtype; plain numbers if k is one.
+    Args:
+        schedule, k, like, lowest: as for `alphas_at`.
+
+    Returns:
+        Tensors of `like`'s dtype; plain numbers if k is one.
     """
     if not isinstance(k, Tensor):
         _check_step(k, schedule, lowest)
@@ -99,11 +110,22 @@ def q_sample(
     noise: Tensor,
     component_mean: ComponentMean = 0.0,
 ) -> Tensor:
-    """h_k from h_0 at once: h_k = mu^G + sqrt(alpha_k) (h_0 - mu^G) + sqrt(1 - alpha_k) eps^G.
+    """h_k from h_0 in one step: h_k = mu^G + sqrt(alpha_k) (h_0 - mu^G) + sqrt(1 - alpha_k) eps^G.
 
-    x_start: h_0, (..., J, 3). k: 0 ... K, an int or an integer tensor over the leading axes. noise: eps^G, a draw
-    of N(0, Sigma_m), same shape. component_mean: mu^G, broadcasts to x_start; 0 or None for standard diffusion.
-    Returns h_k, (..., J, 3). Raises InvalidInput on a k out of range. Source: supplement, Eq. 1 (main paper, Eq. 7).
+    Args:
+        x_start: h_0, (..., J, 3).
+        k: 0 ... K, an int or an integer tensor over the leading axes.
+        schedule: the noise schedule.
+        noise: eps^G, a draw of N(0, Sigma_m), same shape as x_start.
+        component_mean: mu^G, broadcasts to x_start; 0 or None for standard diffusion.
+
+    Returns:
+        h_k, (..., J, 3).
+
+    Raises:
+        InvalidInput: k is out of range.
+
+    Source: supplement, Eq. 1 (main paper, Eq. 7).
     """
     keep, spread = mixing_weights(schedule, k, x_start)
     return decentred(keep * centred(x_start, component_mean) + spread * noise, component_mean)
@@ -118,8 +140,19 @@ def q_step(
 ) -> Tensor:
     """h_k from h_{k-1}: with h~ = h - mu^G, h~_k = sqrt(alpha_k/alpha_{k-1}) h~_{k-1} + sqrt(1 - ratio) eps^G.
 
-    x_prev: h_{k-1}, (..., J, 3). k: 1 ... K, the step that is arrived at. noise: a new draw of N(0, Sigma_m), of the
-    component whose mean is component_mean. Returns h_k. Raises InvalidInput on a k out of range.
+    Args:
+        x_prev: h_{k-1}, (..., J, 3).
+        k: 1 ... K, the step to arrive at.
+        schedule: the noise schedule.
+        noise: a new draw of N(0, Sigma_m), of the component whose mean is component_mean.
+        component_mean: mu^G, as for `q_sample`.
+
+    Returns:
+        h_k, (..., J, 3).
+
+    Raises:
+        InvalidInput: k is out of range.
+
     Source: supplement, Eq. 2; k steps of it compose to Eq. 3.
     """
     ratio = alphas_at(schedule, k, x_prev, lowest=1) / alphas_at(schedule, k - 1, x_prev)
@@ -136,10 +169,16 @@ def forward_chain(
 ) -> Tensor:
     """The whole chain h_0 ... h_K, for animation.
 
-    x_start: h_0, (..., J, 3). noise_source: gives draws of eps^G; it must keep to the component whose mean is
-    component_mean. stepwise: False keeps one noise for the whole chain (Eq. 1 at every k, smooth paths); True draws a
-    new noise at every step (Eq. 2, the Markov chain). Both have the same distribution at every single k.
-    Returns (K + 1, ..., J, 3), where [k] is h_k.
+    Args:
+        x_start: h_0, (..., J, 3).
+        schedule: the noise schedule.
+        noise_source: gives draws of eps^G, all of the component whose mean is component_mean.
+        component_mean: mu^G, as for `q_sample`.
+        stepwise: False keeps one noise for the whole chain (Eq. 1 at every k, smooth paths); True draws a new noise at
+            every step (Eq. 2, the Markov chain). Both have the same distribution at every single k.
+
+    Returns:
+        (K + 1, ..., J, 3), where [k] is h_k.
     """
     if stepwise:
         states = [x_start]

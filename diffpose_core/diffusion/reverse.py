@@ -25,15 +25,17 @@ from diffpose_core.structures import InvalidInput
 
 PredictionType = Literal["x_start", "previous", "noise"]
 
-#: Called with h_k (..., J, 3) and k; returns what its prediction type says, same shape.
+#: Called with h_k (..., J, 3) and k; returns the output of its prediction type, same shape.
 Denoiser = Callable[[Tensor, int], Tensor]
 
 
 class ReverseStep(NamedTuple):
     """One state of a reverse process.
 
-    k: its step number. sample: h_k, (..., J, 3). pred_x_start: the h_0 that the network predicts at this state, same
-    shape; at k = 0 the state itself.
+    Attributes:
+        k: its step number.
+        sample: h_k, (..., J, 3).
+        pred_x_start: the h_0 that the network predicts at this state, same shape; at k = 0 the state itself.
     """
 
     k: int
@@ -63,18 +65,31 @@ def from_x_start(
     schedule: Schedule,
     component_mean: ComponentMean = 0.0,
 ) -> Tensor:
-    """What a network of `prediction_type` should say at the state h_k, when h_0 is x_start: the training target.
+    """The output of a network of `prediction_type` at the state h_k, when h_0 is x_start: the training target.
 
     With h~ = h - mu^G, and eps^G = (h~_k - sqrt(alpha_k) h~_0) / sqrt(1 - alpha_k) the noise that leads from h_0 to
     h_k by Eq. 1:
     - "x_start": h_0 itself;
     - "noise": eps^G;
     - "previous": h_{k-1} of the paper's loss || g(h_k) - h_{k-1} ||^2, on the chain of Eq. 1 that keeps its noise:
-      h~_{k-1} = sqrt(alpha_{k-1}) h~_0 + sqrt(1 - alpha_{k-1}) eps^G, which is one deterministic DDIM step. The
-      weight of h~_0 in it is above 0 at every k, so that it can be undone.
+      h~_{k-1} = sqrt(alpha_{k-1}) h~_0 + sqrt(1 - alpha_{k-1}) eps^G, which is one deterministic DDIM step. The weight
+      of h~_0 in it is above 0 at every k, so that it can be undone.
 
-    x_start, sample: (..., J, 3). k: 1 ... K, an int or an integer tensor over the leading axes.
-    Raises InvalidInput on an unknown type or a k out of range. Source: main paper, section 4 (loss); Eq. 1.
+    Args:
+        x_start: h_0, (..., J, 3).
+        prediction_type: of the network.
+        sample: h_k, (..., J, 3).
+        k: 1 ... K, an int or an integer tensor over the leading axes.
+        schedule: the noise schedule.
+        component_mean: mu^G, broadcasts to sample; 0 or None for standard diffusion.
+
+    Returns:
+        The target, (..., J, 3).
+
+    Raises:
+        InvalidInput: the type is unknown, or k is out of range.
+
+    Source: main paper, section 4 (loss); Eq. 1.
     """
     _check_type(prediction_type)
     if prediction_type == "x_start":
@@ -95,10 +110,17 @@ def to_x_start(
     schedule: Schedule,
     component_mean: ComponentMean = 0.0,
 ) -> Tensor:
-    """The h_0 that a network's output at the state h_k stands for; undoes `from_x_start`.
+    """The h_0 that a network's output at the state h_k means; undoes `from_x_start`.
 
-    prediction, sample: (..., J, 3). k: 1 ... K, an int or an integer tensor over the leading axes. Returns the
-    predicted h_0, same shape. Raises InvalidInput on an unknown type or a k out of range.
+    Args:
+        prediction: the output, (..., J, 3).
+        prediction_type, sample, k, schedule, component_mean: as for `from_x_start`.
+
+    Returns:
+        The predicted h_0, (..., J, 3).
+
+    Raises:
+        InvalidInput: the type is unknown, or k is out of range.
     """
     _check_type(prediction_type)
     if prediction_type == "x_start":
@@ -181,11 +203,24 @@ def reverse_process(
 ) -> Iterator[ReverseStep]:
     """The reverse process from h_K to h_0, one state at a time.
 
-    denoise: called with (h_k, k) once for every state but the last. x_K: h_K, (..., J, 3), one draw of H_K per
-    hypothesis. num_steps: 1 ... K, evenly spread, or all k that are visited, from K down to 0. eta: 0 for a
-    deterministic path. component_mean: mu^G of the component that each x_K was drawn from. noise_source: draws of N(0,
-    Sigma_m), needed where eta > 0. Yields num_steps + 1 states, from k = K to k = 0, each with the h_0 predicted at it.
-    Gradients are left as the caller set them. Raises InvalidInput, at the first state, on values out of range.
+    Gradients are left as the caller set them.
+
+    Args:
+        denoise: called with (h_k, k) once for every state but the last.
+        x_K: h_K, (..., J, 3), one draw of H_K per hypothesis.
+        schedule: the noise schedule.
+        num_steps: 1 ... K, evenly spread, or all k that are visited, from K down to 0.
+        eta: 0 for a deterministic path, 1 for ancestral sampling.
+        component_mean: mu^G of the component that each x_K was drawn from.
+        noise_source: draws of N(0, Sigma_m), needed where eta > 0.
+        prediction_type: of the network.
+
+    Yields:
+        num_steps + 1 states, from k = K to k = 0, each with the h_0 predicted at it.
+
+    Raises:
+        InvalidInput: at the first state, a value is out of range.
+
     Source: main paper, section 4 (inference); DDIM, Eq. 12.
     """
     _check_type(prediction_type)

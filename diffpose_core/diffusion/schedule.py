@@ -23,12 +23,16 @@ BETA_RANGES: dict[ScheduleName, tuple[float, float]] = {
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """How much of h_0 is left after k steps of diffusion.
+    """Share of h_0 that is left after k steps of diffusion.
 
-    name: what the schedule is called. betas: (K,) float64, betas[k - 1] is beta_k of the paper, in (0, 1).
-    alphas_cumprod: (K + 1,) float64, [k] is the paper's alpha_k = prod_{i<=k}(1 - beta_i), and [0] is 1, so
-    that k itself is the index. Both arrays are read-only.
-    Raises InvalidInput on wrong shapes, betas outside (0, 1), or an alphas_cumprod that isn't their product.
+    Attributes:
+        name: of the schedule.
+        betas: (K,) float64 in (0, 1), read-only; betas[k - 1] is beta_k of the paper.
+        alphas_cumprod: (K + 1,) float64, read-only; [k] is the paper's alpha_k = prod_{i<=k}(1 - beta_i), and [0] is 1,
+            so that k itself is the index.
+
+    Raises:
+        InvalidInput: wrong shapes, betas outside (0, 1), or an alphas_cumprod that isn't their product.
     """
 
     name: str
@@ -61,10 +65,18 @@ class Schedule:
 def make_schedule(name: ScheduleName = "supplement", num_steps: int = 50) -> Schedule:
     """A named schedule with linear betas.
 
-    "supplement" is the paper's (beta from 1e-4 to 2e-3, K = 50): alpha_K is about 0.949, so that h_K is still
-    mostly h_0 and does not converge to the fitted GMM. "converging" (beta from 1e-4 to 0.2) ends with
-    alpha_50 of about 0.005, so that h_K does. Either range is meant for K = 50.
-    Raises InvalidInput on an unknown name or fewer than one step. Source: supplement, section 3.
+    "supplement" is the paper's (beta from 1e-4 to 2e-3, K = 50): alpha_K is about 0.949, so that h_K is still mostly
+    h_0 and does not converge to the fitted GMM. "converging" (beta from 1e-4 to 0.2) ends with alpha_50 of about 0.005,
+    so that h_K does. Either range is meant for K = 50.
+
+    Args:
+        name: of the schedule.
+        num_steps: K.
+
+    Raises:
+        InvalidInput: the name is unknown, or there is less than one step.
+
+    Source: supplement, section 3.
     """
     if name not in BETA_RANGES:
         raise InvalidInput(f"schedule must be one of {', '.join(get_args(ScheduleName))}, found {name!r}")
@@ -75,11 +87,17 @@ def make_schedule(name: ScheduleName = "supplement", num_steps: int = 50) -> Sch
 
 
 def ddim_steps(num_train_steps: int, num_steps: int | Sequence[int]) -> tuple[int, ...]:
-    """The step numbers k that a reverse process of `num_steps` network calls visits, evenly spread.
+    """All step numbers k that a reverse process visits, from K down to 0.
 
-    Descending from K = num_train_steps to 0, num_steps + 1 of them, all different. num_steps: a count, or all of these
-    numbers themselves.
-    Raises InvalidInput unless 1 <= num_steps <= num_train_steps, or on numbers that don't run from K down to 0.
+    Args:
+        num_train_steps: K.
+        num_steps: network calls, 1 to K, which are spread evenly; or all step numbers themselves.
+
+    Returns:
+        Descending step numbers, one more than there are network calls.
+
+    Raises:
+        InvalidInput: the count is out of range, or the numbers don't run from K down to 0.
     """
     if isinstance(num_steps, int | np.integer):
         count = int(num_steps)

@@ -17,10 +17,16 @@ from diffpose_core.uncertainty.view import View
 
 
 def reprojection_log_prob(view: View, poses_view: Tensor) -> Tensor:
-    """Log-density of every joint's place in the picture under its 2D mixture, (B, H, J, 3) -> (B, H, J), nats.
+    """Log-density of every joint's place in the picture under its 2D mixture.
 
-    poses_view: metres, root-relative, view frame. Scale and distance are those of the hypotheses' mean, so that no
-    hypothesis is favoured for its size; densities are per square normalised unit.
+    Scale and distance are those of the hypotheses' mean, so that no hypothesis is favoured for its size.
+
+    Args:
+        view: B frames.
+        poses_view: (B, H, J, 3) metres, root-relative, view frame.
+
+    Returns:
+        (B, H, J) nats, densities per square normalised unit.
     """
     scale, distance = metric_scale(view, poses_view.mean(1))
     perspective = (1.0 + poses_view[..., 2:] / distance[:, None, None, None]).clamp_min(0.1)
@@ -32,9 +38,16 @@ def reprojection_log_prob(view: View, poses_view: Tensor) -> Tensor:
 
 
 def weighted_by_reprojection(view: View, poses_view: Tensor, by_joint: bool = False) -> Tensor:
-    """The mean of the hypotheses, each weighted by how likely its projection is, (B, H, J, 3) -> (B, J, 3), metres.
+    """Mean of the hypotheses, weighted by the likelihood of their projections.
 
-    by_joint: every joint by itself, which may mix hypotheses within a pose, instead of whole poses.
+    Args:
+        view: B frames.
+        poses_view: (B, H, J, 3) metres, root-relative, view frame.
+        by_joint: weight every joint by itself, which may mix hypotheses within a pose, instead of whole poses.
+
+    Returns:
+        (B, J, 3) metres.
+
     Source: the idea of aggregating by reprojection is Shan et al., "D3DP" (ICCV 2023); the mixtures are ours.
     """
     log_prob = reprojection_log_prob(view, poses_view)

@@ -10,10 +10,18 @@ from torch import Tensor
 
 
 def drawn_once(draw: Callable[..., tuple[Tensor, ...]], generator: torch.Generator, *how: object) -> tuple[Tensor, ...]:
-    """`draw(generator, *how)`, or what it gave before to a generator in the same state.
+    """`draw(generator, *how)`, kept for generators in the same state.
 
-    The generator is left as the draw would leave it. All frames of a clip share their random numbers: drawn anew for
-    every frame that is looked at, they would take an eighth of its fit's time. What comes back is not to be written to.
+    The generator is left as the draw would leave it. All frames of a clip share their random numbers: drawing them anew
+    for every frame would take an eighth of its fit's time.
+
+    Args:
+        draw: called with the generator and `how`.
+        generator: on the CPU; draws of other generators are not kept.
+        how: further arguments, hashable.
+
+    Returns:
+        Random numbers, which must not be written to.
     """
     if generator.device.type != "cpu":
         return draw(generator, *how)

@@ -1,11 +1,11 @@
-"""What error to expect of each joint, from what is known without the truth, and hypotheses as wide as that error.
+"""The error to expect of each joint without knowing the truth, and hypotheses as wide as that error.
 
-A network that was trained on its own states draws its hypotheses together: their spread says which joints are unsure,
-not by how much they err. So the expected error is a linear function of what is known, fitted where the truth is known.
-No factor is negative: more doubt never means less expected error, and nothing runs away far from the data it was
-fitted to but in proportion. From it follow balls that hold the truth as often as they say (split conformal regions:
-Lei et al., "Distribution-free predictive inference for regression", 2018) and a factor that makes the hypotheses as
-wide as the errors are.
+A network that was trained on its own states draws its hypotheses together: their spread shows which joints are unsure,
+not by how much they err. So the expected error is a linear function of features that need no truth, fitted where the
+truth is known. No coefficient is negative: more doubt never means less expected error, and far from the data the error
+grows in proportion. From it follow balls that hold the truth with a given probability (split conformal regions: Lei et
+al., "Distribution-free predictive inference for regression", 2018) and a factor that makes the hypotheses as wide as
+the errors.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 
-#: What a joint's expected error is made of, all in metres: `known_of`.
+#: Features of a joint's expected error, all in metres: `known_of`.
 FEATURES = ("spread", "mixture", "hip_mixture", "correction", "pose_spread", "pose_correction", "reach")
-#: Shares of the truths that a region is to hold.
+#: Probabilities with which regions hold the truth.
 LEVELS = (0.5, 0.8, 0.95)
 #: Hypotheses of less spread can't be scaled: they are one pose.
 _LEAST_SPREAD_M = 1e-6
@@ -32,15 +32,23 @@ _BISECTIONS = 40
 
 @dataclass(frozen=True)
 class Calibration:
-    """How one network errs, measured on motions that it was not trained on.
+    """Errors of one network, measured on motions that it was not trained on.
 
-    network: its preset's name. weights_sha256, encoder_sha256: fingerprints of the weights that this holds for.
-    coefficients: (J, 8), of FEATURES (no unit) and a constant in metres, none negative. usual_view: (J, 3) metres, the
-    mean place of each joint, view frame. spread_factor: (J,), the spread that hypotheses should have over the expected
-    error. radii: (J, 3), radius of the ball around the answer that holds the truth as often as LEVELS says, over the
-    expected error. provenance: data, settings and the command that made it. The hip, which is the origin, has 0
-    everywhere but in usual_view.
-    Raises InvalidInput on wrong shapes and on numbers that are not finite or negative.
+    The hip, which is the origin, has 0 everywhere but in usual_view.
+
+    Attributes:
+        network: name of its preset.
+        weights_sha256: fingerprint of the weights that this holds for.
+        encoder_sha256: the same of the encoder.
+        coefficients: (J, 8), of FEATURES (no unit) and a constant in metres, none negative.
+        usual_view: (J, 3) metres, mean place of each joint, view frame.
+        spread_factor: (J,), the spread that hypotheses should have over the expected error.
+        radii: (J, 3), radius of the ball around the prediction that holds the truth with the probabilities LEVELS, over
+            the expected error.
+        provenance: data, settings and the command that made it.
+
+    Raises:
+        InvalidInput: wrong shapes, or numbers that are not finite or negative.
     """
 
     network: str
@@ -67,23 +75,47 @@ class Calibration:
                 raise InvalidInput(f"calibration: {name} must not be negative, found {array.min()}")
 
     def expected_error(self, known: np.ndarray) -> np.ndarray:
-        """Expected distance of every joint from the truth, metres: (F, J, 7) of `known_of` -> (F, J)."""
+        """Expected distance of every joint from the truth.
+
+        Args:
+            known: (F, J, 7) features, see `known_of`.
+
+        Returns:
+            (F, J) metres.
+        """
         return (known * self.coefficients[:, :-1]).sum(-1) + self.coefficients[:, -1]
 
     def region(self, expected: np.ndarray, level: float) -> np.ndarray:
-        """Radius of the ball around the answer that holds the truth with probability `level`, one of LEVELS: metres.
+        """Radius of the ball around the prediction that holds the truth with a given probability.
 
-        expected: (F, J) metres. Returns (F, J).
+        Args:
+            expected: (F, J) metres.
+            level: probability, one of LEVELS.
+
+        Returns:
+            (F, J) metres.
+
+        Raises:
+            InvalidInput: the level is not one of LEVELS.
         """
         if level not in LEVELS:
             raise InvalidInput(f"a region's level must be one of {', '.join(map(str, LEVELS))}, found {level}")
         return expected * self.radii[:, LEVELS.index(level)]
 
     def widened(self, hypotheses: np.ndarray, expected: np.ndarray) -> np.ndarray:
-        """Hypotheses moved away from their mean, joint by joint, until they are spread as the errors are.
+        """Hypotheses moved away from their mean, joint by joint, until their spread is that of the errors.
 
-        hypotheses: (F, H, J, 3). expected: (F, J) metres. Returns (F, H, J, 3): each joint by itself says what to
-        expect; bones of such a pose no longer keep their lengths. Raises InvalidInput on a single hypothesis.
+        Bones of such a pose no longer keep their lengths.
+
+        Args:
+            hypotheses: (F, H, J, 3) metres.
+            expected: (F, J) metres.
+
+        Returns:
+            (F, H, J, 3) metres.
+
+        Raises:
+            InvalidInput: there is a single hypothesis.
         """
         wanted = expected * self.spread_factor
         factor = wanted / np.maximum(spread(hypotheses), _LEAST_SPREAD_M)
@@ -92,8 +124,16 @@ class Calibration:
 
 
 def spread(hypotheses: np.ndarray) -> np.ndarray:
-    """How far hypotheses lie from their mean, (F, H, J, 3) -> (F, J): the root of the unbiased variance in 3D, so that
-    it doesn't depend on H. Raises InvalidInput on a single hypothesis.
+    """Spread of hypotheses around their mean: the root of the unbiased variance in 3D, which doesn't depend on H.
+
+    Args:
+        hypotheses: (F, H, J, 3) metres.
+
+    Returns:
+        (F, J) metres.
+
+    Raises:
+        InvalidInput: there is a single hypothesis.
     """
     count = hypotheses.shape[1]
     if count < 2:
@@ -105,13 +145,20 @@ def spread(hypotheses: np.ndarray) -> np.ndarray:
 def known_of(
     hypotheses_view: np.ndarray, encoder_view: np.ndarray, mixture_std: np.ndarray, usual_view: np.ndarray
 ) -> np.ndarray:
-    """What is known of every joint without the truth, (F, J, 7) metres, in the order of FEATURES.
+    """Features of every joint that need no truth, in the order of FEATURES.
 
-    hypotheses_view: (F, H, J, 3), what the network made. encoder_view: (F, J, 3), the encoder's pose that it started
-    from. mixture_std: (F, J), spread of the joints' 2D mixtures, metres. usual_view: (J, 3), see `Calibration`. All in
-    the view frame. "spread" of the hypotheses; "mixture" and "hip_mixture", spread in the picture of the joint and of
-    the hip that it is relative to; "correction", distance of the hypotheses' mean from the encoder's pose; the pose's
-    means of spread and correction; "reach", distance of the answer from the joint's usual place.
+    "spread" is that of the hypotheses. "mixture" and "hip_mixture" are spreads in the picture, of the joint and of the
+    hip that it is relative to. "correction" is the distance of the hypotheses' mean from the encoder's pose. Then come
+    the pose's means of spread and correction, and "reach", the distance of the prediction from the joint's usual place.
+
+    Args:
+        hypotheses_view: (F, H, J, 3) metres, view frame.
+        encoder_view: (F, J, 3) metres, the encoder's pose that the network started from, view frame.
+        mixture_std: (F, J) metres, spread of the joints' 2D mixtures.
+        usual_view: (J, 3) metres, see `Calibration`.
+
+    Returns:
+        (F, J, 7) metres.
     """
     answer = hypotheses_view.mean(1)
     own_spread = spread(hypotheses_view)
@@ -137,10 +184,17 @@ def known_of(
 
 
 def fit_expected_error(known: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Coefficients of `Calibration`: known (N, J, 7) and error (N, J), metres -> (J, 8), none negative.
+    """Coefficients of a `Calibration`.
 
-    Least squares of relative errors, each joint by itself: large errors vary more than small ones, so that rows are
-    weighted by one over what is expected of them, over and over (the mean of a gamma regression with identity link).
+    Least squares of relative errors, each joint by itself. Large errors vary more than small ones, so rows are weighted
+    by one over their expected error, again and again (the mean of a gamma regression with identity link).
+
+    Args:
+        known: (N, J, 7) metres, features.
+        error: (N, J) metres.
+
+    Returns:
+        (J, 8), none negative.
     """
     from scipy.optimize import nnls  # takes longer to load than the rest of this package
 
@@ -156,10 +210,16 @@ def fit_expected_error(known: np.ndarray, error: np.ndarray) -> np.ndarray:
 
 
 def fit_radii(expected: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Radii (J, 3) of `Calibration`, from expected and observed errors (N, J), metres.
+    """Radii of a `Calibration`: quantiles of observed over expected error.
 
-    The level's quantile of observed over expected error, with the one row more that makes split conformal regions hold
-    at least what they say on exchangeable data.
+    One row is added to the count, which makes split conformal regions hold at least their level on exchangeable data.
+
+    Args:
+        expected: (N, J) metres.
+        error: (N, J) metres, observed.
+
+    Returns:
+        (J, 3).
     """
     radii = np.zeros((NUM_JOINTS, len(LEVELS)))
     ratio = error[:, 1:] / np.maximum(expected[:, 1:], _LEAST_ERROR_M)
@@ -169,10 +229,17 @@ def fit_radii(expected: np.ndarray, error: np.ndarray) -> np.ndarray:
 
 
 def place_in_student(hypotheses: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Where the truth lies in each joint's and axis' Student distribution, (F, H, J, 3), (F, J, 3) -> (F, J, 3).
+    """Place of the truth in each joint's and axis' Student distribution, from 0 to 1; 0.5 is the hypotheses' mean.
 
-    From 0 to 1, 0.5 being the hypotheses' mean. That is what Gaussian draws say of one draw more: the normal
-    distribution with their mean and spread, wider for being known from H draws only.
+    It is the distribution of one draw more, given H Gaussian draws: normal with their mean and spread, wider for being
+    known from H draws only.
+
+    Args:
+        hypotheses: (F, H, J, 3) metres.
+        truth: (F, J, 3) metres.
+
+    Returns:
+        (F, J, 3).
     """
     from scipy.stats import t as student  # takes longer to load than the rest of this package
 
@@ -186,10 +253,17 @@ def _distance_in_std(hypotheses: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def fit_spread_factor(hypotheses: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """How much wider each joint's hypotheses have to be, (N, H, J, 3), (N, J, 3) -> (J,).
+    """Factor by which each joint's hypotheses have to be wider.
 
-    So wide that the truth lies a quarter away from the middle of their distribution on average, as it does where they
-    are right: errors have heavier tails than a Gaussian, so that with equal variances the middle would be too wide.
+    It places the truth a quarter away from the middle of their distribution on average, as it is where they are right.
+    Errors have heavier tails than a Gaussian: with equal variances the middle would be too wide.
+
+    Args:
+        hypotheses: (N, H, J, 3) metres.
+        truth: (N, J, 3) metres.
+
+    Returns:
+        (J,).
     """
     from scipy.stats import t as student
 

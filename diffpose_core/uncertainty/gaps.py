@@ -1,7 +1,7 @@
-"""Joints that a detector did not find: a guess where they may be, and how wide of the mark it may lie.
+"""Joints that a detector did not find: a guess of their places, and the error that it may have.
 
-Nothing is silently interpolated: every guessed joint gets a mixture that is the wider the longer the joint has not been
-seen, so that H_K, the cloud of poses, and the result show the doubt.
+Nothing is silently interpolated: every guessed joint gets a mixture that is wider the longer the joint has not been
+seen. H_K, the cloud of poses and the result show the doubt.
 """
 
 from __future__ import annotations
@@ -28,13 +28,23 @@ _BLOCK = 20_000
 def fill_gaps(keypoints_px: np.ndarray, confidence: np.ndarray, fps: float) -> tuple[np.ndarray, PoseMixture]:
     """Guess the joints with confidence 0.
 
-    keypoints_px: (F, 17, 2), whatever it holds where confidence is 0. confidence: (F, 17) in [0, 1]. fps: frames a
-    second. A joint's guess comes from the nearest frames before and after in which it was seen, moved along with the
-    joints that both frames have, the nearer frame counting more; a joint that is never seen is placed as on a standing
-    person. Its variance is that of the less sure of these frames, plus the square of LOST_STD (1 - exp(-t /
-    FORGET_SECONDS)) of the person's size, t being the time to the nearest of them; its spread is LOST_STD at most.
-    Returns keypoints without gaps (F, 17, 2) and the mixtures of all joints; observed ones as mixture_from_confidence
-    makes them. Raises InvalidInput where no joint is seen in any frame.
+    A guess comes from the nearest frames before and after in which the joint was seen, moved along with the joints that
+    both frames have; the nearer frame counts more. A joint that is never seen is placed as on a standing person.
+
+    Its variance is that of the less sure of these frames, plus the square of LOST_STD (1 - exp(-t / FORGET_SECONDS)) of
+    the person's size, t being the time to the nearest of them. Its spread is LOST_STD at most.
+
+    Args:
+        keypoints_px: (F, J, 2); values at confidence 0 are not read.
+        confidence: (F, J) in [0, 1].
+        fps: frames a second.
+
+    Returns:
+        Keypoints without gaps, (F, J, 2), and the mixtures of all joints; those of observed ones are as
+        `mixture_from_confidence` makes them.
+
+    Raises:
+        InvalidInput: no joint is seen in any frame.
     """
     seen = confidence > 0
     if not seen.any():

@@ -26,11 +26,19 @@ _NEAREST_M = 1.0
 
 @dataclass(frozen=True)
 class DepthResidual:
-    """How the encoder's depth errs, measured on training data.
+    """Errors of the encoder's depth, measured on training data.
 
-    correlation: (J, J), correlation of the joints' depth errors (the hip's row and column are those of a unit matrix;
-    it never errs). base_var: (J,) square metres, and spread_gain: (J,), so that the variance of joint j's depth error
-    is base_var + spread_gain * s^2 where s is the spread of the joint's 2D mixture in metres.
+    The variance of joint j's depth error is base_var + spread_gain * s^2, where s is the spread of its 2D mixture in
+    metres.
+
+    Attributes:
+        correlation: (J, J), of the joints' depth errors; the hip never errs and has the row and column of a unit
+            matrix.
+        base_var: (J,) square metres.
+        spread_gain: (J,).
+
+    Raises:
+        InvalidInput: wrong shapes, numbers that are not finite, or negative variances.
     """
 
     correlation: Tensor
@@ -58,15 +66,23 @@ class DepthResidual:
         return torch.linalg.cholesky(self.correlation)
 
     def std(self, spread: Tensor) -> Tensor:
-        """Standard deviation of each joint's depth error, metres. spread: (B, J), the 2D mixtures' spread in metres."""
+        """Standard deviation of each joint's depth error, (B, J) metres.
+
+        Args:
+            spread: (B, J) metres, of the 2D mixtures.
+        """
         return (self.base_var + self.spread_gain * spread.square()).sqrt()
 
 
 def fit_depth_residual(residual: Tensor, spread: Tensor) -> DepthResidual:
     """Measure a DepthResidual.
 
-    residual: (N, J), true minus predicted depth, metres. spread: (N, J), the 2D mixtures' spread in metres.
-    The variance's two terms come from least squares on squared residuals in bins of the spread, kept at or above 0.
+    The two terms of the variance come from least squares on squared residuals in bins of the spread, kept at or above
+    0.
+
+    Args:
+        residual: (N, J) metres, true minus predicted depth.
+        spread: (N, J) metres, of the 2D mixtures.
     """
     squares, predictor = residual.double().square(), spread.double().square()
     base, gain = torch.zeros(NUM_JOINTS, dtype=torch.float64), torch.zeros(NUM_JOINTS, dtype=torch.float64)
@@ -88,12 +104,18 @@ def fit_depth_residual(residual: Tensor, spread: Tensor) -> DepthResidual:
 
 
 def metric_scale(view: View, pose_view: Tensor) -> tuple[Tensor, Tensor]:
-    """Metres a normalised unit at the hip's depth, and the hip's distance, from the encoder's 3D pose.
+    """Metres of a normalised unit at the hip's depth, and the hip's distance, from the encoder's 3D pose.
 
-    pose_view: (B, J, 3) metres, root-relative, view frame. With x the predicted and p the detected place, x = p (a + u
-    z) is fitted for a by least squares, joints weighted by how sure their 2D place is; u is the size of a unit on the
-    plane at 1 m, and a / u the distance. With an unknown camera the distance is UNKNOWN_CAMERA_DISTANCE_M and x = p a
-    (1 + z / distance). Returns scale (B,) metres and distance (B,) metres.
+    With x the predicted and p the detected place, x = p (a + u z) is fitted for a by least squares, joints weighted by
+    how sure their 2D place is; u is the size of a unit on the plane at 1 m, and a / u the distance. With an unknown
+    camera the distance is UNKNOWN_CAMERA_DISTANCE_M and x = p a (1 + z / distance).
+
+    Args:
+        view: B frames.
+        pose_view: (B, J, 3) metres, root-relative, view frame.
+
+    Returns:
+        Scale (B,) and distance (B,), metres.
     """
     place, depth = view.pose_norm, pose_view[..., 2:]
     certainty = 1.0 / (view.joint_std_norm.square() + 1e-3)[..., None]
@@ -111,8 +133,9 @@ def metric_scale(view: View, pose_view: Tensor) -> tuple[Tensor, Tensor]:
 def _drawn(
     generator: torch.Generator, frames: int, num_samples: int, joints: int, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """Normal and uniform random numbers, (B, J, 3, N) and (B, J, N). Draws run along the last axis from here on: all
-    that follows then streams through memory.
+    """Normal and uniform random numbers, (B, J, 3, N) and (B, J, N).
+
+    Draws run along the last axis from here on: everything that follows then streams through memory.
     """
     source = generator.device
     noise = torch.randn(frames, num_samples, joints, 3, generator=generator, device=source, dtype=dtype)
@@ -130,10 +153,19 @@ def sample_indeterminate(
 ) -> Tensor:
     """Draw poses from H_K of every frame.
 
-    view: B frames. pose_view: (B, J, 3), the encoder's poses, metres, root-relative, view frame. num_samples: N_GMM.
-    generator: on the view's device, or on the CPU, which gives the same draws for every device. shared_noise: the same
-    random numbers for every frame, so that a frame's draws depend on no other frame and change smoothly over a clip.
-    Returns (B, N, J, 3) metres, root-relative (the hip is exactly 0), view frame.
+    Args:
+        view: B frames.
+        pose_view: (B, J, 3) metres, the encoder's poses, root-relative, view frame.
+        depth: errors of the encoder's depth.
+        num_samples: N_GMM.
+        generator: on the view's device, or on the CPU, which gives the same draws for every device.
+        shared_noise: the same random numbers for every frame: a frame's draws depend on no other frame and change
+            smoothly over a clip.
+
+    Returns:
+        (B, N, J, 3) metres, root-relative (the hip is exactly 0), view frame.
+
+    Source: main paper, section 4.2.
     """
     device, dtype = pose_view.device, pose_view.dtype
     batch, joints, _ = view.weights.shape

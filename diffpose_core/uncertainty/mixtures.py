@@ -1,4 +1,4 @@
-"""2D mixtures of a clip whose detector gave confidences only, and of one that is to be less sure than it was."""
+"""2D mixtures of a clip whose detector gave confidences only, and clips with one joint made less sure."""
 
 from __future__ import annotations
 
@@ -24,18 +24,26 @@ def person_size_px(keypoints_px: np.ndarray) -> np.ndarray:
 
 
 def relative_std(confidence: np.ndarray) -> np.ndarray:
-    """Spread of a joint in units of the person's size, any shape: 0.12 sqrt(1 / c^2 - 1) with c the confidence, kept
-    between SURE_STD and LOST_STD.
+    """Spread of a joint in units of the person's size: 0.12 sqrt(1 / c^2 - 1), kept between SURE_STD and LOST_STD.
+
+    Args:
+        confidence: c, any shape, in [0, 1].
     """
     c = np.clip(confidence, 1e-3, 1.0)
     return np.clip(_HALF_STD * np.sqrt(np.maximum(1.0 / c**2 - 1.0, 0.0)), SURE_STD, LOST_STD)
 
 
 def levelled_std(confidence: np.ndarray) -> np.ndarray:
-    """`relative_std` of joints beside the others of their pose, (F, J) -> (F, J).
+    """`relative_std` of joints beside the others of their pose.
 
-    Confidences of different detectors can't be compared. So what a pose's seen joints (confidence above 0) have is
-    brought to a mean of MEAN_STD; one that wasn't seen has LOST_STD.
+    Confidences of different detectors can't be compared. So the spreads of a pose's seen joints (confidence above 0)
+    are brought to a mean of MEAN_STD; a joint that wasn't seen has LOST_STD.
+
+    Args:
+        confidence: (F, J) in [0, 1].
+
+    Returns:
+        (F, J), in units of the person's size.
     """
     relative, seen = relative_std(confidence), confidence > 0
     mean = (relative * seen).sum(1, keepdims=True) / np.maximum(seen.sum(1, keepdims=True), 1)
@@ -43,31 +51,44 @@ def levelled_std(confidence: np.ndarray) -> np.ndarray:
 
 
 def mixture_from_confidence(keypoints_px: np.ndarray, confidence: np.ndarray) -> PoseMixture:
-    """One mode a joint, the wider the less confident the detector is of it than of the others (`levelled_std`).
+    """One mode for each joint, wider the less confident the detector is of it than of the others (`levelled_std`).
 
-    keypoints_px: (F, J, 2). confidence: (F, J) in [0, 1].
+    Args:
+        keypoints_px: (F, J, 2).
+        confidence: (F, J) in [0, 1].
     """
     return mixture_of_spread(keypoints_px, levelled_std(confidence))
 
 
 def mixture_of_spread(keypoints_px: np.ndarray, relative: np.ndarray) -> PoseMixture:
-    """One mode a joint. keypoints_px: (F, J, 2). relative: (F, J), spreads in units of the person's size."""
+    """One mode for each joint.
+
+    Args:
+        keypoints_px: (F, J, 2).
+        relative: (F, J), spreads in units of the person's size.
+    """
     std = relative * person_size_px(keypoints_px)[:, None]
     variances = np.repeat(np.square(std)[:, :, None, None], 2, axis=-1)
     return PoseMixture(np.ones((*relative.shape, 1)), keypoints_px[:, :, None], variances)
 
 
 def exact_mixture(keypoints_px: np.ndarray) -> PoseMixture:
-    """One mode a joint at its place, for poses (F, J, 2) that are no detector's but the truth. Not a sharp one, which
-    no denoiser has seen: see `MEAN_STD`.
+    """One mode for each joint at its place, for exact poses.
+
+    Its spread is MEAN_STD: no denoiser has seen sharper ones.
+
+    Args:
+        keypoints_px: (F, J, 2).
     """
     return mixture_of_spread(keypoints_px, np.full(keypoints_px.shape[:2], MEAN_STD))
 
 
 def clip_mixture(clip: PoseClip2D, frames: slice | np.ndarray | None = None) -> PoseMixture:
-    """The clip's own mixtures, or the ones its confidences stand for.
+    """The clip's own mixtures, or those that follow from its confidences.
 
-    frames: a slice or an integer array that picks frames, all by default.
+    Args:
+        clip: in 2D.
+        frames: a slice or an integer array that picks frames, all by default.
     """
     picked = slice(None) if frames is None else frames
     if clip.mixture is not None:
@@ -78,8 +99,15 @@ def clip_mixture(clip: PoseClip2D, frames: slice | np.ndarray | None = None) -> 
 def falling_confidence(confidence: float, count: int) -> np.ndarray:
     """Confidences from a joint's own down to 0 whose spreads (`relative_std`) grow evenly.
 
-    confidence: the joint's own, in [0, 1]. count: how many, at least 2. Returns (count,), the last one 0.
-    Raises InvalidInput on a confidence or a count out of range.
+    Args:
+        confidence: the joint's own, in [0, 1].
+        count: of confidences, at least 2.
+
+    Returns:
+        (count,), the last one 0.
+
+    Raises:
+        InvalidInput: confidence or count is out of range.
     """
     if not 0 <= confidence <= 1 or count < 2:
         raise InvalidInput(f"expected a confidence from 0 to 1 and at least 2 levels, found {confidence} and {count}")
@@ -90,12 +118,18 @@ def falling_confidence(confidence: float, count: int) -> np.ndarray:
 
 
 def less_sure(clip: PoseClip2D, joint: int, confidence: np.ndarray | float) -> PoseClip2D:
-    """The clip as a detector that is less sure of one joint would have given it.
+    """The clip with one joint made less sure.
 
-    joint: its number. confidence: what is left of the joint's confidence, in [0, 1], one number or one a frame, (F,);
-    0 stands for a joint of which nothing is known. Where that is below the clip's own confidence, every mode of the
-    joint's mixture gets at least the spread `relative_std`. Places and weights stay, and no
-    joint gets surer. Raises InvalidInput on a joint or a confidence out of range.
+    Where the new confidence is below the clip's own, every mode of the joint's mixture gets at least the spread
+    `relative_std`. Places and weights stay, and no joint gets surer.
+
+    Args:
+        clip: in 2D.
+        joint: its number.
+        confidence: of the joint, in [0, 1], one number or (F,); 0 for a joint of which nothing is known.
+
+    Raises:
+        InvalidInput: joint or confidence is out of range.
     """
     if not 0 <= joint < NUM_JOINTS:
         raise InvalidInput(f"a joint's number lies between 0 and {NUM_JOINTS - 1}, found {joint}")

@@ -20,9 +20,11 @@ PRIOR_STD = 0.25
 
 
 def metres_per_unit(view: View, pose_view: Tensor) -> Tensor:
-    """Metres that a normalised image unit stands for at each joint's depth, (B, J, 1).
+    """Metres of a normalised image unit at each joint's depth, (B, J, 1).
 
-    pose_view: (B, J, 3) metres, root-relative, view frame; it decides scale and depths.
+    Args:
+        view: B frames.
+        pose_view: (B, J, 3) metres, root-relative, view frame; it decides scale and depths.
     """
     scale, distance = metric_scale(view, pose_view)
     perspective = (1.0 + pose_view[..., 2:] / distance[:, None, None]).clamp_min(0.1)
@@ -30,12 +32,19 @@ def metres_per_unit(view: View, pose_view: Tensor) -> Tensor:
 
 
 def reconcile(view: View, pose_view: Tensor, unit_m: Tensor, prior_std: float = PRIOR_STD) -> Tensor:
-    """Each joint's place given its heatmap and the reprojection of a 3D pose, (B, J, 2), in the view's normalised
-    units.
+    """Each joint's place given its heatmap and the reprojection of a 3D pose.
 
-    pose_view: (B, J, 3) metres, root-relative, view frame. unit_m: (B, J, 1), `metres_per_unit`. prior_std: spread of
-    the prior, normalised units. With modes (w_i, m_i, s_i) and the reprojection p the posterior is a mixture of
-    weights proportional to w_i N(m_i; p, s_i^2 + prior^2) and of means between m_i and p, nearer to the surer one.
+    With modes (w_i, m_i, s_i) and the reprojection p the posterior is a mixture of weights proportional to
+    w_i N(m_i; p, s_i^2 + prior^2) and of means between m_i and p, nearer to the surer one.
+
+    Args:
+        view: B frames.
+        pose_view: (B, J, 3) metres, root-relative, view frame.
+        unit_m: (B, J, 1), see `metres_per_unit`.
+        prior_std: spread of the prior, normalised units.
+
+    Returns:
+        (B, J, 2), normalised units.
     """
     prior = (pose_view[..., :2] / unit_m)[:, :, None]
     mode_var = view.stds_norm.square()
@@ -48,11 +57,17 @@ def reconcile(view: View, pose_view: Tensor, unit_m: Tensor, prior_std: float = 
 
 
 def centred_and_scaled(place: Tensor, size: Tensor | None = None, window: int = 1) -> Tensor:
-    """2D poses (B, J, 2) with the hip at the origin and a scale like that of `normalise_view`.
+    """2D poses with the hip at the origin and a scale like that of `normalise_view`.
 
-    window: the frames of a window, which stand one after another, share their scale: the geometric mean of their
-    sizes, so that a person who crouches gets smaller. size: (B,), `View.size`, what a unit of `place` is; read where
-    frames share a scale, of each window only the proportions count.
+    Args:
+        place: (B, J, 2), normalised units.
+        size: (B,), `View.size`, the size of a unit; read where frames share a scale, and of each window only the
+            proportions count.
+        window: frames of a window, which stand one after another and share their scale: the geometric mean of their
+            sizes, so that a person who crouches gets smaller.
+
+    Returns:
+        (B, J, 2).
     """
     centred = place - place[:, :1]
     own = (place - place.mean(1, keepdim=True)).square().sum(-1).mean(1).sqrt().clamp_min(1e-6)

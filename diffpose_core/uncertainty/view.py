@@ -1,8 +1,8 @@
-"""What the networks see of a 2D pose: independent of where in the image the person is, and how large.
+"""Normalised 2D poses, the networks' input: independent of the person's place and size in the image.
 
 With a known camera the viewing ray of the hip is turned onto the optical axis, which takes out the place in the image
-exactly; without one the hip is subtracted. Either way the pose is divided by its own size.
-The 3D frame that belongs to this view ("view frame") is the camera's frame turned by the same rotation.
+exactly; without one the hip is subtracted. Either way the pose is divided by its own size. The 3D frame that belongs to
+this view ("view frame") is the camera's frame turned by the same rotation.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from diffpose_core.camera import rotation_to_axis
 HEATMAP_MODES = 3
 HEATMAP_CHANNELS = 4 * HEATMAP_MODES
 
-
-#: Spread of a pose's joints that every view is brought to, geometric mean over the joints, in units of the pose's own
-#: size: the mean of what the simulated detector reports. How wide heatmaps are on the whole says nothing that can be
-#: relied on. Detectors differ in it, confidences don't have it at all, and the simulated one, which errs by the same
-#: length on everybody, would tell how large a person is: a network that was given it took it for scale.
+#: Spread that every view is brought to, geometric mean over the joints, in units of the pose's own size: the mean of
+#: the simulated detector's. The overall width of heatmaps can't be relied on. Detectors differ in it, and confidences
+#: don't have it. The simulated detector errs by the same length on everybody, so its width tells a person's size: a
+#: network that was given it took it for scale.
 MEAN_STD = 0.046
-#: The widest mode that networks are told of: they have met few wider ones. Chosen on validation views that miss joints.
+#: Largest spread of a mode that networks are given: training has few wider ones. Chosen on validation views that miss
+#: joints.
 WIDEST_STD = 0.2
-#: Times the pose's median spread that a joint counts at most: three joints that nobody saw don't make the others sure.
+#: Most that a joint counts, as a multiple of the pose's median spread: three joints that nobody saw don't make the
+#: others sure.
 _MOST_TIMES_MEDIAN = 4.0
 
 
@@ -35,10 +36,15 @@ _MOST_TIMES_MEDIAN = 4.0
 class View:
     """Normalised 2D poses of B frames.
 
-    weights: (B, J, K). means_norm, stds_norm: (B, J, K, 2), in units of the pose's own size, the detected hip at the
-    origin. pose_norm: (B, J, 2), the detected pose (each joint's heaviest mode). plane_unit: (B,), length of one
-    normalised unit on the plane 1 m before the camera, or NaN where the camera is unknown. size: (B,), the same, but
-    in pixels where the camera is unknown. rotation: (B, 3, 3), camera frame to view frame.
+    Attributes:
+        weights: (B, J, K).
+        means_norm: (B, J, K, 2), in units of the pose's own size, the detected hip at the origin.
+        stds_norm: (B, J, K, 2), the same units.
+        pose_norm: (B, J, 2), the detected pose (each joint's heaviest mode).
+        plane_unit: (B,), length of one normalised unit on the plane 1 m before the camera; NaN where the camera is
+            unknown.
+        size: (B,), the same, but in pixels where the camera is unknown.
+        rotation: (B, 3, 3), camera frame to view frame.
     """
 
     weights: Tensor
@@ -64,8 +70,9 @@ class View:
         return View(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
     def levelled(self) -> View:
-        """The same with spreads whose geometric mean over the joints is MEAN_STD, none above WIDEST_STD: which joint is
-        surer than another stays, how wide they are on the whole goes.
+        """The same view with spreads whose geometric mean over the joints is MEAN_STD, none above WIDEST_STD.
+
+        The order of the joints' spreads stays, their overall width goes.
         """
         main = of_main_mode(self.weights, self.stds_norm).mean(-1).clamp_min(1e-9)
         main = main.minimum(_MOST_TIMES_MEDIAN * main.median(1, keepdim=True).values)
@@ -107,16 +114,29 @@ class View:
 
 
 def of_main_mode(weights: Tensor, values: Tensor) -> Tensor:
-    """The values of each joint's heaviest mode. weights: (..., K). values: (..., K, C). Returns (..., C)."""
+    """Values of each joint's heaviest mode.
+
+    Args:
+        weights: (..., K).
+        values: (..., K, C).
+
+    Returns:
+        (..., C).
+    """
     best = weights.argmax(-1)[..., None, None].expand(*weights.shape[:-1], 1, values.shape[-1])
     return values.gather(-2, best)[..., 0, :]
 
 
 def normalise_view(weights: Tensor, means_px: Tensor, variances_px2: Tensor, intrinsics: Tensor | None) -> View:
-    """Normalise detected mixtures. weights: (B, J, K); means_px, variances_px2: (B, J, K, 2); intrinsics: (B, 4) or
-    None.
+    """Normalise detected mixtures.
 
     A pose whose joints all fall on one point has no size of its own; a thousandth of a pixel is taken.
+
+    Args:
+        weights: (B, J, K).
+        means_px: (B, J, K, 2) pixels.
+        variances_px2: (B, J, K, 2) square pixels.
+        intrinsics: (B, 4) as fx, fy, cx, cy, pixels; None for an unknown camera.
     """
     batch = means_px.shape[0]
     if intrinsics is None:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from diffpose_core.config import DenoiserConfig, GraformerConfig, TrainingConfig, from_dict, to_dict
+from diffpose_core.config import DenoiserConfig, GraformerConfig, TrainingConfig, from_dict, override, to_dict
 from diffpose_core.presets import PRESETS
 from diffpose_core.structures import InvalidInput
 
@@ -75,3 +75,8 @@ def test_a_regression_network_starts_from_the_encoders_pose(changes):
 def test_recipes_with_values_that_cant_be_are_refused(field, value):
     with pytest.raises(InvalidInput, match=rf"TrainingConfig.{field} must lie between .* and .*, found"):
         TrainingConfig(**{field: value})
+
+
+def test_override_changes_only_what_is_given():
+    assert override(TrainingConfig(), epochs=None, seed=None) == TrainingConfig()
+    assert override(TrainingConfig(), epochs=7).epochs == 7

@@ -9,7 +9,6 @@ from diffpose_core.cli import main
 from diffpose_core.config import (
     DenoiserConfig,
     GraformerConfig,
-    MixSTEConfig,
     TrainingConfig,
     UncertaintyConfig,
     override,
@@ -28,7 +27,6 @@ from diffpose_core.structures import InvalidInput
 from diffpose_core.training.bank import ConditionBank, build_bank
 from diffpose_core.training.bank_sampler import BankSampler
 from diffpose_core.training.job import TrainingJob
-from diffpose_core.training.losses import mean_joint_distance
 from diffpose_core.training.run import RunOptions, run_task
 from diffpose_core.training.tasks import DenoiserTask, EncoderTask, encoder_batch
 from diffpose_core.training.train_denoiser import BankOptions, train_denoiser
@@ -246,16 +244,6 @@ def test_what_a_denoiser_is_trained_on_is_the_librarys_forward_diffusion(bank, p
         assert heard["given"].heatmaps.shape == (20, 17, 12)
 
 
-def test_the_loss_is_the_mean_distance_and_has_a_gradient_where_it_is_zero():
-    target = torch.randn(4, 17, 3, generator=torch.Generator().manual_seed(0))
-    predicted = (target + torch.tensor([0.03, 0.0, 0.04])).requires_grad_()
-    loss = mean_joint_distance(predicted, target)
-    assert float(loss.detach()) == pytest.approx(0.05, rel=1e-4)
-    same = target.clone().requires_grad_()
-    mean_joint_distance(same, target).backward()
-    assert bool(same.grad.isfinite().all())
-
-
 def test_a_bank_does_not_depend_on_how_its_work_was_shared(runs, data, tmp_path):
     encoder, _ = load_encoder(runs / "graformer.safetensors")
     sampler = PoseSampler(load_mocap17(data), 0.5)
@@ -284,63 +272,6 @@ def test_an_encoder_of_another_width_is_refused(runs, data, tmp_path):
             "diffpose", TrainingSet.of(data), TrainingSet.of(data), BRIEF, options, tmp_path / "x.safetensors"
         )
         train_denoiser(wider, runs / "graformer.safetensors", job, BankOptions())
-
-
-def test_the_rate_warms_up_and_decays(data):
-    task = EncoderTask(ENCODER, TrainingConfig(
-        samples_per_epoch=64, batch_size=32, learning_rate=1.0, learning_rate_decay=0.5, decay_every_epochs=2,
-        warmup_steps=4,
-    ))  # fmt: skip
-    found = task.configure_optimizers()
-    optimizer, scheduler = found["optimizer"], found["lr_scheduler"]["scheduler"]
-    rates = []
-    for _ in range(9):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    # Two steps an epoch, halved every two epochs.
-    assert rates == pytest.approx([0.25, 0.5, 0.75, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25])
-
-
-def test_matrices_inside_the_blocks_are_muons_and_all_else_adams(data):
-    rate = 1e-2
-    config = TrainingConfig(learning_rate=rate, muon_factor=3.0, warmup_steps=0)
-    ours, theirs = EncoderTask(ENCODER, config), EncoderTask(ENCODER, config)
-    theirs.load_state_dict(ours.state_dict())
-    optimizer = ours.configure_optimizers()["optimizer"]
-    named = dict(theirs.named_parameters())
-    matrices = {name for name in named if "blocks" in name and name.endswith("weight") and named[name].ndim == 2}
-    assert len(matrices) == 4 * ENCODER.num_blocks
-    adam = torch.optim.Adam([named[name] for name in named if name not in matrices], lr=rate)
-    muon = torch.optim.Muon(
-        [named[name] for name in matrices], lr=3 * rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
-    )
-    for step in range(4):
-        if step == 2:  # goes on as it was from what a checkpoint holds
-            state = optimizer.state_dict()
-            optimizer = ours.configure_optimizers()["optimizer"]
-            optimizer.load_state_dict(state)
-        for task in (ours, theirs):
-            task.zero_grad()
-            task.network(torch.linspace(-1, 1, 68).view(2, 17, 2)).square().sum().backward()
-        for one in (optimizer, adam, muon):
-            one.step()
-    for name, parameter in ours.named_parameters():
-        torch.testing.assert_close(parameter, named[name])
-
-
-def test_a_spatial_half_can_be_left_to_adam():
-    network = MixSTEConfig(channels=16, num_blocks=1, num_heads=2, receptive_field=3)
-    task = EncoderTask(network, TrainingConfig(muon_factor=3.0, muon_blocks="temporal"))
-    muons, adams = task.configure_optimizers()["optimizer"].param_groups
-    temporal = {id(p) for p in task.network.temporal.parameters() if p.ndim == 2}
-    assert {id(p) for p in muons["params"]} == temporal
-    assert {id(p) for p in adams["params"]} == {id(p) for p in task.parameters()} - temporal
-
-
-def test_override_changes_only_what_is_given():
-    assert override(BRIEF, epochs=None, seed=None) == BRIEF
-    assert override(BRIEF, epochs=7).epochs == 7
 
 
 def test_a_share_of_training_is_spent_where_inference_starts(bank):

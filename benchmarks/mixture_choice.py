@@ -24,12 +24,13 @@ from diffpose_core.evaluation.views import Mocap17Benchmark
 from diffpose_core.lifting.encode import EncodedFrames, encode_clip
 from diffpose_core.lifting.models import Models, load_models
 from diffpose_core.lifting.sampling import sample_hypotheses
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.rng import seeded
 from diffpose_core.uncertainty.fit_gmm import CovarianceType, fit_gmm, fit_gmm_batch
 from diffpose_core.uncertainty.pose_gmm import PoseGMM
 
 DEFAULT = "full, M = 5, two overrelaxed steps (the default)"
-STEPS, HYPOTHESES = 5, 5
+SETTINGS = LiftSettings(steps=5, hypotheses=5, mixed_precision=False)
 
 
 def _reference(samples: Tensor, covariance_type: CovarianceType) -> PoseGMM:
@@ -79,7 +80,7 @@ def measure(encoded: EncodedFrames, new_draws: Tensor, models: Models) -> dict[s
     found = {}
     for words, fit in MIXTURES.items():
         gmm = fit(drawn)
-        pose = sample_hypotheses(replace(encoded, gmm=gmm), models.denoisers["diffpose"], STEPS, HYPOTHESES).mean(1)
+        pose = sample_hypotheses(replace(encoded, gmm=gmm), models.denoisers["diffpose"], SETTINGS).mean(1)
         # The densities of 51 numbers need more than float32.
         exact = gmm.to(dtype=torch.float64)
         likelihoods = (exact.log_prob(draws.double()).mean(-1).numpy() for draws in (drawn, new_draws))
@@ -96,7 +97,7 @@ def gather(
         recording = benchmark.recording(number)
         for view in recording.views:
             frames = recording.frames[::stride]
-            encoded, again = (encode_clip(view, models, frames, seed=seed, mixed_precision=False) for seed in (0, 1))
+            encoded, again = (encode_clip(view, models, frames, replace(SETTINGS, seed=seed)) for seed in (0, 1))
             parts.append(measure(encoded, again.samples_view, models))
             clips += [number] * len(frames)
         print(f"{benchmark.data}: clip {number} of {len(benchmark)}", flush=True)
@@ -162,9 +163,7 @@ def main() -> None:
     found = report(rows, clips)
     print(table(found))
     if args.json:
-        said = (
-            f"{args.data.name}: {len(clips):,} views of {len(set(clips))} clips, {HYPOTHESES} hypotheses, {STEPS} steps"
-        )
+        said = f"{args.data.name}: {len(clips):,} views of {len(set(clips))} clips, {SETTINGS.hypotheses} hypotheses, {STEPS} steps"
         args.json.write_text(json.dumps({"rows": found, "default": DEFAULT, "views": said}, indent=1) + "\n")
 
 

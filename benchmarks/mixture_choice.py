@@ -163,7 +163,7 @@ def main() -> None:
     found = report(rows, clips)
     print(table(found))
     if args.json:
-        said = f"{args.data.name}: {len(clips):,} views of {len(set(clips))} clips, {SETTINGS.hypotheses} hypotheses, {STEPS} steps"
+        said = f"{args.data.name}: {len(clips):,} views of {len(set(clips))} clips, {SETTINGS.hypotheses} hypotheses"
         args.json.write_text(json.dumps({"rows": found, "default": DEFAULT, "views": said}, indent=1) + "\n")
 
 

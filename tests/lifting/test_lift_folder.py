@@ -74,6 +74,13 @@ def test_every_clip_is_lifted_to_where_it_lies(folder, config, clips, tiny_model
     assert report["lifted"] == 3 and report["failed"] == 0 and report["rows"][0]["file"] == "a.npz"
 
 
+def test_one_process_loads_the_networks_once(folder, config, tmp_path, monkeypatch):
+    load, loaded = folder_worker.load_models, []
+    monkeypatch.setattr(folder_worker, "load_models", lambda *given: loaded.append(given) or load(*given))
+    lift_folder(folder, tmp_path / "out", config)
+    assert loaded == [(config.weights, "frame")]
+
+
 def test_what_is_finished_is_not_done_again(folder, config, clips, tmp_path):
     out = tmp_path / "out"
     lift_folder(folder, out, config)

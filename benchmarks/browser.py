@@ -186,7 +186,7 @@ def stage_ready(driver: Any, stage: str, seconds: float = 60.0) -> Any:
 
 def open_sidebar(driver: Any) -> None:
     """Unfold the sidebar, which begins folded."""
-    folded = "return document.querySelector('[data-testid=stSidebar]')?.getAttribute('aria-expanded') !== 'true'"
+    folded = "return document.querySelector('[data-testid=stSidebar]')?.dataset.collapsed !== 'false'"
     if driver.execute_script(folded):
         driver.find_element("css selector", "[data-testid=stExpandSidebarButton]").click()
         wait_for(lambda: not driver.execute_script(folded), 20, "the sidebar")

@@ -327,6 +327,8 @@ def test_curves_stand_beside_the_scenes_where_there_is_room(driver: Any) -> None
     def resize(width: int) -> None:
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        beside = "beside" if width > 1000 else "below"
+        wait_for(lambda: js(driver, "return $STAGE.dataset.curves") == beside, 20, f"curves {beside}")
         time.sleep(0.6)
 
     curves, others = ["error", "spread", "bones"], ["settle_no_context", "settle_context"]

@@ -1,16 +1,22 @@
 // Draws skeletons, clouds of skeletons and their shadows. Everything is painted on a 2D canvas, sorted by depth: a step
 // costs a few milliseconds, also without a graphics card.
 
+import { bodyParts, paintPart, tonesOf } from "./bodies.js";
 import { line, markerPath } from "./canvas.js";
 import { JOINTS, PARENTS, SIDE } from "./skeleton.js";
 import { withAlpha } from "./theme.js";
 
+const SHADOW_WIDTHS = [0.2, 0.165, 0.13, 0.095, 0.06, 0.03]; // metres: many faint strokes on each other have a soft edge
+
+/** The shadow of a pose on the floor, light coming from straight above. */
 export function drawShadow(context, values, projection, floor, theme) {
   const a = [0, 0, 0], b = [0, 0, 0];
   context.strokeStyle = theme.shadow;
   context.lineCap = "round";
   context.lineJoin = "round";
-  context.lineWidth = 6;
+  context.setLineDash([]);
+  const at = projection.point(values[0], values[1], floor, []);
+  const metre = projection.focalMetres / Math.max(0.1, at[2]);
   context.beginPath();
   for (let j = 1; j < JOINTS; j++) {
     const p = PARENTS[j];
@@ -20,7 +26,18 @@ export function drawShadow(context, values, projection, floor, theme) {
     context.moveTo(a[0], a[1]);
     context.lineTo(b[0], b[1]);
   }
-  context.stroke();
+  for (const width of SHADOW_WIDTHS) {
+    context.lineWidth = width * metre;
+    context.stroke();
+  }
+}
+
+/** One pose as a body, its parts among the things that are sorted by depth. */
+export function bodyItems(screen, colours, layer, projection, theme, items) {
+  const behind = layer.under ? 100 : 0;
+  const alpha = (layer.opacity == null ? 1 : layer.opacity) * (layer.under ? 0.55 : 1);
+  const tones = colours.map((colour) => tonesOf(colour, theme));
+  for (const part of bodyParts(screen, projection)) items.push({ depth: behind + part.depth, part, alpha, tones: tones[part.side] });
 }
 
 /** Many samples as faint skeletons: one stroke per sample and side, so that agreement adds up to a darker line. */
@@ -87,7 +104,8 @@ export function paintItems(context, items, theme) {
   items.sort((a, b) => b.depth - a.depth);
   for (const it of items) {
     context.globalAlpha = it.alpha;
-    if (it.bone) {
+    if (it.part) paintPart(context, it.part, it.tones);
+    else if (it.bone) {
       context.setLineDash([]);
       context.lineCap = "round";
       line(context, it, theme.halo, it.width + 2.4, it.halo);

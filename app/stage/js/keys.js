@@ -13,6 +13,7 @@ export const KEYS = [
   ["Shift + arrows", "Turn all scenes"],
   ["F", "Full screen"],
   ["L", "Show or hide the legend"],
+  ["B", "Bodies or stick figures"],
   ["?", "This help"],
 ];
 
@@ -32,7 +33,7 @@ function actionOf(stage, event) {
     ArrowRight: () => timeline.nudge(1, axis), ArrowLeft: () => timeline.nudge(-1, axis),
     Home: () => timeline.jump(0, axis), End: () => timeline.jump(-1, axis),
     " ": () => timeline.toggle(),
-    f: () => stage.tools.fullScreen(), l: () => stage.legend.toggle(),
+    f: () => stage.tools.fullScreen(), l: () => stage.legend.toggle(), b: () => stage.tools.switchFigures(),
   };
   if (stage.header.axes.frame) {
     actions.ArrowUp = () => timeline.nudge(1, "frame");

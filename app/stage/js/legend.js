@@ -18,12 +18,15 @@ export class Legend {
     keep("legend", this.open ? "closed" : "open");
     this.place();
   }
-  /** Puts the legend into the first scene that is shown. */
+  /** Puts the legend above the curves beside the scenes, or without them into the first scene. */
   place() {
     const { panels, root } = this.stage;
     const shown = panels.filter((p) => !p.root.hidden);
-    const host = shown.find((p) => p.spec.kind === "scene") || shown[0];
-    if (host && this.root.parentNode !== host.body) host.body.append(this.root);
+    const { side } = this.stage;
+    const scene = shown.find((p) => p.spec.kind === "scene") || shown[0];
+    const host = side.hidden ? scene?.body : side;
+    if (host && this.root.parentNode !== host) host.prepend(this.root);
+    this.root.dataset.beside = host === side;
     this.root.dataset.open = this.open;
     this.root.inert = !this.open;
     root.querySelector(".dps-legend-button")?.setAttribute("aria-pressed", this.open);

@@ -1,7 +1,8 @@
 // A 3D scene: the floor and the moving figures, seen by the stage's camera.
 
+import { asBodies, MOST_BODIES, paintFaintBodies } from "./bodies.js";
 import { fitCanvas } from "./canvas.js";
-import { drawCloud, drawRings, drawShadow, paintItems, skeletonItems } from "./figures.js";
+import { bodyItems, drawCloud, drawRings, drawShadow, paintItems, skeletonItems } from "./figures.js";
 import { paintFloor } from "./floor.js";
 import { LAYER_KINDS, PANEL_KINDS } from "./kinds.js";
 import { FlatPanel } from "./panel.js";
@@ -13,7 +14,7 @@ import { drawPath, ghostItems } from "./tracks.js";
 /** What a picture depends on besides where the timeline stands: where nothing of it changed, it need not be painted again. */
 export function lookOf(stage, more) {
   const { hidden, ghosts, joint } = stage.memory;
-  return JSON.stringify([stage.camera, [...hidden], ghosts, joint, stage.themeKey, stage.header.hash, ...more]);
+  return JSON.stringify([stage.camera, [...hidden], ghosts, joint, stage.themeKey, stage.header.hash, asBodies(), ...more]);
 }
 
 /** Where people are drawn in a scene of this size: the same from all sides, so that linked scenes agree. */
@@ -33,6 +34,7 @@ class Painting {
     this.projection = projectionOf(stage, width, height);
     this.visible = (layers || []).filter((l) => !stage.memory.hidden.has(l.label));
     // Ghosts and paths are those of the timeline's place.
+    this.bodies = asBodies();
     this.here = frame === stage.frame && step === stage.step;
   }
   at(layer) { return this.stage.arrays[layer.array].at(this.frame, this.step); }
@@ -42,7 +44,15 @@ class Painting {
     drawShadow(onto, this.at(layer), this.projection, this.stage.header.bounds.floor, this.stage.theme);
   }
   cloud(onto, layer) {
-    drawCloud(onto, projectPoses(this.at(layer), this.projection), this.stage.theme.palette(layer.palette), layer.opacity || 1);
+    const colours = this.stage.theme.palette(layer.palette);
+    const values = this.at(layer);
+    const samples = values.length / 51;
+    if (this.bodies && samples <= MOST_BODIES) {
+      const screens = Array.from({ length: samples }, (_, s) => projectPoses(values.subarray(51 * s, 51 * s + 51), this.projection));
+      paintFaintBodies(onto, screens, colours, this.projection, layer.opacity || 1);
+      return;
+    }
+    drawCloud(onto, projectPoses(values, this.projection), colours, layer.opacity || 1);
   }
   /** Floor, shadows, and clouds that stand still while others move: those are painted once, not at every step. */
   ground() {
@@ -72,7 +82,8 @@ class Painting {
     const values = this.at(layer);
     const screen = projectPoses(values, projection);
     if (this.here && stage.memory.ghosts) ghostItems(stage, layer, projection, colours, items);
-    skeletonItems(screen, colours, layer, projection, items);
+    if (this.bodies && layer.opacity !== 0) bodyItems(screen, colours, layer, projection, stage.theme, items);
+    else skeletonItems(screen, colours, layer, projection, items);
     for (let j = 0; j < JOINTS && layer.opacity !== 0; j++) {
       const metres = (i) => values[3 * j + i].toFixed(2);
       // Plot axes are (x, z, -y) of the camera frame.

@@ -37,14 +37,22 @@ export function readTheme(element) {
     floor: dark ? "#2b3443" : "#d3dae4",
     floorStrong: dark ? "#4c5a70" : "#a9b4c4",
     label: dark ? "#a3adbf" : "#5d6778",
-    shadow: dark ? "rgba(0,0,0,0.42)" : "rgba(25,35,60,0.13)",
+    shadow: dark ? "rgba(0,0,0,0.12)" : "rgba(25,35,60,0.042)",
     halo: dark ? "rgba(16,20,28,0.92)" : "rgba(255,255,255,0.92)",
     palette: (name) => (PALETTES[name] || PALETTES.sides)[dark ? "dark" : "light"],
   };
 }
 
+const rgbs = new Map();
+/** Red, green and blue of a colour as style rules write it. */
 function toRgb(colour) {
-  const context = toRgb.context || (toRgb.context = document.createElement("canvas").getContext("2d"));
+  if (!rgbs.has(colour)) rgbs.set(colour, parseColour(colour));
+  return rgbs.get(colour);
+}
+
+function parseColour(colour) {
+  if (/^#[0-9a-f]{6}$/i.test(colour)) return [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+  const context = parseColour.context || (parseColour.context = document.createElement("canvas").getContext("2d"));
   context.fillStyle = "#000";
   context.fillStyle = colour;
   const hex = context.fillStyle;
@@ -52,7 +60,20 @@ function toRgb(colour) {
   return (hex.match(/[\d.]+/g) || [0, 0, 0]).slice(0, 3).map(Number);
 }
 
+/** A colour, seen through. */
 export function withAlpha(colour, alpha) {
   const [r, g, b] = toRgb(colour);
   return `rgba(${r},${g},${b},${alpha})`;
+}
+
+const mixes = new Map(); // two colours and a share -> their mixture: asked for at every step
+
+/** A colour with a share of another one. */
+export function mixColours(one, other, share) {
+  const key = `${one} ${other} ${share}`;
+  if (!mixes.has(key)) {
+    const [a, b] = [toRgb(one), toRgb(other)];
+    mixes.set(key, `#${a.map((v, i) => Math.round(v + share * (b[i] - v)).toString(16).padStart(2, "0")).join("")}`);
+  }
+  return mixes.get(key);
 }

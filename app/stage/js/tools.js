@@ -1,9 +1,10 @@
 // The quiet buttons above the scenes: legend, views, download, explanation, full screen and help.
 
+import { asBodies } from "./bodies.js";
 import { element, iconButton } from "./dom.js";
 import { DownloadMenu } from "./download.js";
 import { KEYS } from "./keys.js";
-import { keep, recall } from "./memory.js";
+import { keep, live, recall } from "./memory.js";
 import { Views } from "./views.js";
 
 export class Tools {
@@ -12,6 +13,7 @@ export class Tools {
     this.root = element("div", "dps-tools", host);
     iconButton(this.root, "legend", "Legend (L)", () => stage.legend.toggle(), "dps-icon dps-legend-button");
     this.arrangement = element("div", "", this.root);
+    this.bodyButton = iconButton(this.root, "body", "Bodies or stick figures (B)", () => this.switchFigures());
     this.views = new Views(stage, this.root);
     stage.download = new DownloadMenu(stage, this.root);
     this.explainButton = iconButton(this.root, "book", "Explanation", () => this.explain(!explained()), "dps-icon dps-explain-button");
@@ -25,9 +27,18 @@ export class Tools {
     if (on && this.stage.narrow) document.querySelector(".st-key-explanation")?.scrollIntoView({ block: "start", behavior: "smooth" });
   }
   mark() {
+    this.bodyButton.setAttribute("aria-pressed", asBodies());
     this.explainButton.hidden = !document.querySelector(".st-key-explanation");
     this.explainButton.setAttribute("aria-pressed", explained());
     this.fullButton.hidden = !this.stage.root.requestFullscreen;
+  }
+  /** Bodies or stick figures, in all stages. */
+  switchFigures() {
+    keep("figures", asBodies() ? "sticks" : "bodies");
+    for (const stage of live) {
+      stage.tools.mark();
+      stage.schedule();
+    }
   }
   fullScreen() {
     if (document.fullscreenElement) document.exitFullscreen();

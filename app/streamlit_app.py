@@ -13,12 +13,12 @@ if str(ROOT) not in sys.path:  # Streamlit puts this folder on the path, not the
 import streamlit as st  # noqa: E402
 
 import diffpose_core.environment  # noqa: E402, F401  # Before torch is loaded by anything else.
+from app.page import page, title  # noqa: E402
 from app.streamlit_patches import apply_patches  # noqa: E402
 
 ICON = ROOT / "app" / "static" / "icon.png"
-STYLE = ROOT / "app" / "page.css"
 
-st.set_page_config(page_title="DiffPose Studio", page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
+st.set_page_config(page_title=title(), page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
 apply_patches()
 
 from app.compute import networks  # noqa: E402
@@ -47,6 +47,10 @@ VIEWS = {
 }
 
 
+def _open_view(view: str) -> None:
+    st.session_state["view"] = view
+
+
 def bar() -> tuple[str, Any]:
     """The bar over every view: the name, which view is open, and the place for the clip's name."""
     with st.container(key="bar", horizontal=True, vertical_alignment="center"):
@@ -68,8 +72,8 @@ def bar() -> tuple[str, Any]:
 def main() -> None:
     """The app."""
     prefetcher().drop()
-    st.html(STYLE)
     view, clip_slot = bar()
+    page(view, _open_view)
     try:
         with st.spinner("Loading the networks"):
             networks.models("frame")

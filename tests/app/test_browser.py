@@ -230,13 +230,15 @@ def test_earlier_steps_and_a_joints_path_are_painted(driver: Any) -> None:
 
 
 def test_the_camera_survives_a_change_in_the_sidebar(driver: Any) -> None:
+    from selenium.webdriver import Keys
+
     turn_first_scene(driver)
     turned = cameras(driver)
     old = js(driver, "return $STAGE.dataset.hash")
     open_sidebar(driver)
-    seed = driver.find_element("css selector", "[data-testid=stNumberInputStepUp]")
+    seed = driver.find_element("css selector", ".st-key-seed input")
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", seed)
-    seed.click()
+    seed.send_keys(Keys.ARROW_UP, Keys.ENTER)
     wait_for(lambda: js(driver, "return $STAGE.dataset.hash") != old, 40, "the new data")
     time.sleep(1.0)
     assert close(cameras(driver), turned)

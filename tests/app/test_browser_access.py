@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.views.learn import LESSONS
-from benchmarks.browser import AT_REST, browser, wait_for
+from benchmarks.browser import AT_REST, ROOT, browser, wait_for
 
 pytest.importorskip("selenium")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -54,6 +54,14 @@ return [...document.querySelectorAll(":is(.dps, .dpb) :is(button, input, select)
   return !seen;
 }).map((e) => e.outerHTML.slice(0, 120));
 """
+#: axe-core, of which the licence stands in its first lines.
+AXE = (ROOT / "tests" / "js" / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+RUN_AXE = """
+const done = arguments[arguments.length - 1];
+axe.run({ resultTypes: ["violations"] }).then((found) => done(found.violations
+  .filter((v) => ["serious", "critical"].includes(v.impact))
+  .map((v) => `${v.id}: ${v.help}, ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | ")}`)));
+"""
 TOO_WIDE = """
 const page = document.querySelector("[data-testid=stMain]");
 return Math.max(document.documentElement.scrollWidth, page.scrollWidth) - innerWidth;
@@ -93,3 +101,17 @@ def test_a_view_can_be_understood_reached_and_held_in_a_hand(driver: Any, addres
     assert driver.execute_script(WITHOUT_FOCUS) == []
     size(390, 844)
     wait_for(lambda: driver.execute_script(TOO_WIDE) <= 0, 20, f"{page} to be no wider than a phone")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("page", PAGES)
+def test_axe_finds_no_serious_fault(driver: Any, address: str, page: str, theme: str) -> None:
+    metrics = {"width": 1366, "height": 650, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    scheme = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
+    driver.get(f"{address}/?{page}&steps=1&hypotheses=2")
+    wait_for(lambda: driver.find_elements("css selector", PAGES[page]), 120, page)
+    wait_for(lambda: driver.execute_script(AT_REST), 120, f"all of {page}")
+    driver.execute_script(AXE)
+    assert driver.execute_async_script(RUN_AXE) == []

@@ -130,3 +130,62 @@ def test_heads_and_feet_stay_inside_in_every_clip(driver: Any, address: str, cli
             resize(driver, width, height)
             found += [f"forward, {frame}: {fault}" for fault in faults(driver, width, height)]
     assert found == []
+
+
+def test_back_and_forward_go_through_the_views(driver: Any, address: str) -> None:
+    def shown(stage: str, title: str) -> bool:
+        found = driver.execute_script("return document.querySelector('.dps')?.dataset.stage")
+        return found == stage and driver.title == f"{title} \u00b7 DiffPose Studio"
+
+    resize(driver, 1366, 650)
+    open_view(driver, f"{address}/?view=Forward&steps=1&hypotheses=2")
+    wait_for(lambda: shown("forward", "Forward"), 20, "the first view")
+    button = "//*[contains(@class, 'st-key-view')]//button[contains(., 'Reverse')]"
+    driver.find_element("xpath", button).click()
+    wait_for(lambda: shown("reverse", "Reverse"), 60, "the second view")
+    driver.back()
+    wait_for(lambda: shown("forward", "Forward"), 60, "the first view again")
+    driver.forward()
+    wait_for(lambda: shown("reverse", "Reverse"), 60, "the second view again")
+
+
+def test_hints_lead_a_newcomer_once_and_can_be_dismissed_for_good(driver: Any, address: str) -> None:
+    driver.execute_script("localStorage.clear()")
+    open_view(driver, f"{address}/?view=Forward&steps=1&hypotheses=2")
+    line = "return document.querySelector('.dps-tour')?.textContent || ''"
+    assert driver.execute_script(line).startswith("1 of 5")
+    driver.execute_script("document.querySelector('.dps-tour button').click()")
+    assert driver.execute_script(line).startswith("2 of 5")
+    assert driver.execute_script("return document.querySelector('.dps-pointed').className").startswith("dps-play")
+    driver.execute_script("document.querySelector('.dps-tour-close').click()")
+    assert driver.execute_script(line) == ""
+    open_view(driver, f"{address}/?view=Forward&steps=1&hypotheses=2")
+    assert driver.execute_script(line) == ""
+
+
+def test_the_explanation_stays_as_it_was_left_in_every_view(driver: Any, address: str) -> None:
+    resize(driver, 1366, 650)
+    open_view(driver, f"{address}/?view=Forward&steps=1&hypotheses=2")
+    drawer = "return getComputedStyle(document.querySelector('.st-key-explanation')).display !== 'none'"
+    assert not driver.execute_script(drawer)
+    driver.execute_script("document.querySelector('.dps-explain-button').click()")
+    assert driver.execute_script(drawer)
+    time.sleep(0.5)
+    assert [f for f in faults(driver, 1366, 650) if "pixels" not in f] == [], "it stands beside the scenes"
+    open_view(driver, f"{address}/?view=Reverse&steps=1&hypotheses=2")
+    assert driver.execute_script(drawer)
+    driver.execute_script("document.querySelector('.dps-explain-button').click()")
+    assert not driver.execute_script(drawer)
+
+
+def test_a_question_mark_lists_the_keys(driver: Any, address: str) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    open_view(driver, f"{address}/?view=Forward&steps=1&hypotheses=2")
+    driver.execute_script("document.querySelector('.dps').focus()")
+    ActionChains(driver).send_keys("?").perform()
+    opened = "return document.querySelector('.dps-help')?.open || false"
+    wait_for(lambda: driver.execute_script(opened), 10, "the help")
+    assert "Full screen" in driver.execute_script("return document.querySelector('.dps-help').textContent")
+    ActionChains(driver).send_keys(Keys.ESCAPE).perform()
+    wait_for(lambda: not driver.execute_script(opened), 10, "the page without it")

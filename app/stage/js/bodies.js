@@ -10,7 +10,7 @@ const PARTS = [
   [1, 2, 0.076, 0.056], [2, 3, 0.054, 0.036], [4, 5, 0.076, 0.056], [5, 6, 0.054, 0.036],
   [11, 12, 0.048, 0.038], [12, 13, 0.037, 0.026], [14, 15, 0.048, 0.038], [15, 16, 0.037, 0.026],
 ];
-const HEAD_RADIUS = 0.094;
+const HEAD_RADIUS = 0.088;
 export const MOST_BODIES = 12; // hypotheses that are drawn as bodies: more hide each other
 
 /** Whether people are drawn as bodies. */

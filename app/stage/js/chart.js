@@ -163,7 +163,7 @@ export class Chart {
   setKey(entries) {
     if (this.key.childElementCount !== entries.length) {
       this.key.replaceChildren();
-      for (const e of entries) {
+      for (let i = 0; i < entries.length; i++) {
         const node = element("span", "", this.key);
         element("i", "", node);
         element("span", "", node);

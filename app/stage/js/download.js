@@ -1,16 +1,20 @@
 // The download menu. Pictures are made here. The server turns pictures into animations and packs pages and numbers.
 
+import { orbit } from "./camera.js";
 import { element, icon } from "./dom.js";
 import { linkTo } from "./link.js";
 import { PICTURE_MARGIN, pictureOf } from "./picture.js";
 
 const WIDEST_ANIMATION = 1280; // pixels
 
+const LOOP_PICTURES = 30;
+const LOOP_MS = 5000; // the server shows the last picture, which is the first, for another second
 const ANSWER_MS = 300000; // a busy server takes a minute for an animation; who does not want to wait can cancel
 
 const DOWNLOADS = [
   ["png", "Picture (PNG)", "This view as it stands, with its legend and numbers"],
   ["mp4", "Animation (MP4)", "What play shows, at this angle: for slides and players"],
+  ["loop", "Loop of 6 seconds (GIF)", "Once around these figures, over and over"],
   ["gif", "Animation (GIF)", "What play shows, at this angle: for pages and chats"],
   ["html", "Page that plays offline (HTML)", "One file with this view, its controls and this angle; needs no network"],
   ["npz", "Numbers (npz)", "Every array of this view, with units and frame of reference in its readme"],
@@ -127,6 +131,7 @@ export class DownloadMenu {
     try {
       if (kind === "png") await this.picture();
       else if (kind === "link") await this.link();
+      else if (kind === "loop") await this.ask("gif", await this.loop());
       else await this.ask(kind, kind === "mp4" || kind === "gif" ? await this.animation() : {});
     } catch (error) {
       this.say(`This could not be made: ${error.message}`);
@@ -147,18 +152,30 @@ export class DownloadMenu {
   async animation() {
     const { stage } = this;
     const { axis } = stage.memory;
-    const camera = stage.camera;
-    const count = stage.count(axis);
+    const { camera } = stage;
+    const pictures = await this.draw(stage.count(axis), (i) => ({ camera, [axis]: i }));
+    return { pictures, interval_ms: stage.timeline.interval() / stage.memory.speed };
+  }
+  /** Pictures from all around, as the figures stand. */
+  async loop() {
+    const { camera } = this.stage;
+    const pictures = await this.draw(LOOP_PICTURES, (i) => ({ camera: orbit(camera, (2 * Math.PI * (i + 1)) / LOOP_PICTURES, 0) }));
+    const name = fileName(this.stage, "gif").replace(/[^_]*\.gif$/, "around.gif");
+    return { pictures, interval_ms: LOOP_MS / LOOP_PICTURES, name };
+  }
+  /** Pictures of the stage. place: what it shows in the i-th. */
+  async draw(count, place) {
+    const { stage } = this;
     const ratio = Math.min(2, WIDEST_ANIMATION / (stage.grid.getBoundingClientRect().width + 2 * PICTURE_MARGIN));
     const pictures = [];
     const canvas = document.createElement("canvas"); // one for all: fifty of them fill the memory before they are let go
     for (let i = 0; i < count && !this.cancelled; i++) {
       this.say(`Drawing ${i + 1} of ${count}`, i / count);
       await breathe();
-      stage.at({ camera, [axis]: i }, ratio, () => pictureOf(stage, ratio, { extras: false, even: true, canvas }));
+      stage.at(place(i), ratio, () => pictureOf(stage, ratio, { extras: false, even: true, canvas }));
       pictures.push(base64Of(canvas));
     }
-    return { pictures, interval_ms: stage.timeline.interval() / stage.memory.speed };
+    return pictures;
   }
   /** Have the server make a file; it comes back as an event. */
   async ask(kind, words) {

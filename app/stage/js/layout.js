@@ -101,6 +101,7 @@ export class Layout {
     for (const p of stage.panels) p.markOnly(this.single, only != null);
     this.arrangement.hidden = shown.length < 2 || only != null;
     for (const b of this.arrangement.children) b.setAttribute("aria-pressed", (b.dataset.arrangement === "stacked") === (columns === 1));
+    this.arrangedFor = this.room();
     stage.legend.place();
     stage.schedule();
   }
@@ -121,6 +122,8 @@ export class Layout {
     const tallest = Math.max(0, ...heads.map((head) => head.offsetHeight));
     for (const head of heads) head.style.minHeight = `${tallest}px`;
   }
+  /** What an arrangement depends on. */
+  room() { return `${this.stage.width} x ${this.height}`; }
   placeCharts() {
     const { stage } = this;
     const beside = new Set(stage.width >= CURVES_BESIDE ? chartsBeside(stage.header.charts || []).map((s) => s.id) : []);

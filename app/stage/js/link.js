@@ -1,5 +1,6 @@
 // Links that reopen a view where it stands.
 
+import { presetCamera } from "./camera.js";
 
 /** The address of this page with the place of a stage and its angle behind the #. */
 export function linkTo(stage) {

@@ -14,25 +14,25 @@ class WeightsPanel extends StillPanel {
     this.list?.remove();
     this.list = element("div", "dps-weight-list", this.body);
     const top = Math.max(...weights);
-    this.rows = [0, ...Array.from(weights, (_, m) => m + 1)].map((number) => {
+    this.rows = [0, ...Array.from(weights, (_, m) => m + 1)].map((chosen) => {
       const row = element("button", "dps-weight", this.list);
       row.type = "button";
-      row.addEventListener("click", () => { stage.stop(); stage.go("step", number); });
-      if (number === 0) {
+      row.addEventListener("click", () => { stage.stop(); stage.go("step", chosen); });
+      if (chosen === 0) {
         element("span", "dps-weight-all", row, "All components");
         row.title = "Show all components";
         return row;
       }
-      const share = weights[number - 1];
-      const colour = stage.theme.palette(`component${number - 1}`)[0];
-      element("b", "dps-weight-number", row, number).style.background = colour;
+      const share = weights[chosen - 1];
+      const colour = stage.theme.palette(`component${chosen - 1}`)[0];
+      element("b", "dps-weight-number", row, chosen).style.background = colour;
       const track = element("span", "dps-weight-track", row);
       const bar = element("i", "", track);
       bar.style.width = `${(100 * share) / top}%`;
       bar.style.background = colour;
       element("span", "dps-weight-value", row, `${(100 * share).toFixed(0)} %`);
-      element("span", "dps-weight-spread", row, `${spreads[number - 1].toFixed(0)} mm`);
-      row.title = `Component ${number}: weight ${share.toFixed(3)}, a joint's standard deviation ${spreads[number - 1].toFixed(0)} mm on average`;
+      element("span", "dps-weight-spread", row, `${spreads[chosen - 1].toFixed(0)} mm`);
+      row.title = `Component ${chosen}: weight ${share.toFixed(3)}, a joint's standard deviation ${spreads[chosen - 1].toFixed(0)} mm on average`;
       return row;
     });
   }

@@ -3,7 +3,7 @@
 /** A number with a real minus sign. */
 export const number = (v) => String(v).replace("-", "\u2212");
 /** Three digits at most. */
-export const shortNumber = (v) => number(v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(v % 1 ? 1 : 0) : v === 0 ? "0" : v.toFixed(2));
+export const shortNumber = (v) => number(v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(v % 1 ? 1 : 0) : v % 1 ? v.toFixed(2) : v);
 
 /** The next round number from a value on. */
 export function niceCeiling(value) {

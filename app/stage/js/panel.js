@@ -10,7 +10,7 @@ class Panel {
     this.root.dataset.panel = spec.id;
     this.root.setAttribute("aria-label", spec.title);
     const head = (this.head = element("header", "dps-panel-head", this.root));
-    this.title = element("h4", "", head);
+    this.title = element("h2", "", head);
     rich(this.title, spec.title);
     this.readouts = element("div", "dps-readouts", head);
     this.body = element("div", "dps-body", this.root);

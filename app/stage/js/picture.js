@@ -1,7 +1,6 @@
 // A picture of the stage as it stands. Browsers can't paint a page onto a canvas, so the few kinds of elements that a
 // stage is made of are repainted.
 
-import { line } from "./canvas.js";
 
 export const PICTURE_MARGIN = 16;
 

@@ -14,6 +14,7 @@ import { ringsOf } from "./projection.js";
 import { readTheme } from "./theme.js";
 import { Timeline } from "./timeline.js";
 import { showExplanation, Tools } from "./tools.js";
+import { showHint } from "./tour.js";
 
 const RESIZED_MS = 60;
 
@@ -92,6 +93,7 @@ export class Stage {
     this.tools.views.mark();
     this.tools.mark();
     showExplanation();
+    showHint(this);
     this.refresh();
   }
   /** Poses that a scene has to have room for: those that stand still over the steps, and where the others end. */
@@ -174,13 +176,12 @@ export class Stage {
   }
   resized() {
     if (!this.header) return;
-    const before = [this.width, this.layout.height].join();
     this.measureWidth();
     this.layout.fit();
     clearTimeout(this.resizeTimer);
     this.resizeTimer = setTimeout(() => {
       if (!this.root.isConnected) return;
-      if (before !== [this.width, this.layout.height].join()) this.layout.arrange();
+      if (this.layout.arrangedFor !== this.layout.room()) this.layout.arrange();
       for (const p of this.panels) p.measured = null;
       this.draw();
     }, RESIZED_MS);

@@ -1,6 +1,5 @@
 // Colours. Hue, dashes (left) and the joints' shape tell sides apart. Hue tells methods apart.
 
-import { element } from "./dom.js";
 
 const PALETTES = {
   sides: { light: ["#d06a05", "#5b6472", "#1f63d6"], dark: ["#ffa94d", "#aeb6c4", "#6aa5ff"] },

@@ -51,7 +51,7 @@ export class Tools {
   buildHelp() {
     const dialog = element("dialog", "dps-help", this.stage.root);
     dialog.setAttribute("aria-label", "Keyboard help");
-    element("h4", "", dialog, "Keys");
+    element("h2", "", dialog, "Keys");
     const list = element("dl", "", dialog);
     for (const [key, words] of KEYS) {
       element("dt", "", list, key);

@@ -1,6 +1,6 @@
 // The way through the steps: poses of earlier steps, and the path of one joint.
 
-import { line, markerPath } from "./canvas.js";
+import { markerPath } from "./canvas.js";
 import { skeletonItems } from "./figures.js";
 import { projectPoses } from "./projection.js";
 import { JOINTS, SIDE } from "./skeleton.js";

@@ -1,0 +1,35 @@
+// The page as a whole: every view is a place of the browser's history.
+
+const FIRST = "Overview";
+
+/** The view that an address shows. */
+export const viewOf = (address) => new URL(address, "http://x").searchParams.get("view") || FIRST;
+
+/**
+ * Lets another view add to the history, where Streamlit alone would overwrite the last entry.
+ * place: the window. state.going: whether the person goes back or forward just now.
+ */
+export function keepHistory(place, state) {
+  const { history } = place;
+  const replace = history.replaceState;
+  history.replaceState = function replaceOrPush(data, title, url) {
+    const moves = url != null && viewOf(url) !== viewOf(place.location.href);
+    const write = moves && !state.going ? history.pushState : replace;
+    return write.call(history, data, title, url);
+  };
+  place.addEventListener("popstate", () => {
+    const view = viewOf(place.location.href);
+    if (view === state.view) return;
+    state.going = true;
+    state.open?.(view);
+  });
+}
+
+const state = { view: null, going: false, open: null };
+
+export default function mountPage({ data, setTriggerValue }) {
+  if (state.view == null) keepHistory(window, state);
+  if (data.view === viewOf(window.location.href)) state.going = false;
+  state.view = data.view;
+  state.open = (view) => setTriggerValue("view", view);
+}

@@ -26,7 +26,7 @@ MATHS = LAYERS[1]
 #: The rooms of the app, from the bottom up.
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
     ("session", "streamlit_patches", "text"),
-    ("stage", "board"),
+    ("stage", "board", "page"),
     ("figures", "jobs"),
     ("compute",),
     ("widgets",),

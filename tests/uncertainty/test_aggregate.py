@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.stats import multivariate_normal
 
-from diffpose_core.uncertainty.aggregate import reprojection_log_prob, weighted_by_reprojection
+from diffpose_core.uncertainty.aggregate import best_hypothesis, reprojection_log_prob, weighted_by_reprojection
 from diffpose_core.uncertainty.indeterminate import metric_scale
 from diffpose_core.uncertainty.view import View
 
@@ -64,3 +64,22 @@ def test_hypotheses_that_explain_the_picture_equally_well_count_the_same():
     same = pose[:, None].expand(-1, 3, -1, -1)
     for by_joint in (False, True):
         assert torch.allclose(weighted_by_reprojection(view, same, by_joint), pose)
+
+
+def test_the_best_hypothesis_is_that_of_the_lowest_mean_error_as_a_loop_finds_it():
+    generator = torch.Generator().manual_seed(3)
+    truth = torch.randn(20, 17, 3, generator=generator)
+    hypotheses = truth[:, None] + 0.1 * torch.randn(20, 6, 17, 3, generator=generator)
+    best = best_hypothesis(hypotheses, truth)
+    for pose, exact, found in zip(hypotheses.numpy(), truth.numpy(), best.numpy(), strict=True):
+        means = [sum(float(np.linalg.norm(h[j] - exact[j])) for j in range(17)) / 17 for h in pose]
+        assert np.array_equal(found, pose[int(np.argmin(means))])
+
+
+def test_one_bad_joint_does_not_make_a_hypothesis_the_worse_one():
+    truth = torch.zeros(1, 17, 3)
+    bad_wrist, all_off = truth.clone(), truth.clone()
+    bad_wrist[:, 13, 0] = 0.5  # 29 mm on average
+    all_off[..., 0] = 0.1
+    for order in ((bad_wrist, all_off), (all_off, bad_wrist)):
+        assert torch.equal(best_hypothesis(torch.stack(order, dim=1), truth), bad_wrist)

@@ -66,6 +66,7 @@ reproduce: setup ## measure again every figure that the README shows, from the s
 	$(BIN)/diffpose calibrate --data $(DIFFPOSE_DATA)/mocap17_val.npz --test $(DIFFPOSE_DATA)/mocap17_test.npz \
 		--stride 15 --test-stride 25 --mixed-precision -o checkpoints/diffpose.calibration.json \
 		--json $(RESULTS)/calibration_test_frame.json
+	$(BIN)/python -m benchmarks.golden
 	$(BIN)/python benchmarks/results_tables.py
 
 format: setup-dev ## let ruff rewrite what it can

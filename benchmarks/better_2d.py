@@ -1,9 +1,9 @@
-"""What better 2D poses would bring: the error of both context encoders where the truth mends the heatmaps.
+"""Gain of better 2D poses: the error of both context encoders where the truth corrects the heatmaps.
 
-`python -m benchmarks.better_2d --data mocap17_test.npz` measures the Graformer and MixSTE on the 2D poses that the
-simulated detector says, on those of somebody who knows which mode of each heatmap is right, on those of somebody who
-knows where every hidden joint is, and on exact ones; and DiffPose, which knows the heatmaps, on the same views. The
-second and third are the most that reading heatmaps better could give these encoders. `--json FILE` stores the figures;
+`python -m benchmarks.better_2d --data mocap17_test.npz` measures the Graformer and MixSTE on the simulated detector's
+2D poses, on the right mode of each heatmap, with hidden joints at their exact places, and on exact 2D poses; and
+DiffPose, which reads the heatmaps, on the same views. The second and third are upper bounds of what reading heatmaps
+better could give these encoders. `--json FILE` stores the figures;
 `python benchmarks/results_tables.py` puts them into docs/evidence.md.
 """
 

@@ -42,7 +42,7 @@ class Benchmark(Protocol):
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What a report says of the data: "dataset", "data" (file names), "input", "views_per_clip" and more."""
+        """Description of the data for a report: "dataset", "data" (file names), "input", "views_per_clip" and more."""
         ...
 
 

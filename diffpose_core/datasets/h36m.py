@@ -165,7 +165,7 @@ class Human36M:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What a report says of the data."""
+        """Description of the data for a report."""
         exact = self.detections == EXACT
         return {
             "dataset": "h36m",

@@ -68,8 +68,12 @@ def mpi_inf_3dhp_cameras() -> Mapping[str, Camera]:
 
 @dataclass(frozen=True)
 class HpView:
-    """What one camera saw. camera: its key. points_px: (F, 17, 2), distortion taken out. joints_cam: (F, 17, 3)
-    metres.
+    """One camera's view.
+
+    Attributes:
+        camera: its key.
+        points_px: (F, 17, 2) pixels, distortion taken out.
+        joints_cam: (F, 17, 3) metres, camera frame.
     """
 
     camera: str
@@ -118,7 +122,7 @@ class MpiInf3dhp:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What a report says of the data."""
+        """Description of the data for a report."""
         return {
             "dataset": "3dhp",
             "data": self.data,

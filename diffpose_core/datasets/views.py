@@ -114,7 +114,7 @@ class H36mViews:
 
     @property
     def name(self) -> str:
-        """What a model card says of the data."""
+        """Name of the data for a model card."""
         return f"Human3.6M {', '.join(self.subjects)} ({self.detections})"
 
     def paths(self) -> list[Path]:

@@ -21,8 +21,15 @@ ENCODERS = ("graformer", "graformer_reconciled", "graformer_long")
 
 @dataclass(frozen=True)
 class Setting:
-    """How poses are made. network: a preset's name, or one of ENCODERS. steps: DDIM steps. hypotheses: N. components:
-    M. samples: N_GMM. input_2d: what is known of the 2D poses, see `evaluation.views.INPUTS`.
+    """Settings of one cell.
+
+    Attributes:
+        network: a preset's name, or one of `ENCODERS`.
+        steps: DDIM steps.
+        hypotheses: N.
+        components: M.
+        samples: N_GMM.
+        input_2d: kind of 2D input, see `evaluation.views.INPUTS`.
     """
 
     network: str = "diffpose"
@@ -35,8 +42,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure of a group. label: how it is called. x: its place where the group is a curve. series: which curve.
-    answer: how its hypotheses become a pose; "best" needs the truth.
+    """One figure of a group.
+
+    Attributes:
+        label: its name.
+        setting: how poses are made.
+        answer: the way from its hypotheses to a pose; "best" needs the truth.
+        x: its place, where the group is a curve.
+        series: name of the curve.
     """
 
     label: str
@@ -48,8 +61,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Group:
-    """Cells that are compared with each other. reference: the label of the one that gains are measured against, whose
-    weights are among the shipped ones.
+    """Cells that are compared with each other.
+
+    Attributes:
+        name: of the group, for `--only`.
+        title: heading of its table.
+        note: text below the heading.
+        cells: its figures.
+        reference: label of the cell that gains are measured against; its weights are shipped.
+        axis: label of the x axis, where the group is a curve.
     """
 
     name: str
@@ -82,6 +102,11 @@ def _curve(values: Iterable[int], make: Callable[[int], Setting]) -> tuple[Cell,
 
 def groups() -> tuple[Group, ...]:
     """The whole suite."""
+    return (*_compared_networks(), *_inference_settings(), _chain_lengths())
+
+
+def _compared_networks() -> tuple[Group, ...]:
+    """Groups of networks that were each trained for their own row, and of kinds of 2D input."""
     schedules = tuple(
         Cell(f"{title}, {schedule}", Setting(f"diffpose{form}{suffix}"))
         for suffix, schedule in (("", "converging"), ("_supplement", "supplement"))
@@ -100,7 +125,6 @@ def groups() -> tuple[Group, ...]:
         ("DiffPose", "diffpose"), ("no f_ST", "diffpose_no_context"), ("standard diffusion", "diffpose_standard"),
         ("Graformer", "graformer"),
     )  # fmt: skip
-    alphas = {k: float(make_schedule("converging", k).alphas_cumprod[-1]) for k in (10, 25, 50, 100)}
     return (
         Group(
             "diffusion", "Kind of diffusion, f_ST and schedule",
@@ -125,6 +149,12 @@ def groups() -> tuple[Group, ...]:
                   for kind in _INPUTS for label, network in compared),
             "DiffPose, detected",
         ),
+    )  # fmt: skip
+
+
+def _inference_settings() -> tuple[Group, ...]:
+    """Groups that change a setting of inference."""
+    return (
         Group(
             "steps", "DDIM steps", "Of K = 50.", _curve(_STEPS, lambda n: Setting(steps=n)), "5", "steps",
         ),
@@ -143,13 +173,18 @@ def groups() -> tuple[Group, ...]:
             "samples", "Poses N_GMM that the GMM is fitted to", "At inference; the weights were trained with 1000.",
             _curve((100, 300, 1000, 3000), lambda n: Setting(samples=n)), "1000", "poses",
         ),
-        Group(
+    )  # fmt: skip
+
+
+def _chain_lengths() -> Group:
+    """The group of chain lengths K."""
+    alphas = {k: float(make_schedule("converging", k).alphas_cumprod[-1]) for k in (10, 25, 50, 100)}
+    return Group(
             "chain", "Length K of the diffusion chain",
             f"Each trained for {_EPOCHS} and {_MORE_EPOCHS} epochs, five DDIM steps. The betas stay, so that a short "
             "chain ends early: alpha_K is " + ", ".join(f"{alpha:.2g} at {k}" for k, alpha in alphas.items()) + ".",
             tuple(Cell(str(k), DEFAULT if k == 50 else Setting(f"diffpose_k{k}"), x=k) for k in alphas), "50", "K",
-        ),
-    )  # fmt: skip
+        )  # fmt: skip
 
 
 def training_commands(network: str) -> list[str]:

@@ -88,7 +88,7 @@ class Weights:
     long_encoder: ContextEncoder | None = None
 
     def has(self, network: str) -> bool:
-        """Whether a setting's network is at hand."""
+        """True where a setting's network is at hand."""
         if network == "graformer_long":
             return self.long_encoder is not None
         return network in ENCODERS or network in self.models.denoisers

@@ -15,9 +15,14 @@ _ENDS = (2.5, 97.5)
 def resampled_means(total: np.ndarray, count: np.ndarray, resamples: int = RESAMPLES) -> np.ndarray:
     """Means over all clips and over resamples of them.
 
-    total, count: (C, ...), every clip's sum and the number of values in it, shapes that broadcast. Returns
-    (1 + resamples, ...): row 0 is the mean over the clips as they are, every other row that of C clips drawn with
-    replacement, the same ones at every call with this many clips. Where nothing was counted the mean is 0.
+    Args:
+        total: (C, ...), every clip's sum.
+        count: (C, ...), the number of values in it; broadcasts with `total`.
+        resamples: how many.
+
+    Returns:
+        (1 + resamples, ...): row 0 is the mean over the clips as they are, every other row that of C clips drawn with
+        replacement, the same ones at every call with this many clips. Where nothing was counted the mean is 0.
     """
     clips = len(total)
     picks = np.random.default_rng(0).integers(clips, size=(resamples, clips))
@@ -28,5 +33,9 @@ def resampled_means(total: np.ndarray, count: np.ndarray, resamples: int = RESAM
 
 
 def interval(resampled: np.ndarray) -> np.ndarray:
-    """The 95 % interval of what `resampled_means` (or a function of it) gives: (1 + R, ...) -> (2, ...)."""
+    """The 95 % interval of resampled means, or of a function of them, (2, ...).
+
+    Args:
+        resampled: (1 + R, ...), see `resampled_means`.
+    """
     return np.percentile(resampled[1:], _ENDS, axis=0)

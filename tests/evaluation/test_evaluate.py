@@ -137,9 +137,9 @@ def test_the_best_is_the_hypothesis_nearest_to_the_truth_in_every_frame(data, ti
     clip = evaluation_clips(load_mocap17(data), 0)[1]
     frames = np.arange(0, len(clip), 15)
     settings = EvaluationSettings(steps=2, hypotheses=4)
-    encoded = encode_clip(clip, tiny_models, frames, mixed_precision=False)
+    encoded = encode_clip(clip, tiny_models, frames, settings.lift)
     network = tiny_models.denoisers["diffpose"]
-    hypotheses = encoded.view.to_cam(sample_hypotheses(encoded, network, 2, 4)).numpy()
+    hypotheses = encoded.view.to_cam(sample_hypotheses(encoded, network)).numpy()
     found = clip_poses(clip, tiny_models, frames, settings)
     for f, truth in enumerate(clip.pose3d_cam[frames]):
         errors = np.linalg.norm(hypotheses[f] - truth, axis=-1).mean(-1)

@@ -10,6 +10,7 @@ from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.sampling import Batch
 from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.sampling import sample_hypotheses
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.fast.denoiser_cache import FastDenoiser
 from diffpose_core.rng import seeded
@@ -20,13 +21,15 @@ from diffpose_core.uncertainty.reconcile import metres_per_unit, reconcile
 
 FRAMES = np.arange(0, 60, 12)
 HYPOTHESES = 7
+TWO_STEPS = LiftSettings(steps=2, hypotheses=3, mixed_precision=False)
 #: Networks with f_ST of the reconciled 2D pose, of the detected one, and without f_ST.
 NETWORKS = ("diffpose", "diffpose_paper", "diffpose_no_context")
 
 
 @pytest.fixture(scope="module")
 def encoded(walking_clip, tiny_models):
-    return encode_clip(walking_clip, tiny_models, FRAMES, UncertaintyConfig(num_samples=200), mixed_precision=False)
+    few = UncertaintyConfig(num_samples=200)
+    return encode_clip(walking_clip, tiny_models, FRAMES, LiftSettings(uncertainty=few, mixed_precision=False))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,7 @@ def at_inference(encoded, network, monkeypatch):
         return original(self, conditioning, *more, **options)
 
     monkeypatch.setattr(FastDenoiser, "cache_conditioning", record)
-    sample_hypotheses(encoded, network, 1, HYPOTHESES)
+    sample_hypotheses(encoded, network, LiftSettings(steps=1, hypotheses=HYPOTHESES))
     (conditioning,) = given
     parts = {}
     for name in ("features", "pose", "gmm", "heatmaps"):
@@ -116,7 +119,7 @@ def test_g_is_told_a_component_of_the_gmm_beside_the_whole_mixture(encoded, bank
 @pytest.mark.parametrize("name", NETWORKS)
 def test_hypotheses_follow_the_f_st_that_the_network_was_trained_with_and_no_other(name, encoded, tiny_models):
     network = tiny_models.denoisers[name]
-    plain = sample_hypotheses(encoded, network, 2, 3)
+    plain = sample_hypotheses(encoded, network, TWO_STEPS)
     own, other = "reconciled", "context"
     if network.config.context_input == "detected":
         own, other = other, own
@@ -126,8 +129,8 @@ def test_hypotheses_follow_the_f_st_that_the_network_was_trained_with_and_no_oth
         return replace(encoded, **{which: replace(context, **{part: getattr(context, part) + 0.1})})
 
     for part in ("features", "pose_view"):
-        assert torch.equal(sample_hypotheses(with_changed(other, part), network, 2, 3), plain)
-    changed = not torch.equal(sample_hypotheses(with_changed(own, "features"), network, 2, 3), plain)
+        assert torch.equal(sample_hypotheses(with_changed(other, part), network, TWO_STEPS), plain)
+    changed = not torch.equal(sample_hypotheses(with_changed(own, "features"), network, TWO_STEPS), plain)
     assert changed == network.config.use_context
 
 

@@ -51,6 +51,13 @@ def _add_input_arguments(parser: argparse.ArgumentParser) -> None:
     add_real(parser, "--fps", MIN_FPS, MAX_FPS, help="frames a second, where the file doesn't say it")
     parser.add_argument("--image-size", default=None, help="WIDTHxHEIGHT in pixels, where the file doesn't say it")
     parser.add_argument(
+        "--turn",
+        choices=("flip", "left", "right", "half"),
+        default=None,
+        help="turn the poses: flip (y measured upwards), left or right (a quarter turn), half",
+    )
+    parser.add_argument("--exchange-sides", action="store_true", help="exchange left and right, of a mirrored video")
+    parser.add_argument(
         "--download-weights", action="store_true",
         help="get RTMPose's weights from OpenMMLab for a video, if they are not on this machine (needs the extra: "
         "video)",
@@ -215,7 +222,7 @@ def _choice(args: argparse.Namespace) -> Choice:
                 f"--image-size must be WIDTHxHEIGHT in pixels, such as 1920x1080; found {args.image_size}"
             )
         size = (int(words[0]), int(words[1]))
-    return Choice(args.part, args.track, args.layout, size, args.fps)
+    return Choice(args.part, args.track, args.layout, size, args.fps, args.turn, args.exchange_sides or None)
 
 
 def _lift_settings(args: argparse.Namespace) -> LiftSettings:

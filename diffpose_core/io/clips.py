@@ -167,7 +167,7 @@ def clip_from_parts(header: Any, arrays: Mapping[str, np.ndarray], label: str) -
             hidden=arrays.get("hidden"),
             provenance=dict(header.get("provenance", {})),
         )
-        _check_header(clip, label)
+        _check_header(clip)
         return clip
     except InvalidInput as error:
         raise InvalidInput(f"{label}: {error}") from error
@@ -175,13 +175,13 @@ def clip_from_parts(header: Any, arrays: Mapping[str, np.ndarray], label: str) -
         raise InvalidInput(f"{label}: the header misses or mistypes a field: {str(error)[:160]}") from error
 
 
-def _check_header(clip: PoseClip2D, label: str) -> None:
+def _check_header(clip: PoseClip2D) -> None:
     if not MIN_FPS <= clip.fps <= MAX_FPS:
-        raise InvalidInput(f"{label}: {clip.fps:g} frames a second; expected {MIN_FPS} to {MAX_FPS:,.0f}")
+        raise InvalidInput(f"{clip.fps:g} frames a second; expected {MIN_FPS} to {MAX_FPS:,.0f}")
     if max(clip.width, clip.height) > MAX_IMAGE_SIDE:
-        raise InvalidInput(f"{label}: an image of {clip.width} x {clip.height} px; expected up to {MAX_IMAGE_SIDE:,}")
+        raise InvalidInput(f"an image of {clip.width} x {clip.height} px; expected up to {MAX_IMAGE_SIDE:,}")
     camera = clip.intrinsics
     if camera is not None:
         numbers = (camera.fx, camera.fy, camera.cx, camera.cy)
         if max(map(abs, numbers)) > 1e7 or min(camera.fx, camera.fy) < 1e-3:
-            raise InvalidInput(f"{label}: camera intrinsics that no camera has, in pixels: {numbers}")
+            raise InvalidInput(f"camera intrinsics that no camera has, in pixels: {numbers}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from diffpose_core.io.formats.layouts import mixture_to_human36m, to_human36m
+from diffpose_core.io.formats.orientation import Turn, turned, turned_size
 from diffpose_core.io.formats.posefile import (
     Choice,
     ChosenClip,
@@ -18,6 +19,7 @@ from diffpose_core.io.formats.posefile import (
     PoseTrack,
 )
 from diffpose_core.io.limits import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
+from diffpose_core.skeleton import MIRROR
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gaps import fill_gaps
 
@@ -30,7 +32,7 @@ _USUAL_SIZES = (
 
 
 def default_choice(poses: PoseFile, choice: Choice | None = None) -> Choice:
-    """The choice with every default filled in, as an interface shows it before anybody has chosen.
+    """Fill in every default of a choice, as an interface shows it before anybody has chosen.
 
     The layout stays None where a person has to confirm it (`PoseFile.needs_confirmation`).
     """
@@ -61,11 +63,17 @@ def _likely_size(poses: PoseFile, clip: FileClip) -> tuple[int, int]:
 
 
 def to_clip(poses: PoseFile, choice: Choice | None = None) -> ChosenClip:
-    """The chosen person of a file as a clip in Human3.6M's joint order.
+    """Convert the chosen person of a file to a clip in Human3.6M's joint order.
 
-    Joints that are not there have confidence 0 and a wide mixture (`uncertainty.gaps.fill_gaps`). Raises InvalidInput
-    where a choice doesn't fit the file, where nothing of the person is seen, or where the joint order has to be
-    confirmed and is not chosen.
+    Joints that are not there have confidence 0 and a wide mixture (`uncertainty.gaps.fill_gaps`).
+
+    Args:
+        poses: the file.
+        choice: of clip, person and so on; defaults for everything else.
+
+    Raises:
+        InvalidInput: a choice doesn't fit the file, nothing of the person is seen, or the joint order has to be
+            confirmed and is not chosen.
     """
     choice = choice or Choice()
     clip = poses.clip(choice.clip)
@@ -79,15 +87,14 @@ def to_clip(poses: PoseFile, choice: Choice | None = None) -> ChosenClip:
     _check(poses.name, filled.image_size, filled.fps)
     layout = poses.layout(filled.layout).layout
     track = clip.track(choice.track)
-    notes = list(poses.notes)
-    if clip.fps is None and choice.fps is None:
-        notes.append(f"The file doesn't say its frame rate: {filled.fps:g} frames a second are assumed.")
-    if clip.image_size is None and choice.image_size is None:
-        width, height = filled.image_size
-        why = ", which the poses' proportions depend on" if poses.coordinates != "pixels" else ""
-        notes.append(f"The file doesn't say its image size: {width} x {height} is assumed{why}.")
+    notes = [*poses.notes, *_assumptions(poses, clip, choice, filled)]
+    turn = filled.turn or "none"
     source, mixture = in_pixels(track, poses.coordinates, filled.image_size)
+    source, mixture = turned(source, turn, filled.image_size), _turned_mixture(mixture, turn, filled.image_size)
+    size = turned_size(filled.image_size, turn)
     points, confidence = to_human36m(layout, source, track.confidence)
+    if filled.exchange_sides:
+        points, confidence = points[:, MIRROR], confidence[:, MIRROR]
     first = int(track.frames[0])
     count = int(track.frames[-1]) - first + 1
     if not (confidence > 0).any():
@@ -104,17 +111,55 @@ def to_clip(poses: PoseFile, choice: Choice | None = None) -> ChosenClip:
     keypoints, filled_mixture = fill_gaps(spread(points, 0.0), spread(confidence, 0.0), filled.fps)
     dense = spread(confidence, 0.0)
     if mixture is not None:
-        filled_mixture = _own_mixtures(mixture_to_human36m(layout, mixture), rows, dense > 0, filled_mixture)
+        own = mixture_to_human36m(layout, mixture)
+        if filled.exchange_sides:
+            own = (own[0][:, MIRROR], own[1][:, MIRROR], own[2][:, MIRROR])
+        filled_mixture = _own_mixtures(own, rows, dense > 0, filled_mixture)
         keypoints = np.where((dense > 0)[..., None], filled_mixture.argmax_px, keypoints)
-    provenance: dict[str, Any] = {
-        "source": PurePath(poses.name).name, "format": poses.format, "clip": clip.key, "person": track.key,
-        "layout": layout.name, "first_frame": first, "notes": notes,
-    }  # fmt: skip
+    provenance = {**_provenance(poses, clip, track, choice, layout.name), "first_frame": first, "notes": notes}
     name = " ".join(part for part in (PurePath(poses.name).stem, clip.key) if part)
-    made = PoseClip2D(
-        name, keypoints, dense, *filled.image_size, filled.fps, mixture=filled_mixture, provenance=provenance
-    )
+    made = PoseClip2D(name, keypoints, dense, *size, filled.fps, mixture=filled_mixture, provenance=provenance)
     return ChosenClip(made, first, spread(source, np.nan), layout, tuple(notes))
+
+
+def _provenance(poses: PoseFile, clip: FileClip, track: PoseTrack, choice: Choice, layout: str) -> dict[str, Any]:
+    """Origin of a clip: the file, and every choice and assumption."""
+    return {
+        "source": PurePath(poses.name).name, "format": poses.format, "clip": clip.key, "person": track.key,
+        "layout": layout, "turn": choice.turn or "none", "sides_exchanged": bool(choice.exchange_sides),
+        "assumed": assumed(clip, choice),
+    }  # fmt: skip
+
+
+def _assumptions(poses: PoseFile, clip: FileClip, choice: Choice, filled: Choice) -> list[str]:
+    """Sentences about the settings that neither the file nor a person gave."""
+    notes = []
+    absent = assumed(clip, choice)
+    if "frames a second" in absent:
+        notes.append(f"The file doesn't say its frame rate: {filled.fps:g} frames a second are assumed.")
+    if "image size" in absent and filled.image_size is not None:
+        width, height = filled.image_size
+        why = ", which the poses' proportions depend on" if poses.coordinates != "pixels" else ""
+        notes.append(f"The file doesn't say its image size: {width} x {height} is assumed{why}.")
+    return notes
+
+
+def assumed(clip: FileClip, choice: Choice) -> list[str]:
+    """Settings that neither the file nor a person gave: "frames a second", "image size"."""
+    absent = {
+        "frames a second": clip.fps is choice.fps is None,
+        "image size": clip.image_size is choice.image_size is None,
+    }
+    return [name for name, is_absent in absent.items() if is_absent]
+
+
+def _turned_mixture(
+    mixture: tuple[np.ndarray, np.ndarray, np.ndarray] | None, turn: Turn, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    if mixture is None:
+        return None
+    weights, means, variances = mixture
+    return weights, turned(means, turn, size), variances[..., ::-1] if turn in ("left", "right") else variances
 
 
 def _own(poses: PoseFile, clip: FileClip, choice: Choice) -> ChosenClip:
@@ -125,6 +170,8 @@ def _own(poses: PoseFile, clip: FileClip, choice: Choice) -> ChosenClip:
         changes["fps"] = choice.fps
     if choice.image_size is not None:
         changes["width"], changes["height"] = choice.image_size
+    if choice.turn not in (None, "none") or choice.exchange_sides:
+        raise InvalidInput(f"{poses.name}: a clip of this project is not turned; turn the file that it was made of")
     made = replace(clip.original, **changes)
     _check(poses.name, (made.width, made.height), made.fps)
     track = clip.track(choice.track)
@@ -141,7 +188,13 @@ def _check(name: str, size: tuple[int, int], fps: float) -> None:
 def in_pixels(
     track: PoseTrack, coordinates: Coordinates, size: tuple[int, int]
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray] | None]:
-    """A track's keypoints (T, J, 2) and mixture in pixels. size: (width, height) of the image."""
+    """A track's keypoints (T, J, 2) and mixture in pixels.
+
+    Args:
+        track: the person.
+        coordinates: unit of the file's numbers.
+        size: (width, height) of the image.
+    """
     width, height = size
     scale, shift = {
         "pixels": ((1.0, 1.0), (0.0, 0.0)),

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from diffpose_core.io.formats.body_score import body_score
+from diffpose_core.io.formats.build import pose_file
+from diffpose_core.io.formats.csv_table import (
+    MAX_CELLS,
+    MAX_COLUMNS,
+    SEPARATORS,
+    Table,
+    all_numbers,
+    empty_lines,
+    first_rows,
+    read_table,
+    separator_of,
+)
 from diffpose_core.io.formats.detections import Detections, Notes
 from diffpose_core.io.formats.frame_numbers import frame_numbers
-from diffpose_core.io.formats.json_files import MEDIAPIPE, pose_file
-from diffpose_core.io.formats.layouts import LAYOUTS
+from diffpose_core.io.formats.landmark_files import MEDIAPIPE
+from diffpose_core.io.formats.layouts import LAYOUTS, layouts_of
 from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import FileClip, PoseFile
+from diffpose_core.io.formats.rates import frame_rate
 from diffpose_core.io.formats.recognise import layout_by_count, layout_by_names
 from diffpose_core.io.untrusted.files import MIB
 from diffpose_core.structures import InvalidInput
 
 DEEPLABCUT, PLAIN_CSV = "DeepLabCut", "plain CSV"
-MAX_COLUMNS = 3_000
-MAX_CELLS = 20_000_000
 MAX_TEXT = 128 * MIB
-_SEPARATORS = (",", ";", "\t")
-_EMPTY = ("", "NaN", "nan", "NA", "N/A", "null", "NULL", "None", "none", "-", "--", "#N/A")
 #: What the word for an axis in a column's name stands for; v is y beside a u, else the visibility.
 _AXES = {
     "x": "x", "u": "x", "px": "x", "y": "y", "py": "y", "v": "v", "z": "z", "conf": "c", "confidence": "c", "c": "c",
@@ -49,114 +57,37 @@ _FRAME_WORDS = (
 )
 _PERSON_WORDS = ("person", "personid", "track", "trackid", "id", "individual", "subject", "playerid", "poseid")
 _TIME_WORDS = ("time", "t", "timestamp", "timesec", "times", "seconds", "timems", "timestampms", "ms")
+#: Numbers of a joint in tables without names; v is MediaPipe's visibility, z its depth.
+_ORDERS = ((3, "xyc"), (3, "xyz"), (4, "xyzc"), (2, "xy"))
+#: Bones that are longer, relative to the spread of the joints, belong to no body.
+_NO_BODY = 0.8
 _JOINT_WORDS = ("landmark", "joint", "keypoint", "landmarkid", "jointid", "keypointid", "landmarkindex", "name", "part",
                 "bodypart", "landmarkname", "jointname", "keypointname")  # fmt: skip
 
 
 def looks_like_csv(text: str) -> bool:
-    """Whether the first line with something in it has columns and nothing but text."""
+    """True if the first line that is not empty has columns and only text."""
     line = next((line for line in text[:20_000].splitlines() if line.strip()), "")
-    return any(separator in line for separator in _SEPARATORS) and line.replace("\t", " ").isprintable()
+    return any(separator in line for separator in SEPARATORS) and line.replace("\t", " ").isprintable()
 
 
 def read_csv(text: str, name: str) -> PoseFile:
     """Recognise a table and read it. Raises InvalidInput that names the columns found and those expected."""
     if len(text) > MAX_TEXT:
         raise InvalidInput(f"{name}: a table of {len(text) // MIB} MiB; the limit is {MAX_TEXT // MIB} MiB")
-    separator = _separator(text)
-    head = _head(text, separator, name)
+    separator = separator_of(text)
+    head = first_rows(text, separator, name)
     if head and head[0] and head[0][0].strip().lower() == "scorer":
         return _read_deeplabcut(text, separator, head, name)
     if not head or len(head) < 2:
         raise InvalidInput(f"{name}: a table without rows of numbers")
     columns = [_UNIT.sub("", cell.strip()) for cell in head[0]]
-    if _all_numbers(columns):
+    if all_numbers(columns):
         return _read_without_header(text, separator, head, name)
     words = [re.sub(r"[^a-z0-9]", "", column.lower()) for column in columns]
     if any(word in _JOINT_WORDS for word in words) and {"x", "y"} <= set(words):
         return _read_long(text, separator, words, name)
     return _read_wide(text, separator, columns, words, name)
-
-
-def _separator(text: str) -> str:
-    line = next((line for line in text[:100_000].splitlines() if line.strip()), "")
-    return max(_SEPARATORS, key=line.count)
-
-
-def _head(text: str, separator: str, name: str) -> list[list[str]]:
-    """The first rows, empty ones left out."""
-    start = text[:1_000_000]
-    try:
-        rows = [row for _, row in zip(range(12), csv.reader(io.StringIO(start), delimiter=separator), strict=False)]
-    except csv.Error as error:
-        raise InvalidInput(f"{name}: not readable as a table ({error})") from None
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
-    if rows and max(len(row) for row in rows) > MAX_COLUMNS:
-        raise InvalidInput(f"{name}: {max(len(row) for row in rows)} columns; the limit is {MAX_COLUMNS:,}")
-    return rows
-
-
-def _lead(text: str) -> int:
-    """Empty lines before the first row."""
-    return next((n for n, line in enumerate(text[:100_000].splitlines()) if line.strip()), 0)
-
-
-def _all_numbers(cells: Sequence[str]) -> bool:
-    try:
-        return bool([float(cell.replace(",", ".")) for cell in cells if cell not in _EMPTY])
-    except ValueError:
-        return False
-
-
-@dataclass(frozen=True)
-class _Table:
-    """Rows of a table. numbers: (N, columns) float64, NaN where nothing is read. words: column -> its cells."""
-
-    numbers: np.ndarray
-    words: dict[int, list[str]]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-
-def _table(text: str, separator: str, columns: int, skip: int, name: str, wanted: Iterable[int],
-           words: Sequence[int] = ()) -> _Table:  # fmt: skip
-    """The rows under the header. wanted: columns that must hold numbers. words: columns that are read as text."""
-    if text.count(separator) + text.count("\n") > MAX_CELLS:
-        raise InvalidInput(f"{name}: more than {MAX_CELLS:,} cells; cut the clip into parts")
-    decimal = "," if separator == ";" and "." not in text[:100_000] else "."
-    numeric = sorted(set(wanted) - set(words))
-    try:
-        with warnings.catch_warnings():
-            # One column more than there should be, to notice rows that are too long; pandas warns of longer ones.
-            warnings.simplefilter("ignore", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                io.BytesIO(text.encode()), sep=separator, header=None, names=range(columns + 1), index_col=False,
-                skiprows=skip, skip_blank_lines=True, na_values=list(_EMPTY),
-                keep_default_na=False, decimal=decimal, low_memory=False, dtype={column: str for column in words},
-                on_bad_lines="error", skipinitialspace=True,
-            )  # fmt: skip
-    # The parser of pandas fails on damaged text in ways of its own.
-    except Exception as error:
-        raise InvalidInput(f"{name}: not readable as a table ({str(error).strip()[:160]})") from None
-    if not len(table):
-        raise InvalidInput(f"{name}: a table without rows of numbers")
-    longer = table[columns].notna()
-    if longer.any():
-        row = int(np.flatnonzero(longer)[0]) + skip + 1
-        raise InvalidInput(f"{name}: row {row} has more cells than the {columns} columns of the header")
-    kinds = [dtype.kind for dtype in table.dtypes]
-    for column in [c for c in numeric if kinds[c] not in "fiu"]:
-        cells = table[column].astype(str).str.strip()
-        found = pd.to_numeric(cells, errors="coerce")
-        wrong = found.isna() & table[column].notna() & ~cells.isin(_EMPTY)
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            raise InvalidInput(f"{name}: row {row + skip + 1}, column {column + 1}: {cells[row][:30]!r} is no number")
-        table[column] = found
-    numbers = np.full((len(table), columns), np.nan)
-    numbers[:, numeric] = table[numeric].to_numpy(dtype=np.float64)
-    return _Table(numbers, {column: [str(value)[:200] for value in table[column]] for column in words})
 
 
 def _read_deeplabcut(text: str, separator: str, head: list[list[str]], name: str) -> PoseFile:
@@ -173,9 +104,9 @@ def _read_deeplabcut(text: str, separator: str, head: list[list[str]], name: str
         raise InvalidInput(f"{name}: DeepLabCut's header rows have different lengths")
     # Labels may take several columns: folder, video, picture.
     label_column = next((number for number, part in enumerate(parts) if part), 0)
-    lines = _lead(text) + (4 if several else 3)
+    lines = empty_lines(text) + (4 if several else 3)
     wanted = [number + 1 for number, (part, axis) in enumerate(zip(parts, axes, strict=True)) if part and axis in _AXES]
-    table = _table(text, separator, len(parts) + 1, lines, name, wanted, [label_column])
+    table = read_table(text, separator, len(parts) + 1, lines, name, wanted, [label_column])
     labels = table.words[label_column]
     places = frame_numbers(labels, name, notes)
     names = list(dict.fromkeys(p for p, person in zip(parts, people, strict=True) if p and person != "single"))
@@ -195,7 +126,7 @@ def _read_deeplabcut(text: str, separator: str, head: list[list[str]], name: str
 
 
 def _add_columns(
-    found: Detections, table: _Table, names: Sequence[str], columns: dict[tuple[str, str], int],
+    found: Detections, table: Table, names: Sequence[str], columns: dict[tuple[str, str], int],
     frames: Sequence[int], person: str | Sequence[str], label: str,
 ) -> None:  # fmt: skip
     """Add a person's rows. columns: (joint, axis) -> column."""
@@ -255,30 +186,85 @@ def _read_wide(text: str, separator: str, columns: list[str], words: list[str], 
     return _finish(text, separator, 1, columns, words, names, axes, notes, name)
 
 
+@dataclass(frozen=True, order=True)
+class _Candidate:
+    """A way to read columns without names.
+
+    Attributes:
+        score: of `body_score`.
+        lead: columns before the first joint.
+        joints: J.
+        order: axes of a joint.
+    """
+
+    score: float
+    lead: int
+    joints: int
+    order: str
+
+
 def _read_without_header(text: str, separator: str, head: list[list[str]], name: str) -> PoseFile:
-    """Numbers only: x, y of every joint, or x, y, confidence; the first column may count the frames."""
+    """Read numbers without names: of all joint orders and axes that fit their count, those that make a body.
+
+    The first column may count the frames.
+    """
     notes, columns = Notes(), len(head[0])
     counts = {len(layout) for layout in LAYOUTS.values()}
     firsts = [row[0].strip() for row in head]
     counting = len(firsts) > 1 and all(cell.isdecimal() and len(cell) < 9 for cell in firsts) and (
         np.unique(np.diff([int(cell) for cell in firsts])).tolist() == [1])  # fmt: skip
-    for lead in (1, 0) if counting else (0,):
-        # Four numbers a joint are MediaPipe's x, y, z and visibility.
-        for width, order in ((3, "xyc"), (4, "xyzc"), (2, "xy")):
-            joints, rest = divmod(columns - lead, width)
-            if rest == 0 and joints in counts:
-                axes = {
-                    (str(joint), axis): lead + width * joint + place
-                    for joint in range(joints) for place, axis in enumerate(order)
-                }  # fmt: skip
-                notes.add(f"No column names: {joints} joints of {', '.join(order)} are assumed."
-                          .replace(", c ", ", confidence "))  # fmt: skip
-                words = ["frame"] * lead + [""] * (columns - lead)
-                return _finish(text, separator, 0, words, words, [str(j) for j in range(joints)], axes, notes, name)
-    raise InvalidInput(
-        f"{name}: {columns} columns without names, which fit no known joint order; name them, such as left_hip_x, "
-        "left_hip_y, left_hip_conf"
-    )
+    rows = _sample(head, separator)
+    found = [
+        candidate for lead in ((1, 0) if counting else (0,)) for width, order in _ORDERS
+        for candidate in _candidate(rows, lead, width, order, counts)
+    ]  # fmt: skip
+    if not found:
+        raise InvalidInput(
+            f"{name}: {columns} columns without names, which fit no known joint order; name them, such as left_hip_x, "
+            "left_hip_y, left_hip_conf"
+        )
+    best = min(found)
+    if best.score > _NO_BODY:
+        raise InvalidInput(
+            f"{name}: {columns} columns without names. In no known joint order do the numbers make a body; name the "
+            "columns, such as left_hip_x, left_hip_y, left_hip_conf"
+        )
+    axes = {
+        (str(joint), axis): best.lead + len(best.order) * joint + place
+        for joint in range(best.joints) for place, axis in enumerate(best.order)
+    }  # fmt: skip
+    meaning = ", ".join({"c": "confidence", "v": "visibility"}.get(axis, axis) for axis in best.order)
+    notes.add(f"No column names: {best.joints} joints of {meaning} are assumed.")
+    words = ["frame"] * best.lead + [""] * (columns - best.lead)
+    return _finish(text, separator, 0, words, words, [str(j) for j in range(best.joints)], axes, notes, name)
+
+
+def _sample(head: list[list[str]], separator: str) -> np.ndarray:
+    """The first rows as numbers, NaN where a cell is empty or none."""
+    width = max(map(len, head))
+    rows = np.full((len(head), width), np.nan)
+    for number, row in enumerate(head):
+        for column, cell in enumerate(row):
+            with suppress(ValueError):
+                rows[number, column] = float(cell.strip().replace(",", "."))
+    return rows
+
+
+def _candidate(rows: np.ndarray, lead: int, width: int, order: str, counts: set[int]) -> Iterator[_Candidate]:
+    """A way to read columns without names, if the number of joints is known and the confidences are none but that."""
+    # A comma at the end of every row makes one more column, which is empty.
+    used = rows.shape[1] - int(np.isnan(rows[:, -1]).all())
+    joints, rest = divmod(used - lead, width)
+    if rest or joints not in counts:
+        return
+    values = rows[:, lead : lead + joints * width].reshape(len(rows), joints, width)
+    sure = values[..., order.index("c")] if "c" in order else np.zeros(1)
+    # A depth is below 0 as often as above, and has other sizes.
+    if (sure < 0).any() or np.nanmax(sure, initial=0.0) > 100:
+        return
+    points = np.where((values[..., :2] == 0).all(-1, keepdims=True), np.nan, values[..., :2])
+    for layout in layouts_of(joints):
+        yield _Candidate(body_score(layout, points), lead, joints, order)
 
 
 def _finish(
@@ -286,11 +272,10 @@ def _finish(
     axes: dict[tuple[str, str], int], notes: Notes, name: str,
 ) -> PoseFile:  # fmt: skip
     frame, person = _first(words, _FRAME_WORDS), _first(words, _PERSON_WORDS)
-    spoken = [column for column in (frame, person) if column is not None]
     time = _first(words, _TIME_WORDS)
+    spoken = [column for column in (frame, person, time) if column is not None]
     wanted = [column for (joint, _), column in axes.items() if joint in set(names)]
-    wanted += [] if time is None else [time]
-    table = _table(text, separator, len(columns), skip + _lead(text), name, wanted, spoken)
+    table = read_table(text, separator, len(columns), skip + empty_lines(text), name, wanted, spoken)
     people: str | list[str] = "1" if person is None else table.words[person]
     if frame is not None:
         labels = table.words[frame]
@@ -302,7 +287,7 @@ def _finish(
     frames = [places[label] for label in labels]
     found = Detections()
     _add_columns(found, table, names, axes, frames, people, name)
-    fps = None if time is None else _rate(table.numbers[:, time], words[time], frames, notes)
+    fps = None if time is None else frame_rate(table.words[time], words[time], frames, notes)
     clip = build_clip("", found, max(places.values()) + 1, name, notes, fps=fps)
     return _named_or_numbered(names, clip, name, notes)
 
@@ -322,22 +307,6 @@ def _first(words: Sequence[str], wanted: Sequence[str]) -> int | None:
     return next((words.index(word) for word in wanted if word in words), None)
 
 
-def _rate(times: np.ndarray, word: str, frames: Sequence[int], notes: Notes) -> float | None:
-    """Frames a second of a column of times. word: its name."""
-    numbers = np.asarray(frames, dtype=np.float64)
-    order = np.argsort(numbers, kind="stable")
-    steps, moved = np.diff(times[order]), np.diff(numbers[order])
-    good = (moved > 0) & np.isfinite(steps) & (steps > 0)
-    if good.sum() < 2:
-        return None
-    step = float(np.median(steps[good] / moved[good]))
-    rate = (1000.0 if "ms" in word or step >= 1 else 1.0) / step
-    if not 1 <= rate <= 1000:
-        return None
-    notes.add(f"The column of times says {rate:.4g} frames a second.")
-    return float(f"{rate:.4g}")
-
-
 def _read_long(text: str, separator: str, words: list[str], name: str) -> PoseFile:
     """A joint a row: frame, (person,) landmark, x, y, (z,) visibility."""
     notes = Notes()
@@ -347,9 +316,11 @@ def _read_long(text: str, separator: str, words: list[str], name: str) -> PoseFi
     assert joint is not None
     spoken = [column for column in (joint, frame, person) if column is not None]
     columns = [words.index("x"), words.index("y"), *([] if sure is None else [sure])]
-    table = _table(text, separator, len(words), _lead(text) + 1, name, columns, spoken)
+    table = read_table(text, separator, len(words), empty_lines(text) + 1, name, columns, spoken)
     parts = [part.strip()[:80] for part in table.words[joint]]
     names = list(dict.fromkeys(parts))
+    if len(names) > MAX_COLUMNS:
+        raise InvalidInput(f"{name}: {len(names):,} names of joints; expected those of one person")
     if all(re.fullmatch(r"\d{1,4}(\.0)?", value) for value in names):
         names.sort(key=float)
     if frame is None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from diffpose_core.io.formats.detections import Notes
+from diffpose_core.io.formats.layouts import Layout, to_human36m
 from diffpose_core.io.formats.posefile import PoseTrack
 
 #: A jump of this share of the person's size between two frames is worth a note.
 JUMP = 0.75
 #: Two people who change places have moved by at least this share of their size.
 EXCHANGE = 0.15
+#: Share of the person's size that knees and ankles are apart where it matters which leg is which.
+LEGS_APART = 0.06
 
 
 def note_jumps(track: PoseTrack, notes: Notes) -> None:
@@ -45,3 +48,24 @@ def _note_mixed(what: str, frames: np.ndarray, notes: Notes) -> None:
         more = f" and {len(frames) - 1} times more" if len(frames) > 1 else ""
         notes.add(f"{what} at frame {frames[0]}{more}: the file may have mixed up people there; look at it before you "
                   "trust it.")  # fmt: skip
+
+
+def note_leg_swaps(track: PoseTrack, layout: Layout, notes: Notes) -> None:
+    """Note where left and right leg change places from one frame to the next, as detectors exchange them."""
+    poses, _ = to_human36m(layout, track.keypoints, track.confidence)
+    legs = poses[:, [[2, 3], [5, 6]]]  # (T, sides, knee and ankle, 2)
+    size = float(np.median(np.linalg.norm(np.nanmax(track.keypoints, 1) - np.nanmin(track.keypoints, 1), axis=-1)))
+    stay = np.linalg.norm(legs[1:] - legs[:-1], axis=-1).sum((1, 2))
+    change = np.linalg.norm(legs[1:, ::-1] - legs[:-1], axis=-1).sum((1, 2))
+    apart = np.linalg.norm(legs[:, 0] - legs[:, 1], axis=-1).sum(1)
+    with np.errstate(invalid="ignore"):
+        # Legs that lie on each other can't be told apart, and need not be.
+        far = np.minimum(apart[1:], apart[:-1]) > 2 * LEGS_APART * size
+        swapped = far & (change < 0.5 * stay) & (np.diff(track.frames) == 1)
+    frames = track.frames[1:][swapped]
+    if len(frames):
+        more = f" and {len(frames) - 1} times more" if len(frames) > 1 else ""
+        notes.add(
+            f"Left and right leg of person {track.key} change places at frame {frames[0]}{more}: the detector may have "
+            "exchanged them there."
+        )

@@ -42,6 +42,15 @@ def frame_numbers(labels: Sequence[Any], label: str, notes: Notes) -> dict[Any, 
     step = 1
     if len(found) > 2:
         step = int(np.gcd.reduce(found[1:] - found[:-1]))
+    steps = (found[1:] - found[:-1]) // step if len(found) > 1 else found[:0]
+    if len(found) >= 8 and float(np.median(steps.astype(np.float64))) > 1:
+        notes.add(
+            f"The numbers of the frames leave gaps almost everywhere ({len(found):,} numbers from {first} to "
+            f"{int(found[-1])}): taken as names, in their order, not as time."
+        )
+        rank = {int(n): place for place, n in enumerate(found)}
+        check_frames(len(found), label)
+        return {item: rank[n] for item, n in zip(unique, numbers, strict=True) if n is not None}
     if step > 1:
         notes.add(f"Frame numbers rise in steps of {step}: taken as consecutive (so give the frame rate that is left).")
     if first != 0 and len(found) > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from diffpose_core.io.formats.detections import Notes
 from diffpose_core.structures import InvalidInput
 
 #: People that are looked at in a frame.
@@ -85,3 +86,49 @@ def _check_effort(frames: np.ndarray, label: str) -> None:
             f"{label}: up to {people.max()} people in {len(people):,} frames, without identities: too many to follow "
             "them by their places. Cut the clip into parts, or keep the surest people"
         )
+
+
+def join_pieces(
+    frames: np.ndarray, keypoints: np.ndarray, people: np.ndarray, keys: list[str], notes: Notes
+) -> np.ndarray:
+    """Join people who end where another one begins: a tracker that lost them and gave them a new identity.
+
+    Args:
+        frames: (N,) of all rows, rising.
+        keypoints: (N, J, 2), NaN where missing.
+        people: (N,) identities from 0.
+        keys: their names.
+        notes: gets the joins.
+
+    Returns:
+        (N,) identities; a joined person has the first one's.
+    """
+    people = people.copy()
+    low, high = np.nanmin(keypoints, axis=1), np.nanmax(keypoints, axis=1)
+    size = np.maximum(np.linalg.norm(high - low, axis=-1), 1e-6)
+    numbers, first = np.unique(people, return_index=True)
+    # Hundreds of pieces are a crowd, in which places prove nothing.
+    if not 1 < len(numbers) <= 200:
+        return people
+    last = len(people) - 1 - np.unique(people[::-1], return_index=True)[1]
+    # Who was found so far: the place of their name, and the row in which they were seen last.
+    whole: list[tuple[int, int]] = []
+    for piece in np.argsort(frames[first], kind="stable"):
+        gaps = [frames[first[piece]] - frames[row] for _, row in whole]
+        near = [
+            place for place, ((_, row), gap) in enumerate(zip(whole, gaps, strict=True))
+            if 0 < gap <= LINK_GAP_FRAMES
+            and _costs(keypoints, size, np.array([row]), first[[piece]])[0, 0] < LINK_DISTANCE * np.sqrt(gap)
+        ]  # fmt: skip
+        # Of two who end there, either may be the one.
+        if len(near) != 1:
+            whole.append((int(numbers[piece]), int(last[piece])))
+            continue
+        number = whole[near[0]][0]
+        whole[near[0]] = number, int(last[piece])
+        people[people == numbers[piece]] = number
+        notes.add(
+            f"Person {keys[number]} ends where person {keys[numbers[piece]]} begins (frame {frames[first[piece]]}): "
+            "taken as one."
+        )
+    return people

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from diffpose_core.io.formats.build import pose_file
 from diffpose_core.io.formats.clean import clean
 from diffpose_core.io.formats.detections import Detections, Notes
-from diffpose_core.io.formats.json_files import pose_file, size_and_fps
+from diffpose_core.io.formats.json_values import size_and_fps
 from diffpose_core.io.formats.layouts import COCO17, HUMAN36M
 from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack

@@ -11,7 +11,7 @@ import numpy as np
 from diffpose_core.io.formats.clean import clean
 from diffpose_core.io.formats.detections import Detections, Notes
 from diffpose_core.io.formats.doubts import note_exchanges, note_jumps
-from diffpose_core.io.formats.link import MAX_PEOPLE, link
+from diffpose_core.io.formats.link import MAX_PEOPLE, join_pieces, link
 from diffpose_core.io.formats.posefile import FileClip, PoseTrack
 from diffpose_core.io.limits import check_frames
 from diffpose_core.structures import InvalidInput
@@ -83,13 +83,34 @@ def _identified(
     if all(identity is not None for identity in identities):
         named: dict[Any, int] = {}
         people = np.array([named.setdefault(identity, len(named)) for identity in identities])
+        people, keys = _of_their_own(people, [str(identity) for identity in named], frames[order], points[order], notes)
         order, people = _one_a_frame(order, people, frames, notes)
-        return order, people, [str(identity) for identity in named]
+        return order, join_pieces(frames[order], points[order], people, keys, notes), keys
     people = link(frames[order], points[order], label)
     keys = [str(n + 1) for n in range(int(people.max()) + 1)]
     if len(keys) > 1 or len(np.unique(frames[order])) < len(order):
         notes.add("The file has no identities: people were followed from frame to frame by where they are.")
     return order, people, keys
+
+
+def _of_their_own(
+    people: np.ndarray, keys: list[str], frames: np.ndarray, points: np.ndarray, notes: Notes
+) -> tuple[np.ndarray, list[str]]:
+    """Numbers and names of people, where those who share one identity are told apart by their places."""
+    people, keys = people.copy(), list(keys)
+    for number, key in enumerate(list(keys)):
+        rows = np.flatnonzero(people == number)
+        _, times = np.unique(frames[rows], return_counts=True)
+        if (times > 1).sum() < 3 or (times > 1).mean() < 0.1:
+            continue
+        linked = link(frames[rows], points[rows], f"identity {key[:40]}")
+        notes.add(
+            f"Several people share the identity {key[:40]}: they were told apart by where they are, as {key[:40]}, "
+            f"{key[:40]}.2 and so on."
+        )
+        people[rows[linked > 0]] = len(keys) - 1 + linked[linked > 0]
+        keys += [f"{key}.{n + 1}" for n in range(1, int(linked.max()) + 1)]
+    return people, keys
 
 
 def _rows_of_people(people: np.ndarray, points: np.ndarray, notes: Notes) -> list[np.ndarray]:

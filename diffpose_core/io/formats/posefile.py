@@ -1,4 +1,4 @@
-"""What a file of 2D poses holds, before anybody has decided which person, joint order and frame rate to use.
+"""A file of 2D poses as it was read, before person, joint order and frame rate are chosen.
 
 Axes: T frames in which a person was seen, J joints in the file's own order, K modes of a joint's heatmap.
 """
@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from diffpose_core.io.formats.layouts import Layout
+from diffpose_core.io.formats.orientation import Turn
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 #: What the numbers of a file are measured in. "pixels"; "unit": 0 to 1 over the image's width and height; "symmetric":
@@ -34,10 +35,13 @@ LARGEST = "largest"
 class PoseTrack:
     """One person of a clip.
 
-    key: its number or name. frames: (T,) integers, rising, the frames in which the person was seen. keypoints:
-    (T, J, 2) float32 in the file's `coordinates`, NaN where a joint is missing. confidence: (T, J) float32 in [0, 1],
-    0 where a joint is missing. mixture: (weights (T, J, K), means (T, J, K, 2), variances (T, J, K, 2)) where the file
-    has heatmap mixtures, in the file's coordinates.
+    Attributes:
+        key: its number or name.
+        frames: (T,) integers, rising, the frames in which the person was seen.
+        keypoints: (T, J, 2) float32 in the file's `coordinates`, NaN where a joint is missing.
+        confidence: (T, J) float32 in [0, 1], 0 where a joint is missing.
+        mixture: (weights (T, J, K), means (T, J, K, 2), variances (T, J, K, 2)) where the file has heatmap mixtures,
+            in the file's coordinates.
     """
 
     key: str
@@ -73,9 +77,13 @@ class PoseTrack:
 class FileClip:
     """One clip of a file.
 
-    key: its name within the file ("" where a file has one clip only). num_frames: F. tracks: people, the default one
-    first (seen in most frames, then largest). image_size: (width, height) in pixels, or None. fps: frames a second, or
-    None. original: the clip itself where the file is this project's own, with all that it knows.
+    Attributes:
+        key: its name within the file ("" where a file has one clip only).
+        num_frames: F.
+        tracks: people, the default one first (seen in most frames, then largest).
+        image_size: (width, height) in pixels, or None.
+        fps: frames a second, or None.
+        original: the clip itself with everything in it, where the file is this project's own.
     """
 
     key: str
@@ -117,9 +125,15 @@ class LayoutGuess:
 class PoseFile:
     """A file of 2D poses as it was read.
 
-    name: of the file. format: what it was recognised as. clips: at least one. layouts: the joint orders that fit, the
-    likeliest first. needs_confirmation: a person has to say which joint order it is, because nothing in the file does.
-    coordinates: what the numbers are measured in. notes: what was assumed, repaired or left out, one sentence each.
+    Attributes:
+        name: of the file.
+        format: its recognised format.
+        clips: at least one.
+        layouts: the joint orders that fit, the likeliest first.
+        needs_confirmation: True if nothing in the file names the joint order, so that a person has to.
+        coordinates: unit of the numbers.
+        notes: assumptions, repairs and omissions, one sentence each.
+        turn: proposed turn of the picture, where the person is not upright.
     """
 
     name: str
@@ -129,6 +143,7 @@ class PoseFile:
     needs_confirmation: bool = False
     coordinates: Coordinates = "pixels"
     notes: tuple[str, ...] = ()
+    turn: Turn = "none"
 
     def clip(self, key: str | None = None) -> FileClip:
         """The clip of that key, by default the first. Raises InvalidInput that names those that there are."""
@@ -158,10 +173,14 @@ class PoseFile:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person chose of a PoseFile; None stands for the default.
+    """A person's choice from a PoseFile; None stands for the default.
 
-    clip, track, layout: keys and names as in the PoseFile; track may be LARGEST. image_size: (width, height) in pixels.
-    fps: frames a second.
+    Attributes:
+        clip, track, layout: keys and names as in the PoseFile; track may be LARGEST.
+        image_size: (width, height) in pixels, before the turn.
+        fps: frames a second.
+        turn: of the picture; none by default.
+        exchange_sides: True to exchange left and right.
     """
 
     clip: str | None = None
@@ -169,15 +188,20 @@ class Choice:
     layout: str | None = None
     image_size: tuple[int, int] | None = None
     fps: float | None = None
+    turn: Turn | None = None
+    exchange_sides: bool | None = None
 
 
 @dataclass(frozen=True)
 class ChosenClip:
-    """What became of a choice: a clip that can be lifted.
+    """A clip that can be lifted.
 
-    clip: joints in Human3.6M's order; `clip.guessed` says which were guessed. first_frame: number of its first frame in
-    the file's clip. source: keypoints as in the file but in pixels, (F, J, 2), NaN where missing, to be drawn beside
-    it. notes: what was assumed on the way.
+    Attributes:
+        clip: joints in Human3.6M's order; `clip.guessed` marks the guessed ones.
+        first_frame: number of its first frame in the file's clip.
+        source_px: the file's keypoints in pixels, (F, J, 2), NaN where missing, to be drawn beside it.
+        layout: the joint order.
+        notes: assumptions.
     """
 
     clip: PoseClip2D

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from diffpose_core.io.clips import SCHEMA, clip_from_json, clip_from_npz
-from diffpose_core.io.formats.json_files import read_json, read_openpose
+from diffpose_core.io.formats.json_files import read_json
 from diffpose_core.io.formats.layouts import HUMAN36M
 from diffpose_core.io.formats.npz_files import read_detectron, read_videopose3d
+from diffpose_core.io.formats.openpose_files import read_openpose
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
 from diffpose_core.io.limits import check_frames
 from diffpose_core.io.untrusted.archive import MAX_ENTRIES, Archive

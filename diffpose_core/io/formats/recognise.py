@@ -1,4 +1,4 @@
-"""Which joint order and which unit a file's numbers are in, where nothing in the file says so."""
+"""Joint order and unit of a file's numbers, where nothing in the file names them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from diffpose_core.io.formats.detections import Notes
-from diffpose_core.io.formats.layouts import COCO17, HUMAN36M, layout_of_names, layouts_of
+from diffpose_core.io.formats.layouts import COCO17, HUMAN36M, Layout, layout_of_names, layouts_of, to_human36m
 from diffpose_core.io.formats.posefile import COORDINATES, Coordinates, FileClip, LayoutGuess
 from diffpose_core.structures import InvalidInput
 
@@ -92,12 +92,41 @@ def _median(values: np.ndarray) -> float:
     return float(np.median(known)) if known.size else float("nan")
 
 
-def coordinates_of(clips: Sequence[FileClip], negative: Coordinates, notes: Notes) -> Coordinates:
-    """What the numbers are measured in. negative: what it is where some lie below 0 and none beyond -1 to 1."""
+def coordinates_of(
+    clips: Sequence[FileClip], negative: Coordinates, notes: Notes, layout: Layout, label: str
+) -> Coordinates:
+    """Recognise the unit of coordinates by their range.
+
+    Args:
+        clips: of the file.
+        negative: unit of numbers between -1 and 1 in this format.
+        notes: gets the assumption.
+        layout: the joint order.
+        label: names the file in messages.
+
+    Raises:
+        InvalidInput: the poses are centred on the hip, so that their place in the picture is lost.
+    """
     points = sample_points(clips)
     values = points[~np.isnan(points)]
-    if np.percentile(np.abs(values), 98) > 2:
+    # The smallest person that a detector finds is some ten pixels tall.
+    if np.percentile(np.abs(values), 98) > 10:
         return "pixels"
-    found: Coordinates = negative if (values < -0.02).mean() > 0.02 else "unit"
-    notes.add(f"The numbers lie between {values.min():.2f} and {values.max():.2f}: taken as {COORDINATES[found]}.")
+    _check_centre(points, layout, label)
+    below = float((values < -0.02).mean())
+    found: Coordinates = negative if below > 0.25 or np.percentile(values, 2) < -0.5 else "unit"
+    out = " The person is partly outside of the picture." if found == "unit" and (
+        below > 0.02 or np.percentile(values, 98) > 1.02) else ""  # fmt: skip
+    notes.add(f"The numbers lie between {values.min():.2f} and {values.max():.2f}: taken as {COORDINATES[found]}.{out}")
     return found
+
+
+def _check_centre(points: np.ndarray, layout: Layout, label: str) -> None:
+    """Refuse poses whose hip is at zero in every frame."""
+    hips, _ = to_human36m(layout, points, np.ones(points.shape[:2], np.float32))
+    hips = hips[~np.isnan(hips[:, 0, 0]), 0]
+    if len(hips) >= 3 and np.abs(hips).max() < 0.02 and np.nanpercentile(np.abs(points), 98) > 0.1:
+        raise InvalidInput(
+            f"{label}: every pose is centred on the hip, as 3D poses in metres are (MediaPipe's world landmarks); "
+            "expected places in the picture, such as MediaPipe's pose_landmarks"
+        )

@@ -127,7 +127,7 @@ def test_a_few_named_joints_are_enough_and_the_rest_is_guessed():
 
 def test_times_say_the_frame_rate():
     poses = read_pose_file(plain_csv(COCO, NAMES, fps=23.976), "p.csv")
-    assert np.isclose(to_clip(poses).clip.fps, 23.98) and any("23.98 frames a second" in note for note in poses.notes)
+    assert np.isclose(to_clip(poses).clip.fps, 23.976) and any("23.976 frames a second" in note for note in poses.notes)
     assert to_clip(poses, Choice(fps=50.0)).clip.fps == 50.0
 
 

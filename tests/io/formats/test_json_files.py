@@ -16,7 +16,7 @@ from benchmarks.pose_files import (
     walking,
     zipped,
 )
-from diffpose_core.io.formats import LAYOUTS, Choice, json_files, read_pose_file, read_pose_files, to_clip
+from diffpose_core.io.formats import LAYOUTS, Choice, openpose_files, read_pose_file, read_pose_files, to_clip
 from diffpose_core.structures import InvalidInput
 
 POSES = walking()
@@ -360,7 +360,7 @@ def test_many_files_that_are_not_openpose_s():
 
 
 def test_numbers_are_bounded_over_all_clips_of_an_archive(monkeypatch):
-    monkeypatch.setattr(json_files, "MAX_NUMBERS", 3 * 4 * 75)
+    monkeypatch.setattr(openpose_files, "MAX_NUMBERS", 3 * 4 * 75)
     assert len(read_pose_file(openpose_zip(3, 2, 2), "o.zip").clips) == 3
     with pytest.raises(InvalidInput, match="numbers in all its files; read them in parts"):
         read_pose_file(openpose_zip(4, 2, 2), "o.zip")

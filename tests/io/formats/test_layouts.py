@@ -142,5 +142,4 @@ def test_counts_that_no_order_has():
     ],
 )  # fmt: skip
 def test_units_of_coordinates(points, unit):
-
-    assert coordinates_of([as_clip(points)], "symmetric", Notes()) == unit
+    assert coordinates_of([as_clip(points)], "symmetric", Notes(), LAYOUTS["Human3.6M-17"], "x") == unit

@@ -34,8 +34,15 @@ class Painting {
     this.projection = projectionOf(stage, width, height);
     this.visible = (layers || []).filter((l) => !stage.memory.hidden.has(l.label));
     // Ghosts and paths are those of the timeline's place.
-    this.bodies = asBodies();
+    this.bodies = asBodies() && !this.hidesMuch();
     this.here = frame === stage.frame && step === stage.step;
+  }
+  /** Whether bodies would hide what a scene is about: a cloud of many poses, figures in one place, or a single joint. */
+  hidesMuch() {
+    const { arrays, rings } = this.stage;
+    const many = this.visible.some((l) => l.kind === "cloud" && arrays[l.array].length("sample") > MOST_BODIES);
+    const figures = this.visible.filter((l) => l.kind === "skeleton" && !l.under && l.opacity !== 0);
+    return many || figures.length > 1 || rings[0].x !== 0;
   }
   at(layer) { return this.stage.arrays[layer.array].at(this.frame, this.step); }
   moves(layer) { return this.stage.arrays[layer.array]?.axes.includes("step"); }

@@ -98,13 +98,13 @@ export class Stage {
   }
   /** Poses that a scene has to have room for: those that stand still over the steps, and where the others end. */
   framing() {
-    const layers = this.header.panels.flatMap((p) => p.layers || []).filter((l) => l.kind === "skeleton");
-    const arrays = layers.map((l) => this.arrays[l.array]);
+    const layers = this.header.panels.flatMap((p) => p.layers || []).filter((l) => this.arrays[l.array]?.axes.at(-1) === "xyz");
+    const arrays = layers.filter((l) => l.kind === "skeleton").map((l) => this.arrays[l.array]);
     const still = arrays.filter((a) => !a.axes.includes("step")).map((a) => a.values);
     const ends = arrays.filter((a) => a.axes.includes("step") && a.axes.includes("frame"))
       .flatMap((a) => Array.from({ length: this.timeline.count("frame") }, (_, i) => a.at(i, a.length("step") - 1)));
     const found = [...still, ...ends];
-    return found.length ? found : arrays.map((a) => a.values);
+    return found.length ? found : (arrays.length ? arrays : layers.map((l) => this.arrays[l.array])).map((a) => a.values);
   }
   /** Where a link, or the page that a stage was saved in, wants it to begin. */
   start({ k, at, camera, hidden, ghosts, joint }) {

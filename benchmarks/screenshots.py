@@ -15,6 +15,8 @@ SIZES = {"small": (1366, 650), "laptop": (1440, 757), "large": (1920, 950), "pho
 PAGES = ("overview", "uncertainty", "forward", "reverse", "compare", "results", "learn")
 #: Where every stage stands in its picture: a step that shows what the view is about.
 STEPS = {"overview": 0.4, "uncertainty": 0.7, "forward": 1.0, "reverse": 0.4, "compare": 1.0, "learn": 0.5}
+#: A visitor who knows the app.
+NO_HINTS = "try { localStorage.setItem('diffpose-tour', 'done'); } catch {}"
 #: What the results page draws instead of a stage.
 CHARTS = ".dpb-chart svg[role=img]"
 
@@ -29,16 +31,8 @@ def set_step(driver: Any, stage: str, share: float) -> None:
     )
 
 
-def picture(driver: Any, path: Path, whole: bool) -> None:
-    """Save what the browser shows; whole: the whole page, however long."""
-    if whole:
-        height = driver.execute_script(
-            "const m = document.querySelector('[data-testid=stMain]'); return m ? m.scrollHeight : innerHeight"
-        )
-        width = driver.execute_script("return innerWidth")
-        size = {"width": width, "height": int(height), "deviceScaleFactor": 1, "mobile": width < 600}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        time.sleep(2.5)
+def picture(driver: Any, path: Path) -> None:
+    """Save the first screen, as a visitor sees it."""
     answer = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
     path.write_bytes(base64.b64decode(answer["data"]))
 
@@ -58,6 +52,7 @@ def main() -> None:
         for size in args.sizes:
             for theme in args.themes:
                 with browser(*SIZES[size], dark=theme == "dark") as driver:
+                    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": NO_HINTS})
                     for page in args.pages:
                         width, height = SIZES[size]
                         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -72,10 +67,9 @@ def main() -> None:
                             wait_for(lambda: driver.find_elements("css selector", CHARTS), 60, "the charts")
                         driver.execute_script("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
                         time.sleep(1.0)
-                        name = args.out / f"{page}_{size}_{theme}"
-                        picture(driver, name.with_suffix(".png"), whole=False)
-                        picture(driver, Path(f"{name}_page.png"), whole=True)
-                        print(f"{name}.png", flush=True)
+                        path = args.out / f"{page}_{size}_{theme}.png"
+                        picture(driver, path)
+                        print(path, flush=True)
                     for message in console_errors(driver):
                         print("console error:", message, flush=True)
 

@@ -133,7 +133,8 @@ def _steps() -> int:
 
 
 def _buttons(number: int) -> None:
-    back, where, following = st.columns([1, 1, 1], vertical_alignment="center")
+    where = st.container()
+    back, following = st.columns([1, 2], vertical_alignment="center")
     back.button(
         "Back",
         icon=":material/arrow_back:",
@@ -179,6 +180,7 @@ def learn(session: Session) -> None:
         st.latex(lesson.equation if isinstance(lesson.equation, str) else lesson.equation(session))
         if lesson.task:
             st.info(lesson.task, icon=":material/touch_app:")
+        _buttons(number)
     with right:
         if lesson.picture is None:
             _doors()
@@ -186,4 +188,3 @@ def learn(session: Session) -> None:
             with st.spinner("Preparing this step", show_time=True):
                 data = lesson.picture(session)
             stage(data, f"learn-{lesson.id}", Asked(len(session.clip), pick_frame))
-    _buttons(number)

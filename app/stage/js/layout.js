@@ -91,7 +91,8 @@ export class Layout {
     this.fit();
     const [width, height] = [grid.clientWidth || 900, grid.clientHeight || 400];
     const wanted = { stacked: 1, beside: shown.length }[memory.arrangement];
-    const columns = only != null ? 1 : (stage.narrow ? null : wanted) ?? bestColumns(shown.length, width, height);
+    const wordy = shown.some((p) => p.spec.kind === "equation") ? 1 : null; // needs the width of a phone for itself
+    const columns = only != null ? 1 : (stage.narrow ? wordy : wanted) ?? bestColumns(shown.length, width, height);
     grid.dataset.panels = shown.length;
     grid.dataset.columns = header.columns ? "parts" : columns;
     grid.style.setProperty("--dps-columns", only != null ? "minmax(0, 1fr)" : tracksOf(header, shown, columns));

@@ -12,7 +12,7 @@ from diffpose_core.io.formats.layouts import LAYOUTS
 
 #: Human3.6M joints that a detector's joint is at; what is not named here is put near the head or the foot.
 _AT = {
-    "nose": 9, "head": 10, "neck": 8, "hip": 0,
+    "nose": 9, "head": 10, "neck": 8, "hip": 0, "thorax": 8, "spine": 7,
     "left_shoulder": 11, "left_elbow": 12, "left_wrist": 13, "right_shoulder": 14, "right_elbow": 15, "right_wrist": 16,
     "right_hip": 1, "right_knee": 2, "right_ankle": 3, "left_hip": 4, "left_knee": 5, "left_ankle": 6,
 }  # fmt: skip
@@ -41,7 +41,8 @@ def detected(poses: np.ndarray, layout: str, confidence: float = 0.9) -> np.ndar
         if layout == "Human3.6M-17":
             out[:, joint, :2] = poses[:, joint]
         elif name in _AT:
-            out[:, joint, :2] = poses[:, _AT[name]]
+            # Beside a thorax, the neck is the upper one.
+            out[:, joint, :2] = poses[:, 9 if name == "neck" and "thorax" in names else _AT[name]]
         elif any(part in name for part in ("eye", "ear", "mouth")):
             far = 12.0 if "ear" in name else 6.0
             out[:, joint, :2] = poses[:, 10] + (far * side, 12.0)

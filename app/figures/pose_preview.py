@@ -11,7 +11,8 @@ from html import escape
 import numpy as np
 
 from app.figures.uncertainty import joint_label
-from diffpose_core.io.formats.layouts import Layout, canonical_name
+from diffpose_core.io.formats.joint_names import canonical_name
+from diffpose_core.io.formats.layouts import Layout
 from diffpose_core.skeleton import NUM_JOINTS
 
 #: Colours of the left side, the middle and the right side, as on the stage; light and dark theme.

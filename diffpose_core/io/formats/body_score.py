@@ -7,6 +7,9 @@ import numpy as np
 from diffpose_core.io.formats.layouts import Layout, to_human36m
 from diffpose_core.skeleton import BONES
 
+#: A score above this is no body's.
+NO_BODY = 0.8
+
 
 def body_score(layout: Layout, points: np.ndarray) -> float:
     """Mean length of the bones relative to the spread of the joints.
@@ -33,4 +36,5 @@ def body_score(layout: Layout, points: np.ndarray) -> float:
     used = spread > 0
     if not used.any() or np.isnan(lengths[used]).all():
         return float("inf")
-    return float(np.nanmean(np.nanmean(lengths[used] / spread[used, None], axis=0)))
+    relative = lengths[used] / spread[used, None]
+    return float(np.nanmean(np.nanmean(relative[:, ~np.isnan(relative).all(0)], axis=0)))

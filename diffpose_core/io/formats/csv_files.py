@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from diffpose_core.io.formats.body_score import body_score
+from diffpose_core.io.formats.body_score import NO_BODY, body_score
 from diffpose_core.io.formats.build import pose_file
 from diffpose_core.io.formats.csv_table import (
     MAX_CELLS,
@@ -59,8 +59,6 @@ _PERSON_WORDS = ("person", "personid", "track", "trackid", "id", "individual", "
 _TIME_WORDS = ("time", "t", "timestamp", "timesec", "times", "seconds", "timems", "timestampms", "ms")
 #: Numbers of a joint in tables without names; v is MediaPipe's visibility, z its depth.
 _ORDERS = ((3, "xyc"), (3, "xyz"), (4, "xyzc"), (2, "xy"))
-#: Bones that are longer, relative to the spread of the joints, belong to no body.
-_NO_BODY = 0.8
 _JOINT_WORDS = ("landmark", "joint", "keypoint", "landmarkid", "jointid", "keypointid", "landmarkindex", "name", "part",
                 "bodypart", "landmarkname", "jointname", "keypointname")  # fmt: skip
 
@@ -224,7 +222,7 @@ def _read_without_header(text: str, separator: str, head: list[list[str]], name:
             "left_hip_y, left_hip_conf"
         )
     best = min(found)
-    if best.score > _NO_BODY:
+    if best.score > NO_BODY:
         raise InvalidInput(
             f"{name}: {columns} columns without names. In no known joint order do the numbers make a body; name the "
             "columns, such as left_hip_x, left_hip_y, left_hip_conf"

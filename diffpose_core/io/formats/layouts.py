@@ -5,12 +5,12 @@ Every Human3.6M joint is the mean of some of the detector's joints (a joint that
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from diffpose_core.io.formats.joint_names import canonical_name, sources_of_names, spelled
 from diffpose_core.skeleton import BONES, JOINT_NAMES, NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 
@@ -22,8 +22,14 @@ _PARTIAL = 0.5
 
 @dataclass(frozen=True)
 class Layout:
-    """A joint order. names: of the J joints. bones: pairs of joints to draw. sources: for each of the 17 Human3.6M
-    joints the detector's joints that it is the mean of (none: it is always guessed).
+    """A joint order.
+
+    Attributes:
+        name: of the order.
+        names: of the J joints.
+        bones: pairs of joints to draw.
+        sources: for each of the 17 Human3.6M joints the detector's joints that it is the mean of (none: it is always
+            guessed).
     """
 
     name: str
@@ -36,10 +42,15 @@ class Layout:
 
 
 def to_human36m(layout: Layout, keypoints: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Detected joints in Human3.6M's order.
+    """Bring detected joints to Human3.6M's order.
 
-    keypoints: (T, J, 2), NaN where missing. confidence: (T, J) in [0, 1]. Returns (T, 17, 2), NaN where missing, and
-    (T, 17): the least confidence of the parts, 0 where missing.
+    Args:
+        layout: the joint order.
+        keypoints: (T, J, 2), NaN where missing.
+        confidence: (T, J) in [0, 1].
+
+    Returns:
+        (T, 17, 2), NaN where missing, and (T, 17): the least confidence of the parts, 0 where missing.
     """
     count = keypoints.shape[0]
     poses = np.full((count, NUM_JOINTS, 2), np.nan, dtype=np.float32)
@@ -60,7 +71,7 @@ def to_human36m(layout: Layout, keypoints: np.ndarray, confidence: np.ndarray) -
 def mixture_to_human36m(
     layout: Layout, mixture: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Detected joints' mixtures in Human3.6M's order; shapes as in PoseTrack.
+    """Bring detected joints' mixtures to Human3.6M's order; shapes as in PoseTrack.
 
     A joint that is the mean of several has one mode: the mean of their means and, since detectors err alike on
     neighbouring joints, the mean of their variances.
@@ -106,6 +117,9 @@ _SPINE = (
     ("nose", "right_eye"), ("neck", "head"), ("neck", "hip"), ("hip", "left_hip"), ("hip", "right_hip"),
 )  # fmt: skip
 
+#: Without a hip in the middle, the trunk is drawn from the neck to both hips.
+_NECK = (*_SPINE, ("neck", "left_hip"), ("neck", "right_hip"))
+
 _COCO = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
     "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
@@ -133,6 +147,31 @@ _MEDIAPIPE = (
     "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel",
     "right_heel", "left_foot_index", "right_foot_index",
 )  # fmt: skip
+
+
+def _sided(order: str, *parts: str) -> tuple[str, ...]:
+    """Names of parts on both sides: "rl" right first, part by part."""
+    sides = {"r": "right", "l": "left"}
+    return tuple(f"{sides[side]}_{part}" for part in parts for side in order)
+
+
+#: Joint orders of 14 to 16 joints.
+_SMALL: dict[str, tuple[str, ...]] = {
+    "MPI-15 (OpenPose)": (
+        "head", "neck", *(f"{side}_{part}" for part_of in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+                          for side in ("right", "left") for part in part_of), "spine",
+    ),
+    "MPII-16": (
+        "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "hip", "thorax", "neck",
+        "head", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
+    ),
+    "AIC-14": (
+        *(f"{side}_{part}" for part_of in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+          for side in ("right", "left") for part in part_of), "head", "neck",
+    ),
+    "CrowdPose-14": (*_sided("lr", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"), "head", "neck"),
+    "JHMDB-15": ("neck", "spine", "head", *_sided("rl", "shoulder", "hip", "elbow", "knee", "wrist", "ankle")),
+}  # fmt: skip
 
 _COCO_SOURCES = (
     (11, 12), (12,), (14,), (16,), (11,), (13,), (15,), (11, 12, 5, 6), (5, 6), (0,), (1, 2),
@@ -173,6 +212,7 @@ LAYOUTS: Mapping[str, Layout] = {
         )),
         _layout("COCO-WholeBody-133", _COCO, _TRUNK, _COCO_SOURCES, 133),
         _layout("Halpe-136", _HALPE, _SPINE, _HALPE_SOURCES, 136),
+        *(_layout(name, names, _NECK, sources_of_names(names)) for name, names in _SMALL.items()),
     )
 }  # fmt: skip
 
@@ -180,51 +220,6 @@ LAYOUTS: Mapping[str, Layout] = {
 def layouts_of(joints: int) -> tuple[Layout, ...]:
     """The joint orders with that many joints."""
     return tuple(layout for layout in LAYOUTS.values() if len(layout) == joints)
-
-
-# Joints by their names, for files that bring their own
-
-
-_MIDDLE = {
-    "hip": ("hip", "hips", "pelvis", "root", "midhip", "hipcenter", "hipcentre", "centerhip", "bottomtorso"),
-    "spine": ("spine", "torso", "belly", "abdomen", "midspine", "spine1"),
-    "thorax": ("thorax", "chest", "upperneck", "sternum", "midshoulder", "shouldercenter"),
-    "neck": ("neck", "neckbase"),
-    "nose": ("nose", "neckornose", "necknose"),
-    "head": ("head", "headtop", "tophead", "topofhead", "crown"),
-}
-_SIDED = {
-    "shoulder": ("shoulder", "sho"), "elbow": ("elbow", "elb"), "wrist": ("wrist", "wri"), "hand": ("hand",),
-    "hip": ("hip",), "knee": ("knee",), "ankle": ("ankle", "ank"), "foot": ("foot",), "eye": ("eye",), "ear": ("ear",),
-    "eye_inner": ("eyeinner",), "big_toe": ("bigtoe",), "small_toe": ("smalltoe",), "heel": ("heel",),
-    "foot_index": ("footindex",),
-}  # fmt: skip
-_MIDDLE_OF = {word: part for part, words in _MIDDLE.items() for word in words}
-_SIDED_OF = {word: part for part, words in _SIDED.items() for word in words}
-
-
-def canonical_name(name: str) -> str:
-    """A joint's name as this project writes it ("left_shoulder"), or "" where it isn't known.
-
-    Knows "LShoulder", "l_shoulder", "LEFT SHOULDER", "shoulder.L", "leftShoulder" and the like.
-    """
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name[:80])
-    parts = [word for word in re.split(r"[^a-z0-9]+", words.lower()) if word]
-    sides = {"left": "left", "l": "left", "lt": "left", "right": "right", "r": "right", "rt": "right"}
-    side = [sides[part] for part in parts if part in sides]
-    rest = "".join(part for part in parts if part not in sides)
-    if not side:
-        if rest in _MIDDLE_OF:
-            return _MIDDLE_OF[rest]
-        for prefix in ("left", "right", "l", "r"):
-            if rest.startswith(prefix) and rest.removeprefix(prefix) in _SIDED_OF:
-                return f"{sides[prefix]}_{_SIDED_OF[rest.removeprefix(prefix)]}"
-        return ""
-    return f"{side[0]}_{_SIDED_OF[rest]}" if len(set(side)) == 1 and rest in _SIDED_OF else ""
-
-
-def _spelled(name: str) -> str:
-    return "".join(c for c in name.lower() if c.isalnum())
 
 
 def _reordered(layout: Layout, names: Sequence[str], place: Sequence[int]) -> Layout:
@@ -238,42 +233,23 @@ def layout_of_names(names: Sequence[str]) -> Layout:
     """The joint order of a file that names its joints.
 
     Where the names are those of a known order it is that one, rearranged where need be. Else every Human3.6M joint is
-    taken from the names that say it; joints that no name says are always guessed. Raises InvalidInput where hips or
-    shoulders are not to be found.
+    taken from the names that fit; joints without a name are always guessed.
+
+    Args:
+        names: of the file's joints.
+
+    Raises:
+        InvalidInput: no hips or no shoulders among them.
     """
     known = [canonical_name(name) for name in names]
-    spelled = [_spelled(name) for name in names]
+    written = [spelled(name) for name in names]
     for layout in LAYOUTS.values():
-        own = [_spelled(name) for name in layout.names]
-        if spelled == own or (len(layout) == len(names) and known == [canonical_name(name) for name in layout.names]):
+        own = [spelled(name) for name in layout.names]
+        if written == own or (len(layout) == len(names) and known == [canonical_name(name) for name in layout.names]):
             return layout
-        if sorted(spelled) == sorted(own):
-            return _reordered(layout, names, [spelled.index(name) for name in own])
-    place: dict[str, int] = {}
-    for number, name in enumerate(known):
-        if name:
-            place.setdefault(name, number)
-
-    def first(*options: tuple[str, ...]) -> tuple[int, ...]:
-        for option in options:
-            if all(name in place for name in option):
-                return tuple(place[name] for name in option)
-        return ()
-
-    hip = first(("hip",), ("left_hip", "right_hip"))
-    thorax = first(("thorax",), ("neck",), ("left_shoulder", "right_shoulder"))
-    sources: list[tuple[int, ...]] = [()] * NUM_JOINTS
-    sources[0], sources[8] = hip, thorax
-    # Each end of the spine counts the same, however many joints it is the mean of.
-    sources[7] = first(("spine",)) or (hip * len(thorax) + thorax * len(hip) if hip and thorax else ())
-    # A neck beside a thorax is Human3.6M's; alone it stands for the thorax.
-    neck = (("neck",),) if "thorax" in place else ()
-    sources[9] = first(("nose",), *neck, ("left_ear", "right_ear"))
-    sources[10] = first(("head",), ("left_eye", "right_eye"), ("left_ear", "right_ear"))
-    for joints, side in (((1, 2, 3, 14, 15, 16), "right"), ((4, 5, 6, 11, 12, 13), "left")):
-        limbs = (("hip",), ("knee",), ("ankle", "foot"), ("shoulder",), ("elbow",), ("wrist", "hand"))
-        for joint, parts in zip(joints, limbs, strict=True):
-            sources[joint] = first(*((f"{side}_{part}",) for part in parts))
+        if sorted(written) == sorted(own):
+            return _reordered(layout, names, [written.index(name) for name in own])
+    sources = sources_of_names(known)
     needed = {"left_hip": 4, "right_hip": 1, "left_shoulder": 11, "right_shoulder": 14}
     absent = [name for name, joint in needed.items() if not sources[joint]]
     if absent:
@@ -282,6 +258,6 @@ def layout_of_names(names: Sequence[str]) -> Layout:
     for layout in LAYOUTS.values():
         if len(layout) == len(names) and layout.sources == tuple(sources):
             return layout
-    trunk = _SPINE if {"neck", "hip"} <= set(place) else _TRUNK
+    trunk = _SPINE if {"neck", "hip"} <= set(known) else _TRUNK
     return Layout("names in the file", tuple(names), _bones([n or f"?{i}" for i, n in enumerate(known)],
                                                             (*trunk, *_LIMBS)), tuple(sources))  # fmt: skip

@@ -10,8 +10,8 @@ import numpy as np
 from diffpose_core.io.formats.build import pose_file
 from diffpose_core.io.formats.detections import Detections, Notes
 from diffpose_core.io.formats.frame_numbers import frame_numbers
+from diffpose_core.io.formats.joint_names import canonical_name
 from diffpose_core.io.formats.json_values import frame_label, identity_of, numbers, score_of, size_and_fps
-from diffpose_core.io.formats.layouts import canonical_name
 from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import PoseFile
 from diffpose_core.io.formats.recognise import layout_by_names

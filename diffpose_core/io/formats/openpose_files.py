@@ -11,7 +11,7 @@ from diffpose_core.io.formats.detections import Detections, Notes
 from diffpose_core.io.formats.frame_numbers import frame_numbers
 from diffpose_core.io.formats.json_values import identity_of, numbers, score_of
 from diffpose_core.io.formats.people import build_clip
-from diffpose_core.io.formats.posefile import PoseFile
+from diffpose_core.io.formats.posefile import Coordinates, PoseFile
 from diffpose_core.io.limits import MAX_NUMBERS
 from diffpose_core.structures import InvalidInput
 
@@ -30,11 +30,28 @@ def read_openpose(files: Iterable[tuple[str, Any]], name: str) -> PoseFile:
     Raises:
         InvalidInput: no file of OpenPose's, nobody in any frame, or too many numbers.
     """
+    found = ((path, _people(content, f"{name}: {path[-60:]}")) for path, content in files)
+    return read_frames(found, name, OPENPOSE)
+
+
+def read_frames(
+    files: Iterable[tuple[str, Detections]], name: str, kind: str, coordinates: Coordinates | None = None
+) -> PoseFile:
+    """Put files of one frame each together to clips.
+
+    Args:
+        files: (file name, people), all in frame 0; files of several clips, told by their names, become several clips.
+        name: names the file in messages.
+        kind: the format.
+        coordinates: unit of the numbers, where it is known.
+
+    Raises:
+        InvalidInput: nobody in any frame, or too many numbers.
+    """
     notes = Notes()
     groups: dict[str, dict[str, Detections]] = {}
     numbers_in_all = 0
-    for path, content in files:
-        people = _people(content, f"{name}: {path[-60:]}")
+    for path, people in files:
         numbers_in_all += people.numbers
         if numbers_in_all > MAX_NUMBERS:
             raise InvalidInput(f"{name}: more than {MAX_NUMBERS:,} numbers in all its files; read them in parts")
@@ -52,7 +69,7 @@ def read_openpose(files: Iterable[tuple[str, Any]], name: str) -> PoseFile:
             clips.append(build_clip(prefix if len(groups) > 1 else "", found, last + 1, name, notes))
     if not clips:
         raise InvalidInput(f"{name}: there is nobody in any of its frames")
-    return pose_file(name, OPENPOSE, clips, notes, "symmetric")
+    return pose_file(name, kind, clips, notes, "symmetric", coordinates=coordinates)
 
 
 def read_by_image(data: Mapping[str, Any], name: str) -> PoseFile:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from diffpose_core.io.clips import SCHEMA, clip_from_json, clip_from_npz
+from diffpose_core.io.formats.array_files import KEYS, read_npy_file, read_npz_array
+from diffpose_core.io.formats.detections import Detections
 from diffpose_core.io.formats.json_files import read_json
+from diffpose_core.io.formats.kinds import kind_of
+from diffpose_core.io.formats.landmark_files import PLAIN
 from diffpose_core.io.formats.layouts import HUMAN36M
 from diffpose_core.io.formats.npz_files import read_detectron, read_videopose3d
-from diffpose_core.io.formats.openpose_files import read_openpose
+from diffpose_core.io.formats.openpose_files import OPENPOSE, read_frames
+from diffpose_core.io.formats.people_of_frame import frame_people, is_frame
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
+from diffpose_core.io.formats.pyskl_files import read_pickle
+from diffpose_core.io.formats.yolo_files import YOLO, is_label, label_people
 from diffpose_core.io.limits import check_frames
 from diffpose_core.io.untrusted.archive import MAX_ENTRIES, Archive
 from diffpose_core.io.untrusted.files import check_size, read_bytes
@@ -25,8 +31,8 @@ from diffpose_core.structures import InvalidInput, PoseClip2D
 
 OWN = "DiffPose Studio clip"
 FORMATS = (
-    "VideoPose3D, DiffPose GMM or Detectron .npz, AlphaPose, MMPose, OpenPose or MediaPipe .json (OpenPose also as a "
-    ".zip or many files), DeepLabCut or plain .csv, or this project's own .npz or .json"
+    "VideoPose3D, DiffPose GMM or Detectron .npz, poses as .npy, PYSKL .pkl, AlphaPose, MMPose, OpenPose or MediaPipe "
+    ".json (one a frame also as a .zip or many files), DeepLabCut or plain .csv, or this project's own .npz or .json"
 )
 
 
@@ -77,6 +83,13 @@ def read_pose_path(path: str | Path) -> PoseFile:
 def _read(content: bytes, name: str) -> PoseFile:
     if content[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return _read_zip(content, name)
+    if content[:6] == b"\x93NUMPY":
+        return read_npy_file(content, name)
+    if content[:1] == b"\x80" and 2 <= content[1] <= 5:
+        return read_pickle(content, name)
+    kind = kind_of(content)
+    if kind is not None:
+        raise InvalidInput(f"{name}: {kind}; expected {FORMATS}")
     if content[:8] == b"\x89HDF\r\n\x1a\n":
         raise InvalidInput(f"{name}: an HDF5 file; DeepLabCut writes the same as .csv (save_as_csv), which can be read")
     content = to_utf8(content, name)
@@ -90,6 +103,8 @@ def _read(content: bytes, name: str) -> PoseFile:
     from diffpose_core.io.formats.csv_files import looks_like_csv, read_csv  # pandas takes half a second to load
 
     text = decode_text(content, name)
+    if is_label(text):
+        return read_frames([(name, label_people(text, name))], name, YOLO, "unit")
     if looks_like_csv(text):
         return read_csv(text, name)
     raise InvalidInput(f"{name}: starts with {content[:8]!r}, which is no known format; expected {FORMATS}")
@@ -102,7 +117,10 @@ def _read_zip(content: bytes, name: str) -> PoseFile:
         raise InvalidInput(f"{name}: an archive without files; expected {FORMATS}")
     if any(entry.endswith(".npy") for entry in entries):
         return _read_npz(content, name)
+    labels = [entry for entry in entries if entry.lower().endswith(".txt")]
     texts = entries if len(entries) == 1 else [entry for entry in entries if entry.lower().endswith(".json")]
+    if len(labels) > 1 and not texts:
+        return _read_labels(archive, labels, name)
     if not texts:
         raise InvalidInput(
             f"{name}: an archive of {len(entries)} files, none of them .json (such as {entries[0][:60]!r}); expected "
@@ -123,6 +141,17 @@ def _read_zip(content: bytes, name: str) -> PoseFile:
     return replace(found, notes=(*found.notes, note))
 
 
+def _read_labels(archive: Archive, entries: Sequence[str], name: str) -> PoseFile:
+    """Ultralytics' text files, one a frame."""
+
+    def people() -> Iterator[tuple[str, Detections]]:
+        for entry in entries:
+            label = f"{name}: {entry[-60:]}"
+            yield entry, label_people(decode_text(archive.read(entry), label), label)
+
+    return read_frames(people(), name, YOLO, "unit")
+
+
 def _is_clutter(entry: str) -> bool:
     return entry.startswith("__MACOSX/") or entry.rsplit("/", 1)[-1].startswith(".")
 
@@ -130,17 +159,21 @@ def _is_clutter(entry: str) -> bool:
 def _read_many(files: Iterable[tuple[str, bytes]], name: str) -> PoseFile:
     """OpenPose's files, parsed one by one."""
 
-    def parsed() -> Iterator[tuple[str, Any]]:
+    def parsed() -> Iterator[tuple[str, Detections]]:
         for path, content in files:
             data = parse_json(content, f"{name}: {path[-60:]}")
-            if not isinstance(data, dict) or "people" not in data:
+            if not is_frame(data):
                 raise InvalidInput(
                     f"{name}: {path[-60:]!r} is no frame of OpenPose (no list of people); several files at once must "
-                    "be OpenPose's, one a frame"
+                    "be OpenPose's, AlphaPose's, MMPose's or another detector's, one a frame"
                 )
-            yield path, data
+            opened = isinstance(data, dict) and "people" in data
+            kinds[OPENPOSE if opened else PLAIN] = None
+            yield path, frame_people(data, f"{name}: {path[-60:]}")
 
-    return read_openpose(parsed(), name)
+    kinds: dict[str, None] = {}
+    found = list(parsed())
+    return read_frames(found, name, next(iter(kinds), OPENPOSE))
 
 
 def _read_npz(content: bytes, name: str) -> PoseFile:
@@ -152,6 +185,8 @@ def _read_npz(content: bytes, name: str) -> PoseFile:
         return read_videopose3d(content, name)
     if {"boxes", "keypoints"} <= set(keys):
         return read_detectron(content, name)
+    if set(keys) & set(KEYS):
+        return read_npz_array(content, name)
     raise InvalidInput(f"{name}: an .npz with the arrays {', '.join(keys[:8])}; expected {FORMATS}")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from diffpose_core.io.formats.body_score import NO_BODY, body_score
 from diffpose_core.io.formats.detections import Notes
 from diffpose_core.io.formats.layouts import COCO17, HUMAN36M, Layout, layout_of_names, layouts_of, to_human36m
 from diffpose_core.io.formats.posefile import COORDINATES, Coordinates, FileClip, LayoutGuess
@@ -18,23 +19,45 @@ _CLEAR = 0.15
 
 
 def layout_by_count(joints: int, clips: Sequence[FileClip], label: str) -> tuple[tuple[LayoutGuess, ...], bool]:
-    """Joint orders with that many joints, the likeliest first, and whether a person has to confirm.
+    """Find joint orders by the number of joints; the joints' places have to agree.
 
-    Raises InvalidInput where no order has that many joints.
+    Args:
+        joints: J.
+        clips: of the file.
+        label: names the file in messages.
+
+    Returns:
+        Joint orders with that many joints, the likeliest first, and True if a person has to confirm.
+
+    Raises:
+        InvalidInput: no order has that many joints.
     """
     fitting = layouts_of(joints)
     if not fitting:
         raise InvalidInput(
             f"{label}: {joints} joints a person; known are Human3.6M-17, COCO-17, COCO-18, BODY_25, Halpe-26, "
-            "MediaPipe-33, COCO-WholeBody-133 and Halpe-136, or any joints with names"
+            "MediaPipe-33, COCO-WholeBody-133, Halpe-136, MPI-15, JHMDB-15, MPII-16, AIC-14 and CrowdPose-14, or any "
+            "joints with names"
         )
+    if joints == len(COCO17):
+        return layout_by_geometry(clips), True
+    points = sample_points(clips)
+    scores = {layout.name: body_score(layout, points) for layout in fitting}
+    fitting = tuple(sorted(fitting, key=lambda layout: scores[layout.name]))
     if len(fitting) == 1:
-        return (LayoutGuess(fitting[0], f"{joints} joints a person"),), False
-    return layout_by_geometry(clips), True
+        doubtful = NO_BODY < scores[fitting[0].name] < float("inf")
+        doubt = ", but they don't lie as a body's" if doubtful else ""
+        return (LayoutGuess(fitting[0], f"{joints} joints a person{doubt}"),), doubtful
+    return tuple(
+        LayoutGuess(
+            layout, f"{joints} joints, which lie {'best' if number == 0 else 'less well'} as a body's in this order"
+        )
+        for number, layout in enumerate(fitting)
+    ), True
 
 
 def layout_by_geometry(clips: Sequence[FileClip]) -> tuple[LayoutGuess, ...]:
-    """COCO-17 against Human3.6M-17, by where the joints lie: the likelier first, with what speaks for it."""
+    """COCO-17 against Human3.6M-17, by the joints' places: the likelier first, with the reason."""
     points = sample_points(clips)
     # As Human3.6M, joint 0 lies in the middle of the hips and joint 8 in the middle of the shoulders; as COCO, joints
     # 0 to 4 lie together in the face, and joints 5, 6, 11 and 12 are the corners of the trunk.
@@ -54,7 +77,11 @@ def layout_by_geometry(clips: Sequence[FileClip]) -> tuple[LayoutGuess, ...]:
 
 
 def layout_by_names(names: Sequence[str], label: str) -> tuple[LayoutGuess, ...]:
-    """The joint order that joints' names say. Raises InvalidInput where they don't."""
+    """The joint order of the joints' names.
+
+    Raises:
+        InvalidInput: no hips or no shoulders among them.
+    """
     try:
         return (LayoutGuess(layout_of_names(names), "the joints' names"),)
     except InvalidInput as error:

@@ -10,7 +10,7 @@ import numpy as np
 
 from diffpose_core.io.untrusted.archive import Archive
 from diffpose_core.io.untrusted.arrays import array_from_bytes
-from diffpose_core.io.untrusted.files import Limits
+from diffpose_core.io.untrusted.files import Limits, check_size
 from diffpose_core.io.untrusted.pickle import restricted_unpickle
 from diffpose_core.structures import InvalidInput
 
@@ -38,6 +38,17 @@ def read_npz(
         if key != entry and key in keys:
             found[key] = _read_npy(archive.read(entry), f"{name}: {key[:40]}", objects)
     return found
+
+
+def read_npy(content: bytes, name: str) -> np.ndarray:
+    """Read a bare .npy of numbers or text.
+
+    Raises:
+        InvalidInput: damaged, too large, or with objects.
+    """
+    check_size(len(content), name)
+    array: np.ndarray = _read_npy(content, name, objects=False)
+    return array
 
 
 def npz_keys(content: bytes, name: str) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def test_files_are_read_in_another_process_as_in_this_one():
         poses = read_pose_files_apart({name: content})
         assert_same(poses, read_pose_file(content, name))
         assert len(to_clip(poses, Choice(track=LARGEST)).clip) == 3
-    with pytest.raises(InvalidInput, match=r"^bad: starts with b'GIF89a"):
+    with pytest.raises(InvalidInput, match=r"^bad: a picture \(GIF\); expected"):
         read_pose_files_apart({"bad": b"GIF89a" + bytes(20)})
     with pytest.raises(InvalidInput, match=r"^bad: not readable as a video|^bad: a video"):
         video_facts_apart(b"\0\0\0\x20ftypisom" + bytes(200), "bad")

@@ -9,7 +9,8 @@ from benchmarks.pose_files import detected, walking
 from diffpose_core.io.clips import load_clip
 from diffpose_core.io.formats import LAYOUTS, FileClip, PoseTrack
 from diffpose_core.io.formats.detections import Notes
-from diffpose_core.io.formats.layouts import canonical_name, layout_of_names, layouts_of, to_human36m
+from diffpose_core.io.formats.joint_names import canonical_name
+from diffpose_core.io.formats.layouts import layout_of_names, layouts_of, to_human36m
 from diffpose_core.io.formats.recognise import coordinates_of, layout_by_count, layout_by_geometry
 from diffpose_core.skeleton import JOINT_NAMES, LEFT_JOINTS, RIGHT_JOINTS
 from diffpose_core.structures import InvalidInput
@@ -27,11 +28,13 @@ def as_clip(points):
 def test_every_order_puts_every_joint_where_it_belongs(name):
     found = detected(POSES, name)
     points, sure = to_human36m(LAYOUTS[name], found[..., :2], found[..., 2])
-    assert np.isfinite(points).all() and np.allclose(sure, 0.9)
+    placed = [joint for joint in range(17) if LAYOUTS[name].sources[joint]]
+    assert set(range(17)) - set(placed) <= ({9} if len(LAYOUTS[name]) < 16 else set()), "some orders have no nose"
+    assert np.isfinite(points[:, placed]).all() and np.allclose(sure[:, placed], 0.9)
     exact = [*range(1, 7), *range(11, 17)]
     assert np.allclose(points[:, exact], POSES[:, exact], atol=1e-3)
     # Joints that are made of others: hip, spine, thorax, nose and head lie above each other, in that order.
-    column = points[:, [0, 7, 8, 9, 10], 1]
+    column = points[:, [joint for joint in (0, 7, 8, 9, 10) if joint in placed], 1]
     assert (np.diff(column, axis=1) < 0).all()
     assert (np.abs(points[:, [0, 7, 8], 0] - POSES[:, [0, 7, 8], 0]) < 25).all()
 

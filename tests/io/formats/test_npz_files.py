@@ -142,7 +142,7 @@ def test_a_frame_count_of_one_and_too_many():
             "21 joints a person; known are",
         ),
         ({"boxes": np.zeros(3), "keypoints": np.zeros(4)}, "keypoints of 4 frames, but boxes of 3"),
-        ({"keypoints_2d": np.zeros((5, 17, 2))}, "an .npz with the arrays keypoints_2d; expected"),
+        ({"places": np.zeros((5, 17, 2))}, "an .npz with the arrays places; expected"),
         ({"pose3d": np.zeros((5, 17, 3)), "provenance": np.array("{}")}, "a result of lifting, in 3D"),
     ],
 )

@@ -35,7 +35,7 @@ def test_deeplabcut_s_other_file_is_told_apart():
 
 def test_text_that_is_none():
     with pytest.raises(InvalidInput, match=r"no known format; expected VideoPose3D"):
-        read_pose_file(b"GIF89a" + bytes(100), "a.json")
+        read_pose_file(b"\x01\x02\x03\x04" + b"x" * 100, "a.json")
     for content in (b"", b"\0" * 50, b"  \n "):
         with pytest.raises(InvalidInput, match="the file is empty"):
             read_pose_file(content, "a.json")

@@ -1,0 +1,46 @@
+"""Ultralytics' YOLO: text files with a person a line, and its JSON."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diffpose_core.io.formats.detections import Detections
+from diffpose_core.structures import InvalidInput
+
+YOLO = "Ultralytics YOLO"
+
+
+def is_label(text: str) -> bool:
+    """True if the first line is a class, a box and keypoints."""
+    words = next((line.split() for line in text.splitlines() if line.strip()), [])
+    return len(words) >= 5 + 3 * 14 and words[0].isdecimal() and "," not in "".join(words)
+
+
+def label_people(text: str, label: str) -> Detections:
+    """The people of a label file: class, box, x, y and visibility of every joint, and perhaps score and identity.
+
+    Raises:
+        InvalidInput: a line of another form.
+    """
+    found = Detections()
+    for line in text.splitlines():
+        words = line.split()
+        if not words:
+            continue
+        try:
+            values = np.array([float(word) for word in words])
+        except ValueError:
+            raise InvalidInput(f"{label}: {line[:60]!r} holds something other than numbers") from None
+        joints, more = divmod(len(values) - 5, 3)
+        if joints < 14:
+            raise InvalidInput(
+                f"{label}: {len(values)} numbers in a line; expected class, box, and x, y, visibility a joint"
+            )
+        # A score and an identity stand behind the joints, where they were asked for.
+        identity = int(values[-1]) if more == 2 and np.isfinite(values[-1]) else None
+        person = values[5 : 5 + 3 * joints].reshape(joints, 3).copy()
+        # 0, 1 and 2 are labels: not there, hidden, seen.
+        if set(np.unique(person[:, 2])) <= {0.0, 1.0, 2.0}:
+            person[:, 2] = np.minimum(person[:, 2], 1.0)
+        found.add(0, person, identity, float(values[5 + 3 * joints]) if more else 0.0)
+    return found

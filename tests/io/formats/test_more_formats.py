@@ -1,0 +1,154 @@
+"""Formats that people have: arrays, PYSKL, one file a frame, Ultralytics, PoseNet, Vision; refusals name the file."""
+
+import io
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from benchmarks.pose_files import detected, saved, walking, zipped
+from diffpose_core.io.formats import LAYOUTS, Choice, read_pose_file, read_pose_files, to_clip
+from diffpose_core.structures import InvalidInput
+
+POSES = walking(12)
+COCO17 = detected(POSES, "COCO-17")
+LIMBS = [1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16]
+
+
+def assert_limbs(poses, choice=None, frames=slice(None)):
+    clip = to_clip(poses, choice).clip
+    assert np.allclose(clip.keypoints_px[:, LIMBS], POSES[frames][:, LIMBS], atol=0.1)
+    return clip
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["npy", "reconstruction", "keypoints", "three numbers", "scores"])
+def test_arrays_of_poses(kind):
+    places = COCO17[..., :2].astype(np.float32)
+    content = {
+        "npy": npy(places), "reconstruction": saved(reconstruction=places[None]), "keypoints": saved(keypoints=places),
+        "three numbers": npy(COCO17), "scores": saved(keypoints=places, scores=COCO17[..., 2]),
+    }[kind]  # fmt: skip
+    poses = read_pose_file(content, "a")
+    assert poses.needs_confirmation and poses.layouts[0].layout.name == "COCO-17"
+    clip = assert_limbs(poses, Choice(layout="coco"))
+    assert np.allclose(clip.confidence[:, LIMBS], 0.9 if kind in ("three numbers", "scores") else 1.0)
+
+
+def test_arrays_of_several_people_and_in_3d():
+    two = np.stack((COCO17, COCO17 + np.array([300, 0, 0])))[..., :2]
+    assert [len(track) for track in read_pose_file(npy(two), "a.npy").clip().tracks] == [12, 12]
+    for depth in (np.full((12, 17), -0.3), np.full((12, 17), 2.0)):
+        with pytest.raises(InvalidInput, match="poses in 3D\\? Expected 2D poses"):
+            read_pose_file(npy(np.dstack((COCO17[..., :2], depth))), "a.npy")
+    with pytest.raises(InvalidInput, match=r"a.npy: poses must be numbers \(frames, joints, 2\), found \(4, 3\)"):
+        read_pose_file(npy(np.ones((4, 3))), "a.npy")
+
+
+def test_pyskl_s_pickles_are_read_and_run_nothing():
+    rows = [
+        {"frame_dir": f"S{n}", "label": n, "img_shape": (720, 1280), "original_shape": (720, 1280), "total_frames": 12,
+         "keypoint": np.stack((COCO17, COCO17 + 200.0))[..., :2].astype(np.float16 if n else np.float32),
+         "keypoint_score": np.full((2, 12, 17), 0.9, np.float16)}
+        for n in range(2)
+    ]  # fmt: skip
+    for data in ({"split": {"train": ["S0"]}, "annotations": rows}, rows):
+        poses = read_pose_file(pickle.dumps(data), "p.pkl")
+        assert [clip.key for clip in poses.clips] == ["S0", "S1"] and poses.clip().image_size == (1280, 720)
+        assert_limbs(poses, Choice(layout="coco", track="1"))
+    in_3d = [{**rows[0], "keypoint": np.ones((2, 12, 17, 3))}]
+    with pytest.raises(InvalidInput, match="poses in 3D; expected 2D poses"):
+        read_pose_file(pickle.dumps(in_3d), "p.pkl")
+    with pytest.raises(InvalidInput, match="of those, PYSKL's and MMAction2's are read"):
+        read_pose_file(pickle.dumps({"a": 1}), "p.pkl")
+    with pytest.raises(InvalidInput, match="pickled objects other than arrays"):
+        read_pose_file(pickle.dumps(np.load), "p.pkl")
+
+
+@pytest.mark.parametrize("kind", ["alphapose", "sapiens", "openpifpaf"])
+def test_one_file_a_frame_of_other_detectors(kind):
+    def content(row):
+        flat = row.ravel().tolist()
+        return {
+            "alphapose": {"version": "AlphaPose v0.3", "bodies": [{"joints": flat}]},
+            "sapiens": {"instance_info": [{"keypoints": row[:, :2].tolist(), "keypoint_scores": row[:, 2].tolist()}]},
+            "openpifpaf": [{"keypoints": flat, "bbox": [1, 2, 3, 4], "score": 0.9, "category_id": 1}],
+        }[kind]
+
+    files = {f"{frame:06d}.json": json.dumps(content(row)).encode() for frame, row in enumerate(COCO17)}
+    for poses in (read_pose_files(files), read_pose_file(zipped(files), "frames.zip")):
+        assert_limbs(poses, Choice(layout="coco"))
+
+
+def test_ultralytics_text_files():
+    size = np.array([1280.0, 720.0])
+    files = {}
+    for frame, row in enumerate(COCO17):
+        joints = " ".join(f"{x:.6f} {y:.6f} {c:.2f}" for x, y, c in np.column_stack((row[:, :2] / size, row[:, 2])))
+        files[f"walk_{frame}.txt"] = f"0 0.5 0.5 0.2 0.4 {joints} 0.93 4\n".encode()
+    poses = read_pose_file(zipped(files), "labels.zip")
+    assert poses.format == "Ultralytics YOLO" and poses.coordinates == "unit" and poses.clip().tracks[0].key == "4"
+    assert_limbs(poses, Choice(layout="coco", image_size=(1280, 720)))
+    assert read_pose_file(files["walk_3.txt"], "walk_3.txt").clip().num_frames == 1
+
+
+def test_posenet_and_movenet():
+    names = LAYOUTS["COCO-17"].names
+    posenet = [
+        {"score": 0.9, "keypoints": [
+            {"part": part, "position": {"x": x, "y": y}, "score": c} for part, (x, y, c) in zip(names, row, strict=True)
+        ]}
+        for row in COCO17.tolist()
+    ]  # fmt: skip
+    movenet = [{"poses": [{"keypoints": [
+        {"name": name, "x": x, "y": y, "score": c} for name, (x, y, c) in zip(names, row, strict=True)]}]}
+        for row in COCO17.tolist()]  # fmt: skip
+    for data in (posenet, movenet):
+        poses = read_pose_file(json.dumps(data).encode(), "p.json")
+        assert not poses.needs_confirmation
+        assert_limbs(poses)
+
+
+def test_the_names_of_apple_s_vision():
+    words = {
+        "nose": "head_joint", "left_shoulder": "left_shoulder_1_joint", "left_elbow": "left_forearm_joint",
+        "left_wrist": "left_hand_joint", "left_hip": "left_upLeg_joint", "left_knee": "left_leg_joint",
+        "left_ankle": "left_foot_joint",
+    }  # fmt: skip
+    words |= {
+        key.replace("left", "right"): word.replace("left", "right") for key, word in words.items() if key != "nose"
+    }
+    names = LAYOUTS["COCO-17"].names
+    frames = [
+        {words[n]: {"x": x, "y": y, "confidence": c} for n, (x, y, c) in zip(names, row, strict=True) if n in words}
+        for row in COCO17.tolist()
+    ]
+    assert_limbs(read_pose_file(json.dumps({"frames": frames}).encode(), "vision.json"))
+
+
+@pytest.mark.parametrize("name", ["MPI-15 (OpenPose)", "MPII-16", "AIC-14", "CrowdPose-14", "JHMDB-15"])
+def test_small_joint_orders_by_their_number_and_places(name):
+    poses = read_pose_file(npy(detected(POSES, name)[..., :2]), "a.npy")
+    assert poses.layouts[0].layout.name == name
+    assert poses.needs_confirmation == (name != "MPII-16")
+    assert_limbs(poses, Choice(layout=name))
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "a picture \\(PNG\\)"), (b"%PDF-1.7", "a PDF"), (b"\x1f\x8b\x08", "packed by gzip"),
+        (b"PathFileType\t4\t(X/Y/Z)", "marker positions of motion capture, in 3D \\(TRC\\)"),
+        (b"\x02P\x05\x00", "marker positions of motion capture, in 3D \\(C3D\\)"), (b"HIERARCHY\nROOT", "a BVH"),
+        (b"SQLite format 3\0", "a database"), (b"PAR1", "a Parquet table"),
+    ],
+)  # fmt: skip
+def test_files_of_other_kinds_are_named(content, word):
+    with pytest.raises(InvalidInput, match=f"^a: {word}.*expected"):
+        read_pose_file(content + bytes(range(64)), "a")

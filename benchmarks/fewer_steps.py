@@ -75,7 +75,9 @@ def gather(benchmark: Mocap17Benchmark, models: Models, clip_stride: int, stride
     for number in range(0, len(benchmark), clip_stride):
         recording = benchmark.recording(number)
         for view in recording.views:
-            encoded = encode_clip(view, models, recording.frames[::stride], LiftSettings(mixed_precision=False))
+            encoded = encode_clip(
+                view, models, recording.frames[::stride], LiftSettings(mixed_precision=False, up=None)
+            )
             truth = encoded.truth_view
             assert truth is not None
             ends: dict[str, Tensor] = {}
@@ -215,9 +217,7 @@ def main() -> None:
     found = {
         "rows": report(views, to_fit),
         "reference": REFERENCE,
-        "other_cameras": of_other_cameras(
-            PoseSampler(load_mocap17(args.data), bone_variation=0.0), models.encoder, to_fit, _OTHER_VIEWS
-        ),
+        "other_cameras": of_other_cameras(PoseSampler(load_mocap17(args.data)), models.encoder, to_fit, _OTHER_VIEWS),
         "said": f"Millimetres, {args.data.name}: {len(views.clip):,} views of {len(views.clip.unique())} clips, "
         f"{HYPOTHESES} hypotheses. What is fitted: on {len(to_fit.clip):,} views of {args.fit.name}. In brackets: 95 % "
         "bootstrap intervals over clips.",

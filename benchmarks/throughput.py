@@ -166,7 +166,7 @@ def exactness(clip: PoseClip2D, models: Models, frames: int) -> dict[str, float]
     g over 50 steps of the frames' own reverse process, and the context encoder; in float32, and for comparison g in
     bfloat16, which is not held to the tolerance.
     """
-    ready = encode_clip(clip, models, list(range(frames)), LiftSettings(mixed_precision=False))
+    ready = encode_clip(clip, models, list(range(frames)), LiftSettings(mixed_precision=False, up=None))
     network, encoder = models.pick()[1], models.encoder.network
 
     def conditioning_itself(_: FastDenoiser, conditioning: Conditioning, steps: object = ()) -> Conditioning:
@@ -211,7 +211,7 @@ def exactness(clip: PoseClip2D, models: Models, frames: int) -> dict[str, float]
 def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dict[str, float]:
     """Seconds of every stage of lifting `frames` frames together."""
     config, numbers = UncertaintyConfig(), list(range(frames))
-    ready = encode_clip(clip, models, numbers, LiftSettings(mixed_precision=False))
+    ready = encode_clip(clip, models, numbers, LiftSettings(mixed_precision=False, up=None))
     encoder, view, network = models.encoder, ready.view, models.pick()[1]
 
     def reverse(mixed_precision: bool) -> None:

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, UncertaintyConfig
 from diffpose_core.datasets.mocap17 import MotionSet
 from diffpose_core.datasets.procedural import procedural_dataset
-from diffpose_core.datasets.sampling import PoseSampler
+from diffpose_core.datasets.sampling import PoseSampler, Variation
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Conditioning, Denoiser
 from diffpose_core.models.graformer import Graformer
@@ -119,7 +119,7 @@ def measure(name: str, poses: int, repeats: int) -> dict[str, float]:
 
 def drawing(views: int) -> dict[str, float]:
     """Views a second of one CPU core: drawn for the encoder, and prepared for the denoisers."""
-    sampler = PoseSampler(MotionSet(**procedural_dataset(num_clips=10, seed=0)), 0.5)
+    sampler = PoseSampler(MotionSet(**procedural_dataset(num_clips=10, seed=0)), Variation())
     depth = DepthResidual(torch.eye(17), torch.full((17,), 0.003), torch.zeros(17))
     encoder = ContextEncoder(Graformer(GraformerConfig()).eval(), depth)
     sampler.draw(256, seeded("cpu", 0))

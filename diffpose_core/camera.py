@@ -261,20 +261,31 @@ def evaluation_cameras(root_world: np.ndarray) -> list[Camera]:
 
 @dataclass(frozen=True)
 class CameraRanges:
-    """Ranges that training draws cameras from, uniformly.
+    """Cameras that training views are seen from: as people have them, and some that look from high or low.
+
+    Most real cameras are held or stand at 0.8 to 1.8 m and look at somebody 2 to 8 m away: between 10 degrees from
+    below and 22 from above. Uniform in every range but the distance, whose logarithm is.
 
     Attributes:
-        elevation_deg: degrees above the root.
-        distance_m: metres from the root.
-        focal_px: focal length, pixels.
-        roll_deg: degrees.
-        aim_offset_m: most metres that the camera looks past the root, so that people stand off the image's centre too.
+        elevation_deg: of the camera above the hip, seen from the hip.
+        steep_share: share of the cameras that take `steep_deg` instead.
+        steep_deg: the same for those that hang high or lie on the floor.
+        distance_m: from the hip.
+        focal_px: of pictures 1000 px wide: from wide lenses to long ones.
+        roll_deg: standard deviation of the roll.
+        rolled_share: share of the cameras that are held askew, with `rolled_deg` instead.
+        rolled_deg: standard deviation of their roll.
+        aim_offset_m: the camera looks up to this far past the hip along each axis, so that people stand off the centre.
     """
 
-    elevation_deg: tuple[float, float] = (-10.0, 40.0)
-    distance_m: tuple[float, float] = (3.0, 9.0)
-    focal_px: tuple[float, float] = (800.0, 1600.0)
-    roll_deg: tuple[float, float] = (-5.0, 5.0)
+    elevation_deg: tuple[float, float] = (-10.0, 22.0)
+    steep_share: float = 0.25
+    steep_deg: tuple[float, float] = (-25.0, 45.0)
+    distance_m: tuple[float, float] = (2.2, 9.0)
+    focal_px: tuple[float, float] = (700.0, 1700.0)
+    roll_deg: float = 2.5
+    rolled_share: float = 0.15
+    rolled_deg: float = 15.0
     aim_offset_m: float = 0.7
 
 
@@ -298,8 +309,10 @@ def random_view(
         return low + (high - low) * torch.rand(size, generator=generator, device=device)
 
     azimuth = uniform(-math.pi, math.pi)
-    elevation = torch.deg2rad(uniform(*ranges.elevation_deg))
-    distance = uniform(*ranges.distance_m) + margin_m
+    steep = torch.rand(size, generator=generator, device=device) < ranges.steep_share
+    elevation = torch.deg2rad(torch.where(steep, uniform(*ranges.steep_deg), uniform(*ranges.elevation_deg)))
+    near, far = (math.log(metres) for metres in ranges.distance_m)
+    distance = torch.exp(uniform(near, far)) + margin_m
     root = joints_world[:, 0]
     outward = torch.stack(
         (
@@ -311,7 +324,10 @@ def random_view(
     )
     position = root + distance[:, None] * outward
     offset = ranges.aim_offset_m * (2 * torch.rand(size, 3, generator=generator, device=device) - 1)
-    rotation = look_at_rotation(position, root + offset, torch.deg2rad(uniform(*ranges.roll_deg)))
+    rolled = torch.rand(size, generator=generator, device=device) < ranges.rolled_share
+    roll = torch.where(rolled, ranges.rolled_deg, ranges.roll_deg)
+    roll = torch.deg2rad(roll * torch.randn(size, generator=generator, device=device))
+    rotation = look_at_rotation(position, root + offset, roll)
     joints_cam = torch.einsum("bij,bnj->bni", rotation, joints_world - position[:, None])
     focal = uniform(*ranges.focal_px)
     centre = torch.full_like(focal, IMAGE_SIZE_PX / 2)

@@ -30,7 +30,11 @@ _TRAINING_RANGES: Ranges = {
     "gradient_clip": _POSITIVE,
     "ema_decay": _SHARE,
     "seed": (0, 2**32 - 1),
-    "bone_variation": _SHARE,
+    "drawn_bodies": _SHARE,
+    "exchanged_limbs": _SHARE,
+    "bent_trunks": _SHARE,
+    "shaken_limbs": _SHARE,
+    "tilted_bodies": _SHARE,
     "last_step_share": _SHARE,
     "own_state_share": _SHARE,
     "velocity_weight": _ANY,
@@ -59,6 +63,7 @@ class GraformerConfig:
         cheb_order: order of the first and the last convolution.
         dropout: share of features that are dropped in training.
         joint_embedding: add a learnt vector for each joint before the blocks.
+        conditions: the network can be told the camera's tilt and the body's proportions (`models.conditions`).
     """
 
     channels: int = 128
@@ -67,6 +72,7 @@ class GraformerConfig:
     cheb_order: int = 2
     dropout: float = 0.0
     joint_embedding: bool = False
+    conditions: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,7 @@ class MixSTEConfig:
         mlp_ratio: hidden width of the temporal blocks' perceptrons, as a multiple of `channels`.
         dropout: share of features that are dropped in training.
         joint_embedding: add a learnt vector for each joint before the blocks.
+        conditions: the network can be told the camera's tilt and the body's proportions (`models.conditions`).
 
     Raises:
         InvalidInput: a window has no middle frame.
@@ -95,6 +102,7 @@ class MixSTEConfig:
     mlp_ratio: int = 2
     dropout: float = 0.0
     joint_embedding: bool = False
+    conditions: bool = False
 
     def __post_init__(self) -> None:
         if self.receptive_field < 3 or self.receptive_field % 2 == 0:
@@ -126,6 +134,7 @@ class DenoiserConfig:
         schedule: the noise schedule.
         num_steps: K.
         prediction_type: what the output stands for.
+        conditions: the network can be told the camera's tilt and the body's proportions (`models.conditions`).
 
     Raises:
         InvalidInput: fields contradict each other.
@@ -144,6 +153,7 @@ class DenoiserConfig:
     schedule: Literal["supplement", "converging"] = "converging"
     num_steps: int = 50
     prediction_type: Literal["x_start", "previous", "noise"] = "x_start"
+    conditions: bool = False
 
     def __post_init__(self) -> None:
         if self.anchor != "none" and self.prediction_type != "x_start":
@@ -157,17 +167,6 @@ class DenoiserConfig:
             raise InvalidInput("the anchor is the context encoder's pose, but use_context is false")
         if self.anchor == "mixture" and self.conditioning == "none":
             raise InvalidInput("the anchor is the mean of the GMM, but the conditioning is 'none'")
-
-
-@dataclass(frozen=True)
-class UprightConfig:
-    """The network that corrects an encoder's poses by the camera's tilt.
-
-    Attributes:
-        channels: width of the hidden layers.
-    """
-
-    channels: int = 256
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,12 @@ class TrainingConfig:
         gradient_clip: largest norm of the gradient.
         ema_decay: of the moving average of the weights, which is what is kept.
         seed: of initial weights and all batches.
-        bone_variation: share of bodies whose bones are varied.
+        drawn_bodies: share of clips that get a body drawn from human measures (`datasets.bodies`).
+        exchanged_limbs: share of limbs that take their pose from another clip (`datasets.pose_variation`).
+        bent_trunks: share of clips whose trunk bends further forwards.
+        shaken_limbs: share of clips whose limbs are turned by small angles.
+        tilted_bodies: share of clips whose body is tilted far, as of somebody who lies.
+        layouts: see joints as the detectors' layouts place them (`datasets.joint_definitions`).
         last_step_share: share of a denoiser's samples that are put at k = K, where inference starts. The others are
             drawn evenly from 1 to K. 0 is the paper's way.
         own_state_share: share of a denoiser's samples whose h_k are made from its own prediction at K instead of the
@@ -215,7 +219,12 @@ class TrainingConfig:
     gradient_clip: float = 1.0
     ema_decay: float = 0.999
     seed: int = 0
-    bone_variation: float = 0.5
+    drawn_bodies: float = 0.7
+    exchanged_limbs: float = 0.12
+    bent_trunks: float = 0.06
+    shaken_limbs: float = 0.12
+    tilted_bodies: float = 0.04
+    layouts: bool = True
     last_step_share: float = 0.0
     own_state_share: float = 0.0
     velocity_weight: float = 0.0

@@ -11,7 +11,6 @@ from diffpose_core.config import (
     GraformerConfig,
     MixSTEConfig,
     TrainingConfig,
-    UprightConfig,
 )
 
 #: For ten to thirty minutes of two processor cores. The rates start above the paper's 1e-4 and decay every epoch,
@@ -50,16 +49,6 @@ SHORT_DENOISER_TRAINING = TrainingConfig(
 )
 #: For g on MixSTE's f_ST. More epochs make it worse on validation views.
 SHORT_VIDEO_DENOISER_TRAINING = replace(SHORT_DENOISER_TRAINING, epochs=4, learning_rate_decay=0.42)
-#: For the small network that knows the camera's tilt: a minute, most of it for the encoder.
-UPRIGHT_TRAINING = TrainingConfig(
-    samples_per_epoch=131072,
-    epochs=24,
-    batch_size=1024,
-    learning_rate=2e-3,
-    learning_rate_decay=0.82,
-    decay_every_epochs=1,
-    ema_decay=0.998,
-)
 #: The supplement's own numbers and loss (section 3), for denoisers.
 PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_size=4096, loss="squared")
 
@@ -72,10 +61,10 @@ class Preset:
         network: its configuration.
         training: the "short" recipe.
         summary: one line for people.
-        encoder: preset of the context encoder that a denoiser or an upright network is trained on.
+        encoder: preset of the context encoder that a denoiser is trained on.
     """
 
-    network: EncoderConfig | DenoiserConfig | UprightConfig
+    network: EncoderConfig | DenoiserConfig
     training: TrainingConfig
     summary: str
     encoder: str = "graformer"
@@ -90,7 +79,7 @@ class Preset:
 def _denoiser(
     summary: str, encoder: str = "graformer", training: TrainingConfig = SHORT_DENOISER_TRAINING, **changes: Any
 ) -> Preset:
-    return Preset(DenoiserConfig(**changes), training, summary, encoder)
+    return Preset(DenoiserConfig(**{"conditions": True, **changes}), training, summary, encoder)
 
 
 _RECONCILED: dict[str, Any] = {"context_input": "reconciled"}
@@ -102,19 +91,14 @@ _REGRESSION: dict[str, Any] = {"diffusion": "none", "conditioning": "none"}
 
 PRESETS: dict[str, Preset] = {
     "graformer": Preset(
-        GraformerConfig(joint_embedding=True),
+        GraformerConfig(joint_embedding=True, conditions=True),
         SHORT_ENCODER_TRAINING,
         "context encoder of one frame, and the baseline that DiffPose is compared with",
     ),
     "mixste": Preset(
-        MixSTEConfig(joint_embedding=True),
+        MixSTEConfig(joint_embedding=True, conditions=True),
         SHORT_VIDEO_TRAINING,
         "context encoder of video, 27 frames, and the baseline that DiffPose is compared with there",
-    ),
-    "upright": Preset(
-        UprightConfig(),
-        UPRIGHT_TRAINING,
-        "the encoder's poses where it is known which way up is, and which way that is",
     ),
     "diffpose": _denoiser("GMM diffusion with f_ST", **_RECONCILED),
     "diffpose_no_context": _denoiser("GMM diffusion without f_ST", **_NO_CONTEXT),
@@ -155,5 +139,6 @@ PRESETS: dict[str, Preset] = {
         conditioning="none",
         anchor="none",
         prediction_type="previous",
+        conditions=False,
     ),
 }

@@ -14,7 +14,7 @@ import torch
 from diffpose_core.config import TrainingConfig, UncertaintyConfig
 from diffpose_core.datasets.mocap17 import motion_set
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.datasets.sampling import PoseSampler
+from diffpose_core.datasets.sampling import PoseSampler, Variation
 from diffpose_core.evaluation.evaluate import EvaluationSettings, clip_poses
 from diffpose_core.lifting.encode import as_detected, encode_clip
 from diffpose_core.lifting.forward import forward_traces
@@ -102,7 +102,7 @@ def test_calibrated_errors(gpu: str, shipped_models: Models, walking_clip: PoseC
 
 def test_training_steps(gpu: str, shipped_models: Models) -> None:
     motions = motion_set([procedural_motion("walk", 1, 2.0)], 30.0, name=["a"], action=["walk"])
-    sampler, config = PoseSampler(motions, 0.5), TrainingConfig()
+    sampler, config = PoseSampler(motions, Variation()), TrainingConfig()
     losses: dict[str, list[float]] = {}
     encoders = (shipped_models.encoder, shipped_models.encoder.to(gpu))
     bank, there = (build_bank(encoder, sampler.draw, 256, FEW, 1, 0) for encoder in encoders)

@@ -67,7 +67,7 @@ def test_a_regression_network_starts_from_the_encoders_pose(changes):
         ("ema_decay", 1.5),
         ("seed", -1),
         ("seed", 2**32),
-        ("bone_variation", -0.1),
+        ("drawn_bodies", -0.1),
         ("own_state_share", 2.0),
         ("gradient_clip", 0.0),
     ],

@@ -32,7 +32,7 @@ def clip(request):
 
 SUPPLEMENT = tuple(f"{name}_supplement" for name in METHODS)
 VIDEO = ("diffpose_video", "diffpose_video_no_context", "diffpose_video_standard")
-SHIPPED = ("graformer", *METHODS, *SUPPLEMENT, "upright", "mixste", *VIDEO)
+SHIPPED = ("graformer", *METHODS, *SUPPLEMENT, "mixste", *VIDEO)
 
 
 #: Networks whose errors were measured on the validation split.

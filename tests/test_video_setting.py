@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from diffpose_core.cli import main
 from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, TrainingConfig, UncertaintyConfig
 from diffpose_core.datasets.mocap17 import load_mocap17, save_mocap17
-from diffpose_core.datasets.sampling import PoseSampler
+from diffpose_core.datasets.sampling import PoseSampler, Variation
 from diffpose_core.datasets.training_set import TrainingSet, make_sampler
 from diffpose_core.evaluation.evaluate import EvaluationSettings, evaluate
 from diffpose_core.io.checkpoints import load_encoder
@@ -173,7 +173,7 @@ def test_without_a_camera_place_and_size_in_the_image_change_nothing(walking_cli
 def test_a_bank_holds_what_inference_would_make_of_its_sequences(data, tiny_video_models):
     encoder = tiny_video_models.encoder
     length = frames_of_sequence(encoder.receptive_field)
-    batch = PoseSampler(load_mocap17(data), 0.5, frames=length).draw(3, seeded("cpu", 5))
+    batch = PoseSampler(load_mocap17(data), Variation(), frames=length).draw(3, seeded("cpu", 5))
     fields = prepare_conditions(encoder, batch, FEW, 2, seeded("cpu", 6))
     kept = len(fields["x_start"]) // 3
     assert set(fields) == set(ConditionBank.__dataclass_fields__) and kept == 4
@@ -194,7 +194,7 @@ def test_a_bank_holds_what_inference_would_make_of_its_sequences(data, tiny_vide
 
 def test_windows_of_the_sampler_are_frames_of_one_clip_in_order(data):
     motions = load_mocap17(data)
-    sampler = PoseSampler(motions, 0.0, frames=27)
+    sampler = PoseSampler(motions, frames=27)
     middle = torch.tensor([0, 5, int(motions.start[1]) - 1, int(motions.start[1]), int(motions.start[2]) + 30])
     for wanted, frames in zip(middle.tolist(), sampler._windows(middle).numpy(), strict=True):
         clip = np.searchsorted(motions.start, wanted, side="right") - 1
@@ -204,7 +204,7 @@ def test_windows_of_the_sampler_are_frames_of_one_clip_in_order(data):
 
 def test_a_window_is_one_body_seen_by_one_camera(data):
     """Bones keep their lengths over a window, and the truth projects near what was detected in each frame."""
-    batch = PoseSampler(load_mocap17(data), 1.0, frames=9).draw(6, seeded("cpu", 2))
+    batch = PoseSampler(load_mocap17(data), Variation(), frames=9).draw(6, seeded("cpu", 2))
     poses = batch.pose_view.unflatten(0, (6, 9))
     thigh = (poses[:, :, 2] - poses[:, :, 1]).norm(dim=-1)
     assert (thigh - thigh[:, :1]).abs().max() < 0.01

@@ -12,7 +12,7 @@ from diffpose_core.lifting.encode import EncodedFrames, encode_clip
 from diffpose_core.lifting.expected_error import expected_error
 from diffpose_core.lifting.sampling import reverse_trace
 from diffpose_core.lifting.settings import LiftSettings
-from diffpose_core.lifting.tilt import estimate_up
+from diffpose_core.lifting.tilt import Tilt, estimate_tilt
 from diffpose_core.models.layers import root_relative
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
@@ -41,14 +41,17 @@ def spaced_frames(clip: PoseClip2D, settings: AppSettings, passes: int, fewest: 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...], setting: Setting = "frame") -> EncodedFrames:
     """H_K, its fitted mixture and the baseline of some frames. source: the clip's hash."""
-    up = way_up(source, _clip) if setting == "fixed" else None
-    return encode_clip(_clip, networks.models(READS[setting]), np.array(frames), LiftSettings(up=up))
+    settings = LiftSettings(up=None)
+    if setting == "fixed":
+        tilt = camera_tilt(source, _clip)
+        settings = LiftSettings(up=tilt.up_cam, up_std=tilt.std)
+    return encode_clip(_clip, networks.models(READS[setting]), np.array(frames), settings)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def way_up(source: str, _clip: PoseClip2D) -> np.ndarray:
-    """Which way is up for a camera that stands still, (3,) in its frame, as the whole clip says it."""
-    return estimate_up(_clip, networks.models("frame"))
+def camera_tilt(source: str, _clip: PoseClip2D) -> Tilt:
+    """The tilt of a camera that stands still, estimated from its whole clip. source: the clip's hash."""
+    return estimate_tilt(_clip, networks.models("frame"))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from app.session import READS, AppSettings, Setting
 from diffpose_core.diffusion.schedule import ScheduleName, make_schedule
-from diffpose_core.lifting.models import CHECKPOINTS, ENCODERS, UPRIGHT, Models, load_models
+from diffpose_core.lifting.models import CHECKPOINTS, ENCODERS, Models, load_models
 from diffpose_core.lifting.settings import Setting as EncoderSetting
 from diffpose_core.structures import InvalidInput
 
@@ -41,7 +41,7 @@ def trained_settings() -> list[Setting]:
     folder = Path(os.environ.get("DIFFPOSE_CHECKPOINTS") or CHECKPOINTS)
     needed: dict[Setting, tuple[str, ...]] = {
         "frame": (ENCODERS["frame"],),
-        "fixed": (ENCODERS["frame"], UPRIGHT),
+        "fixed": (ENCODERS["frame"],),
         "video": (ENCODERS["video"],),
     }
     return [setting for setting, names in needed.items() if all((folder / f"{n}.safetensors").is_file() for n in names)]

@@ -36,7 +36,7 @@ def joint_stage(
     clip = less_sure(_clip.frames(np.full(LEVELS, frame)), joint, levels)
     loaded = networks.models("frame")
     config = UncertaintyConfig(draws, components)
-    ready = encode_clip(clip, loaded, settings=LiftSettings(uncertainty=config))
+    ready = encode_clip(clip, loaded, settings=LiftSettings(uncertainty=config, up=None))
     # The cloud is as wide as the detector says; the network is told of it relative to the other joints.
     shown = as_detected(ready, loaded)
     _, network = loaded.pick(True, "gmm", settings.trained_on)
@@ -52,7 +52,9 @@ def _draws_twice(source: str, _clip: PoseClip2D, frame: int, draws: int) -> tupl
     """Draws of one frame's H_K to fit mixtures to, as everywhere else, and as many new ones, (N, 51)."""
     config = UncertaintyConfig(draws, 1, 1)
     fit, fresh = (
-        encode_clip(_clip, networks.models("frame"), [frame], LiftSettings(seed=seed, uncertainty=config)).h_samples[0]
+        encode_clip(
+            _clip, networks.models("frame"), [frame], LiftSettings(seed=seed, uncertainty=config, up=None)
+        ).h_samples[0]
         for seed in (0, 1)
     )
     return fit.reshape(draws, -1), fresh.reshape(draws, -1)
@@ -88,7 +90,10 @@ def mixture_stage(
 ) -> bytes:
     """Packed data of the mixture fitted to one frame's H_K. scores: `mixture_score` of M = 1, 2, ..., or None."""
     ready = encode_clip(
-        _clip, networks.models("frame"), [frame], LiftSettings(uncertainty=UncertaintyConfig(draws, components))
+        _clip,
+        networks.models("frame"),
+        [frame],
+        LiftSettings(uncertainty=UncertaintyConfig(draws, components), up=None),
     )
     truth = _clip.pose3d_cam
     reference = ready.baseline[0] if truth is None else truth[frame]

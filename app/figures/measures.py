@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from diffpose_core.datasets.bodies import possible_bones
 from diffpose_core.skeleton import NUM_JOINTS, bone_lengths
 from diffpose_core.uncertainty.pose_gmm import PoseGMM
 
-#: Shortest and longest of every bone, in metres, in order of its child joint, over the motion capture that the networks
-#: learnt from (mocap17_train.npz; the longer and the shorter of both sides). tests/app/test_measures.py measures them.
-MEASURED_BONES_M = np.array([
-    [0.068, 0.143], [0.391, 0.429], [0.407, 0.424], [0.068, 0.143], [0.391, 0.429], [0.407, 0.424],
-    [0.116, 0.202], [0.169, 0.233], [0.104, 0.199], [0.092, 0.115],
-    [0.086, 0.207], [0.243, 0.296], [0.189, 0.223], [0.086, 0.207], [0.243, 0.296], [0.189, 0.223],
-])  # fmt: skip
-#: Training makes those bodies shorter and longer by these factors at most (`datasets.sampling.vary_bodies`).
-TRAINING_FACTORS = (0.9 * 0.88, 1.1 * 1.12)
-#: A bone is impossible when no body of the training data has one so short or so long.
-POSSIBLE_BONES_M = MEASURED_BONES_M * np.array(TRAINING_FACTORS)
+#: A bone is impossible when nobody that the networks learnt from has one so short or so long: (16, 2) metres.
+POSSIBLE_BONES_M = possible_bones()
 
 #: A joint has settled when it stays this near to where it ends, millimetres: two per cent of a short person's height.
 SETTLED_MM = 30.0

@@ -92,12 +92,12 @@ def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument(
         "--fixed-camera", action="store_true",
-        help="the camera stands still: its tilt is estimated from the whole clip and used for every frame "
-        "(single frames)",
+        help="the camera stands still: its tilt is estimated from the whole clip; by default only where it seems to",
     )  # fmt: skip
+    camera.add_argument("--moving-camera", action="store_true", help="the camera moves: nothing is known of its tilt")
     add_real(
         camera, "--camera-tilt", -80, 80, unit=" degrees", metavar="DEGREES",
-        help="by how many degrees the camera looks down, where that is known; 0 is level (single frames)",
+        help="by how many degrees the camera looks down, where that is known; 0 is level",
     )  # fmt: skip
     add_real(parser, "--eta", 0, 1, 0.0, help="0: deterministic, 1: ancestral sampling")
 
@@ -230,7 +230,9 @@ def _lift_settings(args: argparse.Namespace) -> LiftSettings:
     from diffpose_core.lifting.settings import LiftSettings, Up
     from diffpose_core.lifting.tilt import up_of_tilt
 
-    up: Up | None = None if args.camera_tilt is None else up_of_tilt(args.camera_tilt)
+    up: Up | None = "auto" if args.camera_tilt is None else up_of_tilt(args.camera_tilt)
+    if args.fixed_camera or args.moving_camera:
+        up = "estimate" if args.fixed_camera else None
     return LiftSettings(
         steps=args.steps,
         hypotheses=args.hypotheses,
@@ -240,5 +242,5 @@ def _lift_settings(args: argparse.Namespace) -> LiftSettings:
         schedule=args.schedule,
         rigid_bones=not args.free_bones,
         mixed_precision=args.mixed_precision,
-        up="estimate" if args.fixed_camera else up,
+        up=up,
     )

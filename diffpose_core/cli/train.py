@@ -23,7 +23,6 @@ from diffpose_core.config import (
     GraformerConfig,
     MixSTEConfig,
     TrainingConfig,
-    UprightConfig,
     override,
 )
 from diffpose_core.io.recipes import change_recipe, find_recipe, parse_settings
@@ -63,8 +62,9 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "be given several times; h36m: the folder (docs/datasets.md)",
     )  # fmt: skip
     parser.add_argument(
-        "--validation", default=None, help="validation motions in Mocap-17 layout (.npz); h36m: subjects, by default S8"
-    )
+        "--validation", default=None, action="append",
+        help="validation motions, likewise; h36m: subjects, by default S8",
+    )  # fmt: skip
     parser.add_argument(
         "--dataset", default="mocap17", choices=("mocap17", "h36m"),
         help="kind of data: motions seen by cameras and a detector drawn at random, or Human3.6M's own views",
@@ -180,7 +180,7 @@ def _check(args: argparse.Namespace, preset: Preset) -> None:
 def _check_outputs(args: argparse.Namespace, data: TrainingData, out: Path) -> None:
     """Check the folder of the run, the checkpoint and its card."""
     read = [str(path) for path in data.paths()]
-    read += [path for path in (args.validation, args.encoder, args.start_from) if path]
+    read += [path for path in (*(args.validation or ()), args.encoder, args.start_from) if path]
     check_output_folder(args.runs, read)
     if args.out is None and not out.parent.is_dir():
         return  # The run makes its folder.
@@ -238,15 +238,8 @@ def _train(args: argparse.Namespace, preset: Preset, job: TrainingJob) -> Record
     """Train the network that the preset names."""
     from diffpose_core.training.train_denoiser import BankOptions, train_denoiser
     from diffpose_core.training.train_encoder import train_encoder
-    from diffpose_core.training.train_upright import train_upright
 
     encoder = Path(args.encoder) if args.encoder else Path(args.runs) / f"{preset.encoder}.safetensors"
-    if isinstance(preset.network, UprightConfig):
-        if job.start_from is not None:
-            raise InvalidInput(
-                f"{args.name} is trained from new weights in minutes, found --start-from {job.start_from}"
-            )
-        return train_upright(preset.network, encoder, job)
     if not isinstance(preset.network, DenoiserConfig):
         return train_encoder(preset.network, job)
     return train_denoiser(
@@ -260,7 +253,9 @@ def training_data(args: argparse.Namespace) -> tuple[TrainingData, TrainingData]
         from diffpose_core.datasets.h36m import DETECTED, TEST_SUBJECTS
         from diffpose_core.datasets.views import H36mViews
 
-        chosen = (args.subjects or "S1,S5,S6,S7", args.validation or "S8")
+        if len(args.validation or ()) > 1:
+            raise InvalidInput(f"h36m takes one list of subjects, found --validation {len(args.validation)} times")
+        chosen = (args.subjects or "S1,S5,S6,S7", (args.validation or ["S8"])[0])
         subjects, held_out = (tuple(words.split(",")) for words in chosen)
         common = sorted({*subjects} & {*held_out})
         if common:
@@ -276,4 +271,4 @@ def training_data(args: argparse.Namespace) -> tuple[TrainingData, TrainingData]
         raise InvalidInput("--validation is needed: motions in Mocap-17 layout (.npz)")
     from diffpose_core.datasets.training_set import TrainingSet
 
-    return TrainingSet.of(*args.data), TrainingSet.of(args.validation)
+    return TrainingSet.of(*args.data), TrainingSet.of(*args.validation)

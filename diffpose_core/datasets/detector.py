@@ -75,7 +75,7 @@ class DetectorConfig:
 
 
 #: What networks are trained on, so that they can be used with detectors other than the benchmark's too.
-TRAINING_DETECTOR = DetectorConfig(confidences_share=0.2, gaps_share=0.1)
+TRAINING_DETECTOR = DetectorConfig(confidences_share=0.4, gaps_share=0.1)
 #: Spread of a guessed joint in units of the person's size, and how much smaller than it the guess's error is (both as
 #: `uncertainty.gaps` has them); share of the joints that are missing one by one.
 _GUESS_STD = (0.08, LOST_STD)

@@ -8,7 +8,7 @@ up.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 
 UNIT_M = 1e-4
+#: Rows of `MotionSet.joints`, which begin with joint 1.
+_RIGHT_HIP, _LEFT_HIP, _SPINE, _THORAX, _LEFT_SHOULDER, _RIGHT_SHOULDER = 0, 3, 6, 7, 10, 13
 _TEXT_KEYS = ("name", "source", "subject", "action", "style")
 
 
@@ -100,6 +102,21 @@ def load_mocap17(path: str | Path) -> MotionSet:
     if fps.dtype.kind not in "fiu" or not (np.isfinite(fps) & (fps > 0)).all():
         raise InvalidInput(f"{path}: fps must be above 0, found {fps[:5].tolist()}")
     return MotionSet(root.astype(np.float32), joints, start, arrays["fps"], *(arrays[key] for key in _TEXT_KEYS))
+
+
+def in_one_definition(motions: MotionSet) -> MotionSet:
+    """The same motion with hip, thorax and spine where `joint_definitions.with_middle_joints` puts them.
+
+    Training and every benchmark take motion in this definition; files keep the one of their source.
+    """
+    wide = motions.joints.astype(np.int32)
+    middle = (wide[:, _RIGHT_HIP] + wide[:, _LEFT_HIP]) // 2
+    moved = wide - middle[:, None]
+    moved[:, _THORAX] = (moved[:, _LEFT_SHOULDER] + moved[:, _RIGHT_SHOULDER]) // 2
+    moved[:, _SPINE] = moved[:, _THORAX] // 2
+    limits = np.iinfo(np.int16)
+    joints = moved.clip(limits.min, limits.max).astype(np.int16)
+    return replace(motions, root=motions.root + middle.astype(np.float32) * np.float32(UNIT_M), joints=joints)
 
 
 def save_mocap17(motions: MotionSet, path: str | Path) -> None:

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from diffpose_core.camera import CameraRanges, random_view
+from diffpose_core.config import TrainingConfig
+from diffpose_core.datasets.bodies import BodyRanges, measure, vary_measures
 from diffpose_core.datasets.detector import DetectorConfig, detect
+from diffpose_core.datasets.joint_definitions import LandmarkRanges, place_landmarks
 from diffpose_core.datasets.mocap17 import UNIT_M, MotionSet
-from diffpose_core.skeleton import BONES, MIRROR, NUM_JOINTS
+from diffpose_core.datasets.pose_variation import PoseRanges, vary_poses
+from diffpose_core.skeleton import MIRROR, NUM_JOINTS
 from diffpose_core.uncertainty.view import View, normalise_view
-
-#: Bones that share one length factor: a body is symmetric.
-_BONE_GROUP = {1: 0, 4: 0, 2: 1, 5: 1, 3: 2, 6: 2, 7: 3, 8: 4, 9: 5, 10: 6, 11: 7, 14: 7, 12: 8, 15: 8, 13: 9, 16: 9}
-_NUM_GROUPS = 10
-
-
-def vary_bodies(poses: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Change bone lengths (symmetrically, by up to 10 %) and stature (by up to 12 %) of a share of the bodies.
-
-    poses: (B, ..., J, 3) metres, of B bodies. Directions of the bones stay; the root moves with the stature, so that
-    feet stay near the floor.
-    """
-    batch, device = poses.shape[0], poses.device
-    over_frames = (batch, *(1 for _ in poses.shape[1:-2]), -1)
-    varied = torch.rand(batch, 1, generator=generator, device=device) < share
-    group = 0.9 + 0.2 * torch.rand(batch, _NUM_GROUPS, generator=generator, device=device)
-    stature = 0.88 + 0.24 * torch.rand(batch, 1, generator=generator, device=device)
-    factors = torch.where(varied, group * stature, 1.0).reshape(over_frames)
-    root_factor = torch.where(varied, stature, 1.0)
-    one = torch.ones_like(root_factor)
-    joints: list[Tensor] = [poses[..., 0, :] * torch.cat((one, one, root_factor), -1).reshape(over_frames)]
-    for parent, child in BONES:
-        bone = poses[..., child, :] - poses[..., parent, :]
-        joints.append(joints[parent] + bone * factors[..., _BONE_GROUP[child], None])
-    return torch.stack(joints, dim=-2)
 
 
 def mirror_bodies(poses: Tensor, generator: torch.Generator) -> Tensor:
@@ -51,23 +32,30 @@ def mirror_bodies(poses: Tensor, generator: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True)
 class Batch:
-    """Poses as the networks meet them. view: B detected poses. pose_view: (B, J, 3), the truth, metres, root-relative,
-    view frame. hidden: (B, J) bool. up: (B, 3), which way up is, unit vectors in the view frame, where that is known.
+    """Poses as the networks meet them.
+
+    Attributes:
+        view: B detected poses.
+        pose_view: (B, J, 3), the truth, metres, root-relative, view frame.
+        hidden: (B, J) bool.
+        up: (B, 3), unit vectors that point up, view frame, where that is known.
+        measures: (B, 9) metres, the person's lengths in the order of `bodies.MEASURES`, where they are known.
     """
 
     view: View
     pose_view: Tensor
     hidden: Tensor
     up: Tensor | None = None
+    measures: Tensor | None = None
 
     def __getitem__(self, index: Tensor) -> Batch:
-        up = None if self.up is None else self.up[index]
-        return Batch(self.view[index], self.pose_view[index], self.hidden[index], up)
+        up, measures = (None if t is None else t[index] for t in (self.up, self.measures))
+        return Batch(self.view[index], self.pose_view[index], self.hidden[index], up, measures)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same on another device."""
-        up = None if self.up is None else self.up.to(device)
-        return Batch(self.view.to(device), self.pose_view.to(device), self.hidden.to(device), up)
+        up, measures = (None if t is None else t.to(device) for t in (self.up, self.measures))
+        return Batch(self.view.to(device), self.pose_view.to(device), self.hidden.to(device), up, measures)
 
 
 def observe(
@@ -88,23 +76,62 @@ def observe(
     raw = (detection.weights, detection.means_px, detection.variances_px2)
     weights, means_px, variances_px2 = (tensor.flatten(0, 1) for tensor in raw)
     view = normalise_view(weights, means_px, variances_px2, cameras).levelled()
-    up = None
+    up, measures = None, None
     if up_cam is not None:
-        up = view.to_view(up_cam.repeat_interleave(joints_cam.shape[1], dim=0)[:, None])[:, 0]
-    return Batch(view, view.to_view(frames - frames[:, :1]), detection.hidden.flatten(0, 1), up)
+        frame_count = joints_cam.shape[1]
+        up = view.to_view(up_cam.repeat_interleave(frame_count, dim=0)[:, None])[:, 0]
+        measures = measure(joints_cam).repeat_interleave(frame_count, dim=0)
+    return Batch(view, view.to_view(frames - frames[:, :1]), detection.hidden.flatten(0, 1), up, measures)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Everything that training varies beside the camera and the detector.
+
+    Attributes:
+        bodies: the people that bodies are drawn from.
+        poses: poses that were not recorded.
+        landmarks: joint definitions of the detectors' layouts, or None.
+    """
+
+    bodies: BodyRanges = field(default_factory=BodyRanges)
+    poses: PoseRanges = field(default_factory=PoseRanges)
+    landmarks: LandmarkRanges | None = field(default_factory=LandmarkRanges)
+
+    @classmethod
+    def of(cls, recipe: TrainingConfig) -> Variation:
+        """The variation that a recipe names."""
+        return cls(
+            BodyRanges(own_share=1.0 - recipe.drawn_bodies),
+            PoseRanges(
+                exchange_share=recipe.exchanged_limbs,
+                bend_share=recipe.bent_trunks,
+                shake_share=recipe.shaken_limbs,
+                fall_share=recipe.tilted_bodies,
+            ),
+            LandmarkRanges() if recipe.layouts else None,
+        )
 
 
 class PoseSampler:
-    """Draws batches of training views from a motion set: of single frames, or of windows of consecutive ones.
+    """Draws batches of training views from motion sets: of single frames, or of windows of consecutive ones.
 
-    frames: of a window. Windows begin and end anywhere in a clip, also up to half of their length outside it, where its
-    first or last pose is repeated: clips that are read by windows have such ends too.
+    Windows begin and end anywhere in a clip, also up to half of their length outside it, where its first or last pose
+    is repeated: clips that are read by windows have such ends too.
+
+    Args:
+        motions: a motion set, or several with the share of the draws that each gets.
+        variation: of bodies, poses and joint definitions; None leaves them as they were recorded.
+        cameras: to draw from.
+        detector: the simulated one.
+        device: of everything that is drawn.
+        frames: F, of a window.
     """
 
     def __init__(
         self,
-        motions: MotionSet,
-        bone_variation: float,
+        motions: MotionSet | Sequence[tuple[MotionSet, float]],
+        variation: Variation | None = None,
         cameras: CameraRanges | None = None,
         detector: DetectorConfig | None = None,
         device: str | torch.device = "cpu",
@@ -112,12 +139,18 @@ class PoseSampler:
     ) -> None:
         self.cameras = cameras or CameraRanges()
         self.detector = detector or DetectorConfig()
-        self.bone_variation = bone_variation
+        self.variation = variation
         self.frames = frames
         self.device = torch.device(device)
-        self.root = torch.from_numpy(motions.root).to(self.device)
-        self.joints = torch.from_numpy(motions.joints).to(self.device)
-        self.start = torch.from_numpy(motions.start).to(self.device)
+        motions = [(motions, 1.0)] if isinstance(motions, MotionSet) else motions
+        self.root = torch.from_numpy(np.concatenate([m.root for m, _ in motions])).to(self.device)
+        self.joints = torch.from_numpy(np.concatenate([m.joints for m, _ in motions])).to(self.device)
+        first = np.concatenate(([0], np.cumsum([m.num_frames for m, _ in motions])))
+        starts = [m.start[:-1] + begin for (m, _), begin in zip(motions, first[:-1], strict=True)]
+        self.start = torch.from_numpy(np.concatenate([*starts, first[-1:]])).to(self.device)
+        self._first = torch.from_numpy(first).to(self.device)
+        shares = torch.tensor([share for _, share in motions], dtype=torch.float64, device=self.device)
+        self._until = (shares / shares.sum()).cumsum(0)
         self._up = torch.tensor([0.0, 0.0, 1.0], device=self.device)
 
     def poses_world(self, frames: Tensor) -> Tensor:
@@ -133,24 +166,27 @@ class PoseSampler:
         first, last = self.start[clip], self.start[clip + 1] - 1
         return (middle[:, None] + around).clamp(first[:, None], last[:, None])
 
+    def _draw_frames(self, count: int, generator: torch.Generator) -> Tensor:
+        """Frame numbers (count,): a motion set by its share, then one of its frames."""
+        which, where = torch.rand(2, count, generator=generator, dtype=torch.float64, device=self.device)
+        number = torch.searchsorted(self._until, which, right=True).clamp_max(len(self._until) - 1)
+        first, end = self._first[number], self._first[number + 1]
+        return (first + (where * (end - first)).long()).clamp(first, end - 1)
+
     def draw(self, batch_size: int, generator: torch.Generator) -> Batch:
-        """The views of a number of windows drawn uniformly; `generator` must be on the sampler's device."""
-        middle = torch.randint(self.root.shape[0], (batch_size,), generator=generator, device=self.device)
+        """The views of a number of windows; `generator` must be on the sampler's device."""
+        middle = self._draw_frames(batch_size, generator)
         poses = mirror_bodies(self.poses_world(self._windows(middle)), generator)
-        poses = vary_bodies(poses, self.bone_variation, generator)
-        if self.frames == 1:
-            # A metre above the hip is a point that is never shown.
-            points = torch.cat((poses[:, 0], poses[:, 0, :1] + self._up), dim=1)
-            points_cam, intrinsics = random_view(points, self.cameras, generator)
-            up_cam = points_cam[:, -1] - points_cam[:, 0]
-            return observe(points_cam[:, None, :-1], intrinsics, generator, self.detector, up_cam)
+        if self.variation is not None:
+            poses = vary_measures(poses, self.variation.bodies, generator)
+            poses = vary_poses(poses, self.variation.poses, generator)
+            if self.variation.landmarks is not None:
+                poses = place_landmarks(poses, self.variation.landmarks, generator)
         # The camera is placed around the middle of the path, so far off that the person never walks into it.
         centre = poses[:, :, 0].mean(1)
         radius = (poses[:, :, 0] - centre[:, None]).norm(dim=-1).amax(1)
-        points = torch.cat((centre[:, None], poses.flatten(1, 2)), dim=1)
+        # A metre above the middle is a point that is never shown.
+        points = torch.cat((centre[:, None], centre[:, None] + self._up, poses.flatten(1, 2)), dim=1)
         points_cam, intrinsics = random_view(points, self.cameras, generator, radius)
-        joints_cam = points_cam[:, 1:].unflatten(1, (self.frames, NUM_JOINTS))
-        return observe(joints_cam, intrinsics, generator, self.detector)
-
-
-assert len(_BONE_GROUP) == NUM_JOINTS - 1
+        joints_cam = points_cam[:, 2:].unflatten(1, (self.frames, NUM_JOINTS))
+        return observe(joints_cam, intrinsics, generator, self.detector, points_cam[:, 1] - points_cam[:, 0])

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from diffpose_core.config import TrainingConfig
 from diffpose_core.datasets.detector import TRAINING_DETECTOR
-from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
+from diffpose_core.datasets.mocap17 import MotionSet, in_one_definition, load_mocap17
 from diffpose_core.datasets.motion_checks import check_motions
-from diffpose_core.datasets.sampling import Batch, PoseSampler
+from diffpose_core.datasets.sampling import PoseSampler, Variation
 from diffpose_core.datasets.views import H36mViews, ViewSampler
 from diffpose_core.models.windows import VIDEO_FPS
 from diffpose_core.structures import InvalidInput
-from diffpose_core.uncertainty.view import View
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ class TrainingSet:
         return _sha256_of(f"{file_sha256(path)} {weight / total:.9g}" for path, weight in self.files)
 
     def motions(self) -> list[tuple[MotionSet, float]]:
-        """The motions of each file with its weight.
+        """The motions of each file with its weight, all in one definition of the joints.
 
         Raises:
             InvalidInput: a file can't be read, or holds motions that can't be.
@@ -76,7 +72,7 @@ class TrainingSet:
         for path, weight in self.files:
             motions = load_mocap17(path)
             check_motions(motions, str(path))
-            found.append((motions, weight))
+            found.append((in_one_definition(motions), weight))
         return found
 
 
@@ -128,45 +124,8 @@ def _file_sha256(path: Path, size: int, mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class MixedSampler:
-    """Draws windows from several samplers, each by its weight.
-
-    Args:
-        samplers: (sampler, weight) each, of windows of one length.
-    """
-
-    def __init__(self, samplers: Sequence[tuple[PoseSampler, float]]) -> None:
-        self.samplers = [sampler for sampler, _ in samplers]
-        self.weights = torch.tensor([weight for _, weight in samplers], dtype=torch.float64)
-        self.frames, self.device = self.samplers[0].frames, self.samplers[0].device
-
-    def draw(self, batch_size: int, generator: torch.Generator) -> Batch:
-        """The views of a number of windows; `generator` must be on the samplers' device."""
-        weights = self.weights.to(self.device)
-        which = torch.multinomial(weights, batch_size, replacement=True, generator=generator)
-        counts = torch.bincount(which, minlength=len(self.samplers)).tolist()
-        drawn = [s.draw(count, generator) for s, count in zip(self.samplers, counts, strict=True) if count]
-        # Windows lie file by file: bring each to the place that it was drawn for.
-        order = which.argsort(stable=True).argsort()
-        rows = order[:, None] * self.frames + torch.arange(self.frames, device=self.device)
-        return _joined(drawn)[rows.flatten()]
-
-
-def _joined(batches: list[Batch]) -> Batch:
-    """Batches one after another."""
-
-    def join(name: str, parts: Sequence[Batch] | Sequence[View]) -> Any:
-        tensors = [getattr(part, name) for part in parts]
-        return None if any(tensor is None for tensor in tensors) else torch.cat(tensors)
-
-    views = [batch.view for batch in batches]
-    view = replace(views[0], **{f.name: join(f.name, views) for f in fields(View)})
-    rest = {f.name: join(f.name, batches) for f in fields(Batch) if f.name != "view"}
-    return replace(batches[0], view=view, **rest)
-
-
 #: Anything that draws batches of views.
-Sampler = PoseSampler | MixedSampler | ViewSampler
+Sampler = PoseSampler | ViewSampler
 
 
 def make_sampler(data: TrainingData, config: TrainingConfig, varied: bool = True, frames: int = 1) -> Sampler:
@@ -174,8 +133,8 @@ def make_sampler(data: TrainingData, config: TrainingConfig, varied: bool = True
 
     Args:
         data: motions or views.
-        config: the recipe that the bodies follow.
-        varied: draw for training, with varied bodies; False for validation.
+        config: the recipe that bodies, poses and joint definitions follow.
+        varied: draw for training, with varied bodies, poses and joints; False for validation.
         frames: of a window.
 
     Raises:
@@ -183,15 +142,10 @@ def make_sampler(data: TrainingData, config: TrainingConfig, varied: bool = True
     """
     if isinstance(data, H36mViews):
         return data.sampler(varied, frames)
-    samplers = [(_motion_sampler(motions, config, varied, frames), weight) for motions, weight in data.motions()]
-    return samplers[0][0] if len(samplers) == 1 else MixedSampler(samplers)
-
-
-def _motion_sampler(motions: MotionSet, config: TrainingConfig, varied: bool, frames: int) -> PoseSampler:
-    """The sampler of one file's motions."""
-    if frames > 1 and (motions.fps != VIDEO_FPS).any():
-        found = sorted(set(motions.fps.tolist()))
+    motions = data.motions()
+    found = sorted({float(fps) for motion, _ in motions for fps in motion.fps})
+    if frames > 1 and found != [VIDEO_FPS]:
         raise InvalidInput(f"windows are trained at {VIDEO_FPS:g} frames a second, found motions at {found}")
     if not varied:
-        return PoseSampler(motions, 0.0, frames=frames)
-    return PoseSampler(motions, config.bone_variation, detector=TRAINING_DETECTOR, frames=frames)
+        return PoseSampler(motions, frames=frames)
+    return PoseSampler(motions, Variation.of(config), detector=TRAINING_DETECTOR, frames=frames)

@@ -161,6 +161,7 @@ def _measure(
             lift = LiftSettings(
                 seed=settings.seed,
                 mixed_precision=settings.mixed_precision,
+                up=None,
                 uncertainty=UncertaintyConfig(num_samples=samples, num_components=components),
             )
 

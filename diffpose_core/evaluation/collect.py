@@ -17,8 +17,7 @@ import torch
 from diffpose_core.datasets.benchmark import Benchmark, Recording
 from diffpose_core.lifting.encode import EncodedFrames, decide_settings, encode_frames
 from diffpose_core.lifting.models import Models
-from diffpose_core.lifting.settings import LiftSettings
-from diffpose_core.lifting.tilt import estimate_up
+from diffpose_core.lifting.settings import LiftSettings, Up
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 Key = TypeVar("Key", bound=Hashable)
@@ -34,22 +33,21 @@ def no_progress(done: int, total: int) -> None:
     """A `Progress` that shows nothing."""
 
 
-def up_for(clip: PoseClip2D, models: Models, tilt: Tilt, up_cam: np.ndarray | None) -> np.ndarray | None:
-    """Direction that is up in the camera's frame, (3,), by the way it is known; None where it is unknown.
+def up_for(clip: PoseClip2D, tilt: Tilt, up_cam: np.ndarray | None) -> Up | None:
+    """`LiftSettings.up` by the way the camera's tilt is known.
 
     Args:
         clip: one camera's clip.
-        models: the networks.
         tilt: the way it is known.
         up_cam: the true direction, where the data set has it.
 
     Raises:
-        InvalidInput: where the tilt is to be given and the data set doesn't have it, or the weights can't estimate it.
+        InvalidInput: where the tilt is to be given and the data set doesn't have it.
     """
     if tilt == "unknown":
         return None
     if tilt == "estimated":
-        return estimate_up(clip, models)
+        return "estimate"
     if up_cam is None:
         raise InvalidInput(f"{clip.name}: the camera's tilt is not known, so it can't be given")
     return up_cam

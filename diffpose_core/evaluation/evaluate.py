@@ -19,7 +19,6 @@ from diffpose_core.evaluation.gains import gains, method_report
 from diffpose_core.evaluation.methods import MethodPoses, method_poses
 from diffpose_core.evaluation.scores import MetricSums
 from diffpose_core.evaluation.views import Mocap17Benchmark, chosen_clips
-from diffpose_core.io.checkpoints import fingerprint
 from diffpose_core.lifting.encode import EncodedFrames
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.provenance import encoder_hash, software, weights_hash
@@ -92,7 +91,7 @@ def clip_poses(
     def read(encoded: EncodedFrames) -> MethodPoses:
         return method_poses(encoded, models, settings.lift)
 
-    up = up_for(clip, models, settings.tilt, up_cam)
+    up = up_for(clip, settings.tilt, up_cam)
     return collect(clip, models, frames, read, replace(settings.lift, up=up))
 
 
@@ -196,10 +195,8 @@ def evaluate(
 
 def weights_provenance(models: Models) -> dict[str, Any]:
     """Fingerprints of the networks, and the software, for a report's provenance."""
-    upright = models.upright
     return {
         "encoder_sha256": encoder_hash(models),
-        "upright_sha256": None if upright is None else fingerprint(dict(upright.state_dict())),
         "weights_sha256": {name: weights_hash(models, name) for name in models.denoisers},
         "software": f"{software()}, {platform.machine()}",
     }

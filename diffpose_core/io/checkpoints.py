@@ -14,13 +14,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, UprightConfig, from_dict, to_dict
+from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, from_dict, to_dict
 from diffpose_core.io.atomic import write_whole
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
-from diffpose_core.models.upright import Upright
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import DepthResidual
 
@@ -51,7 +50,7 @@ class Record:
     """The description that a checkpoint carries of itself.
 
     Attributes:
-        kind: "graformer", "mixste", "denoiser" or "upright".
+        kind: "graformer", "mixste" or "denoiser".
         name: of the preset.
         config: of the network.
         training: the recipe.
@@ -238,20 +237,6 @@ def load_denoiser(path: str | Path, encoder: ContextEncoder | None = None) -> tu
     return _load_on_encoder(path, "denoiser", Denoiser, DenoiserConfig, encoder)
 
 
-def load_upright(path: str | Path, encoder: ContextEncoder | None = None) -> tuple[Upright, Record]:
-    """Load the network of a file that makes an encoder's poses upright, in evaluation mode.
-
-    Args:
-        path: The file.
-        encoder: The encoder that it must have been trained on; None accepts any.
-
-    Raises:
-        InvalidInput: The file is no checkpoint of that kind, or was trained on another encoder.
-    """
-    return _load_on_encoder(path, "upright", Upright, UprightConfig, encoder)
-
-
-@torch.inference_mode(False)
 def _load_on_encoder(
     path: str | Path,
     kind: str,

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffpose_core.lifting.contexts import encode_contexts
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.settings import FIT_STREAM, LiftSettings
-from diffpose_core.lifting.tilt import estimate_up
+from diffpose_core.lifting.tilt import estimate_tilt
 from diffpose_core.lifting.view import frame_numbers, mixture_view, window_step
-from diffpose_core.models.context import Context, ContextEncoder
+from diffpose_core.models.context import Context
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
-from diffpose_core.models.windows import VIDEO_FPS, cut_windows
+from diffpose_core.models.windows import VIDEO_FPS
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
-from diffpose_core.structures import PoseClip2D, PoseMixture
-from diffpose_core.uncertainty.mixtures import clip_mixture
+from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.pose_gmm import PoseGMM
 from diffpose_core.uncertainty.view import View
 
@@ -65,6 +65,7 @@ class EncodedFrames:
         gmm: fitted to H_K, leading axis F, view frame.
         samples_view: (F, N, J, 3), the draws of H_K that it was fitted to, metres.
         settings: of the encoding, decided: precision and direction up are known.
+        told: (F, 14), conditions that the encoder was told and g is told (`models.conditions`), or None.
         neighbours: in video, the frames around these.
     """
 
@@ -77,6 +78,7 @@ class EncodedFrames:
     gmm: PoseGMM
     samples_view: Tensor
     settings: LiftSettings
+    told: Tensor | None = None
     neighbours: Neighbours | None = None
 
     def __len__(self) -> int:
@@ -99,6 +101,7 @@ class EncodedFrames:
             reconciled=self.reconciled[rows],
             gmm=self.gmm[rows],
             samples_view=self.samples_view[rows],
+            told=None if self.told is None else self.told[rows],
             neighbours=None,
         )
 
@@ -140,14 +143,18 @@ def decide_settings(settings: LiftSettings, clip: PoseClip2D, models: Models) ->
     """The settings with everything decided that depends on the clip and the machine: precision and direction up.
 
     Raises:
-        InvalidInput: a direction up is given or asked for, and the network that reads it was not loaded.
+        InvalidInput: a direction up is given or asked for, and the encoder was trained without it.
     """
     if settings.mixed_precision is None:
         settings = replace(settings, mixed_precision=has_fast_bfloat16(models.device.type))
-    if settings.up is not None:
-        models.require_upright()
+    if not models.encoder.network.config.conditions:
+        if settings.up in (None, "auto"):
+            return replace(settings, up=None)
+        raise InvalidInput(f"the weights of {models.encoder.title} were trained without the camera's tilt")
     if isinstance(settings.up, str):
-        settings = replace(settings, up=estimate_up(clip, models))
+        tilt = estimate_tilt(clip, models)
+        known = tilt.steady or settings.up == "estimate"
+        settings = replace(settings, up=tilt.up_cam if known else None, up_std=tilt.std if known else settings.up_std)
     return settings
 
 
@@ -194,32 +201,11 @@ def encode_frames(clip: PoseClip2D, models: Models, numbers: np.ndarray, setting
 
 def _encode_alone(clip: PoseClip2D, models: Models, numbers: np.ndarray, settings: LiftSettings) -> EncodedFrames:
     """Encoded frames without their neighbours."""
-    mixture, view, context, reconciled = _encode(clip, models.encoder, numbers)
-    if settings.up_cam is not None:
-        upright = models.require_upright()
-        up_cam = torch.from_numpy(settings.up_cam).to(view.rotation).expand(len(view), 3)
-        up_view = view.to_view(up_cam[:, None])[:, 0]
-        context, reconciled = (replace(c, pose_view=upright(c.pose_view, up_view)) for c in (context, reconciled))
-    samples, gmm = _draw_and_fit(models, view, context, settings)
-    return EncodedFrames(clip, numbers, mixture, view, context, reconciled, gmm, samples, settings)
-
-
-def _encode(
-    clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray
-) -> tuple[PoseMixture, View, Context, Context]:
-    """Mixtures and view of a clip's frames, and the encoder's output for the detected and the reconciled 2D pose."""
-    if encoder.receptive_field == 1:
-        mixture = clip_mixture(clip, numbers)
-        view = mixture_view(mixture, clip.intrinsics).levelled().to(encoder.device)
-        context = encoder.encode(view)
-        return mixture, view, context, encoder.encode_reconciled(view, context)
-    windows = cut_windows(numbers, len(clip), encoder.receptive_field, window_step(clip))
-    read, place = np.unique(windows.frames, return_inverse=True)
-    mixture = clip_mixture(clip, read)
-    around = mixture_view(mixture, clip.intrinsics).levelled().to(encoder.device)
-    context, reconciled = encoder.encode_frames(around, replace(windows, frames=place.reshape(windows.frames.shape)))
-    rows = np.searchsorted(read, numbers)
-    return mixture.frames(rows), around[torch.from_numpy(rows)], context, reconciled
+    found = encode_contexts(clip, models.encoder, numbers, settings.up_cam, settings.up_std)
+    samples, gmm = _draw_and_fit(models, found.view, found.context, settings)
+    return EncodedFrames(
+        clip, numbers, found.mixture, found.view, found.context, found.reconciled, gmm, samples, settings, found.told
+    )  # fmt: skip
 
 
 def _draw_and_fit(models: Models, view: View, context: Context, settings: LiftSettings) -> tuple[Tensor, PoseGMM]:

@@ -13,11 +13,10 @@ from diffpose_core.bundle import bundled
 from diffpose_core.config import DenoiserConfig
 from diffpose_core.diffusion.schedule import ScheduleName
 from diffpose_core.io.calibrations import calibration_path, read_calibration
-from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder, load_upright
+from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder
 from diffpose_core.lifting.settings import Diffusion, LiftSettings, Setting
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser
-from diffpose_core.models.upright import Upright
 from diffpose_core.presets import PRESETS
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.expected_error import Calibration
@@ -25,7 +24,6 @@ from diffpose_core.uncertainty.expected_error import Calibration
 #: Preset of the context encoder, by setting.
 ENCODERS: Mapping[Setting, str] = {"frame": "graformer", "video": "mixste"}
 #: Preset of the network that reads the camera's tilt.
-UPRIGHT = "upright"
 #: Folder of the bundled weights.
 CHECKPOINTS = bundled("checkpoints")
 
@@ -45,15 +43,12 @@ class Models:
         denoisers: by name of their presets.
         records: content of each checkpoint's header, by name of the preset.
         calibrations: of those denoisers whose errors were measured, by name of the preset.
-        upright: corrects the encoder's poses where the camera's tilt is known; None for video, which has no such
-            network.
     """
 
     encoder: ContextEncoder
     denoisers: Mapping[str, Denoiser]
     records: Mapping[str, Record]
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
-    upright: Upright | None = None
 
     @property
     def device(self) -> torch.device:
@@ -88,8 +83,7 @@ class Models:
         except (AssertionError, RuntimeError) as error:
             raise InvalidInput(f"torch can't compute on {str(device)!r} here: {str(error).splitlines()[0]}") from error
         denoisers = {name: copy.deepcopy(network).to(device) for name, network in self.denoisers.items()}
-        upright = None if self.upright is None else copy.deepcopy(self.upright).to(device)
-        return replace(self, encoder=self.encoder.to(device), denoisers=denoisers, upright=upright)
+        return replace(self, encoder=self.encoder.to(device), denoisers=denoisers)
 
     def pick(
         self, context: bool = True, diffusion: Diffusion = "gmm", schedule: ScheduleName = "converging"
@@ -116,28 +110,15 @@ class Models:
         )
 
     def calibration(self, name: str, settings: LiftSettings) -> Calibration | None:
-        """The calibration that applies, or None for a single hypothesis or a given camera tilt.
+        """The calibration that applies, or None for a single hypothesis.
 
-        Calibrations are measured on cameras of any tilt: they don't hold where the tilt is known.
+        Calibrations are measured on cameras of unknown tilt: where it is known errors are somewhat smaller.
 
         Args:
             name: preset of the denoiser.
             settings: of the lift.
         """
-        return self.calibrations.get(name) if settings.hypotheses > 1 and settings.up is None else None
-
-    def require_upright(self) -> Upright:
-        """The network that reads the camera's tilt.
-
-        Raises:
-            InvalidInput: it was not loaded.
-        """
-        if self.upright is None:
-            raise InvalidInput(
-                f"the weights of {self.encoder.title} can't make use of the camera's tilt: it takes those of single "
-                f"frames, with {UPRIGHT}.safetensors beside them"
-            )
-        return self.upright
+        return self.calibrations.get(name) if settings.hypotheses > 1 else None
 
 
 def load_models(directory: str | Path | None = None, setting: Setting = "frame") -> Models:
@@ -162,10 +143,7 @@ def load_models(directory: str | Path | None = None, setting: Setting = "frame")
         path = folder / f"{name}.safetensors"
         if isinstance(preset.network, DenoiserConfig) and preset.encoder == encoder.name and path.is_file():
             denoisers[name], records[name] = load_denoiser(path, encoder)
-    upright, path = None, folder / f"{UPRIGHT}.safetensors"
-    if PRESETS[UPRIGHT].encoder == encoder.name and path.is_file():
-        upright, records[UPRIGHT] = load_upright(path, encoder)
-    return Models(encoder, denoisers, records, _calibrations(folder, encoder, denoisers), upright)
+    return Models(encoder, denoisers, records, _calibrations(folder, encoder, denoisers))
 
 
 def _calibrations(folder: Path, encoder: ContextEncoder, denoisers: Mapping[str, Denoiser]) -> dict[str, Calibration]:

@@ -120,6 +120,7 @@ def _conditioning(encoded: EncodedFrames, network: Denoiser, gmm: PoseGMM, compo
             per_hypothesis(_poses(gmm.variance.sqrt())),
         ),
         heatmaps=per_hypothesis(encoded.view.heatmap_features()),
+        told=None if encoded.told is None else per_hypothesis(encoded.told),
     )
 
 
@@ -129,7 +130,8 @@ def _regression(encoded: EncodedFrames, network: Denoiser, settings: LiftSetting
     context, gmm = context_for(encoded, network), encoded.gmm
     mean, std = _poses(gmm.mean), _poses(gmm.variance.sqrt())
     heatmaps = encoded.view.heatmap_features()
-    conditioning = Conditioning(context.features, context.pose_view, gmm_features(mean, std, mean, std), heatmaps)
+    features = gmm_features(mean, std, mean, std)
+    conditioning = Conditioning(context.features, context.pose_view, features, heatmaps, encoded.told)
     last, mixed = network.config.num_steps, _mixed_precision(encoded, settings)
     with torch.autocast(context.pose_view.device.type, torch.bfloat16, enabled=mixed):
         pose = network(context.pose_view, last, conditioning)

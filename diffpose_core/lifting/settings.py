@@ -10,14 +10,18 @@ import numpy as np
 
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.diffusion.schedule import ScheduleName, ddim_steps
+from diffpose_core.models.conditions import GIVEN_STD
 from diffpose_core.structures import InvalidInput
 
 #: Input of the context encoder: single frames, or windows of a video.
 Setting = Literal["frame", "video"]
 #: Noise of the diffusion: of the pose's fitted GMM, or standard normal.
 Diffusion = Literal["gmm", "standard"]
-#: The direction that is up: in the camera's frame, or estimated from the clip of a camera that stands still.
-Up = Sequence[float] | np.ndarray | Literal["estimate"]
+#: The direction that is up: in the camera's frame; "estimate" takes it from the clip of a camera that stands still,
+#: "auto" does so where the camera seems to stand still.
+Up = Sequence[float] | np.ndarray | Literal["estimate", "auto"]
+#: Largest spread of the direction up, radians.
+MAX_UP_STD = 1.0
 #: Largest H.
 MAX_HYPOTHESES = 200
 #: Streams of random numbers. Each stage has its own, so that none depends on how much another one draws.
@@ -42,11 +46,12 @@ class LiftSettings:
             (`skeleton.constant_bones`). Hypotheses and trace stay as they are.
         mixed_precision: bfloat16 inside g, nowhere else; None where the processor is fast at it.
         up: direction that is up, (3,) of any length in the camera's frame; "estimate" to estimate it from the whole
-            clip; None where nothing is known.
+            clip; "auto" to do so where the camera seems to stand still; None where nothing is known.
+        up_std: spread of that direction's error along an axis, radians; an estimate brings its own.
         uncertainty: how H_K is drawn and its GMM fitted.
 
     Raises:
-        InvalidInput: hypotheses or eta are out of range, or `up` is no direction.
+        InvalidInput: hypotheses, eta or up_std are out of range, or `up` is no direction.
     """
 
     steps: int | Sequence[int] = 5
@@ -58,7 +63,8 @@ class LiftSettings:
     schedule: ScheduleName = "converging"
     rigid_bones: bool = True
     mixed_precision: bool | None = None
-    up: Up | None = None
+    up: Up | None = "auto"
+    up_std: float = GIVEN_STD
     uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
 
     def __post_init__(self) -> None:
@@ -66,6 +72,8 @@ class LiftSettings:
             raise InvalidInput(f"hypotheses must lie between 1 and {MAX_HYPOTHESES}, found {self.hypotheses}")
         if not 0.0 <= self.eta <= 1.0:
             raise InvalidInput(f"eta must lie between 0 and 1, found {self.eta}")
+        if not 0.0 <= self.up_std <= MAX_UP_STD:
+            raise InvalidInput(f"up_std must lie between 0 and {MAX_UP_STD} radians, found {self.up_std}")
         # Tuples can be hashed and compared.
         if isinstance(self.steps, Sequence | np.ndarray):
             object.__setattr__(self, "steps", tuple(int(k) for k in self.steps))
@@ -91,14 +99,14 @@ class LiftSettings:
         return ddim_steps(num_steps, self.steps)
 
 
-def _checked_direction(up: Up | None) -> tuple[float, ...] | Literal["estimate"] | None:
+def _checked_direction(up: Up | None) -> tuple[float, ...] | Literal["estimate", "auto"] | None:
     """The direction as three floats, of any length above 0."""
     if up is None:
         return None
     if isinstance(up, str):
-        if up != "estimate":
-            raise InvalidInput(f"up must be a direction in the camera's frame or 'estimate', found {up!r}")
-        return "estimate"
+        if up not in ("estimate", "auto"):
+            raise InvalidInput(f"up must be a direction in the camera's frame, 'estimate' or 'auto', found {up!r}")
+        return up
     direction = np.asarray(up, dtype=np.float64)
     length = float(np.linalg.norm(direction)) if direction.shape == (3,) else 0.0
     if not (np.isfinite(length) and length > 1e-9):

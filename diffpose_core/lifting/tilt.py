@@ -3,42 +3,66 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from diffpose_core.lifting.contexts import encode_contexts
 from diffpose_core.lifting.models import Models
-from diffpose_core.lifting.view import clip_view
+from diffpose_core.lifting.settings import MAX_UP_STD
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 #: Most frames of a clip that an estimate is averaged over; they are evenly spread.
 _UP_FRAMES = 64
+#: Fewest frames that show whether a camera stands still.
+_FEWEST_FRAMES = 8
+#: Frames of a camera that stands still lie apart by at most this many times the spread of their errors.
+_STEADY_STDS = 1.5
 _MOST_TILT_DEG = 80.0
 
 
-@torch.inference_mode()
-def estimate_up(clip: PoseClip2D, models: Models) -> np.ndarray:
-    """Direction that is up for a camera that stands still, averaged over estimates from up to 64 frames.
+@dataclass(frozen=True)
+class Tilt:
+    """An estimate of the direction that is up.
 
-    It depends on the clip alone, not on the frames that are lifted. On clips of Mocap-17 it is wrong by about two
-    degrees.
+    Attributes:
+        up_cam: (3,) of length 1, camera frame.
+        std: spread of its error along an axis, radians.
+        steady: whether the frames agree on it, as they do where the camera stands still.
+    """
+
+    up_cam: np.ndarray
+    std: float
+    steady: bool
+
+
+@torch.inference_mode()
+def estimate_tilt(clip: PoseClip2D, models: Models) -> Tilt:
+    """Estimate the direction that is up for a camera that stands still, from up to 64 frames of its clip.
+
+    The encoder finds it in every frame, with the spread of its error; surer frames count more. Frames of one clip err
+    together, so their mean is hardly surer than one of them. The estimate depends on the clip alone, not on the frames
+    that are lifted.
 
     Args:
         clip: from a camera that stands still.
-        models: with the network that reads the camera's tilt.
-
-    Returns:
-        (3,) of length 1, camera frame.
+        models: with an encoder that was trained with the camera's tilt.
 
     Raises:
-        InvalidInput: the network that reads the camera's tilt was not loaded.
+        InvalidInput: the encoder was trained without it.
     """
-    upright = models.require_upright()
     frames = np.unique(np.linspace(0, len(clip) - 1, min(len(clip), _UP_FRAMES)).round().astype(np.int64))
-    view = clip_view(clip, frames).to(models.device)
-    up_cam = view.to_cam(upright.up(models.encoder.encode(view).pose_view)[:, None])[:, 0]
-    mean: np.ndarray = up_cam.mean(0).cpu().numpy()
-    return mean / max(float(np.linalg.norm(mean)), 1e-9)
+    found = encode_contexts(clip, models.encoder, frames)
+    up_view, std = models.encoder.up(found.context)
+    ups, stds = found.view.to_cam(up_view[:, None])[:, 0].double().cpu(), std.double().cpu()
+    weights = stds.pow(-2) / stds.pow(-2).sum()
+    mean = (weights[:, None] * ups).sum(0)
+    up_cam = (mean / mean.norm().clamp_min(1e-9)).numpy()
+    spread = float((weights * stds.square()).sum().sqrt())
+    apart = float((weights * (ups - mean).square().sum(-1) / 2).sum().sqrt())
+    steady = len(frames) >= _FEWEST_FRAMES and apart <= _STEADY_STDS * spread
+    return Tilt(up_cam.astype(np.float32), min(spread, MAX_UP_STD), steady)
 
 
 def up_of_tilt(tilt_deg: float) -> np.ndarray:

@@ -12,6 +12,7 @@ from diffpose_core.config import UncertaintyConfig
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
 from diffpose_core.models.windows import Windows
+from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.fit_gmm import fit_gmm_batch
 from diffpose_core.uncertainty.indeterminate import DepthResidual, sample_indeterminate
 from diffpose_core.uncertainty.pose_gmm import PoseGMM
@@ -76,49 +77,71 @@ class ContextEncoder:
         """A copy on another device."""
         return ContextEncoder(copy.deepcopy(self.network).to(device), self.depth.to(device))
 
-    def encode_frames(self, view: View, windows: Windows, clips: int = 1) -> tuple[Context, Context]:
+    def encode_frames(
+        self, view: View, windows: Windows, clips: int = 1, told: Tensor | None = None
+    ) -> tuple[Context, Context]:
         """Encodes the wanted frames of clips, from the detected 2D pose and from the reconciled one.
 
         Args:
             view: All frames of `clips` clips of equal length, one after another.
             windows: The windows that hold the wanted frames, by frame number within a clip.
             clips: Number of clips.
+            told: (B, 14), what is known of every frame of the view (`models.conditions`), or None.
 
         Returns:
             The context of the detected pose and that of the reconciled pose.
         """
         count = len(view) // clips
         index = torch.from_numpy(windows.frames).flatten()
-        every = view[(torch.arange(clips)[:, None] * count + index).flatten()]
+        rows = (torch.arange(clips)[:, None] * count + index).flatten()
+        every, told = view[rows], None if told is None else told[rows]
 
         def of_frames(context: Context) -> Context:
             return Context(windows.blend(context.features, clips), windows.blend(context.pose_view, clips))
 
-        detected = self.encode(every)
-        return of_frames(detected), of_frames(self.encode_reconciled(every, detected))
+        detected = self.encode(every, told)
+        return of_frames(detected), of_frames(self.encode_reconciled(every, detected, told))
 
     @torch.no_grad()
-    def encode(self, view: View) -> Context:
-        """Encodes every frame of a view."""
-        return self._encode(view, view.pose_norm)
+    def encode(self, view: View, told: Tensor | None = None) -> Context:
+        """Encodes every frame of a view; told: (B, 14), `conditions.tell`, or None."""
+        return self._encode(view, view.pose_norm, told)
 
     @torch.no_grad()
-    def encode_reconciled(self, view: View, detected: Context) -> Context:
+    def encode_reconciled(self, view: View, detected: Context, told: Tensor | None = None) -> Context:
         """Encodes the 2D pose that the whole heatmaps and the encoder agree on (`reconcile`).
 
         Args:
             view: The view.
             detected: `encode` of the same view, the start.
+            told: (B, 14), as in `encode`.
         """
         unit_m = metres_per_unit(view, detected.pose_view)
         context = detected
         for _ in range(_RECONCILE_ROUNDS):
-            context = self._encode(view, reconcile(view, context.pose_view, unit_m))
+            context = self._encode(view, reconcile(view, context.pose_view, unit_m), told)
         return context
 
-    def _encode(self, view: View, place: Tensor) -> Context:
-        features = self.network.features(centred_and_scaled(place, view.size, self.receptive_field))
+    def _encode(self, view: View, place: Tensor, told: Tensor | None) -> Context:
+        features = self.network.features(centred_and_scaled(place, view.size, self.receptive_field), told)
         return Context(features.float(), self.network.pose(features))
+
+    @torch.no_grad()
+    def up(self, context: Context) -> tuple[Tensor, Tensor]:
+        """Up by each frame alone.
+
+        Args:
+            context: `encode` of B frames, told nothing.
+
+        Returns:
+            Unit vectors (B, 3), view frame, and the spread of their error along an axis, (B,) radians.
+
+        Raises:
+            InvalidInput: The network was trained without the camera's tilt.
+        """
+        if not self.network.config.conditions:
+            raise InvalidInput(f"the weights of {self.title} were trained without the camera's tilt and can't find it")
+        return self.network.up(context.features)
 
     @torch.no_grad()
     def indeterminate(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from diffpose_core.config import DenoiserConfig
 from diffpose_core.diffusion.embedding import step_embedding
 from diffpose_core.models.blocks import GraphAttentionBlock
+from diffpose_core.models.conditions import TOLD_CHANNELS
 from diffpose_core.models.layers import GraphConv, root_relative
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.uncertainty.view import HEATMAP_CHANNELS
@@ -36,12 +37,14 @@ class Conditioning:
         pose: The context encoder's own prediction, (B, J, 3) metres, view frame.
         gmm: `gmm_features` of the mixture that the noise is drawn from, (B, J, 12).
         heatmaps: `View.heatmap_features`, (B, J, 12).
+        told: The camera's tilt and the body's proportions as far as they are known, (B, 14), `models.conditions`.
     """
 
     features: Tensor | None = None
     pose: Tensor | None = None
     gmm: Tensor | None = None
     heatmaps: Tensor | None = None
+    told: Tensor | None = None
 
 
 class Denoiser(nn.Module):
@@ -63,6 +66,10 @@ class Denoiser(nn.Module):
         )
         self.norm = nn.LayerNorm(config.channels)
         self.head = GraphConv(config.channels, 3)
+        self.told: nn.Linear | None = None
+        if config.conditions:
+            self.told = nn.Linear(TOLD_CHANNELS, config.channels, bias=False)
+            nn.init.zeros_(self.told.weight)
         self.skip: nn.Linear | None = None
         if config.anchor != "none":
             width = CONDITION_CHANNELS[config.conditioning] + (config.context_channels if config.use_context else 0)
@@ -94,6 +101,8 @@ class Denoiser(nn.Module):
             hidden = torch.cat((hidden, required(conditioning.features, "features").to(hidden.dtype)), dim=-1)
         f_d = step_embedding(torch.as_tensor(k, device=x.device), self.config.channels)
         hidden = hidden + f_d.unsqueeze(-2).to(hidden.dtype)
+        if self.told is not None and conditioning.told is not None:
+            hidden = hidden + self.told(conditioning.told).to(hidden.dtype)[:, None]
         # GCN-attention blocks, output GCN to R^(J x 3).
         for block in self.blocks:
             hidden = block(hidden)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from diffpose_core.config import GraformerConfig
 from diffpose_core.models.blocks import GraphAttentionBlock
+from diffpose_core.models.conditions import LEVEL, TOLD_CHANNELS
 from diffpose_core.models.layers import ChebConv, root_relative
 from diffpose_core.skeleton import NUM_JOINTS
 
@@ -33,15 +34,35 @@ class Graformer(nn.Module):
         )
         self.norm = nn.LayerNorm(config.channels)
         self.head = ChebConv(config.channels, 3, config.cheb_order)
+        self.told: nn.Linear | None = None
+        self.tilt: nn.Linear | None = None
+        if config.conditions:
+            self.told = nn.Linear(TOLD_CHANNELS, NUM_JOINTS * config.channels, bias=False)
+            self.tilt = nn.Linear(NUM_JOINTS * config.channels, 4)
+            for layer in (self.told, self.tilt):
+                nn.init.zeros_(layer.weight)
+            nn.init.zeros_(self.tilt.bias)
 
-    def embedding(self, pose_norm: Tensor) -> Tensor:
-        """The input of the blocks: pose_norm (B, J, 2) -> (B, J, C)."""
+    def embedding(self, pose_norm: Tensor, told: Tensor | None = None) -> Tensor:
+        """The input of the blocks: pose_norm (B, J, 2), told (B, 14) or None -> (B, J, C)."""
         x: Tensor = self.embed(pose_norm)
-        return x if self.joints is None else x + self.joints.to(x.dtype)
+        if self.joints is not None:
+            x = x + self.joints.to(x.dtype)
+        if self.told is not None and told is not None:
+            x = x + self.told(told).unflatten(-1, (NUM_JOINTS, -1)).to(x.dtype)
+        return x
 
-    def features(self, pose_norm: Tensor) -> Tensor:
-        """f_ST: pose_norm (B, J, 2) in normalised image units -> (B, J, C)."""
-        x = self.embedding(pose_norm)
+    def features(self, pose_norm: Tensor, told: Tensor | None = None) -> Tensor:
+        """f_ST of a pose.
+
+        Args:
+            pose_norm: (B, J, 2) in normalised image units.
+            told: The camera's tilt and the body's proportions as far as they are known, (B, 14), or None.
+
+        Returns:
+            (B, J, C).
+        """
+        x = self.embedding(pose_norm, told)
         for block in self.blocks:
             x = block(x)
         return self.norm(x)
@@ -50,6 +71,20 @@ class Graformer(nn.Module):
         """The 3D pose of a feature: (B, J, C) -> (B, J, 3) metres, root-relative, view frame."""
         return root_relative(self.head(features).float())
 
-    def forward(self, pose_norm: Tensor) -> Tensor:
+    def up(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Up by a feature alone, and how sure that is.
+
+        Args:
+            features: (B, J, C).
+
+        Returns:
+            Unit vectors (B, 3), view frame, and the spread of their error along an axis, (B,) radians.
+        """
+        assert self.tilt is not None
+        found = self.tilt(features.flatten(1)).float()
+        up = nn.functional.normalize(found.new_tensor(LEVEL) + 0.2 * found[:, :3], dim=-1)
+        return up, 0.1 * found[:, 3].clamp(-3.0, 2.0).exp()
+
+    def forward(self, pose_norm: Tensor, told: Tensor | None = None) -> Tensor:
         """The 3D pose: pose_norm (B, J, 2) -> (B, J, 3) metres, root-relative, view frame."""
-        return self.pose(self.features(pose_norm))
+        return self.pose(self.features(pose_norm, told))

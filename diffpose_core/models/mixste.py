@@ -64,6 +64,7 @@ class MixSTE(nn.Module):
                 config.cheb_order,
                 config.dropout,
                 config.joint_embedding,
+                config.conditions,
             )
         )
         self.temporal = nn.ModuleList(
@@ -79,11 +80,12 @@ class MixSTE(nn.Module):
         """T, the frames of a window."""
         return self.config.receptive_field
 
-    def features(self, pose_norm: Tensor) -> Tensor:
+    def features(self, pose_norm: Tensor, told: Tensor | None = None) -> Tensor:
         """f_ST of every frame.
 
         Args:
             pose_norm: (B, J, 2), hips at the origin, one scale for all frames of a window.
+            told: The camera's tilt and the body's proportions as far as they are known, (B, 14), or None.
 
         Returns:
             (B, J, C).
@@ -95,7 +97,7 @@ class MixSTE(nn.Module):
         if len(pose_norm) % frames:
             raise ValueError(f"windows of {frames} frames are expected, found {len(pose_norm)} frames")
         windows = len(pose_norm) // frames
-        x = self.spatial.embedding(pose_norm)
+        x = self.spatial.embedding(pose_norm, told)
         for spatial, temporal in zip(self.spatial.blocks, self.temporal, strict=True):
             x = spatial(x)
             # (windows x T, J, C) -> (windows x J, T, C) and back.
@@ -108,6 +110,10 @@ class MixSTE(nn.Module):
         """The 3D pose of a feature: (B, J, C) -> (B, J, 3) metres, root-relative, view frame."""
         return self.spatial.pose(features)
 
-    def forward(self, pose_norm: Tensor) -> Tensor:
+    def up(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Up by a feature alone, and how sure that is; see `Graformer.up`."""
+        return self.spatial.up(features)
+
+    def forward(self, pose_norm: Tensor, told: Tensor | None = None) -> Tensor:
         """The 3D poses: pose_norm (B, J, 2), see `features` -> (B, J, 3) metres, root-relative, view frame."""
-        return self.pose(self.features(pose_norm))
+        return self.pose(self.features(pose_norm, told))

@@ -25,6 +25,7 @@ from diffpose_core.models.windows import cut_windows
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
+from diffpose_core.training.told import tell_batch
 
 #: Types of the fields that are not stored in float16.
 _STORED_AS = {"hidden": torch.bool, "context": torch.bfloat16, "reconciled": torch.bfloat16}
@@ -61,6 +62,7 @@ class ConditionBank:
         encoder_pose: (N, J, 3), the encoder's prediction.
         reconciled: like `context`, from the reconciled 2D pose.
         reconciled_pose: like `encoder_pose`, from the reconciled 2D pose.
+        told: (N, 14), conditions that encoder and g are told (`models.conditions`).
         hidden: (N, J) bool, joints that the camera doesn't see.
         heatmaps: (N, J, 12), `View.heatmap_features`.
     """
@@ -75,6 +77,7 @@ class ConditionBank:
     encoder_pose: Tensor
     reconciled: Tensor
     reconciled_pose: Tensor
+    told: Tensor
     hidden: Tensor
     heatmaps: Tensor
 
@@ -138,8 +141,10 @@ def prepare_conditions(
     length, kept = frames_of_sequence(field), _kept_frames(field)
     batch = batch.to(encoder.device)
     clips = len(batch.view) // length
-    context, reconciled = encoder.encode_frames(batch.view, cut_windows(kept, length, field), clips)
-    batch = batch[(torch.arange(clips)[:, None] * length + torch.from_numpy(kept)).flatten()]
+    told = tell_batch(batch, length, generator)
+    context, reconciled = encoder.encode_frames(batch.view, cut_windows(kept, length, field), clips, told)
+    rows = (torch.arange(clips)[:, None] * length + torch.from_numpy(kept)).flatten()
+    batch, told = batch[rows], told[rows]
     _, gmm = encoder.indeterminate(batch.view, context, uncertainty, generator)
     components = gmm.draw_components(draws, generator)
     poses = (NUM_JOINTS, 3)
@@ -156,6 +161,7 @@ def prepare_conditions(
         "encoder_pose": context.pose_view,
         "reconciled": reconciled.features,
         "reconciled_pose": reconciled.pose_view,
+        "told": told,
         "hidden": batch.hidden,
         "heatmaps": batch.view.heatmap_features(),
     }

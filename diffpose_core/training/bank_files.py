@@ -11,8 +11,10 @@ from pathlib import Path
 
 import torch
 
+from diffpose_core.camera import CameraRanges
 from diffpose_core.config import TrainingConfig, UncertaintyConfig
 from diffpose_core.datasets.detector import TRAINING_DETECTOR
+from diffpose_core.datasets.sampling import Variation
 from diffpose_core.datasets.training_set import TrainingData, data_sha256, make_sampler
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint, load_encoder
 from diffpose_core.structures import InvalidInput
@@ -48,7 +50,8 @@ class BankSource:
         """The name of the bank's file: its size, and a hash of the content that it is made of."""
         encoder = fingerprint(encoder_tensors(load_encoder(self.encoder)[0]))
         # A change of the detector or of the bodies makes another bank.
-        recipe = repr((TRAINING_DETECTOR, self.config.bone_variation, UncertaintyConfig(), MEAN_STD, WIDEST_STD))
+        variation = Variation.of(self.config)
+        recipe = repr((TRAINING_DETECTOR, variation, CameraRanges(), UncertaintyConfig(), MEAN_STD, WIDEST_STD))
         content = "\n".join((data_sha256(self.data), encoder, recipe, str(self.varied)))
         return f"bank-{hashlib.sha256(content.encode()).hexdigest()[:24]}-{self.size}x{self.draws}"
 

@@ -68,6 +68,7 @@ class BankSampler:
             "x_start": bank.x_start[row].float(),
             "hidden": bank.hidden[row],
             "heatmaps": bank.heatmaps[row].float(),
+            "told": bank.told[row].float(),
             "encoder_pose": (bank.reconciled_pose if reconciled else bank.encoder_pose)[row].float(),
             "k": k,
         }

@@ -41,3 +41,17 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "distance": mean_joint_distance,
     "squared": mean_squared_distance,
 }
+
+
+def up_loss(up: Tensor, std: Tensor, truth: Tensor) -> Tensor:
+    """Negative log-likelihood of the true up, but for a constant: normal errors along two axes across it.
+
+    Args:
+        up: (B, 3), predicted unit vectors.
+        std: (B,), predicted spread of their error along an axis, radians.
+        truth: (B, 3), unit vectors.
+
+    Returns:
+        (B,).
+    """
+    return 0.5 * (up - truth).square().sum(-1) / std.square() + 2.0 * std.log()

@@ -5,24 +5,37 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from diffpose_core.config import DenoiserConfig, EncoderConfig, MixSTEConfig, TrainingConfig, UprightConfig
+from diffpose_core.config import DenoiserConfig, EncoderConfig, MixSTEConfig, TrainingConfig
 from diffpose_core.datasets.sampling import Batch
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import from_x_start, to_x_start
 from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.models.conditions import TILT_CHANNELS
 from diffpose_core.models.denoiser import Conditioning, Denoiser, gmm_features
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
-from diffpose_core.models.upright import Upright
 from diffpose_core.training.base_task import Fields, TrainingTask
-from diffpose_core.training.losses import mean_joint_distance
+from diffpose_core.training.losses import mean_joint_distance, up_loss
+from diffpose_core.training.told import tell_batch
 from diffpose_core.uncertainty.reconcile import centred_and_scaled
 
+#: Weight of the loss of an encoder's up beside that of its poses, metres.
+_UP_WEIGHT = 0.01
 
-def encoder_batch(batch: Batch, receptive_field: int = 1) -> Fields:
-    """The fields of a batch of views that `EncoderTask` reads."""
+
+def encoder_batch(batch: Batch, receptive_field: int = 1, generator: torch.Generator | None = None) -> Fields:
+    """The fields of a batch of views that `EncoderTask` reads.
+
+    Args:
+        batch: of windows, one after another.
+        receptive_field: frames of a window.
+        generator: decides what is told of each window, and how wrong it is; None tells everything exactly.
+    """
     view = batch.view
+    told = tell_batch(batch, receptive_field, generator)
     return {
+        "told": told,
+        "up": told.new_zeros(len(view), 3) if batch.up is None else batch.up,
         "pose_norm": centred_and_scaled(view.pose_norm, view.size, receptive_field),
         "pose_view": batch.pose_view,
         "hidden": batch.hidden,
@@ -38,9 +51,15 @@ class EncoderTask(TrainingTask):
         self.network = MixSTE(network) if isinstance(network, MixSTEConfig) else Graformer(network)
 
     def training_step(self, batch: Fields, _: int) -> Tensor:
-        predicted, truth = self.network(batch["pose_norm"]), batch["pose_view"]
+        told, truth = batch["told"], batch["pose_view"]
+        features = self.network.features(batch["pose_norm"], told)
+        predicted = self.network.pose(features)
         loss = self.loss(predicted, truth)
         self.log_epoch("train_mpjpe_m", mean_joint_distance(predicted.detach(), truth), len(truth))
+        if self.network.config.conditions:
+            # Where up was told there is nothing to learn from finding it; where it is unknown to the data neither.
+            counts = (told[:, TILT_CHANNELS - 1] == 0) & (batch["up"] != 0).any(-1)
+            loss = loss + _UP_WEIGHT * (up_loss(*self.network.up(features), batch["up"]) * counts).mean()
         if self.config.velocity_weight and self.network.receptive_field > 1:
             velocity = self._velocity_error(predicted, truth, batch["rotation"])
             self.log_epoch("train_mpjve_m", velocity.detach(), len(truth))
@@ -57,13 +76,30 @@ class EncoderTask(TrainingTask):
         return mean_joint_distance(velocity, torch.zeros_like(velocity))
 
     def validation_step(self, batch: Fields, _: int) -> None:
-        error = (self.network(batch["pose_norm"]) - batch["pose_view"]).norm(dim=-1)
+        truth = batch["pose_view"]
+        features = self.network.features(batch["pose_norm"])
+        predicted = self.network.pose(features)
+        error = (predicted - truth).norm(dim=-1)
         self.log_epoch("val_mpjpe_m", error.mean(), error.numel())
+        scale = (predicted * truth).sum((1, 2)) / predicted.square().sum((1, 2)).clamp_min(1e-9)
+        scaled = (scale[:, None, None] * predicted - truth).norm(dim=-1)
+        self.log_epoch("val_n_mpjpe_m", scaled.mean(), error.numel())
+        if self.network.config.conditions:
+            self._validate_conditions(batch, features)
         hidden = batch["hidden"]
         self.log_epoch("val_hidden_m", error[hidden].mean(), int(hidden.sum()))
         if self.network.receptive_field > 1:
-            velocity = self._velocity_error(self.network(batch["pose_norm"]), batch["pose_view"], batch["rotation"])
-            self.log_epoch("val_mpjve_m", velocity, len(error))
+            self.log_epoch("val_mpjve_m", self._velocity_error(predicted, truth, batch["rotation"]), len(error))
+
+    def _validate_conditions(self, batch: Fields, features: Tensor) -> None:
+        """Log how well the network finds up, and its errors where it is told the tilt, and the proportions too."""
+        cosine = (self.network.up(features)[0] * batch["up"]).sum(-1).clamp(-1.0, 1.0)
+        self.log_epoch("val_up_deg", cosine.acos().rad2deg().mean(), len(cosine))
+        told = batch["told"]
+        tilt = torch.cat((told[:, :TILT_CHANNELS], torch.zeros_like(told[:, TILT_CHANNELS:])), dim=-1)
+        for name, known in (("tilt", tilt), ("tilt_and_body", told)):
+            error = (self.network(batch["pose_norm"], known) - batch["pose_view"]).norm(dim=-1)
+            self.log_epoch(f"val_{name}_mpjpe_m", error.mean(), error.numel())
 
 
 class DenoiserTask(TrainingTask):
@@ -81,7 +117,7 @@ class DenoiserTask(TrainingTask):
     def conditioning(batch: Fields) -> Conditioning:
         """The inputs of g beside h_k and k."""
         gmm = gmm_features(batch["component_mean"], batch["component_std"], batch["mixture_mean"], batch["mixture_std"])
-        return Conditioning(batch.get("context"), batch["encoder_pose"], gmm, batch["heatmaps"])
+        return Conditioning(batch.get("context"), batch["encoder_pose"], gmm, batch["heatmaps"], batch["told"])
 
     def predict(self, batch: Fields, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Noise a batch and run g on it.
@@ -124,27 +160,3 @@ class DenoiserTask(TrainingTask):
             error = (self.predict(batch, steps)[2] - batch["x_start"]).norm(dim=-1)
             self.log_epoch(f"val_mpjpe_k{k}_m", error.mean(), error.numel())
             self.log_epoch(f"val_hidden_k{k}_m", error[batch["hidden"]].mean(), int(batch["hidden"].sum()))
-
-
-class UprightTask(TrainingTask):
-    """Training of `Upright`: the upward direction from a pose, and the pose given a roughly known direction."""
-
-    def __init__(self, network: UprightConfig, config: TrainingConfig) -> None:
-        super().__init__(config)
-        self.network = Upright(network)
-
-    def training_step(self, batch: Fields, _: int) -> Tensor:
-        pose, truth = self.network(batch["encoder_pose"], batch["known_up"]), batch["pose_view"]
-        corrected = self.loss(pose, truth)
-        direction = (self.network.up(batch["encoder_pose"]) - batch["up"]).norm(dim=-1).mean()
-        self.log_epoch("train_mpjpe_m", mean_joint_distance(pose.detach(), truth), len(truth))
-        # The two perceptrons share no weights: the factor only keeps their gradients alike in size.
-        return corrected + 0.1 * direction
-
-    def validation_step(self, batch: Fields, _: int) -> None:
-        pose, up = batch["encoder_pose"], batch["up"]
-        error = (self.network(pose, up) - batch["pose_view"]).norm(dim=-1)
-        self.log_epoch("val_mpjpe_m", error.mean(), error.numel())
-        self.log_epoch("val_encoder_mpjpe_m", (pose - batch["pose_view"]).norm(dim=-1).mean(), error.numel())
-        cosine = (self.network.up(pose) * up).sum(-1).clamp(-1.0, 1.0)
-        self.log_epoch("val_up_deg", cosine.acos().rad2deg().mean(), len(up))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning.pytorch as pl
 
 from diffpose_core.config import DenoiserConfig
 from diffpose_core.io.checkpoints import Record, load_denoiser, load_encoder, network_tensors
-from diffpose_core.models.context import ContextEncoder
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training.bank import ConditionBank
 from diffpose_core.training.bank_files import BankSource, load_or_build_bank
@@ -56,12 +55,14 @@ def _banks(encoder: Path, job: TrainingJob, bank: BankOptions) -> tuple[Conditio
     )
 
 
-def _load_start(task: DenoiserTask, path: Path, encoder: ContextEncoder) -> None:
-    """Copy a checkpoint's weights into a task's network."""
-    start, _ = load_denoiser(path, encoder)
-    if start.config != task.network.config:
+def _load_start(task: DenoiserTask, path: Path) -> None:
+    """Copy a checkpoint's weights into a task's network, also those of a network on another encoder."""
+    start, _ = load_denoiser(path)
+    # A network that can't be told anything is a good start for one that can: conditions begin without effect.
+    wanted = task.network.config
+    if start.config != wanted and replace(start.config, conditions=True) != wanted:
         raise InvalidInput(f"{path}: its network is not the preset's, found {start.config}")
-    task.network.load_state_dict(start.state_dict())
+    task.network.load_state_dict(start.state_dict(), strict=start.config == wanted)
 
 
 def train_denoiser(network: DenoiserConfig, encoder_path: Path, job: TrainingJob, bank: BankOptions) -> Record | None:
@@ -70,7 +71,7 @@ def train_denoiser(network: DenoiserConfig, encoder_path: Path, job: TrainingJob
     Args:
         network: its configuration.
         encoder_path: checkpoint of the encoder.
-        job: `start_from` may be a checkpoint of the same network.
+        job: `start_from` may be a checkpoint of the same network, on this encoder or another one.
         bank: size of the bank that is prepared.
 
     Returns:
@@ -90,7 +91,7 @@ def train_denoiser(network: DenoiserConfig, encoder_path: Path, job: TrainingJob
     task = DenoiserTask(network, job.recipe)
     draw = BankSampler(prepared, network, job.recipe.last_step_share, job.recipe.own_state_share)
     if job.start_from is not None:
-        _load_start(task, job.start_from, encoder)
+        _load_start(task, job.start_from)
     validation = BankSampler(held_out, network).validation_batches(_VALIDATION_VIEWS, _VALIDATION_BATCH)
     task.set_data(draw, list(validation))
     task.sources = job.sources(encoder, bank=("bank", prepared.sha256()))

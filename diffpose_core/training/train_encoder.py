@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -55,9 +55,10 @@ def _load_start(network: Graformer | MixSTE, path: Path, name: str) -> None:
     """Copy a checkpoint's weights into a network, or a Graformer's into the spatial half of MixSTE."""
     start = load_encoder(path)[0].network
     part = network.spatial if isinstance(network, MixSTE) and isinstance(start, Graformer) else network
-    if start.config != part.config:
+    # A network that can't be told anything is a good start for one that can: conditions begin without effect.
+    if start.config != part.config and replace(start.config, conditions=True) != part.config:
         raise InvalidInput(f"{path}: its network doesn't fit {name}, found {start.config}")
-    part.load_state_dict(start.state_dict())
+    part.load_state_dict(start.state_dict(), strict=start.config == part.config)
 
 
 def train_encoder(network: EncoderConfig, job: TrainingJob) -> Record | None:
@@ -85,7 +86,7 @@ def train_encoder(network: EncoderConfig, job: TrainingJob) -> Record | None:
     fixed = [encoder_batch(held_out.draw(windows, seeded("cpu", _VALIDATION_SEED, i)), frames) for i in range(4)]
 
     def draw(size: int, generator: torch.Generator) -> Fields:
-        return encoder_batch(sampler.draw(size, generator), frames)
+        return encoder_batch(sampler.draw(size, generator), frames, generator)
 
     task.set_data(draw, fixed)
     task.sources = job.sources()

@@ -70,5 +70,5 @@ def test_a_pose_at_the_right_tilt():
 
 def test_a_correction_is_measured_on_other_cameras(shipped_models):
     motions = motion_set([procedural_motion("walk", 1, 2.0)], 30.0, name=["a"], action=["walk"])
-    found = of_other_cameras(PoseSampler(motions, 0.0), shipped_models.encoder, made_up(0), 50)
+    found = of_other_cameras(PoseSampler(motions), shipped_models.encoder, made_up(0), 50)
     assert found["views"] == 50 and found["corrected_mm"] > found["encoder_mm"] > 10, "fitted to quite other poses"

@@ -6,7 +6,7 @@ import torch
 
 from diffpose_core.datasets.mocap17 import motion_set
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.datasets.sampling import PoseSampler, mirror_bodies, vary_bodies
+from diffpose_core.datasets.sampling import PoseSampler, Variation, mirror_bodies
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import BONES, LEFT_JOINTS, MIRROR, RIGHT_JOINTS, bone_lengths
 
@@ -22,43 +22,7 @@ def poses():
 @pytest.fixture(scope="module")
 def sampler():
     clips = [procedural_motion(action, 1, 3.0) for action in ("walk", "kick", "bow")]
-    return PoseSampler(motion_set(clips, 30.0), 0.5)
-
-
-def bones(poses):
-    return poses[:, CHILDREN] - poses[:, PARENTS]
-
-
-def test_varied_bodies_keep_the_directions_of_their_bones(poses):
-    varied = vary_bodies(poses, 1.0, seeded("cpu", 1))
-    before, after = bones(poses), bones(varied)
-    cosine = torch.nn.functional.cosine_similarity(before, after, dim=-1)
-    assert cosine.min() > 1 - 1e-5
-    ratio = after.norm(dim=-1) / before.norm(dim=-1)
-    assert ratio.min() > 0.88 * 0.9 - 1e-3 and ratio.max() < 1.12 * 1.1 + 1e-3
-    assert ratio.std(0).min() > 0.02
-
-
-def test_varied_bodies_stay_symmetric(poses):
-    varied = vary_bodies(poses, 1.0, seeded("cpu", 1))
-    ratio = (bones(varied).norm(dim=-1) / bones(poses).norm(dim=-1)).numpy()
-    by_child = dict(zip(CHILDREN, ratio.T, strict=True))
-    for left in LEFT_JOINTS:
-        assert np.allclose(by_child[left], by_child[MIRROR[left]], atol=1e-4)
-
-
-def test_the_share_of_bodies_that_vary(poses):
-    many = poses[:1].expand(2000, -1, -1)
-    assert torch.allclose(vary_bodies(many, 0.0, seeded("cpu", 2)), many, atol=1e-6)
-    changed = ((vary_bodies(many, 0.3, seeded("cpu", 2)) - many).abs() > 1e-4).any(-1).any(-1)
-    assert 0.25 < changed.float().mean() < 0.35
-
-
-def test_a_taller_body_has_its_hip_higher_by_the_same_factor(poses):
-    varied = vary_bodies(poses, 1.0, seeded("cpu", 1))
-    factor = varied[:, 0, 2] / poses[:, 0, 2]
-    assert torch.equal(varied[:, 0, :2], poses[:, 0, :2])
-    assert 0.88 <= factor.min() and factor.max() <= 1.12
+    return PoseSampler(motion_set(clips, 30.0), Variation())
 
 
 def test_mirrored_bodies_keep_their_bones_and_swap_their_sides(poses):
@@ -92,9 +56,29 @@ def test_a_mirrored_body_keeps_left_on_its_own_left():
 
 def test_poses_of_the_sampler_are_those_of_the_set(sampler):
     motions = motion_set([procedural_motion("walk", 1, 3.0)], 30.0)
-    one = PoseSampler(motions, 0.0)
+    one = PoseSampler(motions)
     frames = torch.tensor([0, 7, 89])
     assert np.allclose(one.poses_world(frames).numpy(), motions.poses_world(frames.numpy()), atol=1e-6)
+
+
+def test_motion_sets_are_drawn_by_their_shares():
+    """Frames of each set are told by where their hips are: the second set is moved 100 m away."""
+    near = motion_set([procedural_motion("walk", 1, 3.0)], 30.0)
+    far = motion_set([procedural_motion("walk", 1, 2.0) + np.float32([100, 0, 0])], 30.0)
+    sampler = PoseSampler([(near, 0.9), (far, 0.3)])
+    frames = sampler._draw_frames(8000, seeded("cpu", 1))
+    hips = sampler.poses_world(frames)[:, 0, 0]
+    assert (hips > 50).float().mean() == pytest.approx(0.25, abs=0.02)
+    assert len(frames.unique()) == near.num_frames + far.num_frames
+
+
+def test_up_and_measures_come_with_every_view(sampler):
+    batch = sampler.draw(300, seeded("cpu", 8))
+    assert torch.allclose(batch.up.norm(dim=-1), torch.ones(300), atol=1e-5)
+    # People mostly stand and cameras mostly look level: up is against the picture's y.
+    assert batch.up[:, 1].mean() < -0.9
+    trunk = batch.pose_view[:, 8].norm(dim=-1)
+    assert torch.allclose(batch.measures[:, 3], trunk, atol=1e-4)
 
 
 def test_batches_depend_on_the_generator_alone(sampler):

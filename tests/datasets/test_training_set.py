@@ -9,9 +9,9 @@ import torch
 
 from diffpose_core.config import TrainingConfig
 from diffpose_core.datasets.detector import TRAINING_DETECTOR
-from diffpose_core.datasets.mocap17 import load_mocap17, save_mocap17
-from diffpose_core.datasets.sampling import PoseSampler
-from diffpose_core.datasets.training_set import MixedSampler, TrainingSet, data_sha256, make_sampler
+from diffpose_core.datasets.mocap17 import in_one_definition, load_mocap17, save_mocap17
+from diffpose_core.datasets.sampling import PoseSampler, Variation
+from diffpose_core.datasets.training_set import TrainingSet, data_sha256, make_sampler
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
 
@@ -51,7 +51,8 @@ def test_the_hash_is_of_the_content(data, children, tmp_path):
 
 def test_a_single_file_is_drawn_from_as_ever(data):
     config = TrainingConfig()
-    expected = PoseSampler(load_mocap17(data), 0.5, detector=TRAINING_DETECTOR).draw(8, seeded("cpu", 1))
+    motions = in_one_definition(load_mocap17(data))
+    expected = PoseSampler(motions, Variation(), detector=TRAINING_DETECTOR).draw(8, seeded("cpu", 1))
     found = make_sampler(TrainingSet.of(data), config).draw(8, seeded("cpu", 1))
     assert torch.equal(found.pose_view, expected.pose_view)
     assert torch.equal(found.view.pose_norm, expected.view.pose_norm)
@@ -61,7 +62,7 @@ def test_a_single_file_is_drawn_from_as_ever(data):
 def test_files_are_drawn_by_weight(data, children, frames):
     files = TrainingSet.of(f"{data}:3", f"{children}:1")
     sampler = make_sampler(files, TrainingConfig(), varied=False, frames=frames)
-    assert isinstance(sampler, MixedSampler)
+    assert isinstance(sampler, PoseSampler)
     batch = sampler.draw(400, seeded("cpu", 2))
     assert len(batch.view) == len(batch.pose_view) == 400 * frames
     thigh = (batch.pose_view[:, 2] - batch.pose_view[:, 1]).norm(dim=-1)

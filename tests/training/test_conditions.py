@@ -141,7 +141,7 @@ def test_reconciling_takes_two_rounds(encoded, tiny_models):
     rounds = [encoded.context]
     for _ in range(3):
         place = reconcile(view, rounds[-1].pose_view, unit_m)
-        rounds.append(encoder._encode(view, place))
+        rounds.append(encoder._encode(view, place, encoded.told))
     for number, context in enumerate(rounds):
         close = torch.allclose(encoded.reconciled.pose_view, context.pose_view, atol=1e-5)
         assert close == (number == 2), f"round {number}"

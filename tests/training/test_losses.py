@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from diffpose_core.config import GraformerConfig, TrainingConfig
+from diffpose_core.models.conditions import TOLD_CHANNELS
 from diffpose_core.training.losses import mean_joint_distance, mean_squared_distance
 from diffpose_core.training.tasks import EncoderTask
 
@@ -30,5 +31,6 @@ def test_the_recipe_chooses_the_loss(monkeypatch, name, loss):
     monkeypatch.setattr(task, "log_epoch", lambda *_: None)
     random = torch.Generator().manual_seed(1)
     batch = {"pose_norm": torch.randn(4, 17, 2, generator=random), "pose_view": torch.randn(4, 17, 3, generator=random)}
+    batch |= {"told": torch.zeros(4, TOLD_CHANNELS), "up": torch.zeros(4, 3)}
     expected = loss(task.network(batch["pose_norm"]), batch["pose_view"])
     assert float(task.training_step(batch, 0).detach()) == pytest.approx(float(expected.detach()))

@@ -17,7 +17,7 @@ from diffpose_core.cli import main
 from diffpose_core.config import GraformerConfig, TrainingConfig
 from diffpose_core.datasets.mocap17 import load_mocap17, save_mocap17
 from diffpose_core.datasets.procedural import write_procedural_dataset
-from diffpose_core.datasets.sampling import PoseSampler
+from diffpose_core.datasets.sampling import PoseSampler, Variation
 from diffpose_core.presets import PRESETS
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
@@ -43,7 +43,7 @@ pytestmark = [
 
 def run(folder, data, config=CONFIG, sources=None, draw=None):
     torch.manual_seed(5)
-    sampler = PoseSampler(load_mocap17(data), 0.5)
+    sampler = PoseSampler(load_mocap17(data), Variation())
     task = EncoderTask(NETWORK, config)
     task.sources = sources or {}
     fixed = [encoder_batch(sampler.draw(64, seeded("cpu", 1)))]
@@ -156,7 +156,7 @@ def test_a_run_of_other_content_is_not_resumed(data, tmp_path, role):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(data, tmp_path):
-    sampler = PoseSampler(load_mocap17(data), 0.5)
+    sampler = PoseSampler(load_mocap17(data), Variation())
     run(tmp_path, data, replace(CONFIG, epochs=1))
     before = (tmp_path / LAST).read_bytes()
 

@@ -15,7 +15,7 @@ from diffpose_core.config import (
     to_dict,
 )
 from diffpose_core.datasets.mocap17 import load_mocap17
-from diffpose_core.datasets.sampling import PoseSampler
+from diffpose_core.datasets.sampling import PoseSampler, Variation
 from diffpose_core.datasets.training_set import TrainingSet
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import from_x_start
@@ -158,7 +158,7 @@ def test_a_run_that_was_killed_goes_on_as_it_would_have(data, tmp_path, monkeypa
 
     def run(folder, kill_in_epoch=None):
         torch.manual_seed(5)
-        sampler = PoseSampler(load_mocap17(data), 0.5)
+        sampler = PoseSampler(load_mocap17(data), Variation())
         task = EncoderTask(ENCODER, config)
 
         def draw(size, generator):
@@ -191,7 +191,7 @@ def test_training_ends_with_the_moving_average_of_the_weights(data, tmp_path):
             seen.append({n: p.detach().clone() for n, p in self.network.named_parameters()})
 
     torch.manual_seed(5)
-    sampler = PoseSampler(load_mocap17(data), 0.5)
+    sampler = PoseSampler(load_mocap17(data), Variation())
     task = Watched(ENCODER, BRIEF)
     fixed = [encoder_batch(sampler.draw(64, seeded("cpu", 1)))]
     task.set_data(lambda size, generator: encoder_batch(sampler.draw(size, generator)), fixed)
@@ -208,7 +208,7 @@ def test_training_ends_with_the_moving_average_of_the_weights(data, tmp_path):
 @pytest.fixture(scope="module")
 def bank(runs, data):
     encoder, _ = load_encoder(runs / "graformer.safetensors")
-    sampler = PoseSampler(load_mocap17(data), 0.5)
+    sampler = PoseSampler(load_mocap17(data), Variation())
     config = UncertaintyConfig(num_samples=200)
     return build_bank(encoder, sampler.draw, 256, config, 2, 7)
 
@@ -246,7 +246,7 @@ def test_what_a_denoiser_is_trained_on_is_the_librarys_forward_diffusion(bank, p
 
 def test_a_bank_does_not_depend_on_how_its_work_was_shared(runs, data, tmp_path):
     encoder, _ = load_encoder(runs / "graformer.safetensors")
-    sampler = PoseSampler(load_mocap17(data), 0.5)
+    sampler = PoseSampler(load_mocap17(data), Variation())
     config = UncertaintyConfig(num_samples=60, num_components=2)
     whole = build_bank(encoder, sampler.draw, 512, config, 1, 7)
     second = build_bank(encoder, sampler.draw, 512, config, 1, 7, part=(1, 2))

@@ -7,7 +7,7 @@ import torch
 
 from diffpose_core.config import GraformerConfig, TrainingConfig
 from diffpose_core.datasets.mocap17 import load_mocap17
-from diffpose_core.datasets.sampling import PoseSampler
+from diffpose_core.datasets.sampling import PoseSampler, Variation
 from diffpose_core.rng import seeded
 from diffpose_core.training.run import RunOptions, run_task
 from diffpose_core.training.tasks import EncoderTask, encoder_batch
@@ -20,7 +20,7 @@ CONFIG = TrainingConfig(
 
 def train(folder: Path, data: Path, devices: int = 1) -> None:
     torch.manual_seed(5)
-    sampler = PoseSampler(load_mocap17(data), 0.5)
+    sampler = PoseSampler(load_mocap17(data), Variation())
     task = EncoderTask(NETWORK, CONFIG)
     fixed = [encoder_batch(sampler.draw(64, seeded("cpu", number))) for number in range(2)]
     task.set_data(lambda size, generator: encoder_batch(sampler.draw(size, generator)), fixed)

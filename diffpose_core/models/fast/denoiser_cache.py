@@ -166,6 +166,8 @@ class FastDenoiser:
         if self.network.config.use_context:
             features = required(conditioning.features, "features")
             found = torch.cat((found.expand(*features.shape[:-1], -1), features.to(found.dtype)), dim=-1)
+        if self.network.told is not None and conditioning.told is not None:
+            found = found + self.network.told(conditioning.told).to(found.dtype)[:, None].expand(-1, NUM_JOINTS, -1)
         return found
 
     def _cache_first_block(self, block_input: Tensor, state_weight: Tensor, steps: Sequence[int]) -> FirstBlockCache:

@@ -10,12 +10,12 @@ import torch
 from scipy import linalg
 
 from app.figures import measures
-from diffpose_core.datasets.sampling import vary_bodies
+from diffpose_core.datasets.bodies import SEGMENTS, BodyRanges, draw_bodies
 from diffpose_core.diffusion.forward import forward_chain
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.io.clips import load_clip
 from diffpose_core.models.layers import root_relative
-from diffpose_core.skeleton import MIRROR, bone_lengths
+from diffpose_core.skeleton import BONES
 from diffpose_core.uncertainty.pose_gmm import PoseGMM, component_noise
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,23 +52,15 @@ def test_a_bone_is_impossible_outside_the_range_of_the_training_bodies() -> None
     assert measures.impossible_bones_percent(bent) == pytest.approx(100 / 16)
 
 
-def test_the_range_of_bones_is_that_of_the_training_data(data_dir: Path) -> None:
-    with np.load(data_dir / "mocap17_train.npz") as data:
-        joints = data["joints"].astype(np.float32) * 1e-4
-    lengths = bone_lengths(np.concatenate([np.zeros_like(joints[:, :1]), joints], axis=1))
-    lo, hi = lengths.min(0), lengths.max(0)
-    other_side = [MIRROR[child] - 1 for child in range(1, 17)]
-    measured = np.stack([np.minimum(lo, lo[other_side]), np.maximum(hi, hi[other_side])], axis=1)
-    np.testing.assert_allclose(measures.MEASURED_BONES_M, measured, atol=6e-4)
-
-
-def test_training_varies_bodies_within_the_factors() -> None:
-    pose = torch.from_numpy(np.random.default_rng(0).normal(0, 0.3, (17, 3))).expand(4000, 17, 3).float()
-    varied = vary_bodies(pose, 1.0, torch.Generator().manual_seed(0))
-    factors = bone_lengths(varied.numpy()) / bone_lengths(pose.numpy())
-    lo, hi = measures.TRAINING_FACTORS
-    assert lo - 1e-3 <= factors.min() < lo + 0.02
-    assert hi - 0.02 < factors.max() <= hi + 1e-3
+def test_bones_of_drawn_people_are_possible_and_others_are_not() -> None:
+    low, high = measures.POSSIBLE_BONES_M.T
+    people = draw_bodies(2000, BodyRanges(), torch.Generator().manual_seed(7)).numpy()
+    for bone, (_, child) in enumerate(BONES):
+        kinds = [kind for _, end, kind in SEGMENTS if end == child and child not in (7, 8)]
+        for kind in kinds:
+            assert low[bone] * 0.97 <= people[:, kind].min() and people[:, kind].max() <= high[bone] * 1.03
+    thigh = 1
+    assert low[thigh] > 0.15 and high[thigh] < 0.62
 
 
 def test_distance_between_gaussians_agrees_with_matrix_square_roots() -> None:

@@ -19,7 +19,7 @@ from diffpose_core.datasets.motion_files.convert import Settings
 from diffpose_core.datasets.motion_files.joints import read_joint_file
 from diffpose_core.datasets.motion_files.labels import Labels, Split, compiled, labels_of, read_label_file
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.datasets.sampling import PoseSampler
+from diffpose_core.datasets.sampling import PoseSampler, Variation
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training import train_encoder
@@ -87,7 +87,7 @@ def test_the_command_makes_a_data_set_and_says_what_could_not_be_used(folder, tm
 def test_the_result_can_be_sampled_and_trained_on(folder, tmp_path, monkeypatch, capsys):
     out = tmp_path / "motions.npz"
     assert main(words(folder / "lafan", out, "--jobs", "1", "--body-model", "none")) == 1
-    batch = PoseSampler(load_mocap17(out), 0.1).draw(8, torch.Generator().manual_seed(0))
+    batch = PoseSampler(load_mocap17(out), Variation()).draw(8, torch.Generator().manual_seed(0))
     assert batch.pose_view.shape == (8, 17, 3) and bool(torch.isfinite(batch.pose_view).all())
     tiny = replace(presets.PRESETS["graformer"], network=config.GraformerConfig(**TINY_ENCODER))
     monkeypatch.setitem(presets.PRESETS, "graformer", tiny)
@@ -260,7 +260,7 @@ def test_what_cannot_be_built_is_said(folder, tmp_path, capsys):
         assert main(["data", str(place), "-o", str(tmp_path / out), "--quiet", "--jobs", "1"]) == 2
         assert message in capsys.readouterr().err
     for option, value, message in (
-        ("--joints", "absent.json", "can't be read"),
+        ("--joints", "absent.json", "no such file"),
         ("--fps", "0", "0 frames a second"),
         ("--jobs", "0", "--jobs must lie between 1 and 1,024, found 0"),
         ("--pattern", "x", "named groups"),

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.browser import browser, serve_process, stage_ready, wait_for
+from benchmarks.browser import browser, open_sidebar, serve_process, stage_ready, wait_for
 from diffpose_core.io.clips import clip_from_npz, save_clip
 from diffpose_core.lifting.provenance import clip_hash
 from diffpose_core.structures import PoseClip2D
@@ -82,6 +82,7 @@ def begin(driver: Any, url: str, file: Path, seconds: float) -> None:
     """Open the app, upload a clip and start to lift all of it."""
     driver.get(f"{url}/?view=Reverse")
     stage_ready(driver, "reverse", seconds)
+    open_sidebar(driver)
     driver.find_element("css selector", "[data-testid=stFileUploader] input[type=file]").send_keys(str(file))
     shown = "return document.querySelector('[data-testid=stSidebar]').innerText.includes(arguments[0])"
     wait_for(lambda: driver.execute_script(shown, f"Shown: {file.stem}"), seconds, f"{file.stem} to be open")

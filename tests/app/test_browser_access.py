@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -113,5 +114,6 @@ def test_axe_finds_no_serious_fault(driver: Any, address: str, page: str, theme:
     driver.get(f"{address}/?{page}&steps=1&hypotheses=2")
     wait_for(lambda: driver.find_elements("css selector", PAGES[page]), 120, page)
     wait_for(lambda: driver.execute_script(AT_REST), 120, f"all of {page}")
+    time.sleep(0.5)  # colours glide from one theme to the other
     driver.execute_script(AXE)
     assert driver.execute_async_script(RUN_AXE) == []

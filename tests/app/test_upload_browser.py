@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import pose_files as files
-from benchmarks.browser import AT_REST, browser, missing_browser, serve, stage_ready, wait_for
+from benchmarks.browser import AT_REST, browser, missing_browser, open_sidebar, serve, stage_ready, wait_for
 from diffpose_core.io.clips import clip_to_json, save_clip
 from diffpose_core.io.formats.layouts import LAYOUTS
 from diffpose_core.structures import PoseClip2D
@@ -132,6 +132,9 @@ def driver(tiny_weights: Path, downloads: Path, detector_weights: Path) -> Itera
             place = {"behavior": "allow", "downloadPath": str(downloads)}
             opened.execute_cdp_cmd("Browser.setDownloadBehavior", place)
             opened.get(f"{url}/?view=Reverse&steps=1&hypotheses=1")
+            stage_ready(opened, "reverse", 120)
+            open_sidebar(opened)
+            opened.refresh()  # it stays open, and its widgets have their full width from the start
             stage_ready(opened, "reverse", 120)
             yield opened
 

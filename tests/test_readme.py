@@ -24,6 +24,8 @@ def tables():
 
 def test_the_figures_of_readme_and_docs_are_those_of_the_stored_reports(tables):
     assert tables.rewritten(README) == README
+    results = tables.RESULTS.read_text()
+    assert tables.rewritten_results(results) == results
     evidence = tables.EVIDENCE.read_text()
     assert tables.rewritten_evidence(evidence) == evidence
     speed = tables.SPEED.read_text()

@@ -35,8 +35,10 @@ def streamlit_command(args: argparse.Namespace) -> list[str]:
     command = [sys.executable, "-m", "streamlit", "run", str(bundled("app")), f"--server.port={args.port}"]
     if args.address is not None:
         command.append(f"--server.address={args.address}")
-    for name in args.allow_host or ():
-        command.append(f"--server.allowedHosts={name}")
+    if args.allow_host:
+        # The option replaces the configured names, which health checks on this machine need.
+        for name in ("localhost", "127.0.0.1", "::1", *args.allow_host):
+            command.append(f"--server.allowedHosts={name}")
     if args.no_browser:
         command.append("--server.headless=true")
     return command

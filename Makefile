@@ -12,7 +12,7 @@ DIFFPOSE_DATA ?= ../shared/data
 RESULTS := benchmarks/results
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lint format types unit setup setup-dev clean reproduce
+.PHONY: help app test check lint format types unit setup setup-dev clean reproduce
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,8 @@ types: setup-dev ## mypy
 
 unit: setup-dev ## pytest alone
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint types ## lint and types: what to run before a commit
 
 test: lint types unit ## everything that CI runs: lint, types, tests
 

@@ -10,6 +10,7 @@ from diffpose_core.bundle import bundled
 from diffpose_core.io.exports import export_bytes, format_of_ending
 from diffpose_core.io.formats import read_pose_path, to_clip
 from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.skeleton import JOINT_NAMES
 
 
@@ -23,7 +24,8 @@ def main() -> None:
     chosen = to_clip(read_pose_path(args.clip))
     for note in chosen.notes:
         print("assumed:", note)
-    result = lift(chosen.clip, steps=5, hypotheses=5, seed=0, frames=range(min(30, len(chosen.clip))))
+    settings = LiftSettings(steps=5, hypotheses=5, seed=0)
+    result = lift(chosen.clip, settings=settings, frames=range(min(30, len(chosen.clip))))
 
     print(f"{len(result)} frames, {result.hypotheses.shape[1]} hypotheses each")
     if result.expected_error is not None:

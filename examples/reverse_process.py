@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from diffpose_core.bundle import bundled
 from diffpose_core.io.clips import load_clip
 from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.skeleton import BONES
 
 SIZE, PIXELS_A_METRE, SCALE = 360, 170, 2
@@ -26,7 +27,7 @@ def main() -> None:
 
     clip = load_clip(bundled("assets/clips") / "walk-from-the-side.npz")
     frame = len(clip) // 2
-    trace = lift(clip, steps=10, hypotheses=5, seed=0, frames=[frame], trace=True).trace
+    trace = lift(clip, settings=LiftSettings(steps=10, hypotheses=5, seed=0), frames=[frame], trace=True).trace
     truth_cam = clip.pose3d_cam[frame]  # the bundled clips are made, so their truth is known
 
     states = trace.samples[0]  # (S + 1, H, J, 3): metres, camera frame

@@ -112,8 +112,9 @@ def test_the_app_command_hands_its_options_to_streamlit(monkeypatch):
     words = ["app", "--port", "8600", "--address", "0.0.0.0", "--allow-host", "a.example", "--no-browser"]
     command = app.streamlit_command(parser().parse_args(words))
     assert command[1:5] == ["-m", "streamlit", "run", str(ROOT / "app")]
+    names = ("localhost", "127.0.0.1", "::1", "a.example")
     assert command[5:] == ["--server.port=8600", "--server.address=0.0.0.0",
-                           *(f"--server.allowedHosts={name}" for name in ("localhost", "127.0.0.1", "::1", "a.example")),
+                           *(f"--server.allowedHosts={name}" for name in names),
                            "--server.headless=true"]  # fmt: skip
 
 

@@ -86,6 +86,35 @@ def seeds(frames: int = 3) -> dict[str, bytes]:
         "diffpose gmm": write.videopose3d({"S1": {"Walk": [write.gmm_poses(poses)]}}),
         "detectron": write.detectron(two, empty=(1,)),
         "detectron2": write.detectron(two, logits=False),
+        **_other_seeds(person("COCO-17"), names["COCO-17"]),
+    }
+
+
+def _other_seeds(person: np.ndarray, names: tuple[str, ...]) -> dict[str, bytes]:
+    """Seeds of the formats that have no writer of their own. person: (F, 17, 3), COCO's order."""
+    array = io.BytesIO()
+    np.save(array, person[..., :2])
+    pyskl = [{"frame_dir": "a", "img_shape": (720, 1280), "keypoint": person[None, ..., :2],
+              "keypoint_score": person[None, ..., 2]}]  # fmt: skip
+    points = [
+        [{"name": name, "x": x, "y": y, "score": c} for name, (x, y, c) in zip(names, row, strict=True)]
+        for row in person.tolist()
+    ]
+    labels = {
+        f"a_{frame}.txt": f"0 0.5 0.5 0.2 0.2 {' '.join(f'{v / 1500:.4f}' for v in row.ravel())}".encode()
+        for frame, row in enumerate(person)
+    }
+    one_a_frame = {
+        f"{frame}.json": json.dumps([{"keypoints": row.ravel().tolist(), "score": 0.9}]).encode()
+        for frame, row in enumerate(person)
+    }
+    return {
+        "npy": array.getvalue(),
+        "npz array": write.saved(reconstruction=person[None, ..., :2]),
+        "pyskl": pickle.dumps({"annotations": pyskl}),
+        "named points": json.dumps([{"keypoints": row} for row in points]).encode(),
+        "yolo zip": write.zipped(labels),
+        "pifpaf zip": write.zipped(one_a_frame),
     }
 
 
@@ -237,7 +266,7 @@ class Maker:
         rng = np.random.default_rng((self.seed, number))
         name = self.names[int(rng.integers(0, len(self.names)))]
         data = self.files[name]
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 or data[:1] in (b"\x80", b"\x93"):
             return name, _mutate_bytes(data, rng, self.all)
         if data[:2] == b"PK":
             return name, _mutate_archive(data, rng, self.all)

@@ -114,6 +114,7 @@ def run(args: argparse.Namespace) -> int:
 
 def lift_clip(args: argparse.Namespace) -> int:
     """Lift one clip to one file."""
+    from diffpose_core.io.atomic import write_whole
     from diffpose_core.io.exports import export_bytes, export_format, format_of_ending
     from diffpose_core.lifting.lift import lift
     from diffpose_core.lifting.models import load_models
@@ -134,10 +135,9 @@ def lift_clip(args: argparse.Namespace) -> int:
         result = scaled_to_stature(result, args.height)
         scaled = f", scaled by {result.provenance['scaled_by']:.3f} to a height of {args.height:g} m"
     content, _ = export_bytes(result, form)
-    try:
-        Path(args.out).write_bytes(content)
-    except OSError as error:
-        raise InvalidInput(f"{args.out}: can't be written ({error.strerror})") from error
+    write_whole(args.out, content)
+    for warning in result.provenance["warnings"]:
+        warn(f"{args.clip}: {warning}")
     say(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each{scaled}")
     if result.expected_error is not None:
         say(f"expected error of a joint: {1000 * result.expected_error[:, 1:].mean():.0f} mm (docs/evidence.md)")
@@ -189,9 +189,9 @@ def _clip_of(args: argparse.Namespace) -> PoseClip2D:
     video = video_at(args.clip)
     poses = read_pose_path(args.clip) if video is None else _poses_of_video(args, video)
     chosen = to_clip(poses, _choice(args))
-    if not args.quiet:
-        for note in chosen.notes:
-            warn(f"{args.clip}: {note}")
+    # Assumptions are no progress: --quiet doesn't hide them.
+    for note in chosen.notes:
+        warn(f"{args.clip}: {note}")
     return chosen.clip
 
 

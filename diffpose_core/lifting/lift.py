@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from diffpose_core.lifting.encode import EncodedFrames, decide_settings, encode_
 from diffpose_core.lifting.expected_error import expected_error
 from diffpose_core.lifting.hip_path import hip_path
 from diffpose_core.lifting.models import Models, load_models
+from diffpose_core.lifting.plausibility import warnings_of
 from diffpose_core.lifting.provenance import lift_provenance
 from diffpose_core.lifting.sampling import reverse_trace, sample_hypotheses
 from diffpose_core.lifting.settings import LiftSettings
@@ -89,7 +90,8 @@ def lift(
         lifted.write(rows, encoded, network, hypotheses, calibration)
         done.tell(rows.stop)
     provenance = lift_provenance(clip, models, name, settings, up_estimated=isinstance(asked.up, str))
-    return lifted.result(clip, numbers, settings, provenance)
+    result = lifted.result(clip, numbers, settings, provenance)
+    return replace(result, provenance={**provenance, "warnings": warnings_of(result, clip.frames(numbers))})
 
 
 def _check_sizes(

@@ -39,6 +39,7 @@ def lift_provenance(
         "baseline": models.encoder.title,
         "clip": clip.name,
         "clip_sha256": clip_hash(clip),
+        "input": dict(clip.provenance),
         "settings": {
             **settings_record(settings), "device": models.device.type, "up_estimated": up_estimated,
         },

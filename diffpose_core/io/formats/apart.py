@@ -86,7 +86,7 @@ def packed(poses: PoseFile) -> bytes:
     # The order in which arrays are placed here is the order in which `unpacked` takes them.
     header = {
         "name": poses.name, "format": poses.format, "confirm": poses.needs_confirmation,
-        "coordinates": poses.coordinates, "notes": list(poses.notes), "turn": poses.turn,
+        "coordinates": poses.coordinates, "notes": list(poses.notes), "turn": poses.turn, "sha256": poses.sha256,
         "layouts": [[*vars(guess.layout).values(), guess.reason] for guess in poses.layouts],
         "clips": [
             {
@@ -134,7 +134,7 @@ def unpacked(content: bytes) -> PoseFile:
     guesses = tuple(LayoutGuess(_layout(row[:-1]), row[-1]) for row in header["layouts"])
     return PoseFile(
         header["name"], header["format"], tuple(clips), guesses, header["confirm"], header["coordinates"],
-        tuple(header["notes"]), header["turn"],
+        tuple(header["notes"]), header["turn"], header["sha256"],
     )  # fmt: skip
 
 

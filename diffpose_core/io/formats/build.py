@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from diffpose_core.io.formats.body_score import NO_BODY, body_score
 from diffpose_core.io.formats.detections import Notes
 from diffpose_core.io.formats.doubts import note_leg_swaps
 from diffpose_core.io.formats.layouts import to_human36m
@@ -42,6 +43,8 @@ def pose_file(
     for clip in clips[:20]:
         note_leg_swaps(clip.tracks[0], layout, notes)
     points = sample_points(clips)
+    if NO_BODY < body_score(layout, points) < float("inf"):
+        notes.add(f"Taken as {layout.name}, the joints don't lie as a body's: is it another joint order?")
     turn = likely_turn(to_human36m(layout, points, np.ones(points.shape[:2], np.float32))[0])
     if turn == "flip":
         notes.add("The person stands on their head: is y measured upwards? The picture can be flipped (--turn flip).")

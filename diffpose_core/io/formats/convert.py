@@ -125,9 +125,9 @@ def to_clip(poses: PoseFile, choice: Choice | None = None) -> ChosenClip:
 def _provenance(poses: PoseFile, clip: FileClip, track: PoseTrack, choice: Choice, layout: str) -> dict[str, Any]:
     """Origin of a clip: the file, and every choice and assumption."""
     return {
-        "source": PurePath(poses.name).name, "format": poses.format, "clip": clip.key, "person": track.key,
-        "layout": layout, "turn": choice.turn or "none", "sides_exchanged": bool(choice.exchange_sides),
-        "assumed": assumed(clip, choice),
+        "source": PurePath(poses.name).name, "source_sha256": poses.sha256, "format": poses.format, "clip": clip.key,
+        "person": track.key, "layout": layout, "turn": choice.turn or "none",
+        "sides_exchanged": bool(choice.exchange_sides), "assumed": assumed(clip, choice),
     }  # fmt: skip
 
 

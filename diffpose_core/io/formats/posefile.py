@@ -134,6 +134,7 @@ class PoseFile:
         coordinates: unit of the numbers.
         notes: assumptions, repairs and omissions, one sentence each.
         turn: proposed turn of the picture, where the person is not upright.
+        sha256: of the file, or of all files one after the other.
     """
 
     name: str
@@ -144,6 +145,7 @@ class PoseFile:
     coordinates: Coordinates = "pixels"
     notes: tuple[str, ...] = ()
     turn: Turn = "none"
+    sha256: str = ""
 
     def clip(self, key: str | None = None) -> FileClip:
         """The clip of that key, by default the first. Raises InvalidInput that names those that there are."""

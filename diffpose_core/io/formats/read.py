@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +47,7 @@ def read_pose_file(content: bytes, name: str) -> PoseFile:
     if not content.strip(b"\0 \t\r\n"):
         raise InvalidInput(f"{name}: the file is empty; expected {FORMATS}")
     try:
-        return _read(content, name)
+        return replace(_read(content, name), sha256=hashlib.sha256(content).hexdigest())
     except MemoryError:
         raise InvalidInput(f"{name}: there is not enough memory for this file; cut the clip into parts") from None
     except RecursionError:
@@ -64,7 +65,10 @@ def read_pose_files(files: Mapping[str, bytes]) -> PoseFile:
     if len(files) > MAX_ENTRIES:
         raise InvalidInput(f"{label}: the limit is {MAX_ENTRIES}")
     check_size(sum(len(content) for content in files.values()), label)
-    return _read_many(files.items(), label)
+    digest = hashlib.sha256()
+    for content in files.values():
+        digest.update(content)
+    return replace(_read_many(files.items(), label), sha256=digest.hexdigest())
 
 
 def read_pose_path(path: str | Path) -> PoseFile:

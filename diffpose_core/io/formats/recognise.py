@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from diffpose_core.io.formats.body_score import NO_BODY, body_score
+from diffpose_core.io.formats.body_score import body_score
 from diffpose_core.io.formats.detections import Notes
 from diffpose_core.io.formats.layouts import COCO17, HUMAN36M, Layout, layout_of_names, layouts_of, to_human36m
 from diffpose_core.io.formats.posefile import COORDINATES, Coordinates, FileClip, LayoutGuess
@@ -45,9 +45,7 @@ def layout_by_count(joints: int, clips: Sequence[FileClip], label: str) -> tuple
     scores = {layout.name: body_score(layout, points) for layout in fitting}
     fitting = tuple(sorted(fitting, key=lambda layout: scores[layout.name]))
     if len(fitting) == 1:
-        doubtful = NO_BODY < scores[fitting[0].name] < float("inf")
-        doubt = ", but they don't lie as a body's" if doubtful else ""
-        return (LayoutGuess(fitting[0], f"{joints} joints a person{doubt}"),), doubtful
+        return (LayoutGuess(fitting[0], f"{joints} joints a person"),), False
     return tuple(
         LayoutGuess(
             layout, f"{joints} joints, which lie {'best' if number == 0 else 'less well'} as a body's in this order"

@@ -1,5 +1,6 @@
 """Files that used to be read wrongly without a word: each is read rightly, refused, or said to be doubtful."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -52,6 +53,14 @@ def test_numbers_that_make_no_body_are_refused():
     with pytest.raises(InvalidInput, match="In no known joint order do the numbers make a body"):
         read_pose_file(rows_csv(scattered), "p.csv")
     assert body_score(LAYOUTS["COCO-17"], COCO17[..., :2]) < 0.8 < body_score(LAYOUTS["COCO-17"], scattered)
+
+
+def test_joints_that_lie_as_no_body_s_are_said_to():
+    scattered = np.random.default_rng(0).permutation(25)
+    found = detected(POSES, "BODY_25 (OpenPose)")
+    assert "don't lie as a body's" not in notes_of(read_pose_file(alphapose([found]), "a.json"))
+    said = notes_of(read_pose_file(alphapose([found[:, scattered]]), "a.json"))
+    assert "Taken as BODY_25 (OpenPose), the joints don't lie as a body's: is it another joint order?" in said
 
 
 # 2. Upside down, on its side, mirrored
@@ -301,6 +310,7 @@ def test_what_was_assumed_is_in_the_provenance():
     poses = read_pose_file(alphapose([COCO17]), "a.json")
     about = to_clip(poses).clip.provenance
     assert about["assumed"] == ["frames a second", "image size"] and about["turn"] == "none"
+    assert about["source"] == "a.json" and about["source_sha256"] == hashlib.sha256(alphapose([COCO17])).hexdigest()
     about = to_clip(poses, Choice(fps=25.0, image_size=(1280, 720), turn="half")).clip.provenance
     assert about["assumed"] == [] and about["turn"] == "half"
     assert replace(poses, turn="left").turn == "left"

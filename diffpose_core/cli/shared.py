@@ -71,8 +71,10 @@ def made_by(args: argparse.Namespace) -> dict[str, str]:
 
 
 def write_report(report: dict[str, Any], path: str) -> None:
-    """Write a report as JSON."""
-    Path(path).write_text(json.dumps(report, indent=1) + "\n")
+    """Write a report as JSON, whole or not at all."""
+    from diffpose_core.io.atomic import write_whole
+
+    write_whole(path, json.dumps(report, indent=1) + "\n")
 
 
 def small_file(path: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.skeleton import JOINT_NAMES
@@ -46,7 +47,7 @@ def write_calibration(calibration: Calibration, path: str | Path) -> None:
         "provenance": dict(calibration.provenance),
         "joints": joints,
     }
-    Path(path).write_text(json.dumps(content, indent=1) + "\n")
+    write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
 def _numbers(values: np.ndarray) -> Any:

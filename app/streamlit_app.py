@@ -21,7 +21,7 @@ ICON = ROOT / "app" / "static" / "icon.png"
 st.set_page_config(page_title=title(), page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
 apply_patches()
 
-from app.compute import networks  # noqa: E402
+from app.compute import housekeeping, networks  # noqa: E402
 from app.session import Session  # noqa: E402
 from app.text import plain  # noqa: E402
 from app.views import compare, forward, learn, overview, results, reverse, uncertainty  # noqa: E402
@@ -71,6 +71,7 @@ def bar() -> tuple[str, Any]:
 
 def main() -> None:
     """The app."""
+    housekeeping.start()
     prefetcher().drop()
     view, clip_slot = bar()
     page(view, _open_view)

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
+from concurrent.futures import Future
 from functools import wraps
 from typing import Any
 
 import streamlit as st
-from streamlit import net_util
+from starlette.exceptions import HTTPException
+from streamlit import net_util, runtime
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 
 #: Versions of Streamlit whose faults these patches work around.
 TESTED_VERSIONS = ("1.67.0",)
+#: Bytes of the files of one visitor that wait to be read.
+MOST_UPLOADED = 512 << 20
 #: Messages that somebody in the browser waits for: where to put a file, and the content of a download button.
 ANSWERS = ("file_urls_response", "backend_operation_response")
 
@@ -28,6 +33,7 @@ def apply_patches() -> None:
         keep_answers()
         finish_callbacks()
         refuse_without_look_ups()
+        bound_uploads()
 
 
 def keep_answers() -> None:
@@ -82,6 +88,47 @@ def refuse_without_look_ups() -> None:
     Upstream: not reported as far as known. Same-origin visitors are let in before that list is read.
     """
     net_util.get_internal_ip = net_util.get_external_ip = _no_address
+
+
+def bound_uploads() -> None:
+    """Refuse uploads of a visitor whose unread files would take more than `MOST_UPLOADED` bytes together.
+
+    Fault: Streamlit bounds one file, not their sum, and takes files for ids that no uploader has.
+    Upstream: not reported as far as known.
+    """
+    if hasattr(MemoryUploadedFileManager.add_file, "__wrapped__"):
+        return
+    add = MemoryUploadedFileManager.add_file
+
+    @wraps(add)
+    def add_within_bounds(self: Any, session_id: str, file: Any) -> None:
+        held = sum(len(other.data) for other in list(self.file_storage[session_id].values()))
+        if held + len(file.data) > MOST_UPLOADED:
+            raise HTTPException(413, "Too many files at once")
+        add(self, session_id, file)
+
+    MemoryUploadedFileManager.add_file = add_within_bounds  # type: ignore[method-assign]
+
+
+def expire_sessions() -> int:
+    """Drop sessions whose visitors left longer ago than server.disconnectedSessionTTL.
+
+    Fault: Streamlit looks at the age of such sessions only when somebody connects or leaves.
+    Upstream: not reported as far as known.
+
+    Returns:
+        Number of sessions that were dropped.
+    """
+    if st.__version__ not in TESTED_VERSIONS or not runtime.exists():
+        return 0
+    server = runtime.get_instance()
+    storage = getattr(getattr(server._session_mgr, "_session_storage", None), "_cache", None)
+    if storage is None:
+        return 0
+    # The storage belongs to the thread that serves connections.
+    done: Future[int] = Future()
+    server._get_async_objs().eventloop.call_soon_threadsafe(lambda: done.set_result(len(storage.expire() or ())))
+    return done.result(10)
 
 
 def _no_address() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 from collections.abc import Callable
 
 import streamlit as st
 
 from app.compute import networks
+from app.jobs.memory import give_back_memory
 from app.session import READS, AppSettings
 from diffpose_core.lifting.lift import lift
 from diffpose_core.structures import LiftResult, PoseClip2D
@@ -31,6 +30,12 @@ def lifted(source: str, settings: AppSettings) -> LiftResult | None:
     return found
 
 
+def forget_lifted(source: str) -> None:
+    """Drop the results of a clip."""
+    results = st.session_state.get(_LIFTED, {})
+    st.session_state[_LIFTED] = {key: result for key, result in results.items() if key[0] != source}
+
+
 def lift_whole(
     source: str, clip: PoseClip2D, settings: AppSettings, progress: Callable[[int, int], bool | None]
 ) -> LiftResult:
@@ -48,13 +53,7 @@ def lift_whole(
             progress=progress,
         )
     finally:
-        _give_back_memory()
+        give_back_memory()
     kept = {(source, s): result, **st.session_state.get(_LIFTED, {})}
     st.session_state[_LIFTED] = dict(list(kept.items())[:_MOST])
     return result
-
-
-def _give_back_memory() -> None:
-    """Hand what was freed back to the system: glibc keeps it for every thread that ran, 200 MB after a few clips."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # other C libraries have no such call
-        ctypes.CDLL(None).malloc_trim(0)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import streamlit as st
 
 from app.compute import lifting, stages, uncertainty
+from app.compute.cache import clip_cached
 from app.figures import learn as figures
 from app.figures.learn import Equation
 from app.figures.scenes import ClipFrames
@@ -18,7 +18,7 @@ POSES = 12
 _NOISE = 5  # a stream of random numbers of its own
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@clip_cached
 def _one_picture(source: str, _session: Session, frame: int) -> bytes:
     ready = lifting.prepared(source, _session.clip, (frame,))
     view = ClipFrames(_session.clip, np.array([frame]), ready.baseline, 0, source)
@@ -36,7 +36,7 @@ def components(session: Session) -> bytes:
     return figures.excerpt(data, "learn-mixture", ("components", "weights"))
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@clip_cached
 def _live_equation(source: str, _session: Session, frame: int, seed: int) -> bytes:
     ready = lifting.prepared(source, _session.clip, (frame,))
     gmm = ready.gmm_cam[0]

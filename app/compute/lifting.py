@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import streamlit as st
 
 from app.compute import networks
+from app.compute.cache import clip_cached
 from app.jobs.lifting import Blocks, Lifted
 from app.session import READS, AppSettings, Setting
 from diffpose_core.lifting.encode import EncodedFrames, encode_clip
@@ -38,7 +38,7 @@ def spaced_frames(clip: PoseClip2D, settings: AppSettings, passes: int, fewest: 
     return np.unique(np.linspace(0, len(clip) - 1, count).round().astype(int))
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@clip_cached
 def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...], setting: Setting = "frame") -> EncodedFrames:
     """H_K, its fitted mixture and the baseline of some frames. source: the clip's hash."""
     settings = LiftSettings(up=None)
@@ -48,13 +48,13 @@ def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...], setting: S
     return encode_clip(_clip, networks.models(READS[setting]), np.array(frames), settings)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@clip_cached
 def camera_tilt(source: str, _clip: PoseClip2D) -> Tilt:
     """The tilt of a camera that stands still, estimated from its whole clip. source: the clip's hash."""
     return estimate_tilt(_clip, networks.models("frame"))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@clip_cached
 def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: AppSettings, context: bool) -> Lifted:
     """The reverse process of some frames, with f_ST or without, and what it starts from."""
     asked = settings.lift_settings(context)
@@ -72,14 +72,14 @@ def _block_size(settings: AppSettings) -> int:
     return min(max(BLOCK_PASSES // (settings.steps * settings.hypotheses), 1), MOST_IN_BLOCK)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@clip_cached
 def spaced(source: str, _clip: PoseClip2D, settings: AppSettings, context: bool) -> Blocks:
     """The frames that a view plays through: begun once, kept with what is done of them."""
     frames = spaced_frames(_clip, settings, PASSES, FEWEST_FRAMES, MOST_FRAMES)
     return Blocks(frames, _block_size(settings), lambda block: lift(source, _clip, block, settings, context))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@clip_cached
 def whole_clip(source: str, _clip: PoseClip2D, settings: AppSettings) -> Blocks:
     """All frames of a clip, or evenly spaced ones where that would take minutes, with f_ST: for its error over time."""
     frames = spaced_frames(_clip, settings, PASSES_WHOLE, FEWEST_WHOLE, MOST_WHOLE)

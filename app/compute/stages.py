@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import streamlit as st
 
+from app.compute.cache import clip_cached
 from app.compute.lifting import lift, mixture_draws, prepared
 from app.figures import compare, forward, overview, reverse
 from app.figures.compare import Compared
@@ -24,9 +24,6 @@ from diffpose_core.structures import PoseClip2D
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Of one clip with the same settings, complete blocks hold the same.
-_COMPLETE: dict[Any, Callable[[Any], object]] = {Blocks: lambda blocks: blocks.complete}
-
 
 def _joined(
     source: str, clip: PoseClip2D, frame: int, blocks: Blocks | None, lift_one: Callable[[], Lifted]
@@ -37,7 +34,7 @@ def _joined(
     return ClipFrames(clip, lifted.frames, lifted.baseline_cam, current, source, lifted.baseline), lifted
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=_COMPLETE)
+@clip_cached
 def overview_stage(
     source: str,
     _clip: PoseClip2D,
@@ -51,7 +48,7 @@ def overview_stage(
     return overview.overview(view, lifted.trace, lifted.goal_cam, views)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@clip_cached
 def forward_stage(source: str, _clip: PoseClip2D, frame: int, settings: AppSettings) -> bytes:
     """Packed data of the forward view."""
     other: ScheduleName = "converging" if settings.schedule == "supplement" else "supplement"
@@ -70,7 +67,7 @@ def forward_stage(source: str, _clip: PoseClip2D, frame: int, settings: AppSetti
     return forward.forward(view, chosen, compared, ready.gmm_cam[0], mixture_draws(ready)[0])
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=_COMPLETE)
+@clip_cached
 def reverse_stage(
     source: str,
     _clip: PoseClip2D,
@@ -88,7 +85,7 @@ def reverse_stage(
     return reverse.reverse(view, traces)
 
 
-@st.cache_data(max_entries=12, show_spinner=False, hash_funcs=_COMPLETE)
+@clip_cached
 def compare_stage(
     source: str, _clip: PoseClip2D, frame: int, settings: AppSettings, overlaid: bool, blocks: Blocks | None = None
 ) -> bytes:
@@ -100,7 +97,7 @@ def compare_stage(
     return compare.compare(view, both, settings.hypotheses, overlaid, blocks is not None)
 
 
-@st.cache_data(max_entries=12, show_spinner=False, hash_funcs=_COMPLETE)
+@clip_cached
 def joint_table(source: str, _clip: PoseClip2D, settings: AppSettings, blocks: Blocks) -> pd.DataFrame | None:
     """Mean error of every joint over the lifted clip, millimetres, by method; None where the truth is unknown."""
     lifted = Lifted.merged(blocks.parts)

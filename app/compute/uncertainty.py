@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import streamlit as st
 import torch
 
 from app.compute import networks
+from app.compute.cache import clip_cached
 from app.figures import uncertainty as figures
 from app.session import AppSettings
 from diffpose_core.config import UncertaintyConfig
@@ -27,7 +27,7 @@ _STARTS, _ITERATIONS = 2, 15
 _CURVE = 4  # a stream of random numbers of its own
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@clip_cached
 def joint_stage(
     source: str, _clip: PoseClip2D, frame: int, settings: AppSettings, joint: int, components: int, draws: int
 ) -> bytes:
@@ -47,7 +47,7 @@ def joint_stage(
     return figures.joint_study(study)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@clip_cached
 def _draws_twice(source: str, _clip: PoseClip2D, frame: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
     """Draws of one frame's H_K to fit mixtures to, as everywhere else, and as many new ones, (N, 51)."""
     config = UncertaintyConfig(draws, 1, 1)
@@ -60,7 +60,7 @@ def _draws_twice(source: str, _clip: PoseClip2D, frame: int, draws: int) -> tupl
     return fit.reshape(draws, -1), fresh.reshape(draws, -1)
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@clip_cached
 def mixture_score(
     source: str, _clip: PoseClip2D, frame: int, draws: int, components: int
 ) -> tuple[float, float, float]:
@@ -79,7 +79,7 @@ def mixture_score(
     return own, float(best.log_prob(fresh).mean()), float(free * np.log(draws) - 2 * draws * own)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@clip_cached
 def mixture_stage(
     source: str,
     _clip: PoseClip2D,

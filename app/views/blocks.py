@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.jobs.lifting import Blocks
 from app.jobs.prefetch import Prefetcher
-from app.session import AppSettings, Session
+from app.session import Session
 from app.stage.component import Asked, stage
 from app.widgets.common import dialog_is_open
 
@@ -18,23 +18,6 @@ def prefetcher() -> Prefetcher:
     """What is computed while this person looks at something."""
     found: Prefetcher = st.session_state.setdefault("prefetcher", Prefetcher())
     return found
-
-
-#: Where a person's work on clips is kept, and of how many views.
-_BLOCKS, _MOST_KEPT = "blocks", 4
-
-
-def kept(begin: Callable[..., Blocks], session: Session, settings: AppSettings, *more: object) -> Blocks:
-    """Work on the clip of a session, which goes on where it was left.
-
-    begin: what finds or begins it, by the clip's hash, the clip, the settings and what more there is. That holds some
-    pieces of work for all people together: without one's own list, the others' would push out what is half done.
-    """
-    mine: dict[object, Blocks] = st.session_state.setdefault(_BLOCKS, {})
-    key = (begin.__name__, session.source, settings, *more)
-    work = mine.pop(key, None) or begin(session.source, session.clip, settings, *more)
-    st.session_state[_BLOCKS] = {**dict(list(mine.items())[1 - _MOST_KEPT :]), key: work}
-    return work
 
 
 def plan_neighbours(session: Session, pack: Callable[[int], bytes]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from app.compute import lifting, networks, stages
+from app.compute.kept import kept
 from app.session import READS, Session
-from app.views.blocks import kept, stage_by_blocks
+from app.views.blocks import stage_by_blocks
 from app.views.equations import EQ_MEAN
 from app.views.layout import choice, explanation, options
 

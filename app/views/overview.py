@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.compute import lifting, stages
+from app.compute.kept import kept
 from app.session import Session
 from app.stage.component import Asked
-from app.views.blocks import kept, stage_by_blocks
+from app.views.blocks import stage_by_blocks
 from app.views.equations import EQ_MEAN
 from app.views.layout import explanation
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from app.compute import lifting, networks, stages
+from app.compute.kept import kept
 from app.session import Session
-from app.views.blocks import kept, stage_by_blocks
+from app.views.blocks import stage_by_blocks
 from app.views.equations import EQ_REVERSE
 from app.views.layout import explanation
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.widgets.uploads import Uploads
+from app.compute.cache import CACHE
+from app.compute.clips import clip_hash
+from app.widgets.uploads import OwnClip, Uploads
+from diffpose_core.structures import PoseClip2D
 
 #: Key of the session state that is there while the window of the download is wanted.
 EXPORTING = "exporting"
@@ -19,6 +22,11 @@ def uploads() -> Uploads:
 def dialog_is_open() -> bool:
     """Whether a dialog waits for its person: what runs on the page behind it would keep it from answering."""
     return uploads().pending is not None or EXPORTING in st.session_state
+
+
+def keep(state: Uploads, clip: PoseClip2D, format: str, notes: tuple[str, ...]) -> None:
+    """Make a clip one of the visitor's own and open it; caches forget it when the visitor has left or removed it."""
+    state.keep(OwnClip(clip, format, notes, clip_hash(clip)), CACHE.forget_soon)
 
 
 def leave(state: Uploads | None = None) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.figures import pose_preview
 from app.text import plain
-from app.widgets.common import leave, picture, uploads
+from app.widgets.common import keep, leave, picture, uploads
 from app.widgets.uploads import Pending
 from diffpose_core.io.formats import COORDINATES, Choice, FileClip, PoseFile, PoseTrack, default_choice, to_clip
 from diffpose_core.io.formats.convert import in_pixels
@@ -67,7 +67,7 @@ def confirm() -> None:
         except InvalidInput as error:
             st.error(plain(str(error)))
             return
-        state.keep(chosen.clip, poses.format, chosen.notes)
+        keep(state, chosen.clip, poses.format, chosen.notes)
         leave(state)
         st.rerun()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.compute.kept import forget
 from app.figures import pose_preview
 from app.text import plain
 from app.widgets.common import picture, uploads
@@ -32,7 +33,9 @@ def about(name: str) -> None:
 
 
 def _forget(name: str) -> None:
-    uploads().own.pop(name, None)
+    own = uploads().own.pop(name, None)
+    if own is not None:
+        forget(own.source)
 
 
 def guessed(clip: PoseClip2D, frame: int) -> None:

@@ -12,7 +12,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.text import log_exception, plain
-from app.widgets.common import EXPORTING, uploads
+from app.widgets.common import EXPORTING, keep, uploads
 from app.widgets.confirm_upload import confirm
 from app.widgets.find_people import find_people
 from app.widgets.uploads import Pending, PendingVideo, Uploads
@@ -104,7 +104,7 @@ def _receive(state: Uploads, files: Sequence[tuple[str, bytes]]) -> None:
             return
         poses = read_pose_files_apart(named)
         if poses.clips[0].original is not None:
-            state.keep(poses.clips[0].original, poses.format, poses.notes)
+            keep(state, poses.clips[0].original, poses.format, poses.notes)
         else:
             state.pending = Pending(poses, number)
     except InvalidInput as error:

@@ -6,6 +6,8 @@ apart. Nothing here uses it, so that every method is done whole or not at all.
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.jobs.detecting import Detecting
@@ -21,11 +23,19 @@ MOST_UNSEEN = 300
 
 @dataclass(frozen=True)
 class OwnClip:
-    """A clip that the person brought. format: of its file. notes: what was assumed when it was read."""
+    """A clip that the visitor brought.
+
+    Attributes:
+        clip: The clip.
+        format: Name of its file's format.
+        notes: Assumptions that were made when it was read.
+        source: Hash of the clip, by which caches know it.
+    """
 
     clip: PoseClip2D
     format: str
     notes: tuple[str, ...]
+    source: str
 
 
 @dataclass(frozen=True)
@@ -66,13 +76,21 @@ class Uploads:
     read: set[str] = field(default_factory=set)
     boxes: dict[int, int] = field(default_factory=lambda: {0: 0})
 
-    def keep(self, clip: PoseClip2D, format: str, notes: tuple[str, ...]) -> None:
-        """Add a clip to the person's own and open it."""
+    def keep(self, own: OwnClip, forget: Callable[[str], object]) -> None:
+        """Add a clip to the visitor's own and open it.
+
+        Args:
+            own: The clip.
+            forget: Called with the clip's hash when nothing holds it any more: it was removed, newer ones took its
+                place, or its visitor's session has ended.
+        """
+        weakref.finalize(own, forget, own.source).atexit = False
+        clip = own.clip
         name, count = clip.name or "clip", 1
         while name in self.own:
             count += 1
             name = f"{clip.name} ({count})"
-        self.own = dict([(name, OwnClip(clip, format, notes)), *self.own.items()][:MOST_OWN])
+        self.own = dict([(name, own), *self.own.items()][:MOST_OWN])
         self.opened = name
         self.refused = self.lost = None
 

@@ -14,6 +14,7 @@ pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest
 
 from app.compute import clips, lifting, networks, stages
+from app.compute.cache import CACHE
 from app.jobs.lifting import Blocks
 from app.session import AppSettings
 from diffpose_core.io.clips import load_clip
@@ -124,6 +125,7 @@ def test_the_video_setting_compares_with_its_own_context_encoder(
     monkeypatch.setenv("DIFFPOSE_CHECKPOINTS", str(tiny_weights))
     networks.st.cache_resource.clear()
     networks.st.cache_data.clear()
+    CACHE.clear()
     app.session_state["view"] = "Compare"
     app.session_state["hypotheses"] = 1
     app.run()
@@ -142,6 +144,7 @@ def test_the_video_setting_compares_with_its_own_context_encoder(
     assert app.sidebar.selectbox(key="setting").disabled
     networks.st.cache_resource.clear()
     networks.st.cache_data.clear()
+    CACHE.clear()
 
 
 @pytest.mark.usefixtures("trained_weights")

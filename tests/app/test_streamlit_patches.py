@@ -11,12 +11,16 @@ import pytest
 pytest.importorskip("streamlit")
 
 import streamlit as st
+from starlette.exceptions import HTTPException
 from streamlit import net_util
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.runtime.state.safe_session_state import SafeSessionState
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.web.server.server_util import is_url_from_allowed_origins
 
 from app import streamlit_patches
@@ -27,6 +31,8 @@ PATCHED = {
     ForwardMsgQueue.clear: "08d22c7db31b85d432d100fa8803cce57dfe35046684ff39eca570b32246d19b",
     SafeSessionState.on_script_will_rerun: "61c14e58f2181666465ad007b14ee2e639eaa40f78297d94df306b9c1c2db92b",
     is_url_from_allowed_origins: "1554766563cdcce8c8c6656a35fb0743d7fcaf9da127dd5ffe71c931331656b1",
+    MemoryUploadedFileManager.add_file: "b30368a136190487514ccca3c084e2560984380b164209d2c83eff3d627e4b38",
+    MemorySessionStorage: "04e2d0d0d55a6f17bd142fd287caea24bb02408afdbc062a4573a1be9488d26b",
     SafeSessionState.__init__: "cd1e2287e48eee68d6b39064d2eff01807adb278f5bdefb97af8142652e6e312",
 }
 
@@ -37,8 +43,11 @@ def test_the_patched_code_is_what_was_tested(function: Any) -> None:
     assert hashlib.sha256(source.encode()).hexdigest() == PATCHED[function], f"Streamlit {st.__version__} changed it"
 
 
+ALL = ["answers", "callbacks", "look-ups", "uploads"]
+
+
 @pytest.mark.parametrize(
-    "version, patched", [("1.67.0", ["answers", "callbacks", "look-ups"]), ("1.68.0", []), ("1.66.0", [])]
+    "version, patched", [("1.67.0", ALL), ("1.68.0", []), ("1.66.0", [])]
 )
 def test_other_versions_are_left_alone(monkeypatch: pytest.MonkeyPatch, version: str, patched: list[str]) -> None:
     done: list[str] = []
@@ -46,6 +55,7 @@ def test_other_versions_are_left_alone(monkeypatch: pytest.MonkeyPatch, version:
     monkeypatch.setattr(streamlit_patches, "keep_answers", lambda: done.append("answers"))
     monkeypatch.setattr(streamlit_patches, "finish_callbacks", lambda: done.append("callbacks"))
     monkeypatch.setattr(streamlit_patches, "refuse_without_look_ups", lambda: done.append("look-ups"))
+    monkeypatch.setattr(streamlit_patches, "bound_uploads", lambda: done.append("uploads"))
     streamlit_patches.apply_patches()
     assert done == patched
 
@@ -142,3 +152,22 @@ def test_another_site_is_refused_without_a_look_up(monkeypatch: pytest.MonkeyPat
     streamlit_patches.refuse_without_look_ups()
     assert not is_url_from_allowed_origins("http://evil.example")
     assert is_url_from_allowed_origins("http://localhost:8501")
+
+
+def test_the_uploads_of_a_visitor_are_bounded_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamlit_patches, "MOST_UPLOADED", 1000)
+    streamlit_patches.bound_uploads()
+    streamlit_patches.bound_uploads()  # every run of the script says so
+    files = MemoryUploadedFileManager("/upload")
+    for number in range(4):
+        files.add_file("one", UploadedFileRec(str(number), "a", "", bytes(250)))
+    with pytest.raises(HTTPException) as refused:
+        files.add_file("one", UploadedFileRec("no widget names this", "a", "", b"1"))
+    assert refused.value.status_code == 413
+    files.add_file("another visitor", UploadedFileRec("5", "a", "", bytes(250)))
+    files.remove_file("one", "0")
+    files.add_file("one", UploadedFileRec("6", "a", "", bytes(250)))
+
+
+def test_without_a_server_no_session_expires() -> None:
+    assert streamlit_patches.expire_sessions() == 0

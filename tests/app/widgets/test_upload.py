@@ -21,6 +21,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.testing.v1 import AppTest
 
 from app.compute import clips, exporting, networks
+from app.compute.cache import CACHE
 from app.jobs import detecting
 from app.session import AppSettings
 from app.text import plain
@@ -45,6 +46,7 @@ def app(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest
     def forget() -> None:
         st.cache_data.clear()
         st.cache_resource.clear()
+        CACHE.clear()
 
     monkeypatch.setenv("DIFFPOSE_CHECKPOINTS", str(tiny_weights))
     forget()

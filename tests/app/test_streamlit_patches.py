@@ -46,9 +46,7 @@ def test_the_patched_code_is_what_was_tested(function: Any) -> None:
 ALL = ["answers", "callbacks", "look-ups", "uploads"]
 
 
-@pytest.mark.parametrize(
-    "version, patched", [("1.67.0", ALL), ("1.68.0", []), ("1.66.0", [])]
-)
+@pytest.mark.parametrize("version, patched", [("1.67.0", ALL), ("1.68.0", []), ("1.66.0", [])])
 def test_other_versions_are_left_alone(monkeypatch: pytest.MonkeyPatch, version: str, patched: list[str]) -> None:
     done: list[str] = []
     monkeypatch.setattr(st, "__version__", version)

@@ -1,4 +1,4 @@
-"""What the person chose: the settings of a run and the clip, as plain values."""
+"""Choices of a visitor, the settings of a run and the clip, as plain values."""
 
 from __future__ import annotations
 

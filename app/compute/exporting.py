@@ -1,4 +1,4 @@
-"""Lifting a whole clip to be taken away: once for its content and settings, with progress, kept in the session."""
+"""Lifting of a whole clip for a download: once for its content and settings, and kept in the session."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MOST_HYPOTHESES = 250_000
 
 
 def keeps_hypotheses(clip: PoseClip2D, settings: AppSettings) -> bool:
-    """Whether the result of a clip holds every hypothesis beside their mean."""
+    """True where the result of a clip holds every hypothesis beside their mean."""
     return len(clip) * settings.hypotheses <= MOST_HYPOTHESES
 
 
 def lifted(source: str, settings: AppSettings) -> LiftResult | None:
-    """The whole clip in 3D, if it has been lifted with these settings. source: the clip's hash."""
+    """The whole clip in 3D, or None where it was not lifted with these settings. source: the clip's hash."""
     found: LiftResult | None = st.session_state.setdefault(_LIFTED, {}).get((source, settings.of_reverse()))
     return found
 

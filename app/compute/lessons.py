@@ -1,4 +1,4 @@
-"""What the guided tour shows: real data of the clip that is open, mostly what the other views have computed already."""
+"""Stage data of the guided tour: excerpts of the other views, made from the clip that is open."""
 
 from __future__ import annotations
 

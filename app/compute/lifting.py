@@ -56,7 +56,7 @@ def camera_tilt(source: str, _clip: PoseClip2D) -> Tilt:
 
 @clip_cached
 def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: AppSettings, context: bool) -> Lifted:
-    """The reverse process of some frames, with f_ST or without, and what it starts from."""
+    """The reverse process of some frames, with f_ST or without, and the draws that it starts from."""
     asked = settings.lift_settings(context)
     ready, loaded = prepared(source, _clip, frames, settings.setting), networks.models(READS[settings.setting])
     name, network = loaded.pick(asked.context, asked.diffusion, asked.schedule)
@@ -74,14 +74,14 @@ def _block_size(settings: AppSettings) -> int:
 
 @clip_cached
 def spaced(source: str, _clip: PoseClip2D, settings: AppSettings, context: bool) -> Blocks:
-    """The frames that a view plays through: begun once, kept with what is done of them."""
+    """The frames that a view plays through, lifted block by block."""
     frames = spaced_frames(_clip, settings, PASSES, FEWEST_FRAMES, MOST_FRAMES)
     return Blocks(frames, _block_size(settings), lambda block: lift(source, _clip, block, settings, context))
 
 
 @clip_cached
 def whole_clip(source: str, _clip: PoseClip2D, settings: AppSettings) -> Blocks:
-    """All frames of a clip, or evenly spaced ones where that would take minutes, with f_ST: for its error over time."""
+    """All frames of a clip with f_ST, or evenly spaced ones where all would take minutes."""
     frames = spaced_frames(_clip, settings, PASSES_WHOLE, FEWEST_WHOLE, MOST_WHOLE)
     # In video a block takes the frames around it too: larger ones take a third less time in all.
     size = _block_size(settings) * (2 if settings.setting == "video" else 1)
@@ -89,7 +89,7 @@ def whole_clip(source: str, _clip: PoseClip2D, settings: AppSettings) -> Blocks:
 
 
 def mixture_draws(ready: EncodedFrames) -> np.ndarray:
-    """Poses drawn from each frame's fitted mixture, (F', GOAL_SAMPLES, 17, 3), camera frame: what H_K looks like."""
+    """Poses drawn from each frame's fitted mixture, (F', GOAL_SAMPLES, 17, 3), camera frame, metres."""
     generator = seeded("cpu", 0)
     gmm = ready.gmm
     components = gmm.draw_components(GOAL_SAMPLES, generator, shared=True)

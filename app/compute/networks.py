@@ -61,7 +61,7 @@ def trained_schedules(setting: EncoderSetting) -> list[ScheduleName]:
 
 
 def predicts(settings: AppSettings) -> str:
-    """What the network's output means: "x_start", "previous" or "noise"."""
+    """Meaning of the network's output: "x_start", "previous" or "noise"."""
     return models(READS[settings.setting]).pick(True, "gmm", settings.trained_on)[1].config.prediction_type
 
 

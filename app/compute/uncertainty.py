@@ -1,4 +1,4 @@
-"""What the uncertainty view asks of the core: one joint less and less sure, and mixtures of any size."""
+"""Stage data of the uncertainty view: one joint that gets less sure, and mixtures of any size."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _draws_twice(source: str, _clip: PoseClip2D, frame: int, draws: int) -> tupl
 def mixture_score(
     source: str, _clip: PoseClip2D, frame: int, draws: int, components: int
 ) -> tuple[float, float, float]:
-    """How well a mixture describes one frame's H_K.
+    """Score of a mixture fitted to one frame's H_K.
 
     Returns the mean log-likelihood of the draws that it was fitted to and of new ones, nats a pose, and BIC.
     """

@@ -1,4 +1,4 @@
-"""People looked for in a video, beside the page: it can show how far that is, be left, and cancel it at any time."""
+"""Search for people in a video, in a thread of its own: the page shows its progress and can cancel it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ PATIENCE_S = 60.0
 
 
 class Detecting:
-    """The work on one video, in a thread of its own. content, name: of the video.
+    """The search in one video.
 
-    done, total: frames, total 0 where unknown. result, error: what came of it, None before it has ended.
+    Attributes:
+        done: Frames that were looked at.
+        total: Frames in all, 0 where unknown.
+        result: The people that were found, None before the end.
+        error: Reason why there is no result, None before the end.
     """
 
     def __init__(self, content: bytes, name: str, patience_s: float = PATIENCE_S) -> None:
@@ -36,21 +40,21 @@ class Detecting:
 
     @property
     def running(self) -> bool:
-        """Whether the work goes on."""
+        """True while the work goes on."""
         return self._thread.is_alive()
 
     def cancel(self) -> None:
-        """End it with the frame that is looked at; what was found so far is forgotten."""
+        """Stop after the current frame; there is no result then."""
         self._cancelled.set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end, but no longer than that; whether it has come."""
+        """Wait for the end, at most that long. Returns whether it has come."""
         self._asked = time.monotonic()
         self._thread.join(seconds)
         return not self.running
 
     def progress(self) -> tuple[float, str]:
-        """The share that is done, and words on it."""
+        """The share that is done, and a sentence on it."""
         if not self.total:
             return 0.0, f"Looking: frame {self.done:,}" if self.done else self._words
         share = min(self.done / self.total, 1.0)

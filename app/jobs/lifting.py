@@ -1,4 +1,4 @@
-"""A clip's reverse process, frame by frame: pieces that fit together, and work that can be left and taken up again."""
+"""Lifted frames of a clip in blocks: work that can be paused and resumed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from diffpose_core.structures import DiffusionTrace
 
 @dataclass(frozen=True)
 class Lifted:
-    """Some frames of a clip with all that the views show of them. Metres, root-relative, camera frame.
+    """Lifted frames of a clip, with all that the views show of them. Metres, root-relative, camera frame.
 
-    frames: (F',) their numbers. trace: the reverse process. baseline_cam: (F', 17, 3), the context encoder alone.
-    goal_cam: (F', G, 17, 3), draws of each frame's fitted mixture. baseline: the encoder's name. expected_error: (F',
-    17), what error to expect of the hypotheses' mean, where the weights were calibrated.
+    Attributes:
+        frames: (F',) their numbers.
+        trace: The reverse process.
+        baseline_cam: (F', 17, 3) prediction of the context encoder alone.
+        goal_cam: (F', G, 17, 3) draws of each frame's fitted mixture.
+        baseline: Name of the encoder.
+        expected_error: (F', 17) expected error of the hypotheses' mean, or None where the weights are not calibrated.
     """
 
     frames: np.ndarray
@@ -73,12 +77,12 @@ class Blocks:
 
     @property
     def complete(self) -> bool:
-        """Whether every block is lifted."""
+        """True where every block is lifted."""
         return len(self._done) == len(self._blocks)
 
     @property
     def done(self) -> int:
-        """How many frames are lifted."""
+        """Number of lifted frames."""
         return sum(len(part.frames) for part in list(self._done.values()))
 
     @property

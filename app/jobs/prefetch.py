@@ -1,4 +1,4 @@
-"""Work done while a person looks at something: what they are likely to ask for next. No Streamlit in here."""
+"""Computation ahead of time: the frames that a visitor is likely to ask for next. No Streamlit in here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _one_at_a_time = Lock()
 
 
 class Prefetcher:
-    """The work ahead of one person: the last plan counts, and is dropped as soon as they ask for anything."""
+    """Jobs planned for one visitor; the last plan counts, and it is dropped when the visitor asks for anything."""
 
     def __init__(self, rest_s: float = REST_S) -> None:
         self._rest_s = rest_s

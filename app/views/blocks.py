@@ -15,7 +15,7 @@ from app.widgets.common import dialog_is_open
 
 
 def prefetcher() -> Prefetcher:
-    """What is computed while this person looks at something."""
+    """The jobs that run ahead for this visitor."""
     found: Prefetcher = st.session_state.setdefault("prefetcher", Prefetcher())
     return found
 

@@ -1,4 +1,4 @@
-"""What the paper reports and what this project measured, side by side and never mixed."""
+"""Results of the paper and of this project, side by side and never mixed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the detector does not know: heatmaps, H_K, and the mixture that is fitted to it."""
+"""The detector's uncertainty: heatmaps, H_K, and the mixture that is fitted to it."""
 
 from __future__ import annotations
 

@@ -14,13 +14,13 @@ EXPORTING = "exporting"
 
 
 def uploads() -> Uploads:
-    """What this person brought."""
+    """Uploads of this visitor."""
     found: Uploads = st.session_state.setdefault("uploads", Uploads())
     return found
 
 
 def dialog_is_open() -> bool:
-    """Whether a dialog waits for its person: what runs on the page behind it would keep it from answering."""
+    """True while a dialog is open: long work on the page behind it would keep it from answering."""
     return uploads().pending is not None or EXPORTING in st.session_state
 
 

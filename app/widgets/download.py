@@ -83,7 +83,7 @@ def _dialog(session: Session) -> None:
 
 
 def _path(result: LiftResult) -> None:
-    """Where the person was, where a known camera tells."""
+    """The path of the hip seen from above, for clips with a known camera."""
     if result.root_cam is None:
         return
     away = result.root_cam[:, 2]

@@ -13,7 +13,7 @@ from diffpose_core.structures import PoseClip2D
 
 
 def about(name: str) -> None:
-    """What is known of one of the person's clips, below the picker."""
+    """Facts on one of the visitor's clips, below the picker."""
     own = uploads().own[name]
     clip = own.clip
     st.success(
@@ -39,7 +39,7 @@ def _forget(name: str) -> None:
 
 
 def guessed(clip: PoseClip2D, frame: int) -> None:
-    """Which joints of which frames were guessed, where some were."""
+    """The joints and frames that were guessed, if there are any."""
     words = pose_preview.guessed_words(clip.confidence)
     if not words:
         return

@@ -1,7 +1,7 @@
-"""What a person brought in one browser session: own clips, and the file that is asked about.
+"""Uploads of one browser session: own clips, and the file that a dialog asks about.
 
-It is one object because Streamlit may end a run wherever its session state is used: what belongs together would come
-apart. Nothing here uses it, so that every method is done whole or not at all.
+All of it is one object. Streamlit may end a run wherever its session state is used, so parts in several places could
+disagree. Nothing here uses session state: every method runs to its end.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Uploads:
         self.refused = self.lost = None
 
     def leave(self) -> None:
-        """The dialog is left, whatever was answered: its file is done with."""
+        """Close the dialog and drop its file."""
         if isinstance(self.pending, PendingVideo) and self.pending.work is not None:
             self.pending.work.cancel()
         self.pending = None

@@ -30,7 +30,7 @@ def title() -> str:
     return f"{view} · {APP}" if view in VIEWS else APP
 
 
-def page(view: str, open_view: Callable[[str], None]) -> None:
+def show(view: str, open_view: Callable[[str], None]) -> None:
     """Style the page and tell the browser which view it shows.
 
     Args:

@@ -13,12 +13,12 @@ if str(ROOT) not in sys.path:  # Streamlit puts this folder on the path, not the
 import streamlit as st  # noqa: E402
 
 import diffpose_core.environment  # noqa: E402, F401  # Before torch is loaded by anything else.
-from app.page import page, title  # noqa: E402
+from app import page  # noqa: E402
 from app.streamlit_patches import apply_patches  # noqa: E402
 
 ICON = ROOT / "app" / "static" / "icon.png"
 
-st.set_page_config(page_title=title(), page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
+st.set_page_config(page_title=page.title(), page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
 apply_patches()
 
 from app.compute import housekeeping, networks  # noqa: E402
@@ -35,7 +35,7 @@ def open_overview(session: Session) -> None:
     overview.overview(session, list(VIEWS))
 
 
-#: The views by their names, which the address uses too.
+#: The views by their names, which the address uses too; the names stand in app/page.py as well.
 VIEWS = {
     "Overview": open_overview,
     "Uncertainty": uncertainty.uncertainty,
@@ -74,7 +74,7 @@ def main() -> None:
     housekeeping.start()
     prefetcher().drop()
     view, clip_slot = bar()
-    page(view, _open_view)
+    page.show(view, _open_view)
     try:
         with st.spinner("Loading the networks"):
             networks.models("frame")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -254,3 +255,10 @@ def test_the_forward_views_settings_do_not_compute_the_reverse_process_again() -
     one, two = AppSettings(schedule="supplement", seed=3), AppSettings(schedule="converging", seed=3, samples=7)
     assert one.of_reverse() == two.of_reverse()
     assert one.of_reverse() != AppSettings(seed=4).of_reverse()
+
+
+def test_the_page_knows_the_names_of_all_views() -> None:
+    from app.page import VIEWS
+
+    code = (Path(__file__).resolve().parents[2] / "app" / "streamlit_app.py").read_text(encoding="utf-8")
+    assert tuple(re.findall(r'^    "(\w+)": \w+[.\w]*,$', code.split("\nVIEWS = {")[1].split("\n}")[0], re.M)) == VIEWS

@@ -1,4 +1,4 @@
-"""What Blender makes of exported BVH files: `python -m benchmarks.blender_bvh FOLDER`, where bpy 4.2 is installed.
+"""Exported BVH files read back by Blender: `python -m benchmarks.blender_bvh FOLDER`, where bpy 4.2 is installed.
 
 FOLDER holds results as .npz and as BVH, as `diffpose lift clips/ -o FOLDER --format npz,bvh` writes them. Every BVH is
 read by Blender's own importer; its bones, frames and frame rate are compared with the .npz, and in every frame the
@@ -18,7 +18,7 @@ from diffpose_core.skeleton import PARENTS
 
 
 def in_blender(result: Any) -> np.ndarray:
-    """Where the joints of a result (.npz) are in Blender's world, (F, 17, 3) metres, z up."""
+    """Joints of a result (.npz) in Blender's world, (F, 17, 3) metres, z up."""
     right, down, forward = np.moveaxis(result["pose3d"].astype(np.float64) + _root(result), -1, 0)
     return np.stack([right, forward, -down], axis=-1)
 

@@ -13,6 +13,7 @@ from app.widgets.common import keep, leave, picture, uploads
 from app.widgets.uploads import Pending
 from diffpose_core.io.formats import COORDINATES, Choice, FileClip, PoseFile, PoseTrack, default_choice, to_clip
 from diffpose_core.io.formats.convert import in_pixels
+from diffpose_core.io.formats.orientation import TURNS, Turn, turned, turned_size
 from diffpose_core.io.limits import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
 from diffpose_core.structures import InvalidInput
 
@@ -47,11 +48,12 @@ def confirm() -> None:
         track = _pick_person(poses, clip, f"{key}_{clip.key}")
         layout = _pick_layout(poses, f"{key}_layout")
         size, fps = _ask_size_and_rate(poses, clip, f"{key}_{clip.key}")
+        turn, exchanged = _ask_turn(poses, key)
         if poses.notes:
             with st.expander(f"What was assumed ({len(poses.notes)})", expanded=len(poses.notes) < 4):
                 st.markdown("\n".join(f"- {plain(note)}" for note in poses.notes))
     with pictures:
-        _pictures(poses, clip, track, layout, size)
+        _pictures(poses, clip, track, layout, size, turn)
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.button("Cancel", help="Forget this file; everything stays as it was.", on_click=leave)
         used = st.button(
@@ -63,7 +65,7 @@ def confirm() -> None:
     if used and layout is not None:
         try:
             with st.spinner("Preparing the clip"):
-                chosen = to_clip(poses, Choice(clip.key, track.key, layout, size, fps))
+                chosen = to_clip(poses, Choice(clip.key, track.key, layout, size, fps, turn, exchanged))
         except InvalidInput as error:
             st.error(plain(str(error)))
             return
@@ -183,14 +185,41 @@ def _ask_size_and_rate(poses: PoseFile, clip: FileClip, key: str) -> tuple[tuple
     return (int(width), int(height)), float(fps)
 
 
-def _pictures(poses: PoseFile, clip: FileClip, track: PoseTrack, layout: str | None, size: tuple[int, int]) -> None:
+def _ask_turn(poses: PoseFile, key: str) -> tuple[Turn, bool]:
+    """The turn of the picture, by default the proposed one, and whether left and right are exchanged.
+
+    A clip of this project is as it is.
+    """
+    if poses.clips[0].original is not None:
+        return "none", False
+    if poses.turn != "none":
+        st.warning("The person's feet are not down. A turn is proposed: does the picture look right with it?")
+    turns = list(TURNS)
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    turn = left.selectbox(
+        "Turn the poses",
+        turns,
+        index=turns.index(poses.turn),
+        format_func=lambda name: TURNS[name].capitalize(),
+        key=f"{key}_turn",
+        help="For y that is measured upwards, and for videos on their side.",
+    )
+    exchanged = right.checkbox(
+        "Exchange left and right", key=f"{key}_exchanged", help="For a mirrored video, as of a selfie camera."
+    )
+    return turn, exchanged
+
+
+def _pictures(
+    poses: PoseFile, clip: FileClip, track: PoseTrack, layout: str | None, size: tuple[int, int], turn: Turn
+) -> None:
     """The joints by name in the joint order, in each of them until one is chosen, and the person in the image."""
     dark = st.context.theme.type == "dark"
     row = pose_preview.good_frame(track.keypoints)
     spread = np.linspace(row, len(track) - 1, min(SHOWN_FRAMES, len(track))).round().astype(int)
     rows = np.unique(np.concatenate(([row], spread)))
     seen = replace(track, frames=track.frames[rows], keypoints=track.keypoints[rows], mixture=None)
-    poses_px, _ = in_pixels(seen, poses.coordinates, size)
+    poses_px = turned(in_pixels(seen, poses.coordinates, size)[0], turn, size)
     shown = [guess.layout for guess in poses.layouts if layout in (None, guess.layout.name)]
     columns = st.columns(2)
     for column, one in zip(columns, shown, strict=False):
@@ -202,7 +231,8 @@ def _pictures(poses: PoseFile, clip: FileClip, track: PoseTrack, layout: str | N
         at = np.flatnonzero(other.frames == track.frames[row])
         if other.key != track.key and len(at):
             one_frame = replace(other, frames=other.frames[at], keypoints=other.keypoints[at], mixture=None)
-            others.append(in_pixels(one_frame, poses.coordinates, size)[0][0])
+            others.append(turned(in_pixels(one_frame, poses.coordinates, size)[0][0], turn, size))
+    size = turned_size(size, turn)
     # Beside the pose; below it while there are two to choose from.
     with columns[1] if len(shown) == 1 else st.columns(2)[0]:
         st.markdown("**In the image**, and some later frames" if len(poses_px) > 1 else "**In the image**")

@@ -30,6 +30,7 @@ from app.widgets.uploads import MOST_OWN, MOST_UNSEEN, OwnClip, Uploads
 from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, videopose3d, walking
 from diffpose_core.io.clips import save_clip
 from diffpose_core.io.exports import EXPORTS
+from diffpose_core.io.formats import read_pose_file, to_clip
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.structures import InvalidInput, PoseClip2D
@@ -118,6 +119,23 @@ def test_what_was_recognised_is_shown_and_corrected_values_are_taken(app: AppTes
     assert "8 frames" in app.sidebar.success[0].value
     assert "Use this clip" not in labels(app), "the dialog is closed"
     assert app.session_state["seed"] == 4
+
+
+def test_a_turn_is_proposed_for_a_person_upside_down_and_sides_can_be_exchanged(app: AppTest) -> None:
+    upside_down = COCO.copy()
+    upside_down[..., 1] = 1000 - upside_down[..., 1]
+    send(app, ("walk.json", alphapose([upside_down])))
+    turn = next(box for box in app.selectbox if box.label == "Turn the poses")
+    assert turn.value == "flip" and "feet are not down" in said(app)
+    next(box for box in app.checkbox if box.label == "Exchange left and right").check().run()
+    for label, value in (("Image width", 1280), ("Image height", 1000)):
+        next(field for field in app.number_input if field.label == label).set_value(value)
+    press(app, "Use this clip")
+    clip = newest(app)
+    straight = to_clip(read_pose_file(alphapose([COCO]), "walk.json")).clip
+    right, left = [1, 2, 3, 14, 15, 16], [4, 5, 6, 11, 12, 13]
+    assert np.allclose(clip.keypoints_px[:, right], straight.keypoints_px[:, left], atol=0.01)
+    assert clip.provenance["turn"] == "flip" and clip.provenance["sides_exchanged"] is True
 
 
 def test_cancel_leaves_everything_as_it_was(app: AppTest) -> None:

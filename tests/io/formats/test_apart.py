@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 import pytest
 
-from benchmarks.fuzz_readers import seeds
+from benchmarks.fuzz_seeds import seeds
 from benchmarks.hostile_files import own_clip
 from diffpose_core.io.formats import read_pose_file, to_clip
 from diffpose_core.io.formats.apart import packed, read_pose_files_apart, unpacked, video_facts_apart, workers

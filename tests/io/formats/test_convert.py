@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.fuzz_readers import run, seeds
+from benchmarks.fuzz_readers import run
+from benchmarks.fuzz_seeds import seeds
 from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, walking
 from diffpose_core.cli import main
 from diffpose_core.io.clips import clip_to_json, save_clip

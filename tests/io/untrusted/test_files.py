@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzz_readers import seeds
+from benchmarks.fuzz_seeds import seeds
 from benchmarks.pose_files import alphapose, detected, walking
 from diffpose_core.io.formats import read_pose_file, read_pose_path, to_clip
 from diffpose_core.io.untrusted import files

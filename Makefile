@@ -53,23 +53,34 @@ check: lint types ## lint and types: what to run before a commit
 
 test: lint types unit ## everything that CI runs: lint, types, tests
 
+# Every how many frames of a test clip are measured: 5 takes an hour, 50 ten minutes.
+STRIDE ?= 50
+EVALUATE = $(BIN)/diffpose evaluate --mixed-precision --workers 2 --overwrite
+MOCAP17 = --data $(DIFFPOSE_DATA)/mocap17_test.npz
+OPEN = --data $(DIFFPOSE_DATA)/mocap17_open_test.npz
+FOOTAGE = --dataset footage --data $(DIFFPOSE_DATA)/real_footage.npz --stride 2 --tilt estimated
+
 reproduce: setup ## measure again every figure that the README shows, from the shipped weights (DIFFPOSE_DATA=folder)
 	$(BIN)/diffpose detector-stats --data $(DIFFPOSE_DATA)/mocap17_val.npz > $(RESULTS)/detector_val.json
-	$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --stride 5 --mixed-precision \
-		--json $(RESULTS)/mocap17_test_frame.json
-	$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --stride 25 --tilt estimated --mixed-precision \
-		--json $(RESULTS)/mocap17_test_frame_fixed_camera.json
-	$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --setting video --stride 10 --consecutive 8 \
-		--mixed-precision --json $(RESULTS)/mocap17_test_video.json
+	$(EVALUATE) $(FOOTAGE) --json $(RESULTS)/footage_frame.json
+	$(EVALUATE) $(FOOTAGE) --setting video --json $(RESULTS)/footage_video.json
+	$(EVALUATE) --dataset lean --json $(RESULTS)/lean_frame.json
+	$(EVALUATE) --dataset lean --setting video --json $(RESULTS)/lean_video.json
+	$(EVALUATE) $(OPEN) --stride $(STRIDE) --json $(RESULTS)/open_test_frame.json
+	$(EVALUATE) $(MOCAP17) --stride $(STRIDE) --json $(RESULTS)/mocap17_test_frame.json
+	$(EVALUATE) $(MOCAP17) --stride 100 --tilt estimated --json $(RESULTS)/mocap17_test_frame_fixed_camera.json
+	$(EVALUATE) $(MOCAP17) --stride 100 --consecutive 8 --setting video --json $(RESULTS)/mocap17_test_video.json
 	for input in confidences gaps; do \
-		$(BIN)/diffpose evaluate --data $(DIFFPOSE_DATA)/mocap17_test.npz --stride 25 --input $$input \
-			--mixed-precision --json $(RESULTS)/mocap17_test_frame_$$input.json || exit 1; \
+		$(EVALUATE) $(MOCAP17) --stride 100 --input $$input --json $(RESULTS)/mocap17_test_frame_$$input.json \
+			|| exit 1; \
 	done
-	$(BIN)/diffpose calibrate --data $(DIFFPOSE_DATA)/mocap17_val.npz --test $(DIFFPOSE_DATA)/mocap17_test.npz \
-		--stride 15 --test-stride 25 --mixed-precision -o checkpoints/diffpose.calibration.json \
+	$(BIN)/diffpose calibrate --data $(DIFFPOSE_DATA)/mocap17_val.npz --data $(DIFFPOSE_DATA)/mocap17_open_val.npz \
+		--test $(DIFFPOSE_DATA)/mocap17_test.npz --test $(DIFFPOSE_DATA)/mocap17_open_test.npz \
+		--footage $(DIFFPOSE_DATA)/real_footage.npz \
+		--stride 30 --test-stride 50 --mixed-precision --overwrite -o checkpoints/diffpose.calibration.json \
 		--json $(RESULTS)/calibration_test_frame.json
 	$(BIN)/python -m benchmarks.golden
-	$(BIN)/python benchmarks/results_tables.py
+	$(BIN)/python -m benchmarks.results_tables
 
 format: setup-dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

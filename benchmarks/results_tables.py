@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.results_real import footage_table, real_section
+
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 RESULTS = ROOT / "docs" / "results.md"
@@ -194,7 +196,7 @@ def section(
     statistics: dict[str, Any],
 ) -> str:
     """Everything that stands between the markers."""
-    parts = [BEGIN, "**Single frames**", "", *_tables(report, ROWS, "diffpose")]
+    parts = [BEGIN, *real_section(), "**Single frames**", "", *_tables(report, ROWS, "diffpose")]
     if fixed is not None:
         shown = tuple(row for row in ROWS if row[1] != "supplement")
         parts += ["**Single frames of a camera that stands still**", "", *_tables(fixed, shown, "diffpose")]
@@ -331,7 +333,7 @@ def summary(report: dict[str, Any], video: dict[str, Any]) -> str:
         "baseline on 2D poses that were reconciled with the whole heatmaps, without any diffusion, it changes by",
         f"{changes['graformer_reconciled']} and {changes['mixste_reconciled']}. The best of 5 is picked by the truth.",
     ]
-    return "\n".join([*lines, END])
+    return "\n".join([*lines, "", *footage_table(), END])
 
 
 def rewritten(readme: str) -> str:

@@ -222,6 +222,8 @@ class LiftResult:
         trace: the reverse process, if it was asked for.
         expected_error: (F, J), error to expect of each joint of the prediction; None for weights without a calibration
             and for a single hypothesis (`uncertainty.expected_error`).
+        unlike: (F,) bool, frames unlike anything that the calibration was fitted to, whose expected error means
+            nothing; None where there is no expected error.
     """
 
     pose3d: np.ndarray
@@ -235,6 +237,7 @@ class LiftResult:
     root_error_px: np.ndarray | None = None
     trace: DiffusionTrace | None = None
     expected_error: np.ndarray | None = None
+    unlike: np.ndarray | None = None
 
     def __len__(self) -> int:
         return int(self.pose3d.shape[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from app.compute import networks
@@ -62,10 +64,11 @@ def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: AppS
     name, network = loaded.pick(asked.context, asked.diffusion, asked.schedule)
     trace = reverse_trace(ready, network, asked)
     calibration = loaded.calibration(name, asked)
-    expected = None
-    if calibration is not None:
-        expected = expected_error(ready, network, calibration, trace.samples[:, -1])
-    return Lifted(np.array(frames), trace, ready.baseline, mixture_draws(ready), loaded.encoder.title, expected)
+    lifted = Lifted(np.array(frames), trace, ready.baseline, mixture_draws(ready), loaded.encoder.title)
+    if calibration is None:
+        return lifted
+    found = expected_error(ready, network, calibration, trace.samples[:, -1])
+    return replace(lifted, expected_error=found.error, unlike=found.unlike)
 
 
 def _block_size(settings: AppSettings) -> int:

@@ -93,7 +93,7 @@ def compare_stage(
     view, lifted = _joined(
         source, _clip, frame, blocks, lambda: lift(source, _clip, (frame,), settings, True).averaged()
     )
-    both = Compared.of(view, lifted.trace, lifted.expected_error)
+    both = Compared.of(view, lifted.trace, lifted.expected_error, lifted.unlike)
     return compare.compare(view, both, settings.hypotheses, overlaid, blocks is not None)
 
 

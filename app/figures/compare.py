@@ -26,8 +26,9 @@ from diffpose_core.structures import DiffusionTrace
 JOINTS_HELP = "Distance of every joint to the exact one, at the frame and step that the timeline shows."
 EXPECTED_HELP = (
     "Expected: what joints like these err on average in motion capture that nothing was trained on, judged without the "
-    "truth."
+    "truth. In a frame unlike anything that the networks were trained on, it can't be known."
 )
+UNLIKE = "unlike anything it was trained on"
 RINGS = 3  # joints that are circled
 LEAST_DIFFERENCE_MM = 15.0  # nearer than that, two skeletons are drawn on top of each other
 _RINGS_WORDS = f"Circles: joints where the two differ most, by {LEAST_DIFFERENCE_MM:.0f} mm or more"
@@ -41,7 +42,8 @@ class Compared:
 
     k: (S + 1,), steps of DiffPose's reverse process. diffpose_cam: (F', S + 1, 17, 3), the mean of its hypotheses.
     baseline_cam: (F', 17, 3), the context encoder alone, whose name is `baseline`. truth_cam: (F', 17, 3) where it is
-    known. expected_error: (F', 17), what to expect of DiffPose's answer, where its weights were calibrated. Metres.
+    known. expected_error: (F', 17), what to expect of DiffPose's answer, where its weights were calibrated; NaN in
+    frames that are unlike anything it was trained on. Metres.
     """
 
     k: np.ndarray
@@ -52,8 +54,16 @@ class Compared:
     expected_error: np.ndarray | None = None
 
     @classmethod
-    def of(cls, view: ClipFrames, trace: DiffusionTrace, expected_error: np.ndarray | None = None) -> Compared:
+    def of(
+        cls,
+        view: ClipFrames,
+        trace: DiffusionTrace,
+        expected_error: np.ndarray | None = None,
+        unlike: np.ndarray | None = None,
+    ) -> Compared:
         """trace: the reverse process of the view's frames, with all hypotheses or with their mean alone."""
+        if expected_error is not None and unlike is not None:
+            expected_error = np.where(unlike[:, None], np.nan, expected_error)
         means = trace.samples.mean(2)
         rigid = np.stack([constant_bones(pose) for pose in means.swapaxes(0, 1)], axis=1)
         return cls(trace.k, rigid, constant_bones(view.baseline_cam), view.truth_cam, view.baseline, expected_error)
@@ -255,7 +265,16 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
         expected = 1000.0 * both.expected_error
         payload.add("expected_joints", expected, ("frame", "joint"))
         numbers["diffpose"].append(
-            readout(payload, "expected", expected.mean(-1), ("frame",), label="expected", unit="mm", help=EXPECTED_HELP)
+            readout(
+                payload,
+                "expected",
+                expected.mean(-1),
+                ("frame",),
+                label="expected",
+                unit="mm",
+                missing=UNLIKE,
+                help=EXPECTED_HELP,
+            )
         )
     payload.add("differs", apart, ("frame", "step", "joint"))
     for name, pose in (("baseline", both.baseline_cam), ("diffpose", both.diffpose_cam)):
@@ -319,7 +338,7 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
             {"label": "DiffPose", "array": "diffpose_joints", "palette": "teal"},
         ]
     if both.expected_error is not None:
-        series.append({"label": "DiffPose, expected", "array": "expected_joints", "palette": "grey"})
+        series.append({"label": "DiffPose, expected", "array": "expected_joints", "palette": "grey", "missing": UNLIKE})
     if series:
         known = both.truth_cam is not None
         bars = {

@@ -21,6 +21,7 @@ class Lifted:
         goal_cam: (F', G, 17, 3) draws of each frame's fitted mixture.
         baseline: Name of the encoder.
         expected_error: (F', 17) expected error of the hypotheses' mean, or None where the weights are not calibrated.
+        unlike: (F',) bool, frames whose expected error means nothing, or None where there is none.
     """
 
     frames: np.ndarray
@@ -29,6 +30,7 @@ class Lifted:
     goal_cam: np.ndarray
     baseline: str
     expected_error: np.ndarray | None = None
+    unlike: np.ndarray | None = None
 
     @classmethod
     def merged(cls, parts: Sequence[Lifted]) -> Lifted:
@@ -46,10 +48,13 @@ class Lifted:
             np.concatenate(known)[first] if len(known) == len(parts) else None,
         )
         baseline_cam, goal_cam = rows(lambda part: part.baseline_cam), rows(lambda part: part.goal_cam)
-        errors = [part.expected_error for part in parts]
-        measured = [error for error in errors if error is not None]
-        expected = np.concatenate(measured)[first] if len(measured) == len(parts) else None
-        return cls(numbers, trace, baseline_cam, goal_cam, parts[0].baseline, expected)
+
+        def rows_where_known(of: Callable[[Lifted], np.ndarray | None]) -> np.ndarray | None:
+            known = [values for values in map(of, parts) if values is not None]
+            return np.concatenate(known)[first] if len(known) == len(parts) else None
+
+        expected, unlike = rows_where_known(lambda p: p.expected_error), rows_where_known(lambda p: p.unlike)
+        return cls(numbers, trace, baseline_cam, goal_cam, parts[0].baseline, expected, unlike)
 
     @classmethod
     def with_frame(cls, frame: int, parts: Sequence[Lifted], lift: Callable[[], Lifted]) -> Lifted:

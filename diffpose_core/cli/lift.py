@@ -140,12 +140,27 @@ def lift_clip(args: argparse.Namespace) -> int:
         warn(f"{args.clip}: {warning}")
     say(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each{scaled}")
     if result.expected_error is not None:
-        say(f"expected error of a joint: {1000 * result.expected_error[:, 1:].mean():.0f} mm (docs/evidence.md)")
+        say(expected_line(result.expected_error, result.unlike))
     if clip.pose3d_cam is not None:
         for label, pose in (("DiffPose", result.pose3d), (models.encoder.title, result.baseline)):
             distance = np.linalg.norm(pose - clip.pose3d_cam, axis=-1).mean()
             say(f"{label:10s} MPJPE on this clip: {1000 * distance:.1f} mm")
     return 0
+
+
+def expected_line(expected: np.ndarray, unlike: np.ndarray | None) -> str:
+    """The error to expect as text, without the frames whose error can't be known.
+
+    Args:
+        expected: (F, 17) metres.
+        unlike: (F,) bool, frames unlike anything that the networks were trained on.
+    """
+    known = np.ones(len(expected), bool) if unlike is None else ~unlike
+    strange = f"{(~known).sum()} of {len(known)} frames are unlike anything it was trained on (docs/evidence.md)"
+    if not known.any():
+        return f"expected error of a joint: not known; {strange}"
+    error = f"expected error of a joint: {1000 * expected[known, 1:].mean():.0f} mm"
+    return f"{error} (docs/evidence.md)" if known.all() else f"{error} in the other frames; {strange}"
 
 
 def lift_clips(args: argparse.Namespace) -> int:

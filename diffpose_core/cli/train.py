@@ -38,9 +38,11 @@ if TYPE_CHECKING:
 HELP = "Train the context encoder or a denoiser."
 #: Number of views in the bank that denoisers share.
 BANK_SIZE = 262_144
-#: Licence of weights trained on Mocap-17, whose Bandai-Namco part carries it.
+#: Licence of weights trained on Mocap-17 and its open sets, whose Bandai-Namco and HDM05 parts carry these terms.
 MOCAP17_LICENCE = (
-    "CC BY-NC 4.0 (trained on motion capture that includes the Bandai-Namco-Research-Motiondataset, CC BY-NC 4.0)"
+    "CC BY-NC 4.0 and CC BY-SA 3.0 (trained on motion capture that includes the Bandai-Namco-Research-Motiondataset, "
+    "CC BY-NC 4.0, and HDM05, CC BY-SA 3.0). Name both sources, use the weights for nothing commercial, and pass on "
+    "what you derive from them under the same terms"
 )
 #: Licence that Human3.6M's terms (vision.imar.ro/human3.6m) leave for weights trained on it.
 H36M_LICENCE = "academic use only (trained on Human3.6M, whose terms say so)"

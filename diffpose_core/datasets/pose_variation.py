@@ -215,8 +215,7 @@ def tilt_bodies(poses_world: Tensor, ranges: PoseRanges, generator: torch.Genera
 
 def vary_poses(poses_world: Tensor, ranges: PoseRanges, generator: torch.Generator) -> Tensor:
     """Vary the poses of a batch of clips, (B, F, J, 3) metres, world frame, z up."""
-    varied = set_plumb(poses_world, ranges, generator)
-    varied = exchange_limbs(varied, ranges.exchange_share, generator)
+    varied = exchange_limbs(poses_world, ranges.exchange_share, generator)
     varied = bend_trunks(varied, ranges, generator)
     varied = shake_limbs(varied, ranges.shake_share, ranges.shake_deg, generator)
     return tilt_bodies(varied, ranges, generator)

@@ -15,7 +15,7 @@ from diffpose_core.datasets.bodies import BodyRanges, measure, vary_measures
 from diffpose_core.datasets.detector import DetectorConfig, detect
 from diffpose_core.datasets.joint_definitions import LandmarkRanges, place_landmarks
 from diffpose_core.datasets.mocap17 import UNIT_M, MotionSet
-from diffpose_core.datasets.pose_variation import PoseRanges, vary_poses
+from diffpose_core.datasets.pose_variation import PoseRanges, set_plumb, vary_poses
 from diffpose_core.skeleton import MIRROR, NUM_JOINTS
 from diffpose_core.uncertainty.view import View, normalise_view
 
@@ -178,6 +178,8 @@ class PoseSampler:
         middle = self._draw_frames(batch_size, generator)
         poses = mirror_bodies(self.poses_world(self._windows(middle)), generator)
         if self.variation is not None:
+            # Before bodies are drawn: knees that move back change the lengths of legs.
+            poses = set_plumb(poses, self.variation.poses, generator)
             poses = vary_measures(poses, self.variation.bodies, generator)
             poses = vary_poses(poses, self.variation.poses, generator)
             if self.variation.landmarks is not None:

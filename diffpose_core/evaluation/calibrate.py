@@ -7,8 +7,8 @@ sight).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from diffpose_core.datasets.benchmark import Recording
 from diffpose_core.evaluation.collect import Progress, collect, map_recordings, no_progress
 from diffpose_core.evaluation.views import DETECTOR_SEED, INPUTS, Mocap17Benchmark, chosen_clips
 from diffpose_core.lifting.encode import EncodedFrames, context_for
-from diffpose_core.lifting.expected_error import mixture_std_m
+from diffpose_core.lifting.expected_error import limited_m, mixture_std_m
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.provenance import encoder_hash, software, weights_hash
 from diffpose_core.lifting.sampling import sample_hypotheses
@@ -31,6 +31,7 @@ from diffpose_core.uncertainty.expected_error import (
     LEVELS,
     Calibration,
     fit_expected_error,
+    fit_limits,
     fit_radii,
     fit_spread_factor,
     known_of,
@@ -85,17 +86,21 @@ class Predictions:
         hypotheses: (N, H, J, 3) float32.
         encoder_pose: (N, J, 3), the pose that the network started from.
         mixture_std: (N, J), spread of each joint's 2D mixture.
+        limited: (N, 2), the features `LIMITED`.
         truth: (N, J, 3).
         hidden: (N, J) bool.
         clip: (N,), number of the motion clip.
+        weight: (N,), of each view in a fit.
     """
 
     hypotheses: np.ndarray
     encoder_pose: np.ndarray
     mixture_std: np.ndarray
+    limited: np.ndarray
     truth: np.ndarray
     hidden: np.ndarray
     clip: np.ndarray
+    weight: np.ndarray
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -105,8 +110,19 @@ class Predictions:
         return np.linalg.norm(self.hypotheses.mean(1) - self.truth, axis=-1)
 
     def known(self, usual_view: np.ndarray) -> np.ndarray:
-        """Features of the expected error, (N, J, 7), see `known_of`."""
-        return known_of(self.hypotheses, self.encoder_pose, self.mixture_std, usual_view)
+        """Features of the expected error, (N, J, 9), see `known_of`."""
+        return known_of(self.hypotheses, self.encoder_pose, self.mixture_std, usual_view, self.limited)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """The views of several files, with clips numbered on and every file of the same weight in all."""
+        first = np.cumsum([0, *(part.clip.max() + 1 for part in parts)])
+        views = sum(map(len, parts))
+        same = [
+            replace(part, clip=part.clip + start, weight=np.full(len(part), views / len(parts) / len(part)))
+            for part, start in zip(parts, first, strict=False)
+        ]
+        return cls(*(np.concatenate([getattr(part, field.name) for part in same]) for field in fields(cls)))
 
 
 def _read(
@@ -120,6 +136,7 @@ def _read(
         "hypotheses": final.cpu().numpy(),
         "encoder_pose": context_for(encoded, denoiser).pose_view.cpu().numpy(),
         "mixture_std": mixture_std_m(encoded).cpu().numpy(),
+        "limited": limited_m(encoded).cpu().numpy(),
         "truth": truth.cpu().numpy(),
         "hidden": hidden[encoded.frames],
     }
@@ -170,32 +187,40 @@ def collect_predictions(
     measure = partial(_measure, network=network, settings=settings)
     parts: list[dict[str, np.ndarray]] = []
     for number, views in map_recordings(measure, benchmark, models, chosen, 1, progress):
-        parts += [{**view, "clip": np.full(len(view["truth"]), number)} for view in views]
+        for view in views:
+            count = len(view["truth"])
+            parts.append({**view, "clip": np.full(count, number), "weight": np.ones(count)})
     return Predictions(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 def fit(predictions: Predictions, network: str, models: Models, provenance: dict[str, Any]) -> Calibration:
     """Fit a calibration to a network's predictions."""
-    usual = predictions.hypotheses.mean((0, 1)).astype(np.float64)
+    weight, truth = predictions.weight, predictions.truth
+    usual = np.average(predictions.hypotheses.mean(1, dtype=np.float64), axis=0, weights=weight)
     known, error = predictions.known(usual), predictions.error()
-    coefficients = fit_expected_error(known, error)
+    coefficients = fit_expected_error(known, error, weight)
     unscaled = Calibration(
         network,
         weights_hash(models, network),
         encoder_hash(models),
-        coefficients, usual, np.ones(NUM_JOINTS), np.zeros((NUM_JOINTS, len(LEVELS))), provenance,
-    )  # fmt: skip
+        coefficients,
+        usual,
+        spread_factor=np.ones(NUM_JOINTS),
+        radii=np.zeros((NUM_JOINTS, len(LEVELS))),
+        limits=fit_limits(predictions.limited, weight),
+        provenance=provenance,
+    )
     expected = unscaled.expected_error(known)
-    factor = fit_spread_factor(unscaled.widened(predictions.hypotheses, expected), predictions.truth)
-    return replace(unscaled, spread_factor=factor, radii=fit_radii(expected, error))
+    factor = fit_spread_factor(unscaled.widened(predictions.hypotheses, expected), truth, weight)
+    return replace(unscaled, spread_factor=factor, radii=fit_radii(expected, error, weight))
 
 
 def provenance(
-    data: str | Path, models: Models, settings: CalibrationSettings, predictions: Predictions, seconds: float
+    data: Sequence[str | Path], models: Models, settings: CalibrationSettings, predictions: Predictions, seconds: float
 ) -> dict[str, Any]:
-    """Data and settings of a measurement, for a report or a calibration."""
+    """Data and settings of a measurement, for a report or a calibration; several files counted alike."""
     return {
-        "data": Path(data).name,
+        "data": ", ".join(Path(path).name for path in data),
         "clips": len(np.unique(predictions.clip)),
         "views": len(predictions),
         "views_per_clip": 4,
@@ -214,18 +239,18 @@ def provenance(
 
 
 def calibrate(
-    data: str | Path,
+    data: Sequence[str | Path],
     models: Models,
     network: str = "diffpose",
     settings: CalibrationSettings | None = None,
     progress: Progress = no_progress,
 ) -> Calibration:
-    """Fit a calibration to a motion file, which must not be one that the weights were trained on.
+    """Fit a calibration to motion files that count alike; none may be one that the weights were trained on.
 
     Raises:
         InvalidInput: as `collect_predictions`.
     """
     settings, started = settings or CalibrationSettings(), time.time()
-    predictions = collect_predictions(data, models, network, settings, progress)
+    predictions = Predictions.joined([collect_predictions(p, models, network, settings, progress) for p in data])
     made_by = provenance(data, models, settings, predictions, time.time() - started)
     return fit(predictions, network, models, made_by)

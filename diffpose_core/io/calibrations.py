@@ -13,11 +13,17 @@ from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import InvalidInput
-from diffpose_core.uncertainty.expected_error import FEATURES, LEVELS, Calibration
+from diffpose_core.uncertainty.expected_error import FEATURES, LEVELS, LIMITED, Calibration
 
-FORMAT = "diffpose-calibration/1"
+FORMAT = "diffpose-calibration/2"
+#: Formats of earlier versions, which had fewer features and no limits.
+_EARLIER_FORMATS = ("diffpose-calibration/1",)
 MAX_BYTES = 200_000
 _DIGITS = 6
+
+
+class OutdatedCalibration(InvalidInput):
+    """A calibration of an earlier format, which has to be made again."""
 
 
 def calibration_path(checkpoint: str | Path) -> Path:
@@ -40,11 +46,12 @@ def write_calibration(calibration: Calibration, path: str | Path) -> None:
     content = {
         "format": FORMAT,
         "about": "expected error in metres = coefficients x features + constant_m (uncertainty/expected_error.py); a "
-        "radius is a multiple of it",
+        "radius is a multiple of it; frames beyond a limit are unlike anything in the data",
         "network": calibration.network,
         "weights_sha256": calibration.weights_sha256,
         "encoder_sha256": calibration.encoder_sha256,
         "provenance": dict(calibration.provenance),
+        "limits_m": dict(zip(LIMITED, _numbers(calibration.limits), strict=True)),
         "joints": joints,
     }
     write_whole(path, json.dumps(content, indent=1) + "\n")
@@ -58,6 +65,7 @@ def read_calibration(path: str | Path) -> Calibration:
     """Read and check a calibration.
 
     Raises:
+        OutdatedCalibration: The file has an earlier format.
         InvalidInput: The file is no calibration, or a damaged one; the message says found and expected.
     """
     path = Path(path)
@@ -68,6 +76,11 @@ def read_calibration(path: str | Path) -> Calibration:
     if size > MAX_BYTES:
         raise InvalidInput(f"{path}: {size} bytes; a calibration stays under {MAX_BYTES}")
     content = parse_json(read_bytes(path, MAX_BYTES), str(path))
+    if isinstance(content, dict) and content.get("format") in _EARLIER_FORMATS:
+        raise OutdatedCalibration(
+            f"{path}: a calibration of the earlier format {content['format']!r}, which has no limits; make it again "
+            "with `diffpose calibrate`"
+        )
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise InvalidInput(f"{path}: expected a calibration of format {FORMAT!r}, found {found!r}")
@@ -85,8 +98,9 @@ def read_calibration(path: str | Path) -> Calibration:
             [row["spread_factor"] for row in rows],
             [[row["radii"][str(level)] for level in LEVELS] for row in rows],
         )
+        limits = np.array([content["limits_m"][name] for name in LIMITED], dtype=np.float64)
         coefficients, usual, factor, radii = (np.array(values, dtype=np.float64) for values in lists)
-        return Calibration(network, weights, encoder, coefficients, usual, factor, radii, provenance)
+        return Calibration(network, weights, encoder, coefficients, usual, factor, radii, limits, provenance)
     except (KeyError, TypeError, ValueError) as error:
         # InvalidInput is a ValueError too, and says what is wrong.
-        raise InvalidInput(f"{path}: a joint's numbers are missing or are none ({error!r})") from error
+        raise InvalidInput(f"{path}: numbers of a joint or limits are missing or are none ({error!r})") from error

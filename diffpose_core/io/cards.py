@@ -57,8 +57,8 @@ those that `diffpose evaluate` prints for the test split.
 
 ## Limits
 
-Trained on few bodies (their bone lengths were varied) and on a simulated detector; one person, no lens distortion,
-whole body in view. Not for identifying people or for medical or safety decisions.
+Trained on the motion of few people, put on bodies drawn from human measures, and on a simulated detector; one person,
+no lens distortion, whole body in view. Not for identifying people or for medical or safety decisions.
 """
 
 

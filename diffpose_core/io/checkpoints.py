@@ -237,6 +237,7 @@ def load_denoiser(path: str | Path, encoder: ContextEncoder | None = None) -> tu
     return _load_on_encoder(path, "denoiser", Denoiser, DenoiserConfig, encoder)
 
 
+@torch.inference_mode(False)
 def _load_on_encoder(
     path: str | Path,
     kind: str,

@@ -29,6 +29,8 @@ def write_npz(result: LiftResult) -> bytes:
     out = io.BytesIO()
     content = {name: array.astype(np.float32) for name, array in arrays.items()}
     content["guessed"] = result.guessed
+    if result.unlike is not None:
+        content["unlike"] = result.unlike
     content["fps"] = np.array(result.fps)
     content["joint_names"] = np.array(FILE_JOINT_NAMES)
     content["provenance"] = np.array(json.dumps(provenance))

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from diffpose_core.datasets.bodies import measure
 from diffpose_core.lifting.encode import EncodedFrames, context_for
 from diffpose_core.lifting.view import mixture_view
+from diffpose_core.models.conditions import unusual_proportions
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.uncertainty.expected_error import Calibration, known_of
 from diffpose_core.uncertainty.indeterminate import metric_scale
+from diffpose_core.uncertainty.residual import residual_m
+
+#: Metres for a factor e in a bone's length: half a metre is about a long bone.
+_METRES_PER_LOG = 0.5
+
+
+@dataclass(frozen=True)
+class ExpectedError:
+    """The error to expect of F frames.
+
+    Attributes:
+        error: (F, J) metres.
+        unlike: (F,) bool, frames so unlike the calibration's motions that their error means nothing.
+    """
+
+    error: np.ndarray
+    unlike: np.ndarray
 
 
 def expected_error(
     encoded: EncodedFrames, network: Denoiser, calibration: Calibration, hypotheses_cam: np.ndarray
-) -> np.ndarray:
+) -> ExpectedError:
     """The error to expect of every joint of the hypotheses' mean.
 
     It is the mean error of such joints on the motions that the calibration was measured on, with the simulated
@@ -29,17 +49,36 @@ def expected_error(
         calibration: of that denoiser.
         hypotheses_cam: (F, H, J, 3) metres, root-relative, camera frame, H at least 2.
 
-    Returns:
-        (F, J) metres.
-
     Raises:
         InvalidInput: there is a single hypothesis.
     """
     encoder_pose = context_for(encoded, network).pose_view
     hypotheses = encoded.view.to_view(torch.from_numpy(hypotheses_cam).to(encoder_pose.device))
     spread = mixture_std_m(encoded)
-    known = known_of(hypotheses.cpu().numpy(), encoder_pose.cpu().numpy(), spread.cpu().numpy(), calibration.usual_view)
-    return np.hypot(calibration.expected_error(known), _error_of_guesses(encoded)).astype(np.float32)
+    limited = limited_m(encoded).cpu().numpy()
+    known = known_of(
+        hypotheses.cpu().numpy(), encoder_pose.cpu().numpy(), spread.cpu().numpy(), calibration.usual_view, limited
+    )
+    error = np.hypot(calibration.expected_error(known), _error_of_guesses(encoded)).astype(np.float32)
+    return ExpectedError(error, calibration.unlike(limited))
+
+
+def limited_m(encoded: EncodedFrames) -> Tensor:
+    """The features `LIMITED` of every frame: residual and proportion of the encoder's pose, (F, 2) metres."""
+    seen = torch.from_numpy(~encoded.clip.guessed[encoded.frames]).to(encoded.view.rotation.device)
+    pose = encoded.context.pose_view
+    return torch.stack((residual_m(encoded.view, pose, seen), proportion_m(pose)), dim=-1)
+
+
+def proportion_m(pose: Tensor) -> Tensor:
+    """Distance of each pose's proportions from usual people's, (B,) metres.
+
+    It is the root mean square logarithm of measure over usual measure, times half a metre.
+
+    Args:
+        pose: (B, J, 3) metres.
+    """
+    return _METRES_PER_LOG * unusual_proportions(measure(pose[:, None])).square().mean(-1).sqrt()
 
 
 def mixture_std_m(encoded: EncodedFrames) -> Tensor:

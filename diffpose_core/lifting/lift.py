@@ -144,6 +144,7 @@ class _Lifted:
         hypotheses: (F, H, J, 3), H = 0 where they are not kept.
         joint_std: (F, J) metres.
         expected: (F, J) metres, or None without a calibration.
+        unlike: (F,) bool, frames that are unlike the calibration's motions, or None without one.
         points_px: (F, J, 2), the detected joints.
         points_std_px: (F, J), their spreads.
         traces: of the blocks, where they are kept.
@@ -154,6 +155,7 @@ class _Lifted:
     hypotheses: np.ndarray
     joint_std: np.ndarray
     expected: np.ndarray | None
+    unlike: np.ndarray | None
     points_px: np.ndarray
     points_std_px: np.ndarray
     traces: list[DiffusionTrace] = field(default_factory=list)
@@ -168,6 +170,7 @@ class _Lifted:
             hypotheses=np.empty((frames, kept, NUM_JOINTS, 3), np.float32),
             joint_std=np.empty(joints, np.float32),
             expected=np.empty(joints, np.float32) if calibrated else None,
+            unlike=np.empty(frames, bool) if calibrated else None,
             points_px=np.empty((*joints, 2)),
             points_std_px=np.empty(joints, np.float32),
         )
@@ -186,8 +189,9 @@ class _Lifted:
             self.hypotheses[rows] = hypotheses_cam.numpy()
         self.pose[rows] = mean[:, 0].numpy()
         self.joint_std[rows] = (hypotheses_cam - mean).square().sum(-1).mean(1).sqrt().numpy()
-        if self.expected is not None and calibration is not None:
-            self.expected[rows] = expected_error(encoded, network, calibration, hypotheses_cam.numpy())
+        if self.expected is not None and self.unlike is not None and calibration is not None:
+            found = expected_error(encoded, network, calibration, hypotheses_cam.numpy())
+            self.expected[rows], self.unlike[rows] = found.error, found.unlike
         self.baseline[rows] = encoded.baseline
         self.points_px[rows] = encoded.mixture.argmax_px
         self.points_std_px[rows] = np.sqrt(np.square(encoded.mixture.std_px).mean(-1))
@@ -207,6 +211,7 @@ class _Lifted:
             hypotheses=self.hypotheses,
             joint_std=self.joint_std,
             expected_error=self.expected,
+            unlike=self.unlike,
             guessed=clip.guessed[numbers],
             baseline=baseline,
             fps=clip.fps,

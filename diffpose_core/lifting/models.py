@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from diffpose_core.bundle import bundled
 from diffpose_core.config import DenoiserConfig
 from diffpose_core.diffusion.schedule import ScheduleName
-from diffpose_core.io.calibrations import calibration_path, read_calibration
+from diffpose_core.io.calibrations import OutdatedCalibration, calibration_path, read_calibration
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder
 from diffpose_core.lifting.settings import Diffusion, LiftSettings, Setting
 from diffpose_core.models.context import ContextEncoder
@@ -23,7 +24,6 @@ from diffpose_core.uncertainty.expected_error import Calibration
 
 #: Preset of the context encoder, by setting.
 ENCODERS: Mapping[Setting, str] = {"frame": "graformer", "video": "mixste"}
-#: Preset of the network that reads the camera's tilt.
 #: Folder of the bundled weights.
 CHECKPOINTS = bundled("checkpoints")
 
@@ -124,7 +124,7 @@ class Models:
 def load_models(directory: str | Path | None = None, setting: Setting = "frame") -> Models:
     """Load the checkpoints of a setting and the calibrations beside them.
 
-    Calibrations that were measured with other weights are left out.
+    Calibrations that were measured with other weights are left out, and with a warning those of an earlier format.
 
     Args:
         directory: folder of checkpoints, the bundled one by default.
@@ -153,7 +153,11 @@ def _calibrations(folder: Path, encoder: ContextEncoder, denoisers: Mapping[str,
         path = calibration_path(folder / f"{name}.safetensors")
         if not path.is_file():
             continue
-        calibration = read_calibration(path)
+        try:
+            calibration = read_calibration(path)
+        except OutdatedCalibration as error:
+            warnings.warn(f"no expected errors: {error}", stacklevel=3)
+            continue
         measured_with = (calibration.weights_sha256, calibration.encoder_sha256)
         if measured_with == (fingerprint(dict(network.state_dict())), fingerprint(encoder_tensors(encoder))):
             found[name] = calibration

@@ -58,9 +58,18 @@ def body_condition(measures: Tensor, std: Tensor) -> Tensor:
     Returns:
         (B, 10), the certainty last.
     """
+    return torch.cat((unusual_proportions(measures) / _PROPORTION_UNIT, certainty(std)[:, None]), dim=-1)
+
+
+def unusual_proportions(measures: Tensor) -> Tensor:
+    """Logarithm of each measure's proportion over the usual one, (B, 9).
+
+    Args:
+        measures: (B, 9), any unit, in the order of `datasets.bodies.MEASURES`.
+    """
     whole = measures[:, list(_SUMMED)].sum(-1, keepdim=True)
     relative = (measures / whole).clamp_min(1e-3) / measures.new_tensor(USUAL_PROPORTIONS)
-    return torch.cat((relative.log() / _PROPORTION_UNIT, certainty(std)[:, None]), dim=-1)
+    return relative.log()
 
 
 def tell(

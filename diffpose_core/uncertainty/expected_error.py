@@ -6,6 +6,9 @@ truth is known. No coefficient is negative: more doubt never means less expected
 grows in proportion. From it follow balls that hold the truth with a given probability (split conformal regions: Lei et
 al., "Distribution-free predictive inference for regression", 2018) and a factor that makes the hypotheses as wide as
 the errors.
+
+A frame can be too unlike the motions of the fit for any of this: then the encoder's pose doesn't reproject to the
+detected joints, or its bones have proportions that people don't have. Limits say from where on.
 """
 
 from __future__ import annotations
@@ -20,7 +23,12 @@ from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 
 #: Features of a joint's expected error, all in metres: `known_of`.
-FEATURES = ("spread", "mixture", "hip_mixture", "correction", "pose_spread", "pose_correction", "reach")
+FEATURES = (
+    "spread", "mixture", "hip_mixture", "correction", "pose_spread", "pose_correction", "reach", "residual",
+    "proportion",
+)  # fmt: skip
+#: The features that have limits, which a frame has one of each: `residual_m`, `proportion_m`.
+LIMITED = ("residual", "proportion")
 #: Probabilities with which regions hold the truth.
 LEVELS = (0.5, 0.8, 0.95)
 #: Hypotheses of less spread can't be scaled: they are one pose.
@@ -28,6 +36,8 @@ _LEAST_SPREAD_M = 1e-6
 _LEAST_ERROR_M = 1e-4
 _REWEIGHTINGS = 8
 _BISECTIONS = 40
+#: A limit is this quantile of the frames that the calibration was fitted to, times a margin.
+_LIMIT_QUANTILE, _LIMIT_MARGIN = 0.995, 1.25
 
 
 @dataclass(frozen=True)
@@ -40,11 +50,12 @@ class Calibration:
         network: name of its preset.
         weights_sha256: fingerprint of the weights that this holds for.
         encoder_sha256: the same of the encoder.
-        coefficients: (J, 8), of FEATURES (no unit) and a constant in metres, none negative.
+        coefficients: (J, 10), of FEATURES (no unit) and a constant in metres, none negative.
         usual_view: (J, 3) metres, mean place of each joint, view frame.
         spread_factor: (J,), the spread that hypotheses should have over the expected error.
         radii: (J, 3), radius of the ball around the prediction that holds the truth with the probabilities LEVELS, over
             the expected error.
+        limits: (2,) metres, largest values of LIMITED at which the expected error still means something.
         provenance: data, settings and the command that made it.
 
     Raises:
@@ -58,6 +69,7 @@ class Calibration:
     usual_view: np.ndarray
     spread_factor: np.ndarray
     radii: np.ndarray
+    limits: np.ndarray
     provenance: Mapping[str, Any]
 
     def __post_init__(self) -> None:
@@ -66,6 +78,7 @@ class Calibration:
             "usual_view": (NUM_JOINTS, 3),
             "spread_factor": (NUM_JOINTS,),
             "radii": (NUM_JOINTS, len(LEVELS)),
+            "limits": (len(LIMITED),),
         }
         for name, shape in shapes.items():
             array = getattr(self, name)
@@ -78,12 +91,23 @@ class Calibration:
         """Expected distance of every joint from the truth.
 
         Args:
-            known: (F, J, 7) features, see `known_of`.
+            known: (F, J, 9) features, see `known_of`.
 
         Returns:
             (F, J) metres.
         """
         return (known * self.coefficients[:, :-1]).sum(-1) + self.coefficients[:, -1]
+
+    def unlike(self, limited: np.ndarray) -> np.ndarray:
+        """Whether frames are so unlike the motions of the fit that their error can't be known.
+
+        Args:
+            limited: (F, 2) metres, features LIMITED.
+
+        Returns:
+            (F,) bool.
+        """
+        return np.asarray((limited > self.limits).any(-1))
 
     def region(self, expected: np.ndarray, level: float) -> np.ndarray:
         """Radius of the ball around the prediction that holds the truth with a given probability.
@@ -143,22 +167,28 @@ def spread(hypotheses: np.ndarray) -> np.ndarray:
 
 
 def known_of(
-    hypotheses_view: np.ndarray, encoder_view: np.ndarray, mixture_std: np.ndarray, usual_view: np.ndarray
+    hypotheses_view: np.ndarray,
+    encoder_view: np.ndarray,
+    mixture_std: np.ndarray,
+    usual_view: np.ndarray,
+    limited: np.ndarray,
 ) -> np.ndarray:
     """Features of every joint that need no truth, in the order of FEATURES.
 
     "spread" is that of the hypotheses. "mixture" and "hip_mixture" are spreads in the picture, of the joint and of the
     hip that it is relative to. "correction" is the distance of the hypotheses' mean from the encoder's pose. Then come
     the pose's means of spread and correction, and "reach", the distance of the prediction from the joint's usual place.
+    "residual" and "proportion" say how unlike the training data the frame is.
 
     Args:
         hypotheses_view: (F, H, J, 3) metres, view frame.
         encoder_view: (F, J, 3) metres, the encoder's pose that the network started from, view frame.
         mixture_std: (F, J) metres, spread of the joints' 2D mixtures.
         usual_view: (J, 3) metres, see `Calibration`.
+        limited: (F, 2) metres, features LIMITED.
 
     Returns:
-        (F, J, 7) metres.
+        (F, J, 9) metres.
     """
     answer = hypotheses_view.mean(1)
     own_spread = spread(hypotheses_view)
@@ -178,23 +208,25 @@ def known_of(
             everywhere(own_spread[:, 1:].mean(1)),
             everywhere(correction[:, 1:].mean(1)),
             reach,
+            *map(everywhere, limited.T),
         ),
         axis=-1,
     )
 
 
-def fit_expected_error(known: np.ndarray, error: np.ndarray) -> np.ndarray:
+def fit_expected_error(known: np.ndarray, error: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Coefficients of a `Calibration`.
 
     Least squares of relative errors, each joint by itself. Large errors vary more than small ones, so rows are weighted
     by one over their expected error, again and again (the mean of a gamma regression with identity link).
 
     Args:
-        known: (N, J, 7) metres, features.
+        known: (N, J, 9) metres, features.
         error: (N, J) metres.
+        weight: (N,), of each frame.
 
     Returns:
-        (J, 8), none negative.
+        (J, 10), none negative.
     """
     from scipy.optimize import nnls  # takes longer to load than the rest of this package
 
@@ -202,14 +234,15 @@ def fit_expected_error(known: np.ndarray, error: np.ndarray) -> np.ndarray:
     for joint in range(1, NUM_JOINTS):
         rows = np.concatenate((known[:, joint], np.ones((len(known), 1))), axis=1).astype(np.float64)
         target = error[:, joint].astype(np.float64)
-        expected = np.full(len(rows), max(float(target.mean()), _LEAST_ERROR_M))
+        expected = np.full(len(rows), max(float(np.average(target, weights=weight)), _LEAST_ERROR_M))
         for _ in range(_REWEIGHTINGS):
-            found[joint], _ = nnls(rows / expected[:, None], target / expected)
+            counts = np.sqrt(weight) / expected
+            found[joint], _ = nnls(rows * counts[:, None], target * counts)
             expected = np.maximum(rows @ found[joint], _LEAST_ERROR_M)
     return found
 
 
-def fit_radii(expected: np.ndarray, error: np.ndarray) -> np.ndarray:
+def fit_radii(expected: np.ndarray, error: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Radii of a `Calibration`: quantiles of observed over expected error.
 
     One row is added to the count, which makes split conformal regions hold at least their level on exchangeable data.
@@ -217,15 +250,27 @@ def fit_radii(expected: np.ndarray, error: np.ndarray) -> np.ndarray:
     Args:
         expected: (N, J) metres.
         error: (N, J) metres, observed.
+        weight: (N,), of each frame.
 
     Returns:
         (J, 3).
     """
     radii = np.zeros((NUM_JOINTS, len(LEVELS)))
     ratio = error[:, 1:] / np.maximum(expected[:, 1:], _LEAST_ERROR_M)
-    rank = np.minimum(np.ceil(np.array(LEVELS) * (len(ratio) + 1)).astype(int), len(ratio)) - 1
-    radii[1:] = np.sort(ratio, axis=0)[rank].T
+    levels = np.minimum(np.array(LEVELS) * (1.0 + 1.0 / len(ratio)), 1.0)
+    radii[1:] = np.quantile(ratio, levels, axis=0, weights=weight, method="inverted_cdf").T
     return radii
+
+
+def fit_limits(limited: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Limits of a `Calibration`, (2,) metres.
+
+    Args:
+        limited: (N, 2) metres, features LIMITED.
+        weight: (N,), of each frame.
+    """
+    edge = np.quantile(limited, _LIMIT_QUANTILE, axis=0, weights=weight, method="inverted_cdf")
+    return np.asarray(_LIMIT_MARGIN * edge)
 
 
 def place_in_student(hypotheses: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -252,7 +297,7 @@ def _distance_in_std(hypotheses: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return (truth - hypotheses.mean(1)) / std
 
 
-def fit_spread_factor(hypotheses: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def fit_spread_factor(hypotheses: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Factor by which each joint's hypotheses have to be wider.
 
     It places the truth a quarter away from the middle of their distribution on average, as it is where they are right.
@@ -261,6 +306,7 @@ def fit_spread_factor(hypotheses: np.ndarray, truth: np.ndarray) -> np.ndarray:
     Args:
         hypotheses: (N, H, J, 3) metres.
         truth: (N, J, 3) metres.
+        weight: (N,), of each frame.
 
     Returns:
         (J,).
@@ -273,7 +319,8 @@ def fit_spread_factor(hypotheses: np.ndarray, truth: np.ndarray) -> np.ndarray:
         low, high = 1e-3, 1e3
         for _ in range(_BISECTIONS):
             middle = np.sqrt(low * high)
-            away = student.cdf(distance[:, joint] / middle, hypotheses.shape[1] - 1).mean() - 0.5
+            place = student.cdf(distance[:, joint] / middle, hypotheses.shape[1] - 1).mean(-1)
+            away = np.average(place, weights=weight) - 0.5
             low, high = (middle, high) if away > 0.25 else (low, middle)
         factor[joint] = np.sqrt(low * high)
     return factor

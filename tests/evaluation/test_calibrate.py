@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from diffpose_core.cli import main
-from diffpose_core.cli.calibrate import calibration_table
+from diffpose_core.cli.calibrate import calibration_table, check_line
+from diffpose_core.cli.lift import expected_line
+from diffpose_core.datasets.footage import Footage
 from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.evaluation.calibrate import CalibrationSettings, Predictions, collect_predictions, fit
 from diffpose_core.evaluation.calibration_report import report
+from diffpose_core.evaluation.expected_checks import check_footage, check_means, check_motions
 from diffpose_core.io.calibrations import calibration_path, read_calibration
 from diffpose_core.io.clips import save_clip
 from diffpose_core.lifting.lift import lift
@@ -19,6 +22,7 @@ from diffpose_core.lifting.models import load_models
 from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.lifting.stature import scaled_to_stature
 from diffpose_core.structures import InvalidInput
+from tests.evaluation.test_footage import arrays as footage_arrays
 
 SETTINGS = CalibrationSettings(stride=12, steps=1, hypotheses=4)
 
@@ -52,8 +56,8 @@ def ideal(count=600, hypotheses=20, seed=0):
     std[:, :, 0] = 0
     drawn = std * generator.standard_normal((count, hypotheses + 1, 17, 3))
     zero = np.zeros((count, 17, 3))
-    return Predictions(drawn[:, 1:], zero, np.full((count, 17), 0.01), drawn[:, 0], drawn[:, 0, :, 0] > 0.01,
-                np.arange(count) % 30)  # fmt: skip
+    return Predictions(drawn[:, 1:], zero, np.full((count, 17), 0.01), np.zeros((count, 2)), drawn[:, 0],
+                drawn[:, 0, :, 0] > 0.01, np.arange(count) % 30, np.ones(count))  # fmt: skip
 
 
 def test_a_perfect_network_is_found_to_be_one(tiny_models):
@@ -101,9 +105,10 @@ def test_the_energy_score_is_that_of_its_definition(tiny_models):
 
 def test_predictions_are_collected_view_by_view(data, tiny_models):
     seen = collect_predictions(data, tiny_models, "diffpose", SETTINGS)
-    assert seen.hypotheses.shape == (3 * 4 * 4, 4, 17, 3) and seen.known(np.zeros((17, 3))).shape == (48, 17, 7)
+    assert seen.hypotheses.shape == (3 * 4 * 4, 4, 17, 3) and seen.known(np.zeros((17, 3))).shape == (48, 17, 9)
     assert sorted(set(seen.clip)) == [0, 1, 2] and seen.hidden.any() and not seen.hidden.all()
     assert (seen.mixture_std > 0).all() and seen.mixture_std.max() < 1
+    assert seen.limited.shape == (48, 2) and (seen.limited > 0).all() and (seen.weight == 1).all()
     for changed, message in (
         (dict(stride=0), "stride must be at least 1"),
         (dict(hypotheses=1), "at least two hypotheses, found 1"),
@@ -133,25 +138,78 @@ def test_lift_says_what_error_to_expect_where_the_weights_were_calibrated(weight
     found = lift(walking_clip, models, settings, frames=range(6))
     assert found.expected_error.shape == (6, 17) and found.expected_error.dtype == np.float32
     assert (found.expected_error[:, 1:] > 0).all() and not found.expected_error[:, 0].any()
+    assert found.unlike.shape == (6,) and found.unlike.dtype == bool
     apart = lift(walking_clip, models, settings, frames=range(6), window=4)
     assert np.allclose(apart.expected_error, found.expected_error, atol=1e-5)
     scaled = scaled_to_stature(found, 1.8)
     assert np.allclose(scaled.expected_error, scaled.provenance["scaled_by"] * found.expected_error, rtol=1e-5)
     assert lift(walking_clip, tiny_models, settings, frames=range(6)).expected_error is None
     for other in (replace(settings, hypotheses=1), replace(settings, context=False)):
-        assert lift(walking_clip, models, other, frames=range(6)).expected_error is None
+        found = lift(walking_clip, models, other, frames=range(6))
+        assert found.expected_error is None and found.unlike is None
+    strict = {"diffpose": replace(models.calibrations["diffpose"], limits=np.zeros(2))}
+    assert lift(walking_clip, replace(models, calibrations=strict), settings, frames=range(6)).unlike.all()
 
 
 def test_the_lift_command_says_and_writes_what_to_expect(weights, walking_clip, tmp_path, capsys):
     clip, out = tmp_path / "clip.npz", tmp_path / "out.npz"
     save_clip(walking_clip.frames(slice(3)), clip)
-    words = ["lift", str(clip), "-o", str(out), "--weights", str(weights), "--steps", "1", "--quiet"]
-    assert main([*words, "--hypotheses", "3"]) == 0
+    command = ["lift", str(clip), "-o", str(out), "--weights", str(weights), "--steps", "1", "--quiet"]
+    assert main([*command, "--hypotheses", "3"]) == 0
     with np.load(out) as found:
-        mean = 1000 * found["expected_error"][:, 1:].mean()
-    assert f"expected error of a joint: {mean:.0f} mm" in capsys.readouterr().out
-    assert main([*words, "--hypotheses", "1"]) == 0
+        words = expected_line(found["expected_error"], found["unlike"])
+    assert words.startswith("expected error of a joint: ") and words in capsys.readouterr().out
+    assert main([*command, "--hypotheses", "1"]) == 0
     assert "expected" not in capsys.readouterr().out
+
+
+def test_the_error_to_expect_in_words_leaves_out_frames_unlike_the_data():
+    expected = np.zeros((4, 17))
+    expected[:, 1:] = np.array([0.02, 0.04, 0.5, 0.5])[:, None]
+    assert expected_line(expected, None) == "expected error of a joint: 265 mm (docs/evidence.md)"
+    words = expected_line(expected, np.array([False, False, True, True]))
+    assert words.startswith("expected error of a joint: 30 mm in the other frames; 2 of 4 frames are unlike anything")
+    assert expected_line(expected, np.ones(4, bool)).startswith("expected error of a joint: not known; 4 of 4 frames")
+
+
+def test_files_count_alike_and_their_clips_are_numbered_on(tiny_models):
+    small, large = ideal(60), ideal(600, seed=1)
+    both = Predictions.joined([small, large])
+    assert len(both) == 660 and len(np.unique(both.clip)) == 60 and np.isclose(both.weight.mean(), 1)
+    assert np.isclose(both.weight[:60].sum(), both.weight[60:].sum())
+    limited = np.concatenate((np.full((60, 2), 0.1), np.full((600, 2), 0.01)))
+    assert np.allclose(fit(replace(both, limited=limited), "diffpose", tiny_models, {}).limits, 0.125)
+
+
+def test_a_check_compares_means_and_counts_frames_unlike_the_data():
+    found = check_means(np.array([10.0, 20.0, 90.0]), np.array([20.0, 20.0, 200.0]), np.array([False, False, True]))
+    assert found["frames"] == 3 and np.isclose(found["expected_mm"], 40) and np.isclose(found["observed_mm"], 80)
+    assert np.isclose(found["ratio"], 0.5) and np.isclose(found["unlike_percent"], 100 / 3)
+    assert found["known"] == {"expected_mm": 15.0, "observed_mm": 20.0, "ratio": 0.75}
+    line = check_line("a.npz", found)
+    assert "expected 40.0 mm, observed 80.0 mm, ratio 0.50; unlike the training data 33.3 % of 3 frames" in line
+    assert check_means(np.ones(2), np.ones(2), np.ones(2, bool))["known"] is None
+
+
+def test_checks_of_motions_and_footage(weights, data):
+    models = load_models(weights)
+    made = models.calibrations["diffpose"]
+    seen = collect_predictions(data, models, "diffpose", SETTINGS)
+    found = check_motions(made, seen)
+    assert found["frames"] == 48 and np.isclose(found["observed_mm"], 1000 * seen.error()[:, 1:].mean())
+    assert 0.5 < found["ratio"] < 2 and 0 <= found["unlike_percent"] < 10, "the very data of the fit"
+    checked = check_footage(made, Footage("made", footage_arrays()), models, replace(SETTINGS, stride=4))
+    assert checked["frames"] == sum(camera["frames"] for camera in checked["cameras"])
+    assert checked["expected_mm"] > 0 and checked["observed_mm"] > 0
+
+
+def test_a_calibration_of_an_earlier_format_is_left_out_with_a_warning(weights, tmp_path):
+    for path in weights.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    path = calibration_path(tmp_path / "diffpose.safetensors")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": "diffpose-calibration/1"}))
+    with pytest.warns(UserWarning, match="no expected errors: .*earlier format"):
+        assert not load_models(tmp_path).calibrations
 
 
 def test_a_calibration_of_other_weights_is_left_out(weights, tmp_path):

@@ -119,7 +119,7 @@ def test_the_window_decides_memory_and_nothing_else(walking_clip, shipped_models
         assert np.allclose(getattr(whole, name), getattr(windowed, name), atol=1e-5), name
 
 
-def test_bfloat16_costs_fractions_of_a_millimetre_and_is_told(walking_clip, shipped_models):
+def test_bfloat16_costs_about_a_millimetre_and_is_told(walking_clip, shipped_models):
     part = walking_clip.frames(slice(0, 20))
     settings = LiftSettings(uncertainty=FEW, rigid_bones=False)
     exact, rounded, windowed = (
@@ -129,10 +129,10 @@ def test_bfloat16_costs_fractions_of_a_millimetre_and_is_told(walking_clip, ship
     assert [r.provenance["settings"]["mixed_precision"] for r in (exact, rounded)] == [False, True]
     assert np.array_equal(exact.baseline, rounded.baseline)
     # Products of another size round in another order, and without AMX attention on few poses is another operation.
-    for other, mean_m, most_m in ((rounded, 8e-4, 6e-3), (windowed, 8e-4, 6e-3)):
+    for other, mean_m, most_m in ((rounded, 1.6e-3, 12e-3), (windowed, 1.6e-3, 12e-3)):
         apart = np.linalg.norm(other.hypotheses - exact.hypotheses, axis=-1)
         assert 0 < apart.mean() < mean_m and apart.max() < most_m
-    assert np.linalg.norm(windowed.pose3d - rounded.pose3d, axis=-1).mean() < 6e-4
+    assert np.linalg.norm(windowed.pose3d - rounded.pose3d, axis=-1).mean() < 1.2e-3
 
 
 def test_hypotheses_need_not_be_kept(clip, tiny_models):

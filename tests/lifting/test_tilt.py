@@ -64,13 +64,16 @@ def test_the_tilt_is_estimated_from_a_clip(motion: np.ndarray, shipped_models: M
     assert 0.005 < tilt.std < 0.3 and tilt.steady
 
 
-def test_a_camera_that_turns_is_not_steady(motion: np.ndarray, shipped_models: Models) -> None:
-    """Half of the frames are seen upside down: no one direction is up."""
-    camera = look_at_camera(np.array([4.0, 2.0, 1.5]), motion[:, 0].mean(0))
-    clip = clip_from_motion("walk", motion, camera, 30.0, 4)
-    points = clip.keypoints_px.copy()
-    points[35:] = np.array([clip.width, clip.height]) - points[35:]
+def test_a_camera_that_moves_is_not_steady(motion: np.ndarray, shipped_models: Models) -> None:
+    """The first half is seen from the floor, the second from above: no one direction is up."""
+    halves = [
+        clip_from_motion("walk", motion, look_at_camera(np.array(place), motion[:, 0].mean(0)), 30.0, 4)
+        for place in ([3.0, 2.0, 0.1], [2.0, 1.5, 4.0])
+    ]
+    clip, above = halves
+    points = np.concatenate((clip.keypoints_px[:35], above.keypoints_px[35:]))
     turned = replace(clip, keypoints_px=points, mixture=None)
+    assert estimate_tilt(clip, shipped_models).steady
     assert not estimate_tilt(turned, shipped_models).steady
     result = lift(turned, shipped_models, LiftSettings(up="auto", uncertainty=FEW), frames=[0])
     assert result.provenance["settings"]["up"] is None

@@ -96,8 +96,8 @@ class BarChart extends Chart {
     // The few worst joints of all frames may leave the plot, so that the usual ones stay readable.
     const last = this.stage.count("step") - 1;
     const all = this.spec.series.flatMap((s) => Array.from({ length: this.stage.count("frame") }, (_, i) => i)
-      .flatMap((i) => Array.from(this.stage.arrays[s.array].at(i, last))));
-    this.top = niceCeiling(Math.max(1, all.sort((a, b) => a - b)[Math.floor(0.985 * (all.length - 1))]));
+      .flatMap((i) => Array.from(this.stage.arrays[s.array].at(i, last)))).filter(Number.isFinite);
+    this.top = niceCeiling(Math.max(1, all.sort((a, b) => a - b)[Math.floor(0.985 * (all.length - 1))] || 0));
   }
   get jumpable() { return false; }
   draw() {
@@ -124,20 +124,23 @@ class BarChart extends Chart {
       context.fillText(jointLabel(j), this.left - 7, y + tall / 2);
       rows.forEach((row, s) => {
         const from = y + tall / 2 - (thick * rows.length) / 2 + s * thick;
+        if (!Number.isFinite(row[j])) return;
         context.fillStyle = stage.theme.palette(spec.series[s].palette)[2];
         context.fillRect(this.left, from, Math.max(1, X(row[j]) - this.left), thick - 0.6);
       });
-      const most = Math.max(...rows.map((row) => row[j]));
+      const most = Math.max(...rows.map((row) => row[j]).filter(Number.isFinite));
+      if (!Number.isFinite(most)) return;
       context.textAlign = "left";
       context.fillStyle = stage.theme.label;
       context.fillText(most.toFixed(0), X(most) + 5, y + tall / 2);
     });
     const entries = spec.series.map((s, i) => {
       const mean = rows[i].reduce((a, b) => a + b, 0) / rows[i].length;
-      return { label: s.label, colour: stage.theme.palette(s.palette)[2], value: shortNumber(mean) };
+      const value = Number.isFinite(mean) ? shortNumber(mean) : s.missing || "–";
+      return { label: s.label, colour: stage.theme.palette(s.palette)[2], value, known: Number.isFinite(mean) };
     });
     this.setKey(entries);
-    this.describe(entries.map((e) => `${e.label} ${e.value} ${spec.unit} on average`).join(", "));
+    this.describe(entries.map((e) => `${e.label} ${e.value}${e.known ? ` ${spec.unit} on average` : ""}`).join(", "));
   }
   hover(e) {
     if (!this.context) return;
@@ -145,8 +148,11 @@ class BarChart extends Chart {
     const r = Math.floor((e.clientY - box.top - this.ceiling) / ((this.bottom - this.ceiling) / JOINT_ROWS.length));
     if (r < 0 || r >= JOINT_ROWS.length) { this.tip.hidden = true; return; }
     const j = JOINT_ROWS[r], { stage } = this;
-    const words = this.spec.series.map((s) => `${s.label} ${stage.arrays[s.array].at(stage.frame, stage.step)[j].toFixed(0)}`);
-    this.showTip(e.clientX - box.left, e.clientY - box.top, `${jointLabel(j)}: ${words.join(", ")} ${this.spec.unit}`);
+    const words = this.spec.series.map((s) => {
+      const value = stage.arrays[s.array].at(stage.frame, stage.step)[j];
+      return `${s.label} ${Number.isFinite(value) ? `${value.toFixed(0)} ${this.spec.unit}` : s.missing || "–"}`;
+    });
+    this.showTip(e.clientX - box.left, e.clientY - box.top, `${jointLabel(j)}: ${words.join(", ")}`);
   }
 }
 

@@ -79,7 +79,7 @@ class Panel {
     const { stage } = this;
     const items = (this.spec.readouts || []).map((r) => {
       const value = stage.arrays[r.array].at(stage.frame, stage.step)[0];
-      return { ...r, text: Number.isFinite(value) ? `${value.toFixed(r.digits || 0)} ${r.unit}` : "–" };
+      return { ...r, text: Number.isFinite(value) ? `${value.toFixed(r.digits || 0)} ${r.unit}` : r.missing || "–" };
     });
     if (this.readouts.childElementCount !== items.length) {
       this.readouts.replaceChildren();

@@ -28,7 +28,7 @@ def write_json(result: LiftResult) -> bytes:
     """Write one JSON object: a description, then the arrays as nested lists.
 
     They are pose3d (F, 17, 3), joint_std (F, 17), guessed (F, 17) as 0 or 1, and, where they are known,
-    expected_error (F, 17) and root_cam (F, 3).
+    expected_error (F, 17), unlike (F,) as 0 or 1, and root_cam (F, 3).
     """
     about = {
         "schema": SCHEMA,
@@ -44,6 +44,8 @@ def write_json(result: LiftResult) -> bytes:
     arrays = {"pose3d": result.pose3d, "joint_std": result.joint_std, "guessed": result.guessed.astype(int)}
     if result.expected_error is not None:
         arrays["expected_error"] = result.expected_error
+    if result.unlike is not None:
+        arrays["unlike"] = result.unlike.astype(int)
     if result.root_cam is not None:
         arrays["root_cam"] = result.root_cam
     parts = [json.dumps(about).removesuffix("}"), *(f'"{name}":{_json_rows(array)}' for name, array in arrays.items())]
@@ -57,6 +59,8 @@ def _frame_columns(result: LiftResult) -> dict[str, np.ndarray]:
         "time_s": times_s(result).round(6),
         "fps": np.full(len(result), result.fps),
     }
+    if result.unlike is not None:
+        columns["unlike"] = result.unlike.astype(int)
     if result.root_cam is not None:
         columns |= {f"root_{name}": result.root_cam[:, axis] for axis, name in enumerate(_AXIS_COLUMNS)}
     return columns
@@ -73,7 +77,7 @@ def write_csv_long(result: LiftResult) -> bytes:
     """Write CSV with one row for each joint of each frame.
 
     Columns: frame, time, joint, x, y, z, the spread of the hypotheses, the expected error where it is known, and 1
-    where the joint was guessed.
+    where the joint was guessed. Where the expected error is known, "unlike" is 1 in frames in which it means nothing.
     """
     columns = {name: np.repeat(values, NUM_JOINTS) for name, values in _frame_columns(result).items()}
     columns["joint"] = np.tile(np.array(FILE_JOINT_NAMES), len(result))

@@ -154,9 +154,10 @@ def calibration(tmp_path_factory: pytest.TempPathFactory) -> reports.Calibration
     generator = np.random.default_rng(0)
     truth, drawn = generator.normal(0, 0.04, (400, 17, 3)), generator.normal(0, 0.02, (400, 5, 17, 3))
     zero = np.zeros((400, 17, 3))
-    seen = Predictions(drawn, zero, np.full((400, 17), 0.01), truth, truth[..., 0] > 0.02, np.arange(400) % 8)
+    seen = Predictions(drawn, zero, np.full((400, 17), 0.01), np.zeros((400, 2)), truth, truth[..., 0] > 0.02,
+                       np.arange(400) % 8, np.ones(400))  # fmt: skip
     unfitted = Calibration(
-        "diffpose", "a", "b", np.full((17, 8), 0.1), np.zeros((17, 3)), np.ones(17), np.ones((17, 3)), {}
+        "diffpose", "a", "b", np.full((17, 10), 0.1), np.zeros((17, 3)), np.ones(17), np.ones((17, 3)), np.ones(2), {}
     )
     folder = tmp_path_factory.mktemp("results")
     (folder / "c.json").write_text(json.dumps(calibration_report(unfitted, seen)))

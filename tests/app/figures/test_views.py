@@ -249,6 +249,17 @@ def test_compare_shows_the_error_to_expect_with_and_without_the_truth(view: scen
     assert len(bars["series"]) == 2 and "Expected" not in bars["help"]
 
 
+def test_compare_says_where_the_error_can_not_be_known(view: scenes.ClipFrames) -> None:
+    expected = np.full((len(view.frames), 17), 0.05)
+    both = compare.Compared.of(view, trace(4, view), expected, np.arange(len(view.frames)) == 1)
+    header, arrays = unpack(compare.compare(view, both, SAMPLES))
+    assert np.isnan(arrays["expected_joints"]).all(-1).tolist() == [i == 1 for i in range(len(view.frames))]
+    row = next(r for p in header["panels"] for r in p.get("readouts", []) if r["label"] == "expected")
+    assert row["missing"] == "unlike anything it was trained on" and np.isnan(arrays[row["array"]][1])
+    bars = next(c for c in header["charts"] if c["id"] == "joints")
+    assert bars["series"][-1]["missing"] == row["missing"]
+
+
 def test_figures_never_import_streamlit() -> None:
     for path in (ROOT / "app" / "figures").glob("*.py"):
         assert "import streamlit" not in path.read_text(encoding="utf-8"), path

@@ -17,7 +17,8 @@ def piece(frames: tuple[int, ...]) -> Lifted:
     samples = np.zeros((len(rows), 3, 4, 17, 3)) + rows[:, None, None, None, None]
     samples += 0.1 * np.arange(4)[:, None, None]
     trace = DiffusionTrace(np.array([50, 25, 0]), samples, samples)
-    return Lifted(np.array(frames), trace, samples[:, 0, 0], samples[:, 0], "Graformer", 0.01 * samples[:, 0, 0, :, 0])
+    return Lifted(np.array(frames), trace, samples[:, 0, 0], samples[:, 0], "Graformer", 0.01 * samples[:, 0, 0, :, 0],
+                  rows > 3)  # fmt: skip
 
 
 def test_parts_are_merged_in_order_and_each_frame_once() -> None:
@@ -29,8 +30,11 @@ def test_parts_are_merged_in_order_and_each_frame_once() -> None:
     assert whole.baseline_cam[:, 0, 0].tolist() == [0, 2, 3, 4, 6]
     assert whole.expected_error is not None
     assert whole.expected_error[:, 5].tolist() == [0, 0.02, 0.03, 0.04, 0.06]
-    uncalibrated = replace(piece((7,)), expected_error=None)
-    assert Lifted.merged([piece((4,)), uncalibrated]).expected_error is None
+    assert whole.unlike is not None
+    assert whole.unlike.tolist() == [False, False, False, True, True]
+    uncalibrated = replace(piece((7,)), expected_error=None, unlike=None)
+    merged = Lifted.merged([piece((4,)), uncalibrated])
+    assert merged.expected_error is None and merged.unlike is None
 
 
 def test_a_frame_is_lifted_only_where_no_part_has_it() -> None:

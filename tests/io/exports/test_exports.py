@@ -35,6 +35,7 @@ def made_result(poses, fps=29.97, root=False, hypotheses=3, clip="walk"):
         root_cam=np.array([0.3, -0.2, 5.0]) + np.cumsum(0.1 * rng.standard_normal((frames, 3)), 0) if root else None,
         root_error_px=rng.uniform(1, 5, frames) if root else None,
         expected_error=rng.uniform(0.01, 0.1, (frames, NUM_JOINTS)).astype(np.float32) if root else None,
+        unlike=np.arange(frames) % 3 == 0 if root else None,
     )
 
 
@@ -211,6 +212,9 @@ def test_npz_holds_everything(result):
         assert ("expected_error" in found.files) == (result.expected_error is not None)
         if result.expected_error is not None:
             assert np.array_equal(found["expected_error"], result.expected_error)
+            assert np.array_equal(found["unlike"], result.unlike) and found["unlike"].dtype == bool
+        else:
+            assert "unlike" not in found.files
         assert np.array_equal(found["guessed"], result.guessed) and found["guessed"].dtype == bool
         assert found["fps"] == 29.97 and list(found["joint_names"]) == list(FILE_JOINT_NAMES)
         provenance = json.loads(str(found["provenance"]))
@@ -238,6 +242,7 @@ def test_json_names_all_that_it_holds(result):
     assert ("expected_error" in found) == (result.expected_error is not None)
     if result.expected_error is not None:
         assert np.abs(np.array(found["expected_error"]) - result.expected_error).max() < 0.01 * MM
+        assert np.array_equal(np.array(found["unlike"]) == 1, result.unlike)
 
 
 def test_long_csv(result):
@@ -254,6 +259,7 @@ def test_long_csv(result):
     assert ("root_x_right_m" in table) == (result.root_cam is not None)
     assert ("expected_error_m" in table) == (result.expected_error is not None)
     if result.expected_error is not None:
+        assert np.array_equal(table.unlike == 1, np.repeat(result.unlike, 17))
         found = table.expected_error_m.to_numpy().reshape(-1, 17)
         assert np.abs(found - result.expected_error).max() < 0.01 * MM
 

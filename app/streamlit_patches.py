@@ -122,6 +122,8 @@ def expire_sessions() -> int:
     if st.__version__ not in TESTED_VERSIONS or not runtime.exists():
         return 0
     server = runtime.get_instance()
+    if not isinstance(server, runtime.Runtime):  # a test's stand-in
+        return 0
     storage = getattr(getattr(server._session_mgr, "_session_storage", None), "_cache", None)
     if storage is None:
         return 0

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from diffpose_core.diffusion.schedule import ScheduleName
-from diffpose_core.lifting.settings import LiftSettings
+from diffpose_core.lifting.settings import LiftSettings, Up
 from diffpose_core.lifting.settings import Setting as EncoderSetting
+from diffpose_core.lifting.tilt import up_of_tilt
 from diffpose_core.structures import PoseClip2D
 
 Setting = Literal["frame", "fixed", "video"]
@@ -16,7 +17,7 @@ SCHEDULES: dict[ScheduleName, str] = {
     "supplement": "Supplement",
     "converging": "Converging",
 }
-#: What the context encoder reads: the setting of its weights.
+#: Setting of the context encoder's weights, by the app's setting.
 READS: dict[Setting, EncoderSetting] = {"frame": "frame", "fixed": "frame", "video": "video"}
 SETTINGS: dict[Setting, str] = {
     "frame": "One frame (Graformer)",
@@ -31,9 +32,9 @@ class AppSettings:
 
     schedule, stepwise, samples: of the forward view; stepwise draws new noise at every step (Eq. 2), samples are those
     of its clouds. steps: reverse steps S (DDIM). hypotheses: H. eta: 0 is deterministic DDIM, 1 draws as much noise as
-    DDPM. seed: of every random draw. trained_on: the schedule that the weights were trained with. setting: what the
-    context encoder of a reverse process reads, single frames or windows of them; "fixed" are single frames whose poses
-    are told the camera's tilt, as the whole clip says it.
+    DDPM. seed: of every random draw. trained_on: the schedule that the weights were trained with. setting: the
+    input of a reverse process's context encoder, single frames or windows; "fixed" are single frames whose poses are
+    told the camera's tilt: tilt_deg, degrees by which it looks down, or with None the clip's estimate.
     """
 
     schedule: ScheduleName = "supplement"
@@ -45,6 +46,7 @@ class AppSettings:
     stepwise: bool = False
     trained_on: ScheduleName = "converging"
     setting: Setting = "frame"
+    tilt_deg: float | None = None
 
     def of_reverse(self) -> AppSettings:
         """The same with the forward view's own settings at their defaults: they change nothing in reverse diffusion."""
@@ -52,7 +54,14 @@ class AppSettings:
 
     def of_one_frame(self) -> AppSettings:
         """The same for views that look into one frame by itself, whose context is that frame alone."""
-        return replace(self.of_reverse(), setting="frame")
+        return replace(self.of_reverse(), setting="frame", tilt_deg=None)
+
+    @property
+    def up(self) -> Up | None:
+        """The direction up: of the given tilt, estimated from the clip, or unknown."""
+        if self.setting != "fixed":
+            return None
+        return "estimate" if self.tilt_deg is None else tuple(up_of_tilt(self.tilt_deg).tolist())
 
     def lift_settings(self, context: bool = True) -> LiftSettings:
         """The settings of the reverse process, with f_ST or without."""
@@ -63,7 +72,7 @@ class AppSettings:
             seed=self.seed,
             context=context,
             schedule=self.trained_on,
-            up="estimate" if self.setting == "fixed" else None,
+            up=self.up,
         )
 
 

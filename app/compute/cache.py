@@ -86,7 +86,7 @@ class ClipCache:
 
     @property
     def bytes(self) -> int:
-        """Bytes of all entries; what several share is counted once."""
+        """Bytes of all entries; shared arrays are counted once."""
         with self._lock:
             entries = list(self._entries.values())
         seen: set[int] = set()
@@ -112,7 +112,7 @@ def bytes_of(value: object, seen: set[int]) -> int:
     if isinstance(value, bytes):
         return len(value)
     if isinstance(value, np.ndarray):
-        # A view keeps the whole of what it is a view of.
+        # A view keeps its whole base array alive.
         return bytes_of(value.base, seen) if isinstance(value.base, np.ndarray) else value.nbytes
     if isinstance(value, torch.Tensor):
         storage = value.untyped_storage()

@@ -1,4 +1,4 @@
-"""Work on clips that a visitor has begun, kept in the session, and what is forgotten with a clip."""
+"""Work on clips that a visitor has begun: it is kept in the session, and dropped with its clip."""
 
 from __future__ import annotations
 
@@ -18,8 +18,14 @@ _BLOCKS, _MOST_KEPT = "blocks", 4
 def kept(begin: Callable[..., Blocks], session: Session, settings: AppSettings, *more: object) -> Blocks:
     """Work on the clip of a session, which goes on where it was left.
 
-    begin: what finds or begins it, by the clip's hash, the clip, the settings and what more there is. That holds some
-    pieces of work for all people together: without one's own list, the others' would push out what is half done.
+    `begin` keeps some pieces of work for all visitors together. The session's own list is there so that the work of
+    others doesn't push out a visitor's unfinished work.
+
+    Args:
+        begin: Finds or begins the work, from the clip's hash, the clip, the settings and `more`.
+        session: The visitor's session.
+        settings: The visitor's settings.
+        more: Further arguments of `begin`.
     """
     mine: dict[object, Blocks] = st.session_state.setdefault(_BLOCKS, {})
     key = (begin.__name__, session.source, settings, *more)

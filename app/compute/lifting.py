@@ -41,10 +41,23 @@ def spaced_frames(clip: PoseClip2D, settings: AppSettings, passes: int, fewest: 
 
 
 @clip_cached
-def prepared(source: str, _clip: PoseClip2D, frames: tuple[int, ...], setting: Setting = "frame") -> EncodedFrames:
-    """H_K, its fitted mixture and the baseline of some frames. source: the clip's hash."""
-    settings = LiftSettings(up=None)
-    if setting == "fixed":
+def prepared(
+    source: str,
+    _clip: PoseClip2D,
+    frames: tuple[int, ...],
+    setting: Setting = "frame",
+    tilt_deg: float | None = None,
+) -> EncodedFrames:
+    """H_K, its fitted mixture and the baseline of some frames.
+
+    Args:
+        source: the clip's hash.
+        frames: their numbers.
+        setting: as in `AppSettings`.
+        tilt_deg: as in `AppSettings`.
+    """
+    settings = LiftSettings(up=AppSettings(setting=setting, tilt_deg=tilt_deg).up)
+    if settings.up == "estimate":
         tilt = camera_tilt(source, _clip)
         settings = LiftSettings(up=tilt.up_cam, up_std=tilt.std)
     return encode_clip(_clip, networks.models(READS[setting]), np.array(frames), settings)
@@ -60,7 +73,8 @@ def camera_tilt(source: str, _clip: PoseClip2D) -> Tilt:
 def lift(source: str, _clip: PoseClip2D, frames: tuple[int, ...], settings: AppSettings, context: bool) -> Lifted:
     """The reverse process of some frames, with f_ST or without, and the draws that it starts from."""
     asked = settings.lift_settings(context)
-    ready, loaded = prepared(source, _clip, frames, settings.setting), networks.models(READS[settings.setting])
+    ready = prepared(source, _clip, frames, settings.setting, settings.tilt_deg)
+    loaded = networks.models(READS[settings.setting])
     name, network = loaded.pick(asked.context, asked.diffusion, asked.schedule)
     trace = reverse_trace(ready, network, asked)
     calibration = loaded.calibration(name, asked)

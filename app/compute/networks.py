@@ -29,8 +29,8 @@ def models(setting: EncoderSetting) -> Models:
     """
     # No default: Streamlit takes a call without the argument for another one, and would load everything twice.
     loaded = load_models(os.environ.get("DIFFPOSE_CHECKPOINTS") or None, setting)
-    # Streamlit collects garbage after every run, and holds back what it has to send meanwhile: a tenth of a second over
-    # all that the libraries have loaded. What is there now stays, and need not be looked through again.
+    # Streamlit collects garbage after every run and sends nothing meanwhile: a tenth of a second over all objects of
+    # the libraries. The objects that exist now stay, so they are taken out of the search.
     gc.collect()
     gc.freeze()
     return loaded
@@ -44,7 +44,18 @@ def trained_settings() -> list[Setting]:
         "fixed": (ENCODERS["frame"],),
         "video": (ENCODERS["video"],),
     }
-    return [setting for setting, names in needed.items() if all((folder / f"{n}.safetensors").is_file() for n in names)]
+    found = [
+        setting for setting, names in needed.items() if all((folder / f"{n}.safetensors").is_file() for n in names)
+    ]
+    return [setting for setting in found if setting != "fixed" or _knows_tilt()]
+
+
+def _knows_tilt() -> bool:
+    """Whether the encoder of single frames was trained with the camera's tilt."""
+    try:
+        return models("frame").encoder.network.config.conditions
+    except InvalidInput:
+        return False
 
 
 def trained_schedules(setting: EncoderSetting) -> list[ScheduleName]:

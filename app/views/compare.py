@@ -33,6 +33,8 @@ def compare(session: Session) -> None:
         "fixed": "the 2D pose and the camera's tilt, which all frames together tell",
         "video": "the 2D poses of 27 frames",
     }[session.settings.setting]
+    if session.settings.tilt_deg is not None:
+        reads = "the 2D pose and the camera's tilt that you gave"
     truth = (
         "The **red** skeleton is where the joints really are."
         if session.clip.pose3d_cam is not None

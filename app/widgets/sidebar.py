@@ -90,7 +90,7 @@ def draw(view: str, clip_slot: Any) -> Session | None:
             )
         own_clip.guessed(clip, frame)
         st.divider()
-        # Greyed where they change nothing, rather than left out: a control that is gone forgets what it was set to.
+        # Greyed where they change nothing, rather than left out: a control that is gone forgets its value.
         idle = view in WITHOUT_REVERSE
         steps = st.select_slider(
             "Reverse steps (DDIM)",
@@ -143,6 +143,7 @@ def draw(view: str, clip_slot: Any) -> Session | None:
                 help="What the context encoder reads: the frame alone, or it among its neighbours: poses get steadier. "
                 "If the camera stood still, its tilt can be judged from the whole clip: poses lean less.",
             )
+        tilt_deg = _tilt_control() if setting == "fixed" else None
         trained = networks.trained_schedules(READS[setting])
         trained_on: ScheduleName = trained[0] if trained else "converging"
         if len(trained) > 1:
@@ -162,8 +163,32 @@ def draw(view: str, clip_slot: Any) -> Session | None:
         seed=int(seed),
         trained_on=trained_on,
         setting=setting,
+        tilt_deg=tilt_deg,
     )
     session = Session(clip, source, int(frame), chosen)
     with st.sidebar:
         download.control(session)
     return session
+
+
+def _tilt_control() -> float | None:
+    """Let the visitor give the camera's tilt, degrees; None leaves it to the clip's estimate."""
+    known = st.toggle(
+        "I know the camera's tilt",
+        key="tilt_known",
+        bind="query-params",
+        help="Otherwise it is estimated from all frames of the clip.",
+    )
+    if not known:
+        return None
+    return float(
+        st.slider(
+            "Camera looks down by, degrees",
+            -30,
+            60,
+            0,
+            key="tilt",
+            bind="query-params",
+            help="0 is level; negative looks up.",
+        )
+    )

@@ -164,7 +164,24 @@ def test_a_camera_that_stands_still(app: AppTest, clip_file: Callable[..., bytes
     lifted = lifting.lift("standing still", clip, (3, 9), settings, True)
     whole = lift(clip, settings=LiftSettings(steps=1, up="estimate", rigid_bones=False), frames=[3, 9])
     np.testing.assert_allclose(lifted.trace.samples[:, -1], whole.hypotheses, atol=1e-4)
-    assert lifted.expected_error is None
+    assert lifted.expected_error is not None
+
+
+@pytest.mark.usefixtures("trained_weights")
+def test_the_cameras_tilt_can_be_given(app: AppTest, clip_file: Callable[..., bytes]) -> None:
+    app.session_state["view"] = "Compare"
+    app.session_state["hypotheses"] = 2
+    app.session_state["setting"] = "fixed"
+    app.run()
+    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
+    estimated = app.dataframe[0].value
+    app.sidebar.toggle(key="tilt_known").set_value(True).run()
+    app.sidebar.slider(key="tilt").set_value(30).run()
+    assert not app.exception and not app.error
+    assert (app.dataframe[0].value["Graformer"] - estimated["Graformer"]).abs().max() > 1.0, "millimetres"
+    assert any("the camera's tilt that you gave" in text.value for text in app.markdown)
+    assert np.allclose(AppSettings(setting="fixed", tilt_deg=0).up, [0, -1, 0])
+    assert AppSettings(setting="frame", tilt_deg=30).up is None
 
 
 @pytest.mark.usefixtures("trained_weights")

@@ -22,6 +22,7 @@ from benchmarks.browser import ROOT, browser, open_sidebar, stage_ready, wait_fo
 from diffpose_core.io.clips import load_clip
 from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.forward import forward_traces
+from diffpose_core.lifting.settings import LiftSettings
 
 pytest.importorskip("selenium")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -428,7 +429,7 @@ def test_the_browser_mixes_the_states_that_python_computes(driver: Any) -> None:
     """Eq. 1 as data.js mixes it, against the core's forward process."""
     clip = load_clip(clips.bundled_clips()[clips.FIRST_CLIP])
     packed = stages.forward_stage("mixed", clip, 30, AppSettings())
-    ready = encode_clip(clip, networks.models("frame"), [30])
+    ready = encode_clip(clip, networks.models("frame"), [30], LiftSettings(up=None))
     states = {name: forward_traces(ready, 0, name) for name in ("supplement", "converging")}
     expected = {
         "standard": states["supplement"]["standard"],
@@ -461,7 +462,8 @@ def test_a_link_opens_the_same_place(driver: Any, address: str) -> None:
 
 def test_one_finger_scrolls_and_two_turn(driver: Any, address: str) -> None:
     with new_tab(driver):
-        size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        # So low that the page is longer than the window.
+        size = {"width": 390, "height": 420, "deviceScaleFactor": 1, "mobile": True}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
         driver.get(f"{address}/?view=Reverse&{SETTINGS}")

@@ -50,13 +50,12 @@ def test_good_clips_raise_no_alarm(path, shipped_models):
 
 @pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
 def test_people_upside_down_and_scrambled_joints_raise_it(path, shipped_models):
+    upside_down = clip_of(path, lambda points, clip: np.stack((points[..., 0], clip.height - points[..., 1]), axis=-1))
+    said = warnings_of(lifted(upside_down, shipped_models), upside_down)
+    assert "The shoulders are below the hips in most frames: is the picture upside down?" in said
     order = np.random.default_rng(0).permutation(17)
-    for change in (
-        lambda points, clip: np.stack((points[..., 0], clip.height - points[..., 1]), axis=-1),
-        lambda points, _: points[:, order],
-    ):
-        clip = clip_of(path, change)
-        result = lifted(clip, shipped_models)
-        residual = np.nanmedian(reprojection_residual(result.pose3d, clip.keypoints_px, ~clip.guessed))
-        assert residual > DOUBTFUL
-        assert "The 3D pose does not fit the 2D pose" in warnings_of(result, clip)[0]
+    scrambled = clip_of(path, lambda points, _: points[:, order])
+    result = lifted(scrambled, shipped_models)
+    residual = np.nanmedian(reprojection_residual(result.pose3d, scrambled.keypoints_px, ~scrambled.guessed))
+    assert residual > DOUBTFUL
+    assert "The 3D pose does not fit the 2D pose" in warnings_of(result, scrambled)[0]

@@ -62,10 +62,10 @@ FOOTAGE = --dataset footage --data $(DIFFPOSE_DATA)/real_footage.npz --stride 2 
 
 reproduce: setup ## measure again every figure that the README shows, from the shipped weights (DIFFPOSE_DATA=folder)
 	$(BIN)/diffpose detector-stats --data $(DIFFPOSE_DATA)/mocap17_val.npz > $(RESULTS)/detector_val.json
-	$(EVALUATE) $(FOOTAGE) --json $(RESULTS)/footage_frame.json
-	$(EVALUATE) $(FOOTAGE) --setting video --json $(RESULTS)/footage_video.json
-	$(EVALUATE) --dataset lean --json $(RESULTS)/lean_frame.json
-	$(EVALUATE) --dataset lean --setting video --json $(RESULTS)/lean_video.json
+	$(EVALUATE) $(FOOTAGE) --json $(RESULTS)/real/footage_frame.json
+	$(EVALUATE) $(FOOTAGE) --setting video --json $(RESULTS)/real/footage_video.json
+	$(EVALUATE) --dataset lean --json $(RESULTS)/real/lean_frame.json
+	$(EVALUATE) --dataset lean --setting video --json $(RESULTS)/real/lean_video.json
 	$(EVALUATE) $(OPEN) --stride $(STRIDE) --json $(RESULTS)/open_test_frame.json
 	$(EVALUATE) $(MOCAP17) --stride $(STRIDE) --json $(RESULTS)/mocap17_test_frame.json
 	$(EVALUATE) $(MOCAP17) --stride 100 --tilt estimated --json $(RESULTS)/mocap17_test_frame_fixed_camera.json

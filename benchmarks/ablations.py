@@ -43,7 +43,7 @@ tr.reference td { font-weight: 650; }
 
 
 def _spread(figure: dict[str, Any]) -> tuple[float, float]:
-    """How far an interval reaches above and below its value."""
+    """Lengths of an interval above and below its value."""
     low, high = figure["interval"]
     return high - figure["value"], figure["value"] - low
 
@@ -203,7 +203,7 @@ def _show(done: int, total: int) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure, or read what was measured, and write the report."""
+    """Measure, or read an earlier measurement, and write the report."""
     words = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="motions in Mocap-17 layout (.npz)")

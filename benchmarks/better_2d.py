@@ -2,8 +2,8 @@
 
 `python -m benchmarks.better_2d --data mocap17_test.npz` measures the Graformer and MixSTE on the simulated detector's
 2D poses, on the right mode of each heatmap, with hidden joints at their exact places, and on exact 2D poses; and
-DiffPose, which reads the heatmaps, on the same views. The second and third are upper bounds of what reading heatmaps
-better could give these encoders. `--json FILE` stores the figures;
+DiffPose, which reads the heatmaps, on the same views. The second and third are upper bounds of the gain that
+better reading of heatmaps could give these encoders. `--json FILE` stores the figures;
 `python benchmarks/results_tables.py` puts them into docs/evidence.md.
 """
 
@@ -25,7 +25,7 @@ from diffpose_core.evaluation.scores import MetricSums
 from diffpose_core.evaluation.views import Input2D, evaluation_clips
 from diffpose_core.lifting.models import ENCODERS, Models, load_models
 
-#: A row's words by what is known of the 2D poses, and by the method where that is not the encoder alone.
+#: A row's words by the knowledge of the 2D poses, and by the method where that is not the encoder alone.
 KNOWN: dict[tuple[Input2D, str], str] = {
     ("detected", ""): "detected 2D",
     ("detected", "_reconciled"): "2D reconciled with the heatmaps",
@@ -34,7 +34,7 @@ KNOWN: dict[tuple[Input2D, str], str] = {
     ("hidden-exact", ""): "exact places of hidden joints",
     ("exact", ""): "exact places of all joints",
 }
-#: P-MPJPE is `MetricSums`' second row; its columns are all and hidden joints, and what else it counts.
+#: P-MPJPE is `MetricSums`' second row; its columns are all and hidden joints, and further parts.
 _ROWS, _COLUMNS = 2, 2
 
 

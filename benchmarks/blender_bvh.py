@@ -67,7 +67,7 @@ def compare(bvh: Path, npz: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print what was found for every BVH file of a folder, as JSON."""
+    """Print the findings for every BVH file of a folder, as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     ending = "_metres_y-up.bvh"

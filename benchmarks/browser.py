@@ -1,6 +1,6 @@
 """The app in a real browser, a server on a free port and a headless Chromium: for tests, pictures and measurements.
 
-`python -m benchmarks.browser` measures what the app promises, with software rendering: a change of the step repaints in
+`python -m benchmarks.browser` measures the app's promises, with software rendering: a change of the step repaints in
 under 50 ms (median, 200 samples a scene), a cold start shows the first 3D picture in under 5 s on two free cores,
 and a change of the frame in a loaded clip takes under 150 ms. Beside the time on the clock it prints the processor
 time, which a machine that is busy with something else lengthens less.
@@ -42,7 +42,7 @@ FLAGS = (
     "--hide-scrollbars",
 )
 
-#: Runs before the page: counts what the page sends to the server once it has been told to.
+#: Script that runs before the page: counts the page's messages to the server, once it has been told to.
 COUNT_MESSAGES = """
 window.__sent = 0;
 const send = WebSocket.prototype.send;
@@ -55,7 +55,7 @@ WebSocket.prototype.send = function (...args) {
 
 
 def missing_browser() -> str | None:
-    """Why there is no browser to drive, or None where there is one."""
+    """The reason that no browser can be driven, or None where one can."""
     if find_chromium() is None:
         return "no chromium on this machine"
     if shutil.which("chromedriver") is None:
@@ -69,9 +69,15 @@ def find_chromium() -> str | None:
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The condition's first true value. Raises TimeoutError that says what was waited for.
+    """The condition's first true value. Elements that the page draws anew meanwhile count as missing.
 
-    What the page draws anew while the condition looks at it counts as not there yet.
+    Args:
+        condition: Called again and again.
+        seconds: Time limit.
+        what: Name of the condition, for the message.
+
+    Raises:
+        TimeoutError: The time is over; the message has `what`.
     """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -194,7 +200,7 @@ def open_sidebar(driver: Any) -> None:
 
 
 def console_errors(driver: Any) -> list[str]:
-    """What the browser's console holds of errors."""
+    """Error messages of the browser's console."""
     return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 

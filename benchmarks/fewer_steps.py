@@ -1,7 +1,7 @@
 """Fewer steps for the same error: where DDIM's steps lie, and how hypotheses become one pose, on validation views.
 
 `python -m benchmarks.fewer_steps --data mocap17_val.npz --fit mocap17_train.npz` runs the shipped DiffPose and prints a
-table, with 95 % bootstrap intervals over clips. What is fitted (weights of the hypotheses, corrections) is fitted to
+table, with 95 % bootstrap intervals over clips. Weights of the hypotheses and corrections are fitted to
 clips of the training split, which the networks have learnt from, seen by the benchmark's four cameras. The networks
 were trained for cameras at any tilt, so that a gain may be no more than knowing these four: two rows correct the
 encoder's pose and the hypotheses' mean by a network that sees nothing but that pose, one turns the encoder's pose to
@@ -37,7 +37,7 @@ from diffpose_core.skeleton import NUM_JOINTS
 
 HYPOTHESES = 5
 _OTHER_VIEWS = 4000
-#: What rows are compared with: the setting that everything else here has by default.
+#: Reference of all rows: the setting that everything else here has by default.
 REFERENCE = "5 steps, evenly, mean"
 #: A row's words and its steps: how many, evenly spread, or all k that are visited.
 PLACEMENTS: dict[str, int | tuple[int, ...]] = {
@@ -123,7 +123,7 @@ def _from_zero(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class Corrected(nn.Module):
-    """A pose and what a network adds to it that sees nothing but this pose. of: picks the pose, (V, J, 3)."""
+    """A pose with a correction by a network that sees this pose alone. of: picks the pose, (V, J, 3)."""
 
     def __init__(self, of: Callable[[Views], Tensor]) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class Corrected(nn.Module):
 
 class LearnedWeights(nn.Module):
     """The hypotheses' mean with a weight for each of their joints, from a network that sees one of them, its distance
-    from their mean and what g made of the encoder's pose.
+    from their mean and g's result for the encoder's pose.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Feeds damaged and hostile files to every reader: `python -m benchmarks.fuzz_readers --inputs 200000 --processes 2`.
 
 Every input is made from a seed file of one format (`pose_files.py`) by mutations of its bytes, of its parsed JSON, of
-its table's cells or of what is inside its archive, and depends on its own number only, so that a run can be cut into
+its table's cells or of the files in its archive, and depends on its own number only, so that a run can be cut into
 pieces (--first) and one input made again (--show). An input passes where it is read and made a clip of, or refused
 with InvalidInput, within --seconds of processor time and without the process growing by a gigabyte.
 """
@@ -257,7 +257,7 @@ def run(seed: int, numbers: range, seconds: float, progress: Callable[[int], Non
                 tally.refused += 1
         except Hang:
             tally.failures.append(f"input {number} ({name}): not done after {ENDED_AFTER_S} s")
-        # Whatever else comes out of a reader is what this program looks for.
+        # Any other exception of a reader is a finding.
         except Exception:
             where = "".join(traceback.format_exc().splitlines(keepends=True)[-5:])
             tally.failures.append(f"input {number} ({name}):\n{where}")

@@ -224,7 +224,7 @@ def _reader(content: bytes, pipe: Connection) -> None:
 
 
 def main() -> None:
-    """Read every hostile file and print what it cost; the exit status is the number of those beyond the bounds."""
+    """Read every hostile file and print its cost; the exit status is the number of those beyond the bounds."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", default="", help="files whose names contain this")
     parser.add_argument("--mib", type=float, default=1024.0, help="memory above the idle process")

@@ -10,7 +10,7 @@ import numpy as np
 
 from diffpose_core.io.formats.layouts import LAYOUTS
 
-#: Human3.6M joints that a detector's joint is at; what is not named here is put near the head or the foot.
+#: Human3.6M joints that a detector's joint is at; other joints are put near the head or the foot.
 _AT = {
     "nose": 9, "head": 10, "neck": 8, "hip": 0, "thorax": 8, "spine": 7,
     "left_shoulder": 11, "left_elbow": 12, "left_wrist": 13, "right_shoulder": 14, "right_elbow": 15, "right_wrist": 16,
@@ -194,7 +194,7 @@ def plain_csv(person: np.ndarray, names: tuple[str, ...], separator: str = ",", 
 
 
 def saved(**arrays: object) -> bytes:
-    """An .npz; what is no array is pickled into an array of objects, as numpy does."""
+    """An .npz; values that are no arrays are pickled into arrays of objects, as numpy does."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()

@@ -3,7 +3,7 @@ release computes them, written anew and never trained. Speed does not depend on 
 
 github.com/GONGJIA0208/Diffpose, models: 96 channels, five layers. A layer is self-attention and two graph convolutions
 of twice the width whose adjacency is learnt, then two Chebyshev convolutions of order 2 with the step's embedding
-between them. What costs it time is kept: the Laplacian and its polynomials are made again in every convolution, the
+between them. Its slow parts are kept: the Laplacian and its polynomials are made again in every convolution, the
 learnt adjacency is normalised for every pose by itself, queries, keys and values are projected one by one, norms are
 put together from means and deviations, and the step is embedded for every pose.
 """
@@ -144,8 +144,19 @@ class ReleasedForm(nn.Module):
 
 @torch.no_grad()
 def lift(encoder: ReleasedForm, denoiser: ReleasedForm, pose_2d: Tensor, steps: int, hypotheses: int) -> Tensor:
-    """What the release does with a 2D pose at the paper's setting, (B, J, 2) -> (B, J, 3): the encoder once, then DDIM
-    steps of every hypothesis. No GMM is fitted.
+    """Lift 2D poses as the release does at the paper's setting: the encoder once, then DDIM steps of every hypothesis.
+
+    No GMM is fitted.
+
+    Args:
+        encoder: The context encoder.
+        denoiser: The network g.
+        pose_2d: (B, J, 2).
+        steps: Number of DDIM steps.
+        hypotheses: Number of hypotheses, H.
+
+    Returns:
+        (B, J, 3), the mean of the hypotheses.
     """
     x = torch.cat((pose_2d, encoder(pose_2d)), -1).repeat(hypotheses, 1, 1)
     alphas = (1 - torch.linspace(1e-4, 1e-3, 51, device=x.device)).cumprod(0)

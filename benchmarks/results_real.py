@@ -1,4 +1,4 @@
-"""Tables of what is measured on real people and on sets that are no siblings of the training."""
+"""Tables of the measurements on real people and on data sets unrelated to the training."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
 #: Reports by setting: real footage, the open test set, made people who stand upright.
-FOOTAGE = {setting: RESULTS / f"footage_{setting}.json" for setting in ("frame", "video")}
+FOOTAGE = {setting: RESULTS / "real" / f"footage_{setting}.json" for setting in ("frame", "video")}
 OPEN = RESULTS / "open_test_frame.json"
-LEAN = {setting: RESULTS / f"lean_{setting}.json" for setting in ("frame", "video")}
+LEAN = {setting: RESULTS / "real" / f"lean_{setting}.json" for setting in ("frame", "video")}
 #: Rows by setting: title, the report's name of the method.
 METHODS = {
     "frame": (("Graformer (baseline)", "graformer"), ("DiffPose", "diffpose"), ("without f_ST", "diffpose_no_context"),

@@ -3,7 +3,7 @@
 Reads the reports in benchmarks/results, which `diffpose evaluate --json`, `diffpose detector-stats`,
 `python -m benchmarks.ablations`, `python -m benchmarks.better_2d`, `python -m benchmarks.fewer_steps` and
 `python -m benchmarks.throughput` wrote, and rewrites README, docs/results.md, docs/evidence.md and docs/speed.md
-between their markers. With --check nothing is written; the exit status says whether they show what the reports hold.
+between their markers. With --check nothing is written; the exit status tells whether they agree with the reports.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REPORT = ROOT / "benchmarks" / "results" / "mocap17_test_frame.json"
 VIDEO = ROOT / "benchmarks" / "results" / "mocap17_test_video.json"
 #: Of the frame setting, where every method is told the camera's tilt.
 FIXED_CAMERA = ROOT / "benchmarks" / "results" / "mocap17_test_frame_fixed_camera.json"
-#: Reports of the frame setting on what files of other detectors hold.
+#: Reports of the frame setting on input as files of other detectors bring it.
 OTHERS = [ROOT / "benchmarks" / "results" / f"mocap17_test_frame_{kind}.json" for kind in ("confidences", "gaps")]
 DETECTOR = ROOT / "benchmarks" / "results" / "detector_val.json"
 EVIDENCE = ROOT / "docs" / "evidence.md"
@@ -38,7 +38,7 @@ SHOWN = ("baselines", "chain")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 PROCESSORS_BEGIN, PROCESSORS_END = "<!-- processors:begin -->", "<!-- processors:end -->"
 
-#: Rows of the table: what it says, the schedule's column, and the report's method.
+#: Rows of the table: title, schedule, and the method's name in the report.
 ROWS = (
     ("Graformer (baseline)", "", "graformer"),
     ("Graformer on reconciled 2D, no diffusion", "", "graformer_reconciled"),
@@ -84,7 +84,16 @@ def totals(report: dict[str, Any], rows: Rows) -> list[str]:
 
 
 def gains(report: dict[str, Any], rows: Rows, own: str) -> list[str]:
-    """How much lower the errors of the method `own` are than other methods', with intervals."""
+    """Table of the gains of the method `own` over other methods, with intervals.
+
+    Args:
+        report: An evaluation's report.
+        rows: Rows of the table, one for a method.
+        own: Name of the method with the gains.
+
+    Returns:
+        Lines of Markdown.
+    """
     lines = ["| DiffPose's error against | MPJPE | P-MPJPE | MPJPE, hidden joints |", "| --- | ---: | ---: | ---: |"]
     for title, _, name in rows:
         if name not in report["gains"]:
@@ -94,7 +103,7 @@ def gains(report: dict[str, Any], rows: Rows, own: str) -> list[str]:
 
 
 def other_inputs(reports: list[dict[str, Any]]) -> list[str]:
-    """How DiffPose does beside its baseline on what files of other detectors hold."""
+    """Table of DiffPose and its baseline on input as files of other detectors bring it, as lines of Markdown."""
     provenance = reports[0]["provenance"]
     lines = [
         f"Single frames of clips as other detectors' files bring them, every {provenance['stride']}th frame, "
@@ -140,7 +149,7 @@ def by_action(report: dict[str, Any], rows: Rows) -> list[str]:
 
 
 def detector_sentence(statistics: dict[str, Any]) -> str:
-    """What the simulated detector does, in words."""
+    """A sentence on the errors of the simulated detector."""
     visible, hidden = statistics["visible_error_px"]["mean"], statistics["hidden_error_px"]["mean"]
     return (
         f"The simulated detector on {statistics['data']}: {visible:.1f} px mean error on visible joints and "
@@ -151,7 +160,7 @@ def detector_sentence(statistics: dict[str, Any]) -> str:
 
 
 def _seen(p: dict[str, Any], views: int) -> str:
-    """On what it was measured, from its provenance."""
+    """Words on the data of a measurement, from its provenance."""
     row = p.get("consecutive", 1)
     frames = f"every {p['stride']}th frame" if row == 1 else f"{row} of every {p['stride'] * row} frames"
     return f"Millimetres, on {p['data']}: {views:,} views ({frames} of {p['clips']} clips, four cameras each)"
@@ -169,7 +178,7 @@ def _conditions(report: dict[str, Any]) -> str:
 
 
 def _tables(report: dict[str, Any], rows: Rows, own: str) -> list[str]:
-    """All that is said of a report."""
+    """Conditions, errors and gains of a report, as lines of Markdown."""
     return [
         _conditions(report),
         "",
@@ -208,7 +217,7 @@ def section(
 
 
 def ablation_tables(report: dict[str, Any], better_2d: dict[str, Any]) -> str:
-    """What the page on evidence shows of the ablation suite and of better 2D poses, from marker to marker."""
+    """Tables of the ablation suite and of better 2D poses for the page on evidence, from marker to marker."""
     parts, groups = [BEGIN], {group["name"]: group for group in report["groups"]}
     kinds = [(part, metric) for part in ("all", "hidden") for metric in ("mpjpe_mm", "p_mpjpe_mm")]
     for group in (groups[name] for name in SHOWN if groups.get(name, {}).get("cells")):
@@ -235,7 +244,7 @@ def ablation_tables(report: dict[str, Any], better_2d: dict[str, Any]) -> str:
 
 
 def fewer_steps_table(report: dict[str, Any]) -> str:
-    """What `benchmarks.fewer_steps` measured, with a sentence on what it was measured on."""
+    """Table of the report of `benchmarks.fewer_steps`, with a sentence on its data."""
     lines = ["| way | MPJPE | against five steps |", "| --- | ---: | ---: |"]
     for row in report["rows"]:
         shown = "" if row["way"] == report["reference"] else _signed(row["change_percent"], row["interval"])
@@ -280,7 +289,7 @@ def processors_table(reports: list[dict[str, Any]]) -> str:
 
 
 def better_2d_table(report: dict[str, Any]) -> str:
-    """What `benchmarks.better_2d` measured, with a sentence on what it was measured on."""
+    """Table of the report of `benchmarks.better_2d`, with a sentence on its data."""
     heads = [
         f"{title}{kind}" for title in report["encoders"] for kind in ("", ", hidden joints", ", against detected 2D")
     ]

@@ -13,11 +13,11 @@ from benchmarks.browser import ROOT, browser, console_errors, serve, stage_ready
 
 SIZES = {"small": (1366, 650), "laptop": (1440, 757), "large": (1920, 950), "phone": (390, 700)}
 PAGES = ("overview", "uncertainty", "forward", "reverse", "compare", "results", "learn")
-#: Where every stage stands in its picture: a step that shows what the view is about.
+#: Place of every stage's timeline in its picture, 0 to 1: a step that is typical of the view.
 STEPS = {"overview": 0.4, "uncertainty": 0.7, "forward": 1.0, "reverse": 0.4, "compare": 1.0, "learn": 0.5}
 #: A visitor who knows the app.
 NO_HINTS = "try { localStorage.setItem('diffpose-tour', 'done'); } catch {}"
-#: What the results page draws instead of a stage.
+#: Charts that the results page has instead of a stage.
 CHARTS = ".dpb-chart svg[role=img]"
 
 

@@ -2,7 +2,7 @@
 
 Every session is a tab of a headless Chromium. Each uploads another clip of 300 frames, lifts all of it, and downloads
 the result, which must be that clip's. The server's memory is read before, at its most, and after all tabs are closed.
-With --rounds that is done again, by other sessions with other clips, to see whether what stays grows.
+With --rounds that is done again, by other sessions with other clips, to see whether the remaining memory grows.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def own_clip(number: int, frames: int) -> PoseClip2D:
 
 
 def memory_mib(process: int) -> float:
-    """What a process holds in memory (resident set), MiB."""
+    """Memory of a process (resident set), MiB. process: its id."""
     status = Path(f"/proc/{process}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
@@ -130,14 +130,14 @@ def lift_in_all(driver: Any, url: str, clips: Path, downloads: Path, frames: int
 
 
 def run(sessions: int, frames: int, seconds: float, rounds: int) -> dict[str, Any]:
-    """Lift in all sessions at once, in several rounds. Returns what was measured."""
+    """Lift in all sessions at once, in several rounds. Returns the measurements."""
     found: dict[str, Any] = {"sessions": sessions, "frames": frames, "rounds": []}
     with tempfile.TemporaryDirectory() as folder, serve_process(seconds) as (url, server), browser() as driver:
         downloads = Path(folder, "downloads")
         downloads.mkdir()
         driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
         driver.get(url)
-        stage_ready(driver, "overview", seconds)  # the networks are loaded: what follows is the sessions' own
+        stage_ready(driver, "overview", seconds)  # the networks are loaded: further memory is the sessions' own
         time.sleep(5)
         found["memory_before_mib"] = round(memory_mib(server))
         for number in range(rounds):
@@ -159,7 +159,7 @@ def run(sessions: int, frames: int, seconds: float, rounds: int) -> dict[str, An
 
 
 def main() -> None:
-    """Print what was measured as JSON."""
+    """Print the measurements as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--frames", type=int, default=300)

@@ -1,11 +1,11 @@
-"""How fast the core is, as rates and as ratios within one run: `python -m benchmarks.throughput`.
+"""Speed of the core, as rates and as ratios within one run: `python -m benchmarks.throughput`.
 
 Checks that the fast paths answer as the plain ones do. Times the stages of `lift`, the networks against a large matrix
 product, the batched GMM fit against scikit-learn's, lifting and a training step against networks of the released
-code's form, and how time and memory grow. Every time is the least of several, so that what else the machine does
-matters little. With --json and --docs it writes its report, and the table and the plot of docs/speed.md. With
-`--device cuda` the same is measured on a GPU, and what the supplement's training would take there and on the paper's
-card.
+code's form, and how time and memory grow. Every time is the least of several, so that other work of the
+machine matters little. With --json and --docs it writes its report, and the table and the plot of docs/speed.md. With
+`--device cuda` the same is measured on a GPU, and the duration of the supplement's training there and on the
+paper's card.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ STEPS, HYPOTHESES = 5, 5
 RELEASED = "released form, without a fit"
 #: How far an answer of a fast path may be from the plain one's, metres (f_ST: of its own unit).
 TOLERANCE = 1e-4
-#: What a torch operation of inference is counted as.
+#: Kinds of torch operations in inference.
 KINDS = {
     "products with weights": ("addmm", "mm", "_linear_pointwise", "linear"),
     "batched products (joints mixed, heads)": ("bmm", "baddbmm"),
@@ -108,9 +108,7 @@ def least(run: Callable[[], object], seconds: float) -> float:
 
 
 def least_of_each(runs: dict[str, Callable[[], object]], seconds: float, rounds: int = 8) -> dict[str, float]:
-    """`least` of several calls that take turns: what else a machine does comes and goes in seconds, and should hit all
-    of them alike.
-    """
+    """`least` of several calls that take turns, so that other work of the machine hits all of them alike."""
     found = dict.fromkeys(runs, float("inf"))
     for _ in range(rounds):
         for name, run in runs.items():
@@ -119,7 +117,7 @@ def least_of_each(runs: dict[str, Callable[[], object]], seconds: float, rounds:
 
 
 def wait() -> None:
-    """Until a GPU has done what it was told."""
+    """Wait until a GPU has finished its work."""
     if DEVICES[-1].type == "cuda":
         torch.cuda.synchronize()
 
@@ -173,7 +171,7 @@ def exactness(clip: PoseClip2D, models: Models, frames: int) -> dict[str, float]
         return conditioning
 
     def forward(_: FastDenoiser, x: Tensor, k: Tensor | int, conditioning: Conditioning) -> Tensor:
-        # Gradients are what makes the networks take the plain path.
+        # With gradients the networks take the plain path.
         with torch.enable_grad():
             return network(x, k, conditioning).detach()
 
@@ -243,7 +241,7 @@ def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dic
 
 
 def with_sums(found: dict[str, float]) -> dict[str, float]:
-    """`stages` with what they come to."""
+    """`stages` with their sums."""
     usual = found["reverse, bfloat16" if has_fast_bfloat16(DEVICES[-1].type) else "reverse, float32"]
     whole = found["prepare, all of the above"] + usual
     return {**found, "end to end": whole, "without the fit": whole - found["draw H_K and fit"]}
@@ -364,8 +362,9 @@ def mixtures(clip: PoseClip2D, models: Models, seconds: float, seeds: int) -> di
 
 
 def training(batch: int, seconds: float) -> dict[str, Any]:
-    """Poses a second of a training step, g's and that of a network of the released form and g's size; and what the
-    supplement's number of poses would take at g's rate, on a GPU also on the paper's card by their peaks.
+    """Rates of a training step, in poses a second: of g, and of a network of the released form and g's size.
+
+    Has the hours of the supplement's training at g's rate too; on a GPU also those on the paper's card, by their peaks.
     """
     network = Denoiser(load_models().pick()[1].config).to(DEVICES[-1]).train()
     ours = multiply_adds(network.blocks)
@@ -405,7 +404,15 @@ def training(batch: int, seconds: float) -> dict[str, Any]:
 
 
 def _hours(seconds_a_pose: float, precision: str) -> dict[str, float | None]:
-    """What the supplement's poses take at this rate, and on the paper's card at the same share of its peak."""
+    """Hours of the supplement's training at a rate, here and on the paper's card at the same share of its peak.
+
+    Args:
+        seconds_a_pose: Time of a training step over its batch size, seconds.
+        precision: Name of the precision, for the cards' peaks.
+
+    Returns:
+        "here" and the paper's card -> hours; None for a card where a peak is not known.
+    """
     here = PAPER_TRAINING.samples_per_epoch * PAPER_TRAINING.epochs * seconds_a_pose / 3600
     peak, papers = peak_flops(precision), peak_flops(precision, PAPERS_CARD)
     return {"here": here, PAPERS_CARD: None if peak is None or papers is None else here * peak / papers}
@@ -447,7 +454,7 @@ def growth(clip: PoseClip2D, models: Models, seconds: float) -> dict[str, list[t
 
 
 def opening(models: Models, frames: int, seconds: float) -> dict[str, float]:
-    """Seconds from a file to what the first 3D picture needs, and to whole reverse traces with and without f_ST."""
+    """Seconds from a file to the poses of the first 3D picture, and to whole reverse traces with and without f_ST."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.npz"
         save_clip(looped(load_clip(CLIP), frames), path)
@@ -475,7 +482,7 @@ def long_clip(frames: int, threads: int) -> dict[str, float]:
 
 
 def _peak_bytes() -> int:
-    """The most memory that this process has held. `ru_maxrss` begins with what the process that started it held."""
+    """Peak memory of this process, bytes. `ru_maxrss` begins with the memory of the process that started it."""
     status = Path("/proc/self/status")
     if status.is_file():
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
@@ -646,7 +653,7 @@ SECTIONS = ("exactness", "stages", "denoiser", "gmm", "training", "encoders", "o
 
 
 def main() -> None:
-    """Measure, print, and write what is asked for."""
+    """Measure, print, and write the report and the page that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="parts of the report")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 64], help="frames together in the stages")
@@ -701,7 +708,7 @@ def main() -> None:
             report[name] = work[name]()
             print(f"{name}: {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
     if "stages" in report:
-        # Again at the end: a slow minute should not decide what small operations take.
+        # Again at the end: a slow minute should not decide the times of small operations.
         again = all_stages()
         report["stages"] = {
             batch: with_sums({name: min(taken, again[batch][name]) for name, taken in first.items()})

@@ -1,9 +1,9 @@
-"""What training on Human3.6M takes, for who has one GPU: `python benchmarks/training_cost.py`.
+"""Memory and hours of training on Human3.6M with one GPU: `python benchmarks/training_cost.py`.
 
-Measured here: a network's parameters, what autograd keeps of a pose for the backward pass (counted tensor by tensor, on
-the CPU, in float32), the floating-point operations of a training step, and which share of a large matrix product's rate
-a step reaches. Extrapolated from that: memory at a batch size, which is exact but for a GPU library's workspaces, and
-hours on a card of a stated peak rate, on the assumption that a step reaches the same share of it there.
+Measured here: a network's parameters, the tensors that autograd keeps for the backward pass of a pose (counted one by
+one, on the CPU, in float32), the floating-point operations of a training step, and the share of a large matrix
+product's rate that a step reaches. Extrapolated from that: memory at a batch size, exact but for a GPU library's
+workspaces, and hours on a card of a stated peak rate, on the assumption that a step reaches the same share of it there.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def drawing(views: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print the figures of presets, and what they come to at a batch size."""
+    """Print the figures of presets, and their sums at a batch size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--presets", nargs="+", default=["graformer", "mixste", "diffpose"])
     parser.add_argument("--batch", type=int, default=PAPER_TRAINING.batch_size, help="poses a step on the GPU")

@@ -124,7 +124,7 @@ def place_root(pose_cam: Tensor, points_px: Tensor, std_px: Tensor, intrinsics: 
         placed = pose_cam + root[..., None, :]
         depth = placed[..., 2:].clamp_min(_NEAREST_M)
         misses = ((placed[..., :2] / depth - seen) * focal).square().sum(-1, keepdim=True)
-        # In units of the detector's own spread; what the pose itself gets wrong is taken from the median joint.
+        # In units of the detector's own spread; the error of the pose itself is taken from the median joint.
         relative = misses * certainty
         usual = relative.median(-2, keepdim=True).values.clamp_min(1.0)
         weights = certainty / (1.0 + relative / (_CAUCHY**2 * usual))

@@ -133,7 +133,7 @@ class DenoiserConfig:
             regression network, which is run once, at k = K, from the encoder's pose.
         schedule: the noise schedule.
         num_steps: K.
-        prediction_type: what the output stands for.
+        prediction_type: meaning of the output.
         conditions: the network can be told the camera's tilt and the body's proportions (`models.conditions`).
 
     Raises:
@@ -187,7 +187,7 @@ class TrainingConfig:
         warmup_steps: steps in which the rate rises to its full value.
         weight_decay: of Adam.
         gradient_clip: largest norm of the gradient.
-        ema_decay: of the moving average of the weights, which is what is kept.
+        ema_decay: of the moving average of the weights, which a checkpoint holds.
         seed: of initial weights and all batches.
         drawn_bodies: share of clips that get a body drawn from human measures (`datasets.bodies`).
         exchanged_limbs: share of limbs that take their pose from another clip (`datasets.pose_variation`).

@@ -27,5 +27,5 @@ def _component() -> Any:
 
 
 def board(charts: Sequence[dict[str, Any]], key: str) -> None:
-    """Show charts (app.figures.results) in a grid of twelve columns; what is switched off stays off by its name."""
+    """Show charts (app.figures.results) in a grid of twelve columns; series that are switched off stay off."""
     _component()(key=key, data={"charts": list(charts), "shown": first_shown(repr(charts), key)})

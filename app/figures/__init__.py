@@ -1,1 +1,1 @@
-"""From arrays to what the stage in the browser draws. Pure functions; nothing here imports streamlit."""
+"""Functions from arrays to payloads of the stage in the browser. All are pure; nothing here imports streamlit."""

@@ -42,7 +42,7 @@ class Compared:
 
     k: (S + 1,), steps of DiffPose's reverse process. diffpose_cam: (F', S + 1, 17, 3), the mean of its hypotheses.
     baseline_cam: (F', 17, 3), the context encoder alone, whose name is `baseline`. truth_cam: (F', 17, 3) where it is
-    known. expected_error: (F', 17), what to expect of DiffPose's answer, where its weights were calibrated; NaN in
+    known. expected_error: (F', 17), the expected error of DiffPose's answer where its weights were calibrated; NaN in
     frames that are unlike anything it was trained on. Metres.
     """
 
@@ -74,9 +74,7 @@ class Compared:
         return self.diffpose_cam[:, -1]
 
     def gain_mm(self) -> np.ndarray:
-        """How much nearer to the truth DiffPose is than the baseline, (F',); without the truth, how far apart they
-        are.
-        """
+        """DiffPose's gain in accuracy over the baseline, (F',), millimetres; without the truth, their distance."""
         if self.truth_cam is None:
             return measures.error_mm(self.result_cam, self.baseline_cam)
         return measures.error_mm(self.baseline_cam, self.truth_cam) - measures.error_mm(self.result_cam, self.truth_cam)

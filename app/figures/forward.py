@@ -21,7 +21,7 @@ TO_MIXTURE_HELP = (
     "How far a joint would have to be moved, at best, to turn this cloud into H_K: 2-Wasserstein distance between the "
     "Gaussians with the same mean and covariance; 0 means that it has arrived"
 )
-#: H_K as a faint cloud behind what should become it.
+#: H_K as a faint cloud behind the samples that should become it.
 GOAL = {"kind": "cloud", "label": "H_K, the goal", "palette": "violet", "opacity": 0.8}
 SCHEDULE_WORDS: dict[ScheduleName, str] = {"supplement": "supplement's schedule", "converging": "converging schedule"}
 
@@ -31,7 +31,7 @@ class ForwardRun:
     """Forward diffusion of one pose under one schedule.
 
     schedule: its name. traces: "standard" and "gmm", or "gmm" alone, samples (1, K + 1, H, 17, 3) from the same h_0 and
-    noise seed. parts: what they were mixed from, where Eq. 1 made them.
+    noise seed. parts: the terms they were mixed from, where Eq. 1 made them.
     """
 
     schedule: ScheduleName
@@ -189,7 +189,14 @@ def forward(view: ClipFrames, chosen: ForwardRun, other: ForwardRun, gmm: PoseGM
 
 
 def _add_parts(payload: StagePayload, name: str, key: str, run: ForwardRun) -> None:
-    """Register a cloud by what Eq. 1 mixes it from. name: the scene's. key: of the run's parts, which scenes share."""
+    """Register a cloud by its terms of Eq. 1, which the browser mixes.
+
+    Args:
+        payload: The stage's payload.
+        name: Name of the scene.
+        key: Key of the run's parts, which scenes share.
+        run: The run that has the parts.
+    """
     mean, noise = (
         payload.pose(f"{key}_{word}", poses, "sample")
         for word, poses in (("mean", run.parts[key].mean), ("noise", run.parts[key].noise))

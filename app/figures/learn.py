@@ -79,9 +79,13 @@ def one_picture(view: ClipFrames, draws_cam: np.ndarray) -> bytes:
 
 @dataclass(frozen=True)
 class Equation:
-    """What Eq. 1 needs for one sample of one frame, metres, camera frame.
+    """Terms of Eq. 1 for one sample of one frame, metres, camera frame.
 
-    h_0, mean, noise: (17, 3), h_0, mu^G and eps^G. alphas: schedule -> (K + 1,), alpha_k, the first schedule is shown.
+    Attributes:
+        h_0: (17, 3), the exact pose.
+        mean: (17, 3), mu^G.
+        noise: (17, 3), eps^G.
+        alphas: Schedule -> (K + 1,), alpha_k; the first schedule is shown.
     """
 
     h_0: np.ndarray

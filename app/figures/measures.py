@@ -26,14 +26,28 @@ def joint_error_mm(pose_cam: np.ndarray, truth_cam: np.ndarray) -> np.ndarray:
 
 
 def joint_spread_mm(samples_cam: np.ndarray) -> np.ndarray:
-    """How far each joint's samples lie from their mean, root mean square, (..., H, 17, 3) -> (..., 17), millimetres."""
+    """Spread of each joint's samples: their root mean square distance from their mean.
+
+    Args:
+        samples_cam: (..., H, 17, 3), metres.
+
+    Returns:
+        (..., 17), millimetres.
+    """
     centred = samples_cam - samples_cam.mean(-3, keepdims=True)
     # A sum over pairs of axes at once: many times faster here than squares that are added along a short axis.
     return np.sqrt(np.einsum("...hji,...hji->...j", centred, centred) / centred.shape[-3]) * 1000.0
 
 
 def spread_mm(samples_cam: np.ndarray) -> np.ndarray:
-    """How far samples lie from their mean: root mean square over samples and joints, (..., H, 17, 3) -> (...), mm."""
+    """Spread of samples: their distance from their mean, root mean square over samples and joints.
+
+    Args:
+        samples_cam: (..., H, 17, 3), metres.
+
+    Returns:
+        (...), millimetres.
+    """
     return np.sqrt((joint_spread_mm(samples_cam) ** 2).mean(-1))
 
 
@@ -109,9 +123,13 @@ def gaussian_distance_mm(
 
 
 def way_left_mm(samples_cam: np.ndarray) -> np.ndarray:
-    """How far each joint still is from where its samples end: root mean square over samples.
+    """Distance of each joint's samples from their places at the last step: root mean square over samples.
 
-    samples_cam: (F, S, H, 17, 3), metres; the last of S is the end. Returns (F, S, 17), millimetres.
+    Args:
+        samples_cam: (F, S, H, 17, 3), metres; the last of S is the end.
+
+    Returns:
+        (F, S, 17), millimetres.
     """
     away = samples_cam - samples_cam[:, -1:]
     return np.sqrt((away**2).sum(-1).mean(-2)) * 1000.0

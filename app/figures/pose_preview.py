@@ -1,4 +1,4 @@
-"""What a file of 2D poses shows, as small SVG pictures: the joints by name, the image, each person, what was guessed.
+"""Small SVG pictures of a file of 2D poses: its joints by name, its image, each person, and the guessed joints.
 
 Text in them comes from files that are not trusted: all of it is escaped. dark: whether they stand on a dark page.
 """
@@ -176,7 +176,7 @@ def path_from_above(root_cam: np.ndarray, dark: bool) -> str:
     away, right = root_cam[:, 2].astype(np.float64), root_cam[:, 0].astype(np.float64)
     far, near_side, far_side = max(float(away.max()), 1.0) * 1.06, min(right.min(), -0.5), max(right.max(), 0.5)
     scale = min((width - 2 * margin) / far, (height - 2 * margin) / (far_side - near_side))
-    # The camera looks to the right of the picture; what is on its right is below.
+    # The camera looks to the right of the picture; its own right side is below.
     left, middle = (width - far * scale) / 2, height / 2 - scale * (near_side + far_side) / 2
     step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 1000) if far / size <= 12 or size == 1000)
     parts = []
@@ -251,7 +251,11 @@ def guessed_strip(confidence: np.ndarray, frame: int, dark: bool) -> str:
 
 
 def guessed_words(confidence: np.ndarray) -> str:
-    """How many joints were guessed or hardly seen, and which most, in words; "" where none."""
+    """Sentences on the share of joints that were guessed or hardly seen, and on the most frequent one; "" where none.
+
+    Args:
+        confidence: (F, 17), 0 where a joint was guessed.
+    """
     guessed, unsure = confidence == 0, (confidence > 0) & (confidence < UNSURE)
     sentences = []
     for cells, verb in ((guessed, "guessed"), (unsure, "hardly seen")):

@@ -1,4 +1,4 @@
-"""What the results page reads beside the supplement's tables: this project's reports, and the model cards."""
+"""Readers of this project's reports and model cards, which the results page shows beside the supplement's tables."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def read_report(path: Path) -> Report | None:
 
 
 def reports(folder: Path = RESULTS) -> tuple[list[Report], list[str]]:
-    """Every report of a folder, and what is wrong with files that can't be read."""
+    """Every report of a folder, and error messages of files that can't be read."""
     found, problems = [], []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -103,14 +103,17 @@ def _objects(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def detector_statistics(folder: Path = RESULTS) -> dict[str, Any] | None:
-    """What `diffpose detector-stats` wrote, or None where it is not there."""
+    """The report of `diffpose detector-stats`, or None where a folder has none."""
     return next((content for _, content in _objects(folder) if "two_mode_share" in content), None)
 
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """What `diffpose calibrate --json` wrote. name: of the file. content: as `evaluation.calibration_report` returns
-    it, with its provenance.
+    """A report of `diffpose calibrate --json`.
+
+    Attributes:
+        name: Name of the file.
+        content: Values as `evaluation.calibration_report` returns them, with their provenance.
     """
 
     name: str
@@ -118,7 +121,7 @@ class CalibrationReport:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """On what and with which command it was measured."""
+        """The data and the command of the measurement."""
         found = self.content.get("provenance")
         return found if isinstance(found, dict) else {}
 
@@ -130,7 +133,7 @@ def calibration_reports(folder: Path = RESULTS) -> list[CalibrationReport]:
 
 
 def ablations(folder: Path = RESULTS) -> dict[str, Any] | None:
-    """What `python -m benchmarks.ablations` wrote (`evaluation.ablations.ablate`), or None where it is not there."""
+    """The report of `python -m benchmarks.ablations` (`evaluation.ablations.ablate`), or None where there is none."""
     wanted = {"groups", "missing", "provenance"}
     return next((content for _, content in _objects(folder) if wanted <= content.keys()), None)
 

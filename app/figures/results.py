@@ -14,9 +14,9 @@ from diffpose_core.io.published import PublishedTable
 from diffpose_core.presets import PRESETS
 from diffpose_core.skeleton import JOINT_NAMES
 
-#: Names of what was measured of a method beside its answer.
+#: Names of a method's further measurements, beside its answer.
 _VARIANT = re.compile(r"(?P<base>.+)_(?P<kind>best|\d+_steps?|\d+_hypothes[ie]s)")
-#: What the networks without diffusion are called; others go by their names.
+#: Labels of the networks without diffusion; others go by their names.
 _BASELINES = {
     "graformer": "Graformer (baseline)",
     "graformer_reconciled": "Graformer, reconciled 2D",
@@ -36,7 +36,7 @@ _SHAPES = ("square", "triangle", "diamond", "cross", "down", "square")
 class Method:
     """A measured method: how it is called and drawn. schedule: of its noise, "" for one without any.
 
-    variants: what else was measured of it, e.g. {"1 step": "diffpose_1_step"}.
+    variants: its further measurements by their labels, e.g. {"1 step": "diffpose_1_step"}.
     """
 
     name: str
@@ -69,7 +69,7 @@ def _look(name: str, order: int) -> tuple[str, str, str, str]:
 
 
 def measured_methods(report: Report) -> list[Method]:
-    """The methods of a report, with what else was measured of one put under it: `diffpose_1_step`, `diffpose_best`."""
+    """The methods of a report, each with its further measurements, such as `diffpose_1_step` and `diffpose_best`."""
     variants: dict[str, dict[str, str]] = {name: {} for name in report.methods}
     mains = []
     for name in report.methods:
@@ -151,7 +151,7 @@ def published_averages(table: PublishedTable) -> dict[str, Any]:
 
 
 def published_gains(table: PublishedTable) -> dict[str, Any]:
-    """How far DiffPose is below the best of the other methods, action by action, largest first."""
+    """Chart of DiffPose's gain over the best other method, action by action, millimetres, largest first."""
     *others, own = table.methods
     rows: list[dict[str, Any]] = []
     for i, action in enumerate(table.actions):
@@ -245,7 +245,14 @@ def measured_by_action(report: Report, methods: Sequence[Method], metric: str) -
 
 
 def measured_gains(report: Report, method: Method, reference: Method, metric: str) -> dict[str, Any]:
-    """How far one method is below another, action by action, largest first."""
+    """Chart of one method's gain over another, action by action, millimetres, largest first.
+
+    Args:
+        report: The report that has both.
+        method: The method with the gain.
+        reference: The method that it is compared with.
+        metric: "mpjpe_mm" or "p_mpjpe_mm".
+    """
     own, other = (report.methods[m.name].get("actions") or {} for m in (method, reference))
     rows = []
     for action in own:
@@ -258,7 +265,7 @@ def measured_gains(report: Report, method: Method, reference: Method, metric: st
 
 
 def reliability(report: CalibrationReport) -> dict[str, Any]:
-    """How often the truth lies in the hypotheses' central intervals, beside how often it should."""
+    """Chart of the share of truths inside the hypotheses' central intervals, beside the nominal share."""
     both = report.content["reliability"]
     rows: list[dict[str, Any]] = []
     for number, level in enumerate(report.content["nominal"]):
@@ -317,7 +324,7 @@ def expected_by_joint(report: CalibrationReport) -> dict[str, Any]:
 
 
 def truth_among_hypotheses(report: CalibrationReport) -> dict[str, Any]:
-    """How many hypotheses lie below the truth, axis by axis: the share that all, none or some of them do."""
+    """Chart of the share of joints and axes whose truth lies outside of all hypotheses, beside the nominal share."""
     both = report.content["reliability"]
     count = len(both["before"]["ranks"]) - 1
     share = 100 * 2 / (count + 1)
@@ -373,7 +380,7 @@ def ablation(group: Mapping[str, Any], metric: str) -> dict[str, Any]:
 
 
 def ablation_gains(group: Mapping[str, Any], metric: str) -> dict[str, Any]:
-    """How much lower each setting's error is than the reference's, in percent; the tip has the interval."""
+    """Chart of each setting's gain over the reference, percent of its error; the tip has the interval."""
     rows = []
     for cell in group["cells"]:
         if cell["label"] != group["reference"]:

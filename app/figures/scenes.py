@@ -1,4 +1,4 @@
-"""What the views' stage payloads are made of: a clip's frames, the image, numbers and curves."""
+"""Parts of the views' stage payloads: a clip's frames, the image, numbers and curves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BONES_HELP = "Mean relative error of the 16 bone lengths against the person's ow
 class ClipFrames:
     """The frames of a clip that the views show.
 
-    frames: (F',) their indices in the clip. baseline_cam: (F', 17, 3), what the context encoder alone predicts.
+    frames: (F',) their indices in the clip. baseline_cam: (F', 17, 3), poses of the context encoder alone.
     current: the index into `frames` of the frame that the person picked. source: the clip's hash. baseline: the
     encoder's name.
     """
@@ -47,12 +47,12 @@ class ClipFrames:
 
     @property
     def framing_cam(self) -> np.ndarray:
-        """What frames the scene: the whole clip's truth where it is known, so that the floor stays over the frames."""
+        """Poses that set the scene's bounds: the whole clip's truth where known, so that the floor stays in place."""
         return self.baseline_cam if self.clip.pose3d_cam is None else self.clip.pose3d_cam
 
     @property
     def times_s(self) -> np.ndarray:
-        """When the frames are, in seconds from the clip's start."""
+        """Times of the frames, seconds from the clip's start."""
         return self.frames / self.clip.fps
 
 
@@ -186,7 +186,7 @@ def line_chart(
 
 
 def clip_stage(id_: str, title: str, view: ClipFrames, k: np.ndarray, **words: Any) -> StagePayload:
-    """A stage over the frames of a clip. k: (S + 1,), what its steps are called. words: more of StagePayload."""
+    """A stage over the frames of a clip. k: (S + 1,), labels of its steps. words: further fields of StagePayload."""
     return StagePayload(
         id=id_,
         title=title,

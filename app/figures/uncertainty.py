@@ -95,7 +95,7 @@ def _depth_tables(study: JointStudy) -> dict[str, np.ndarray]:
     means = study.gmm_cam.means.numpy()[..., 2::3]
     variances = study.gmm_cam.covariances.diagonal(dim1=-2, dim2=-1).numpy()[..., 2::3]
     weights = study.gmm_cam.weights.numpy()[..., None]
-    # A mixture is drawn as what falls into every bin: a joint that is surer than a bin is wide keeps its area.
+    # A mixture is drawn as its mass in every bin: a joint that is surer than a bin is wide keeps its area.
     variances = variances + ((edges[1] - edges[0]) ** 2) / 12
     parts = weights[..., None] * normal_densities(middle, means, variances)  # (L, M, 17, bins)
     return {
@@ -163,7 +163,7 @@ def _belief_panel(payload: StagePayload, study: JointStudy) -> dict[str, Any]:
 
 
 def joint_study(study: JointStudy) -> bytes:
-    """What one joint's confidence does to the 2D mixtures, to H_K and to the result; the steps are the levels."""
+    """Stage of one joint's confidence and its effect on the 2D mixtures, H_K and the result; a step is a level."""
     clip, joint = study.clip, study.joint
     name = joint_label(joint)
     levels = clip.confidence[:, joint]

@@ -84,6 +84,6 @@ class Detecting:
             self.error = str(error)
         except Cancelled:
             self.error = "It was stopped"
-        except Exception:  # a thread that dies says nothing to anybody
+        except Exception:  # a thread that dies leaves no message
             log_exception(logging.getLogger(__name__), "looking for people in a video failed")
             self.error = f"{self._name}: looking for people in it failed"

@@ -71,7 +71,7 @@ class Lifted:
 class Blocks:
     """Frames that are lifted block by block, so that a page can show how far it is and be left at any time.
 
-    frames: (F',) their numbers. size: frames in a block. lift: what makes a block of frame numbers a Lifted.
+    frames: (F',) their numbers. size: frames in a block. lift: makes a Lifted of a block of frame numbers.
     """
 
     def __init__(self, frames: np.ndarray, size: int, lift: Callable[[tuple[int, ...]], Lifted]) -> None:

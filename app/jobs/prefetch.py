@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from threading import Lock, Timer
 
-#: How long nothing must be asked for before anything is computed ahead, seconds: what is asked for comes first.
+#: Seconds without a request before anything is computed ahead: requests come first.
 REST_S = 0.25
 
 _LOG = logging.getLogger(__name__)
@@ -23,14 +23,14 @@ class Prefetcher:
         self._plan = 0
 
     def plan(self, jobs: Sequence[Callable[[], object]]) -> None:
-        """Do these jobs, in order, once nothing has been asked for in a moment; their results are what they cache."""
+        """Do these jobs, in order, after a moment without requests; a job keeps its result in a cache."""
         self.drop()
         self._timer = Timer(self._rest_s, self._work, (self._plan, jobs))
         self._timer.daemon = True
         self._timer.start()
 
     def drop(self) -> None:
-        """Forget what is planned; a job that has begun comes to its end."""
+        """Forget the planned jobs; a job that has begun comes to its end."""
         self._plan += 1
         if self._timer is not None:
             self._timer.cancel()
@@ -44,6 +44,6 @@ class Prefetcher:
                 try:
                     job()
                 except Exception:
-                    # Nobody has asked for it yet; whoever does gets to see what is wrong.
+                    # Nobody has asked for it yet; a request for it will show the error.
                     _LOG.debug("work ahead failed", exc_info=True)
                     return

@@ -71,7 +71,7 @@ def _has_left() -> Callable[[], bool]:
 
 @dataclass(frozen=True)
 class Asked:
-    """Answers to what a visitor asks for in a stage. Messages out of these bounds are ignored and logged.
+    """Answers to a visitor's requests in a stage. Messages out of these bounds are ignored and logged.
 
     Attributes:
         frames: Number of the clip's frames.

@@ -41,7 +41,7 @@ def make_file(
     """Make a file of a stage.
 
     Args:
-        request: What the browser asked for.
+        request: The browser's request.
         packed: The stage's data.
         source: HTML, CSS and JavaScript of the stage.
         stopped: Asked again and again while an animation is encoded: whether nobody wants it any more.

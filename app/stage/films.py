@@ -117,7 +117,7 @@ def _encode(kind: str, pictures: Sequence[str], interval_s: float, stopped: Call
         watch = _Watch(process, stopped)
         try:
             assert process.stdin is not None
-            # A process that has ended says why with its status.
+            # A process that has ended tells the reason by its status.
             with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
                 for part in _parts(kind, pictures, interval_s):
                     pipe.write(struct.pack("<I", len(part)))

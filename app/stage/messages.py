@@ -1,4 +1,4 @@
-"""Messages of the stage's browser side, checked by type and range: they may come from anywhere, and say anything."""
+"""Messages of the stage's browser side, checked by type and range: their sender is not trusted."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from diffpose_core.structures import InvalidInput
 
 MAGIC = b"DPS1"
 LEADING_AXES = ("frame", "step")
-#: What Eq. 1 mixes: names of arrays.
+#: Names of the arrays that Eq. 1 mixes.
 PARTS = ("start", "mean", "noise", "keep", "spread")
 
 
@@ -190,14 +190,14 @@ def unpack_parts(data: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Header and arrays of packed bytes: what the browser does, for tests and exports.
+    """Header and arrays of packed bytes, unpacked as the browser does it; for tests and exports.
 
     Raises InvalidInput for bytes that don't start with the tag.
     """
     header, buffer = unpack_parts(data)
     floats = np.frombuffer(buffer, dtype="<f4")
     arrays: dict[str, np.ndarray] = {}
-    for name, spec in header["arrays"].items():  # what is mixed comes last
+    for name, spec in header["arrays"].items():  # mixed arrays come last
         if "mix" in spec:
             start, mean, noise, keep, spread = (arrays[spec["mix"][part]] for part in PARTS)
             keep, spread = (f.reshape(-1, *[1] * noise.ndim) for f in (keep, spread))

@@ -21,7 +21,7 @@ def explanation(title: str, words: str, equation: str, *notes: str) -> None:
 
 
 def options() -> Any:
-    """A menu at the end of the bar, for what is rarely changed in a view."""
+    """A menu at the end of the bar, for settings of a view that are rarely changed."""
     return st.container(key="options").popover("Options", help="What else this view can show.")
 
 
@@ -44,7 +44,7 @@ def choice(label: str, options: Sequence[Option], key: str, help_: str, words: C
             bind="query-params",
             label_visibility="collapsed",
         )
-    # An address may say that nothing is picked.
+    # An address may hold no pick.
     return options[0] if picked is None else picked
 
 

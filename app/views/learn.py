@@ -16,7 +16,7 @@ from app.views.layout import hide_sidebar, pick_frame
 
 @dataclass(frozen=True)
 class Lesson:
-    """One step of the tour. words: Markdown. task: what to try. picture: packed stage data, or None for the last."""
+    """One step of the tour. words: Markdown. task: a suggestion. picture: packed stage data, or None for the last."""
 
     id: str
     title: str
@@ -96,7 +96,7 @@ LESSONS = (
     ),
 )
 
-#: What the last step points to.
+#: Views that the last step leads to, each with a suggestion.
 VIEWS = {
     "Uncertainty": "Hide a joint and see $H_K$ and the result change.",
     "Forward": "Both schedules, 200 samples, distance to $H_K$.",

@@ -75,7 +75,7 @@ def confirm() -> None:
 
 
 def _pick_clip(poses: PoseFile, key: str) -> FileClip:
-    """Says what was recognised; asks which clip where there are several."""
+    """Show the recognised format; ask for the clip where there are several."""
     st.markdown(f"**{plain(poses.name)}** was recognised as **{plain(poses.format)}**.")
     if len(poses.clips) == 1:
         return poses.clips[0]
@@ -140,7 +140,7 @@ def _height_words(poses: PoseFile, track: PoseTrack) -> str:
 
 
 def _pick_layout(poses: PoseFile, key: str) -> str | None:
-    """The joint order's name; None while a person has to say it and has not."""
+    """The joint order's name; None while a person still has to choose it."""
     sure = not poses.needs_confirmation
     first = poses.layout()
     if len(poses.layouts) == 1:
@@ -160,7 +160,7 @@ def _pick_layout(poses: PoseFile, key: str) -> str | None:
 
 
 def _ask_size_and_rate(poses: PoseFile, clip: FileClip, key: str) -> tuple[tuple[int, int], float]:
-    """Image size in pixels and frames a second, filled in with what the file says or with what is usual."""
+    """Image size in pixels and frames a second, filled in from the file or with usual values."""
     usual = default_choice(poses, Choice(clip=clip.key))
     assert usual.image_size is not None and usual.fps is not None
     left, middle, right = st.columns(3)

@@ -24,13 +24,13 @@ from diffpose_core.structures import InvalidInput
 
 
 def uploader() -> None:
-    """The uploader, what became of the last file, and the dialog that asks what it is."""
+    """The uploader, the outcome of the last file, and the dialog on its format."""
     _start_reader()
     state = uploads()
     if len(state.boxes) > 1:
         st.html(_unseen(list(state.boxes)[:-1]))
     arrived = {number: [file for file in _box(number) if file.file_id not in state.read] for number in state.boxes}
-    # One file after the other: what arrives while one is asked about waits in the uploader.
+    # One file after the other: files that arrive during a dialog wait in the uploader.
     if any(arrived.values()) and state.pending is None:
         number, unread = next((number, files) for number, files in arrived.items() if files)
         names = unread[0].name if len(unread) == 1 else f"{len(unread)} files"
@@ -83,7 +83,7 @@ def _unseen(boxes: Sequence[int]) -> str:
 
 
 def _let_go(files: Sequence[UploadedFile]) -> None:
-    """Files that were read need not lie on the server until the browser is closed, which is what Streamlit does."""
+    """Remove files that were read from the server; Streamlit would keep them until the browser is closed."""
     context = get_script_run_ctx()
     if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
         for file in files:
@@ -91,7 +91,7 @@ def _let_go(files: Sequence[UploadedFile]) -> None:
 
 
 def _receive(state: Uploads, files: Sequence[tuple[str, bytes]]) -> None:
-    """Read what was uploaded. What can't be used changes nothing but the message."""
+    """Read uploaded files. Files that can't be used change nothing but the message."""
     state.refused = None
     named: dict[str, bytes] = {}
     for name, content in files:

@@ -59,13 +59,19 @@ class PendingVideo:
 
 @dataclass
 class Uploads:
-    """own: clips by their names in the picker, the newest first. pending: what a dialog asks about.
+    """A visitor's uploads, with the state of their uploaders and dialogs.
 
-    refused: why the last file can't be used. opened: the clip that the picker has to be set to before it is drawn.
-    lost: a clip that a link names and that is not here: links hold names, not what people uploaded. read: the files
-    that were read, by Streamlit's names of them. boxes: the uploaders on the page by their numbers, and how many files
-    each holds. When a dialog is left, a new, empty one takes the last one's place, which stays unseen: a file may be on
-    its way in it, or be being chosen.
+    When a dialog is left, a new, empty uploader takes the last one's place. That one stays unseen: a file may be on its
+    way in it, or be being chosen.
+
+    Attributes:
+        own: Clips by their names in the picker, the newest first.
+        pending: The upload that a dialog asks about.
+        refused: Reason that the last file can't be used.
+        opened: The clip that the picker has to be set to before it is drawn.
+        lost: A clip that a link names and that is not here: links hold names, not uploaded files.
+        read: The files that were read, by Streamlit's names of them.
+        boxes: The uploaders on the page by their numbers, with the number of files in each.
     """
 
     own: dict[str, OwnClip] = field(default_factory=dict)

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def streamlit_command(args: argparse.Namespace) -> list[str]:
-    """The command that runs the app; what it leaves out is in app/.streamlit/config.toml."""
+    """The command that runs the app; its other settings are in app/.streamlit/config.toml."""
     command = [sys.executable, "-m", "streamlit", "run", str(bundled("app")), f"--server.port={args.port}"]
     if args.address is not None:
         command.append(f"--server.address={args.address}")

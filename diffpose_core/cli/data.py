@@ -98,7 +98,7 @@ def _check_outputs(args: argparse.Namespace, split: Split | None) -> None:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    """How motions are converted."""
+    """Settings of the conversion of motions, from the command line."""
     from diffpose_core.datasets.motion_files.convert import Settings
     from diffpose_core.datasets.motion_files.joints import read_joint_file
 
@@ -113,7 +113,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _naming(args: argparse.Namespace) -> Naming:
-    """How clips get their names and labels."""
+    """Rules for the names and labels of clips, from the command line."""
     from diffpose_core.datasets.motion_files.build import Naming
     from diffpose_core.datasets.motion_files.labels import compiled, read_label_file
 

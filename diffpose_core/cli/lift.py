@@ -226,7 +226,7 @@ def _poses_of_video(args: argparse.Namespace, video: bytes) -> PoseFile:
 
 
 def _choice(args: argparse.Namespace) -> Choice:
-    """The arguments that choose a clip of a file, or fill in what it doesn't say."""
+    """The arguments that choose a clip of a file, or fill in values that it lacks."""
     from diffpose_core.io.formats import Choice
 
     size = None

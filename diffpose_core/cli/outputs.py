@@ -23,7 +23,7 @@ _LONGEST_TEXT = 64 * 2**20
 
 
 def never(path: Path) -> bool:
-    """For formats that say nothing about where they come from: no file counts as the command's own."""
+    """False, for formats without a mark of their origin: no file counts as the command's own."""
     return False
 
 

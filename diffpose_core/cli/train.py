@@ -143,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _say_stopped(signal: str, job: TrainingJob) -> None:
-    """Tell that a signal stopped the run, and what of it is saved."""
+    """Tell that a signal stopped the run, and which parts of it are saved."""
     from diffpose_core.training.run import is_first_process
     from diffpose_core.training.run_state import describe_state
 
@@ -152,7 +152,7 @@ def _say_stopped(signal: str, job: TrainingJob) -> None:
 
 
 def _preset(args: argparse.Namespace) -> Preset:
-    """The preset with what the command line changes of its network."""
+    """The preset with the command line's changes to its network."""
     preset = PRESETS[args.name]
     if args.frames is None:
         return preset
@@ -210,7 +210,7 @@ def _job(args: argparse.Namespace, preset: Preset, data: TrainingData, validatio
 
 
 def _recipe(args: argparse.Namespace, preset: Preset) -> TrainingConfig:
-    """The recipe with what the command line changes of it. `--set` goes before all else."""
+    """The recipe with the command line's changes. `--set` goes before all else."""
     recipe = override(
         find_recipe(preset, args.recipe),
         epochs=args.epochs,

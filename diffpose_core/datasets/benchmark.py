@@ -20,7 +20,7 @@ class Recording:
 
     Attributes:
         action: heading that its errors are reported under.
-        views: what its cameras saw, whole, with the exact 3D.
+        views: recordings of its cameras, whole, with the exact 3D.
         frames: numbers of the frames that count, rising.
         up_cam: for each view the direction that is up in the camera's frame, (3,), or None where it is unknown.
     """

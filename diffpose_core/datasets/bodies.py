@@ -123,7 +123,7 @@ def with_measures(poses_world: Tensor, measures: Tensor) -> Tensor:
     own = measure(poses_world)
     legs = measures[:, _LEGS].sum(-1) / own[:, _LEGS].sum(-1).clamp_min(1e-6)
     root = poses_world[:, :, 0]
-    start = root[:, :1] * root.new_tensor([1.0, 1.0, 0.0])
+    start = root[:, :1] * torch.tensor([1.0, 1.0, 0.0]).to(root)
     placed = [torch.empty(0)] * NUM_JOINTS
     placed[0] = start + (root - start) * legs[:, None, None]
     for parent, child, kind in SEGMENTS:

@@ -1,19 +1,19 @@
-"""A simulated 2D pose detector: what a heatmap network would report, with its seed.
+"""A simulated 2D pose detector: it reports heatmaps as a network would, from a seed.
 
 The detector of the Mocap-17 benchmark. Each joint gets a mixture of Gaussians:
 
 - A visible joint has one mode. Its centre errs by about 5 px at the benchmark's image size, more at wrists
-  and ankles, and its variance says how much: errors are drawn from the very spread that is reported.
+  and ankles, and its variance is the true one: errors are drawn from the very spread that is reported.
 - A joint that a limb or the torso hides (a line of sight that passes through a capsule nearer to the camera)
   has a wider mode, and often a second one at the hiding limb's nearest joint or at the opposite side's joint. The
-  heavier mode is the true one as often as its weight says.
+  heavier mode is the true one with the probability of its weight.
 - About 2 % of wrist and ankle pairs are exchanged left to right; half of those keep a lighter mode at the truth, and
   some pairs that are not exchanged carry a light mode at the other side, so that a light mode proves nothing.
 
 Whatever is random follows a first-order autoregressive process in time, so that errors are correlated over frames and
 a single frame has the same distribution as any frame of a clip.
 
-For training, a share of the clips can be as other detectors give them: with confidences that say little in place of
+For training, a share of the clips can be as other detectors give them: with confidences of little meaning in place of
 heatmaps, and with joints that nobody found. The benchmark has none of these.
 """
 
@@ -74,7 +74,7 @@ class DetectorConfig:
     gaps_share: float = 0.0
 
 
-#: What networks are trained on, so that they can be used with detectors other than the benchmark's too.
+#: Detector for training: networks trained on it can be used with detectors other than the benchmark's too.
 TRAINING_DETECTOR = DetectorConfig(confidences_share=0.4, gaps_share=0.1)
 #: Spread of a guessed joint in units of the person's size, and how much smaller than it the guess's error is (both as
 #: `uncertainty.gaps` has them); share of the joints that are missing one by one.

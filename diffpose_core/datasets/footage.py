@@ -43,7 +43,7 @@ _ORTHOGONAL = 1e-3
 
 @dataclass(frozen=True)
 class Footage:
-    """Real footage as a `Benchmark`: recording c is what camera c saw.
+    """Real footage as a `Benchmark`: recording c is camera c's.
 
     Attributes:
         data: name of the file.

@@ -133,7 +133,7 @@ class H36mRecording:
 
 
 class Human36M:
-    """Subjects of Human3.6M with their 2D poses: a `Benchmark`, and what to train on. See `load_h36m`."""
+    """Subjects of Human3.6M with their 2D poses: a `Benchmark`, and the training data. See `load_h36m`."""
 
     def __init__(self, recordings: Sequence[H36mRecording], detections: str) -> None:
         self.recordings = tuple(recordings)

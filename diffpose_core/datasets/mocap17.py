@@ -65,7 +65,7 @@ def is_mocap17(keys: Collection[str]) -> bool:
 
 
 def load_mocap17(path: str | Path) -> MotionSet:
-    """Read and check a file in Mocap-17 layout. Raises InvalidInput that says what is wrong with it."""
+    """Read and check a file in Mocap-17 layout. Raises InvalidInput where it is not valid."""
     path = Path(path)
     needed = ("root", "joints", "start", "fps", *_TEXT_KEYS)
     content = read_file(path, "a motion file in Mocap-17 layout (.npz)", DATA_SET)

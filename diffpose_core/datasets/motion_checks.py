@@ -35,7 +35,7 @@ def check_motions(motions: MotionSet, name: str) -> None:
 
 
 def _problem(motions: MotionSet, begin: int, end: int, fps: float) -> str | None:
-    """A sentence on what is wrong with a clip, or None."""
+    """A sentence on a clip's fault, or None."""
     poses = motions.poses_world(np.unique(np.linspace(begin, end - 1, _FRAMES).astype(np.int64)))
     bones = np.median(bone_lengths(poses), axis=0)
     if not bones.any():

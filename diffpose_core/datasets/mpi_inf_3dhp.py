@@ -138,7 +138,7 @@ def load_3dhp(folder: str | Path, train: bool = False, names: Sequence[str] | No
     """Read the test or the training set of MPI-INF-3DHP from a folder in either of its layouts; npz files come first.
 
     names: of test sequences or training subjects, all by default. Raises InvalidInput where nothing is there, or where
-    what is there isn't in the layout.
+    the files aren't in the layout.
     """
     folder = Path(folder)
     known = TRAIN_SUBJECTS if train else TEST_SEQUENCES

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from diffpose_core.skeleton import NUM_JOINTS
 
-#: Capsules (joint a, joint b, radius in metres) that hide what lies behind them.
+#: Capsules (joint a, joint b, radius in metres) that hide everything behind them.
 CAPSULES: tuple[tuple[int, int, float], ...] = (
     (1, 2, 0.075),
     (2, 3, 0.055),

@@ -65,10 +65,17 @@ def observe(
     detector: DetectorConfig | None = None,
     up_cam: Tensor | None = None,
 ) -> Batch:
-    """What the detector makes of short clips.
+    """Views of short clips by the simulated detector.
 
-    joints_cam: (B, F, J, 3) absolute camera frame, metres, 30 frames a second. intrinsics: (B, 4) px. up_cam: (B, 3),
-    which way up is. The batch holds the B x F frames of the clips one after another.
+    Args:
+        joints_cam: (B, F, J, 3), absolute camera frame, metres, 30 frames a second.
+        intrinsics: (B, 4), px.
+        generator: Source of the random numbers.
+        detector: The detector's configuration; None is the default one.
+        up_cam: (B, 3), the direction up in the camera frame, or None.
+
+    Returns:
+        The B x F frames of the clips one after another.
     """
     detection = detect(joints_cam, intrinsics, generator, config=detector)
     frames = joints_cam.flatten(0, 1)

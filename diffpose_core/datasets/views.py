@@ -20,7 +20,7 @@ from diffpose_core.uncertainty.view import normalise_view
 
 
 class ViewSampler:
-    """Draws batches of what a benchmark's cameras saw: of single frames, or of windows of consecutive ones.
+    """Draws batches of a benchmark's recordings: of single frames, or of windows of consecutive ones.
 
     A counterpart of `sampling.PoseSampler` with the same `draw`, where cameras and detections are given. mirrored:
     exchange left and right of half of the windows. frames: of a window; where it begins before its recording or ends
@@ -92,7 +92,7 @@ class ViewSampler:
             torch.where(flip.reshape(-1, *(1 for _ in a.shape[1:])), a[rows][:, list(MIRROR)], a[rows])
             for a in (self._weights, self._means, self._variances, self._pose, self._hidden)
         )
-        # The picture is mirrored in the principal point, so that the camera stays what it is.
+        # The picture is mirrored in the principal point, so that the camera stays the same.
         mirrored_u = 2.0 * intrinsics[:, None, None, 2] - means[..., 0]
         means = torch.stack((torch.where(flip[..., None], mirrored_u, means[..., 0]), means[..., 1]), -1)
         pose = torch.cat((torch.where(flip[..., None], -pose[..., :1], pose[..., :1]), pose[..., 1:]), -1)
@@ -102,7 +102,7 @@ class ViewSampler:
 
 @dataclass(frozen=True)
 class H36mViews:
-    """Names what of Human3.6M to train on; every process that draws reads it by itself.
+    """The part of Human3.6M to train on, by name; every process that draws reads it for itself.
 
     folder, subjects, detections: as in `datasets.h36m.load_h36m`. To choose anything, hold a training subject out:
     subjects S1, S5, S6, S7 and validation on S8. The test subjects are for the published figure alone.

@@ -29,7 +29,7 @@ Weight = Tensor | float
 
 
 @lru_cache(maxsize=64)
-@torch.inference_mode(False)  # what is kept serves training too
+@torch.inference_mode(False)  # the cached tensors serve training too
 def _table(schedule: Schedule, device: torch.device) -> Tensor:
     return torch.from_numpy(np.array(schedule.alphas_cumprod)).to(device)
 

@@ -91,7 +91,7 @@ DEFAULT = Setting()
 #: How all denoisers and regressions are trained: the preset's epochs, then a few at a low rate.
 _EPOCHS, _MORE_EPOCHS = SHORT_DENOISER_TRAINING.epochs, 3
 _ENCODER_EPOCHS = SHORT_ENCODER_TRAINING.epochs
-#: What may be known of 2D poses outside a laboratory, and exact places.
+#: Kinds of knowledge of 2D poses outside a laboratory, and exact places.
 _INPUTS: tuple[Input2D, ...] = ("detected", "exact", "confidences", "gaps")
 _FORMS = {"": "GMM diffusion, f_ST", "_no_context": "GMM diffusion, no f_ST", "_standard": "standard diffusion, f_ST"}
 

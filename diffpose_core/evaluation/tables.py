@@ -28,7 +28,7 @@ def _number(value: float | None, width: int = 8) -> str:
 
 
 def main_methods(report: Mapping[str, Any]) -> list[str]:
-    """Names of a report's methods without what was measured beside them: single steps, single and best hypotheses."""
+    """Names of a report's methods without their further measurements: single steps, single and best hypotheses."""
     return [name for name in report["methods"] if not name.endswith(("_1_step", "_1_hypothesis", "_best"))]
 
 

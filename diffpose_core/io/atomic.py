@@ -25,7 +25,7 @@ def write_whole(path: str | Path, content: bytes | str, previous: str | Path | N
         previous: a path that keeps the file that is replaced.
 
     Raises:
-        InvalidInput: the file can't be written; what was there is unchanged.
+        InvalidInput: the file can't be written; an older file is unchanged.
     """
     with writing_whole(path, previous) as unfinished:
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -46,7 +46,7 @@ def writing_whole(path: str | Path, previous: str | Path | None = None) -> Itera
         A path with the same ending in the same folder.
 
     Raises:
-        InvalidInput: the file can't be written; what was there is unchanged.
+        InvalidInput: the file can't be written; an older file is unchanged.
     """
     # A link stays a link: the file that it leads to is replaced.
     target = Path(os.path.realpath(path))

@@ -102,5 +102,5 @@ def read_calibration(path: str | Path) -> Calibration:
         coefficients, usual, factor, radii = (np.array(values, dtype=np.float64) for values in lists)
         return Calibration(network, weights, encoder, coefficients, usual, factor, radii, limits, provenance)
     except (KeyError, TypeError, ValueError) as error:
-        # InvalidInput is a ValueError too, and says what is wrong.
+        # InvalidInput is a ValueError too, and its message names the fault.
         raise InvalidInput(f"{path}: numbers of a joint or limits are missing or are none ({error!r})") from error

@@ -47,7 +47,7 @@ ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
 @dataclass(frozen=True)
 class Record:
-    """The description that a checkpoint carries of itself.
+    """Description of a network, which its checkpoint holds.
 
     Attributes:
         kind: "graformer", "mixste" or "denoiser".
@@ -155,7 +155,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
 
 
 def from_dict_record(values: dict[str, Any], path: Path) -> Record:
-    """Build a Record from JSON values, checking the types of what is used."""
+    """Build a Record from JSON values, checking the types of the fields in use."""
     for name in ("config", "training", "metrics"):
         if not isinstance(values[name], dict):
             raise InvalidInput(f"{path}: the record's {name} must be an object, found {values[name]!r}")

@@ -118,7 +118,7 @@ def clip_from_json(header: Any, label: str) -> PoseClip2D:
                 array = np.asarray(header[key])
             except (ValueError, OverflowError):
                 raise InvalidInput(f"{label}: {key} must be a regular array of numbers") from None
-            # What is too large for a float becomes infinite, and is refused as such.
+            # A number too large for a float becomes infinite, and is refused as such.
             with np.errstate(over="ignore"):
                 arrays[key] = array.astype(np.float32) if array.dtype.kind in "iuf" else array
     return clip_from_parts(header, arrays, label)

@@ -57,7 +57,7 @@ def video_at(path: str | Path) -> bytes | None:
     Raises:
         InvalidInput: the file is too large.
     """
-    # Whoever reads it as a file of poses says what is wrong with a pipe, or with a file that can't be opened.
+    # The reader of pose files reports a pipe, or a file that can't be opened.
     if not Path(path).is_file():
         return None
     try:
@@ -159,7 +159,7 @@ def _images(container: Any, name: str) -> Iterator[np.ndarray]:
         for frame in container.decode(video=0):
             _check_picture(frame.width, frame.height, name)
             image = frame.to_ndarray(format="bgr24")
-            # A phone that was held upright writes pictures that lie on their side, and says by how much.
+            # A phone that was held upright writes pictures that lie on their side, and stores the angle.
             yield np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
     except InvalidInput:
         raise

@@ -1,4 +1,4 @@
-"""The context encoder's output for frames of a clip, told what is known of the camera."""
+"""The context encoder's output for frames of a clip, with the known values of the camera as input."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FrameContexts:
         view: the networks' view of these.
         context: f_ST and pose of the detected 2D pose, view frame.
         reconciled: the same of the 2D pose that heatmaps and encoder agree on.
-        told: (F, 14), what the encoder was told (`models.conditions`), or None.
+        told: (F, 14), the conditions given to the encoder (`models.conditions`), or None.
     """
 
     mixture: PoseMixture

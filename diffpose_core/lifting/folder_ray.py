@@ -57,7 +57,7 @@ def run_in_ray(tasks: Sequence[FileTask], setup: WorkerSetup, jobs: int) -> Iter
 
 @contextmanager
 def _started_ray(jobs: int) -> Iterator[Any]:
-    """Ray, ready for work; what was started here is shut down at the end."""
+    """Ray, ready for work; if it was started here, it is shut down at the end."""
     try:
         import ray
     except ImportError:

@@ -122,7 +122,7 @@ class _FramesDone:
         self.done = 0
 
     def tell(self, done: int) -> None:
-        """Report frames that are done. Raises Cancelled where the callback says stop."""
+        """Report frames that are done. Raises Cancelled where the callback asks for a stop."""
         if self.progress is None or done <= self.done:
             return
         self.done = done

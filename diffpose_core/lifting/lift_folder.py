@@ -66,7 +66,7 @@ def lift_folder(
     try:
         _run_all(_reports(tasks, setup, models, jobs, runner), out, len(tasks), reports, progress)
     finally:
-        # Also after a stop: the report holds what was done so far.
+        # Also after a stop: the report holds the clips done so far.
         reports.sort(key=lambda report: report.file)
         settings = settings_record(config.settings)
         write_reports(reports, out, {"formats": config.formats, "settings": settings, "stature_m": config.stature_m})

@@ -156,7 +156,7 @@ def sample_hypotheses(
 ) -> Tensor:
     """Final hypotheses of encoded frames, without the states on the way.
 
-    A few frames are sampled at a time: memory grows with their number only by what is returned.
+    A few frames are sampled at a time: memory grows with their number only by the result.
 
     Args:
         encoded: F frames.

@@ -1,4 +1,4 @@
-"""Averages what a denoiser adds to the encoder's poses over neighbouring frames of a video."""
+"""Averages a denoiser's corrections to the encoder's poses over neighbouring frames of a video."""
 
 from __future__ import annotations
 

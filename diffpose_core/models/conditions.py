@@ -1,6 +1,6 @@
 """Facts about a view that a network may be told: which way is up, and the person's proportions.
 
-Each comes with the spread of its error, which a network reads as a certainty; what is not told is all zeros. Training
+Each comes with the spread of its error, which a network reads as a certainty; values not told are all zeros. Training
 leaves each out for half of the views, so that one network serves whatever is known.
 """
 
@@ -16,14 +16,14 @@ LEVEL = (0.0, -1.0, 0.0)
 #: Fractions of the legs and trunk together (thigh + shank + trunk) that usual people have, in the order of
 #: `datasets.bodies.MEASURES`.
 USUAL_PROPORTIONS = (0.079, 0.319, 0.319, 0.361, 0.129, 0.231, 0.194, 0.112, 0.087)
-_SUMMED = (1, 2, 3)
+_SUMMED = slice(1, 4)
 #: Differences from the usual at which a number that a network reads is 1.
 _UP_UNIT, _PROPORTION_UNIT = 0.2, 0.2
 #: Spread at which a fact counts half.
 _HALF_CERTAIN_STD = 0.05
 #: Smallest and largest spread that training tells facts with; their logarithm is uniform.
 _TOLD_STD = (0.01, 0.2)
-#: Spread of what a person gives.
+#: Spread of the error of values that a person gives.
 GIVEN_STD = 0.015
 TILT_CHANNELS = 4
 TOLD_CHANNELS = TILT_CHANNELS + len(USUAL_PROPORTIONS) + 1
@@ -44,7 +44,7 @@ def tilt_condition(up_view: Tensor, std: Tensor) -> Tensor:
     Returns:
         (B, 4), the certainty last.
     """
-    level = up_view.new_tensor(LEVEL)
+    level = torch.tensor(LEVEL).to(up_view)
     return torch.cat(((up_view - level) / _UP_UNIT, certainty(std)[:, None]), dim=-1)
 
 
@@ -67,8 +67,8 @@ def unusual_proportions(measures: Tensor) -> Tensor:
     Args:
         measures: (B, 9), any unit, in the order of `datasets.bodies.MEASURES`.
     """
-    whole = measures[:, list(_SUMMED)].sum(-1, keepdim=True)
-    relative = (measures / whole).clamp_min(1e-3) / measures.new_tensor(USUAL_PROPORTIONS)
+    whole = measures[:, _SUMMED].sum(-1, keepdim=True)
+    relative = (measures / whole).clamp_min(1e-3) / torch.tensor(USUAL_PROPORTIONS).to(measures)
     return relative.log()
 
 
@@ -103,7 +103,7 @@ def tell_at_random(up_view: Tensor, measures: Tensor, frames: int, generator: to
     Args:
         up_view: (B F, 3), the true up of every frame, unit vectors, view frame.
         measures: (B F, 9) metres, the true measures.
-        frames: F, the frames of a clip, which share what is told and its error.
+        frames: F, the frames of a clip, which share the told values and their errors.
         generator: source of every random number.
 
     Returns:

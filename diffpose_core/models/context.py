@@ -86,7 +86,7 @@ class ContextEncoder:
             view: All frames of `clips` clips of equal length, one after another.
             windows: The windows that hold the wanted frames, by frame number within a clip.
             clips: Number of clips.
-            told: (B, 14), what is known of every frame of the view (`models.conditions`), or None.
+            told: (B, 14), the conditions of every frame of the view (`models.conditions`), or None.
 
         Returns:
             The context of the detected pose and that of the reconciled pose.

@@ -82,7 +82,7 @@ class Graformer(nn.Module):
         """
         assert self.tilt is not None
         found = self.tilt(features.flatten(1)).float()
-        up = nn.functional.normalize(found.new_tensor(LEVEL) + 0.2 * found[:, :3], dim=-1)
+        up = nn.functional.normalize(torch.tensor(LEVEL).to(found) + 0.2 * found[:, :3], dim=-1)
         return up, 0.1 * found[:, 3].clamp(-3.0, 2.0).exp()
 
     def forward(self, pose_norm: Tensor, told: Tensor | None = None) -> Tensor:

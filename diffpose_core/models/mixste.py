@@ -2,7 +2,7 @@
 
 Source: Zhang et al., "MixSTE: Seq2seq mixed spatio-temporal encoder for 3D human pose estimation in video", CVPR 2022.
 Attention over the joints of one frame alternates with attention over the frames of one joint. The spatial half is a
-Graformer, so training can start from a trained one; the temporal half then learns what other frames add.
+Graformer, so training can start from a trained one; the temporal half then learns the use of other frames.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def load_or_build_bank(source: BankSource, directory: Path, workers: int = 1) ->
     """The bank of a source, from a folder if it was prepared before. A damaged one is prepared again.
 
     Args:
-        source: what the bank is made from.
+        source: the data that the bank is made from.
         directory: folder of banks.
         workers: processes that share the work. The bank does not depend on their number.
     """

@@ -18,7 +18,7 @@ def inner_matrices(module: nn.Module, temporal_only: bool = False) -> list[Tenso
     """Weights of the linear layers inside a network's blocks, those that map features to features.
 
     Args:
-        module: the network, or what holds it.
+        module: the network, or a module that holds it.
         temporal_only: leave out the spatial blocks.
 
     Returns:
@@ -107,7 +107,7 @@ class MuonAndAdam(torch.optim.Optimizer):
 
 
 def make_optimizer(module: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimizer of a module's parameters, as its training recipe says."""
+    """The optimizer of a module's parameters, after its training recipe."""
     matrices = inner_matrices(module, config.muon_blocks == "temporal") if config.muon_factor else []
     of_muon = {id(matrix) for matrix in matrices}
     others = [p for p in module.parameters() if id(p) not in of_muon]

@@ -28,14 +28,14 @@ from diffpose_core.training.run_state import LAST, RunStateIO, done_epochs, find
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Place and hardware of a run. Nothing here changes what is learnt.
+    """Place and hardware of a run. Nothing here changes the learnt weights.
 
     Attributes:
         directory: of saved states and loss curves.
         accelerator: Lightning's, such as "cpu" or "gpu".
         devices: number of processes.
         threads: of torch on the CPU; None leaves them as they are.
-        mixed_precision: bfloat16 in training; None decides by what the hardware is fast at.
+        mixed_precision: bfloat16 in training; None decides by the hardware's speed.
         progress: show a progress bar.
 
     Raises:
@@ -61,7 +61,7 @@ class RunOptions:
         return "cuda" if self.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
 
     def hardware(self) -> dict[str, Any]:
-        """The arguments of Lightning's Trainer that say where it runs."""
+        """The arguments of Lightning's Trainer for its place and hardware."""
         mixed = has_fast_bfloat16(self.accelerator) if self.mixed_precision is None else self.mixed_precision
         return {
             "accelerator": self.accelerator,

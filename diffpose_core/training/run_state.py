@@ -24,7 +24,7 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
     """Write a state whole or not at all. The one before stays beside it.
 
     Raises:
-        InvalidInput: it can't be written; what was there is unchanged.
+        InvalidInput: it can't be written; an older file is unchanged.
     """
     content = io.BytesIO()
     torch.save(state, content)
@@ -94,7 +94,7 @@ def done_epochs(state: dict[str, Any]) -> int:
 
 
 def describe_state(directory: Path) -> str:
-    """A sentence for people about what a run's folder holds."""
+    """A sentence for people about the content of a run's folder."""
     try:
         found = find_state(directory)
     except InvalidInput as error:

@@ -29,7 +29,7 @@ def encoder_batch(batch: Batch, receptive_field: int = 1, generator: torch.Gener
     Args:
         batch: of windows, one after another.
         receptive_field: frames of a window.
-        generator: decides what is told of each window, and how wrong it is; None tells everything exactly.
+        generator: draws the told values of each window and their errors; None tells everything exactly.
     """
     view = batch.view
     told = tell_batch(batch, receptive_field, generator)

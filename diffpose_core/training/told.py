@@ -14,8 +14,8 @@ def tell_batch(batch: Batch, frames: int, generator: torch.Generator | None) -> 
 
     Args:
         batch: of windows, one after another.
-        frames: of a window, which share what is told.
-        generator: decides what is told of each window and how wrong it is; None tells everything exactly.
+        frames: of a window, which share the told values.
+        generator: draws the told values of each window and their errors; None tells everything exactly.
 
     Returns:
         (B, 14), see `models.conditions`.

@@ -1,6 +1,6 @@
 """One pose out of many hypotheses: weighted by reprojection, or the best of N.
 
-Weights by reprojection say how well a hypothesis explains the picture: projected, it must fall where the heatmaps are.
+Weights by reprojection measure the fit of a hypothesis to the picture: projected, it must fall where the heatmaps are.
 A wrong depth may fit as well as a right one, but a wrong mode of a heatmap explains the picture badly. Only the 2D
 mixtures are used, so this needs no truth. The best of N does.
 """

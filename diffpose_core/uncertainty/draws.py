@@ -31,7 +31,7 @@ def drawn_once(draw: Callable[..., tuple[Tensor, ...]], generator: torch.Generat
 
 
 @lru_cache(maxsize=4)
-@torch.inference_mode(False)  # what is kept serves training too
+@torch.inference_mode(False)  # the cached tensors serve training too
 def _kept(
     state: bytes, draw: Callable[..., tuple[Tensor, ...]], how: tuple[object, ...]
 ) -> tuple[tuple[Tensor, ...], Tensor]:

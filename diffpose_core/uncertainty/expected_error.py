@@ -178,7 +178,7 @@ def known_of(
     "spread" is that of the hypotheses. "mixture" and "hip_mixture" are spreads in the picture, of the joint and of the
     hip that it is relative to. "correction" is the distance of the hypotheses' mean from the encoder's pose. Then come
     the pose's means of spread and correction, and "reach", the distance of the prediction from the joint's usual place.
-    "residual" and "proportion" say how unlike the training data the frame is.
+    "residual" and "proportion" measure the frame's distance from the training data.
 
     Args:
         hypotheses_view: (F, H, J, 3) metres, view frame.

@@ -12,7 +12,7 @@ from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput, PoseMixture
 from diffpose_core.uncertainty.mixtures import LOST_STD, levelled_std, mixture_of_spread
 
-#: After this many seconds unseen, a joint's spread has grown to 1 - 1/e of what it is for a joint never seen. That is
+#: After this many seconds unseen, a joint's spread has grown to 1 - 1/e of that of a joint never seen. That is
 #: about a third more than the guesses' root mean square error on Mocap-17's training motions (0.06 of the person's size
 #: after 0.1 s, 0.13 after 0.2 s, 0.25 after 0.5 s), which is heavier in its tails than a Gaussian.
 FORGET_SECONDS = 0.6

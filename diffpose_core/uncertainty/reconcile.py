@@ -1,9 +1,9 @@
 """The 2D pose that a detector's whole heatmaps and a 3D prediction agree on.
 
 A detector's argmax may sit on the wrong mode of a heatmap, or in the middle of a wide one. A 3D pose that was
-predicted from the argmax of all joints reprojects to where the rest of the body says that the joint is. One step of
-expectation-maximisation puts the two together, joint by joint: the reprojection is a Gaussian prior over the joint's
-place, its heatmap the likelihood, and what comes back is the posterior mean.
+predicted from the argmax of all joints reprojects to the joint's place by the evidence of the rest of the body. One
+step of expectation-maximisation puts the two together, joint by joint: the reprojection is a Gaussian prior over the
+joint's place, its heatmap the likelihood, and the result is the posterior mean.
 """
 
 from __future__ import annotations

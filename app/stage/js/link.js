@@ -13,7 +13,7 @@ export function linkTo(stage) {
   return address.href;
 }
 
-/** What the address says of a stage: {k, at, camera}; nothing where it says nothing that makes sense. */
+/** A stage's place from the address: {k, at, camera}; fields that are missing or not valid are left out. */
 export function linkedPlace(id) {
   const place = new URLSearchParams(window.location.hash.slice(1));
   if (place.get("stage") !== id) return {};

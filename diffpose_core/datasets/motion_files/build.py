@@ -171,7 +171,7 @@ def _outcomes(sources: Sequence[Source], settings: Settings, jobs: int) -> Itera
                 yield future.result()
             except BrokenProcessPool:
                 left.append(futures[future])
-    # A process died, and took what waited with it. Nobody knows whose fault it was: the rest is read one by one.
+    # A process died, and its queue with it. The file at fault is not known: the rest is read one by one.
     while left:
         with ProcessPoolExecutor(1, context, _start_process) as pool:
             try:
@@ -367,5 +367,5 @@ def _notes(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """One line without what Markdown would take for markup."""
+    """One line without characters that are markup in Markdown."""
     return re.sub(r"([|<>`*_\[\]#])", r"\\\1", " ".join(text.split()))

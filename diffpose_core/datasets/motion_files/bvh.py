@@ -168,7 +168,7 @@ def read_bvh(content: bytes, name: str, fps: float | None = None) -> Rig:
 
 def _numbers(text: str, name: str) -> np.ndarray:
     with warnings.catch_warnings():
-        # How numpy says that it met something other than a number.
+        # Numpy's message about text that is no number.
         warnings.simplefilter("error", DeprecationWarning)
         try:
             return np.fromstring(text, np.float64, sep=" ")

@@ -46,7 +46,7 @@ _MIDDLE: dict[str, tuple[str, ...]] = {
 }
 _SIDED = {word for words in _LIMBS.values() for word in words}
 _SIDES = {"left": "L", "l": "L", "lft": "L", "right": "R", "r": "R", "rgt": "R"}
-#: What programs write before every name.
+#: Prefixes that programs write before every name.
 _PREFIX = re.compile(
     r"^(?:.*[:|]|mixamorig\d*_?|bip0*1[ _]?|biped\d*[ _]|character\d*_|def[-_.]|j_bip_c_|j_bip_(?=[lr]_)|[mf]_avg_)",
     re.IGNORECASE,
@@ -142,7 +142,7 @@ def map_joints(rig: Rig, name: str, given: Mapping[str, tuple[str, ...] | None] 
     for target, words in _MIDDLE.items():
         _first(parts, "", words, target, found)
     if ("", "necknose") in parts:
-        # This project's own names: Head is the top, and what hangs from it means nothing.
+        # This project's own names: Head is the top, and joints that hang from it mean nothing.
         _first(parts, "", ("head",), "Head", found)
     for side in ("R", "L"):
         for target, words in _LIMBS.items():

@@ -19,7 +19,7 @@ KEYS = ("name", "source", "subject", "action", "style")
 _MAX_TEXT = 200
 _MAX_CSV_BYTES = 32_000_000
 
-#: Names of files (without ending, after folders joined by "/") that say what a clip is.
+#: Names of files (without ending, after folders joined by "/") that hold a clip's label.
 PATTERNS: dict[str, str] = {
     "Bandai-Namco": r"(?:.*/)?(?P<name>dataset-[12]_(?P<action>[^_/]+)_(?P<style>[^_/]+)_\d+)",
     "CMU": r"(?:.*/)?(?P<subject>\d{2,3})_\d{2,3}",

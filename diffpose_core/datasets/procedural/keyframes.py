@@ -143,7 +143,7 @@ def keyed_directions(
     middle = normalise(stand.mean(0))
     time = np.arange(frames) / fps
     path = curve_through(time, times, np.stack([key.apply(middle) for key in keys]), smooth, fps)
-    # What the posture's own small sway adds to its mean is added to the keyed pose as well.
+    # The small sway of the posture around its mean is added to the keyed pose as well.
     return normalise(path + (stand - middle))
 
 

@@ -168,7 +168,7 @@ def _solve_leg(hip: Array, ankle: Array, knee_hint: Array, thigh: float, shank: 
 
 
 def unlock_elbows(directions: Array) -> Array:
-    """Directions (F, 16, 3), body frame, without elbows that bend backwards: what a sum of components may do.
+    """Directions (F, 16, 3), body frame, without elbows that bend backwards, as sums of components may have.
 
     A hanging arm's forearm is brought forward of the upper arm, softly; a raised arm is left alone.
     """

@@ -1,4 +1,4 @@
-"""Procedural human motion of our own: what a clone without motion capture trains on and shows.
+"""Procedural human motion of our own: the training data and clips of a clone without motion capture.
 
 A motion is a body (16 bone lengths), a series of bone directions, a path on the floor and feet that stay
 where they are planted. The bone directions of an action come from one of two places:

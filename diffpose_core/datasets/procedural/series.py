@@ -279,7 +279,7 @@ def _in_place(
     offset = sway + np.concatenate([restless, np.zeros((frames, 1))], axis=1)
     root = rotate_z(offset[:, None], heading)[:, 0]
     posed = forward_kinematics(directions, np.zeros((frames, 3)), body.lengths)
-    # Retargeted motion capture stands with its knees more bent than people do: half of what is missing
+    # Retargeted motion capture stands with its knees more bent than people do: half of the height missing
     # to straight legs is added to the root's height.
     first = posed[0]
     spare = np.sqrt(np.maximum((STRAIGHT * body.leg) ** 2 - ((first[[3, 6], :2] - first[[1, 4], :2]) ** 2).sum(-1), 0))

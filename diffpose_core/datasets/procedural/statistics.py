@@ -113,7 +113,7 @@ def _gait_clip(joints: Array, fps: float) -> _Sample | None:
         path = joints[a : b + 1, 0]
         mean = float(heading[a : b + 1].mean())
         along = rotate_z((path - path[0])[:, None], np.full(len(path), -mean))[:, 0]
-        # What is left of the root's path after a straight, steady advance from cycle start to cycle end.
+        # The rest of the root's path after a straight, steady advance from cycle start to cycle end.
         along[:, :2] -= np.linspace(0, 1, len(path))[:, None] * along[-1, :2]
         along[:, 2] = path[:, 2] - path[:, 2].mean()
         along[:, :2] -= along[:, :2].mean(0)
@@ -173,7 +173,7 @@ def _shot_clip(joints: Array, signal: Array, fps: float) -> tuple[_Sample, tuple
 
 
 def _hold_flat(sample: _Sample) -> _Sample:
-    """The sample with what happens during its hold replaced by the hold's mean (the waving is a series of its own)."""
+    """The sample with the motion during its hold replaced by the hold's mean (the waving is a series of its own)."""
     phase = np.linspace(0, 1, _SAMPLES)
     inside = (phase >= EVENT_PHASES[2]) & (phase <= EVENT_PHASES[3])
     mean = normalise(sample.directions[inside].mean(0))

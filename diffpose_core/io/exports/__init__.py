@@ -1,7 +1,7 @@
 """A lifted clip in the file formats that other programs read.
 
-`EXPORTS` lists them; `export_bytes` writes one. What the numbers mean is in docs/exports.md, and in every file whose
-format has room for it.
+`EXPORTS` lists them; `export_bytes` writes one. docs/exports.md has the meaning of the numbers, and so has
+every file whose format has room for it.
 """
 
 from __future__ import annotations

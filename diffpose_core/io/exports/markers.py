@@ -10,7 +10,7 @@ import numpy as np
 from diffpose_core.io.frame import FILE_JOINT_NAMES, describe, in_y_up, positions_cam, times_s
 from diffpose_core.structures import InvalidInput, LiftResult
 
-#: The header counts frames in 16 bits; the library that writes the file drops what is beyond.
+#: The header counts frames in 16 bits; the library that writes the file drops further ones.
 C3D_MAX_FRAMES = 65_535
 #: Longest text that a C3D parameter holds.
 _C3D_LINE = 250

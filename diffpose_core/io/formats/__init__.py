@@ -1,4 +1,4 @@
-"""Every format of 2D poses that is read: `read_pose_file` recognises it, `to_clip` makes a clip of what was chosen."""
+"""Readers of all formats of 2D poses: `read_pose_file` recognises one, `to_clip` makes a clip of the chosen person."""
 
 from diffpose_core.io.formats.convert import default_choice, to_clip
 from diffpose_core.io.formats.layouts import LAYOUTS, Layout

@@ -36,7 +36,7 @@ from diffpose_core.structures import InvalidInput
 
 DEEPLABCUT, PLAIN_CSV = "DeepLabCut", "plain CSV"
 MAX_TEXT = 128 * MIB
-#: What the word for an axis in a column's name stands for; v is y beside a u, else the visibility.
+#: Meaning of the word for an axis in a column's name; v is y beside a u, else the visibility.
 _AXES = {
     "x": "x", "u": "x", "px": "x", "y": "y", "py": "y", "v": "v", "z": "z", "conf": "c", "confidence": "c", "c": "c",
     "p": "c", "score": "c", "likelihood": "c", "visibility": "c", "vis": "c", "prob": "c", "presence": "",

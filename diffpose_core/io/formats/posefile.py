@@ -15,7 +15,7 @@ from diffpose_core.io.formats.layouts import Layout
 from diffpose_core.io.formats.orientation import Turn
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
-#: What the numbers of a file are measured in. "pixels"; "unit": 0 to 1 over the image's width and height; "symmetric":
+#: Unit of a file's numbers. "pixels"; "unit": 0 to 1 over the image's width and height; "symmetric":
 #: -1 to 1 over both; "screen": x from -1 to 1 over the width, y in the same unit around the middle of the height.
 Coordinates = Literal["pixels", "unit", "symmetric", "screen"]
 

@@ -1,4 +1,4 @@
-"""Reading a file of 2D poses of any format, told by what is in it and never by its name."""
+"""Reading a file of 2D poses of any format, told by its content and never by its name."""
 
 from __future__ import annotations
 

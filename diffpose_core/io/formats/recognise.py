@@ -12,7 +12,7 @@ from diffpose_core.io.formats.layouts import COCO17, HUMAN36M, Layout, layout_of
 from diffpose_core.io.formats.posefile import COORDINATES, Coordinates, FileClip, LayoutGuess
 from diffpose_core.structures import InvalidInput
 
-#: Poses that are looked at to tell what they are.
+#: Number of poses that the recognition looks at.
 _LOOKED_AT = 2000
 #: Geometry has to speak for one joint order this clearly to be worth a word.
 _CLEAR = 0.15

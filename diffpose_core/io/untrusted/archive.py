@@ -59,7 +59,7 @@ class Archive:
             raise InvalidInput(
                 f"{self._name}: {entry[:80]!r} in the archive is packed by {method}; expected stored or deflated files"
             )
-        # What an entry declares was checked, and may be a lie: parts of it are counted as they come.
+        # The declared size was checked, but may be wrong: bytes are counted as they come.
         content = io.BytesIO()
         try:
             with self._zip.open(info) as file:

@@ -1,4 +1,4 @@
-"""Limits of what is read, and reading of whole files within them."""
+"""Limits of file sizes, and reading of whole files within them."""
 
 from __future__ import annotations
 

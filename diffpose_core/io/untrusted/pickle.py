@@ -146,7 +146,7 @@ class _Unpickler(_Base):
         _Base.load_dict(self)
 
     def load_frame(self) -> None:
-        # Frames only group what follows; read one by one, every step counts.
+        # Frames only group the steps after them; read one by one, every step counts.
         self.read(8)
 
     def load_bytearray8(self) -> None:
@@ -204,7 +204,7 @@ def restricted_unpickle(data: bytes, label: str) -> Any:
 
 
 class _Budget:
-    """Counts what a pickle unfolds to: a few bytes can refer to the same list or array again and again."""
+    """Counts the values that a pickle unfolds to: a few bytes can refer to the same list or array again and again."""
 
     def __init__(self, label: str) -> None:
         self._label, self._items, self._bytes = label, 0, 0

@@ -1,6 +1,6 @@
 """The process that reads foreign bytes for another: takes jobs from its standard input, one after the other.
 
-A job is a list of byte strings: the name of a function ("module:function"), then what it is called with. The function
+A job is a list of byte strings: the name of a function ("module:function"), then its arguments. The function
 takes a list of byte strings and returns bytes. The answer is one letter and bytes: R and the result, I and the message
 of an InvalidInput, F and the text of any other error.
 """

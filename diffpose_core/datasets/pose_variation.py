@@ -100,13 +100,26 @@ def set_plumb(poses: Tensor, ranges: PoseRanges, generator: torch.Generator) -> 
         out = thigh - (thigh * along).sum(-1, keepdim=True) * along
         length = out.norm(dim=-1, keepdim=True).clamp_min(1e-6)
         varied[:, :, knee] -= out / length * torch.minimum(length, knee_m[:, None, None])
-    axes = trunk_axes(poses)
-    right = torch.tensor([1.0, 0.0, 0.0], device=device).expand(size, 3)
     # About the axis to the right, a negative angle leads from up to forward.
-    rotation = axes @ axis_rotation(right, -angle)[:, None] @ axes.mT
-    root = poses[:, :, :1]
-    varied[:, :, 7:] = root + torch.einsum("bfij,bfnj->bfni", rotation, poses[:, :, 7:] - root)
+    right = torch.tensor([1.0, 0.0, 0.0], device=device).expand(size, 3)
+    varied[:, :, 7:] = _upper_body_turned(poses, right, -angle)
     return varied
+
+
+def _upper_body_turned(poses: Tensor, axis: Tensor, angle_rad: Tensor) -> Tensor:
+    """Joints above the hips, turned about an axis of each clip's own trunk.
+
+    Args:
+        poses: (B, F, J, 3) metres.
+        axis: (B, 3), unit, in the order of `trunk_axes`.
+        angle_rad: (B,).
+
+    Returns:
+        (B, F, J - 7, 3), joints 7 and up.
+    """
+    axes, hip = trunk_axes(poses), poses[:, :, :1]
+    rotation = axes @ axis_rotation(axis, angle_rad)[:, None] @ axes.mT
+    return hip + torch.einsum("bfij,bfnj->bfni", rotation, poses[:, :, 7:] - hip)
 
 
 def exchange_limbs(poses: Tensor, share: float, generator: torch.Generator) -> Tensor:
@@ -182,10 +195,8 @@ def bend_trunks(poses: Tensor, ranges: PoseRanges, generator: torch.Generator) -
     angles[:, 0] -= torch.where(rand[1] < ranges.bend_share, ranges.bend_deg * rand[2], 0.0)
     turn = torch.deg2rad(angles)
     angle = turn.norm(dim=-1)
-    axes = trunk_axes(poses)
-    rotation = axes @ axis_rotation(turn / angle.clamp_min(1e-9)[:, None], angle)[:, None] @ axes.mT
-    varied, hip = poses.clone(), poses[:, :, :1]
-    varied[:, :, 7:] = hip + torch.einsum("bfij,bfnj->bfni", rotation, poses[:, :, 7:] - hip)
+    varied = poses.clone()
+    varied[:, :, 7:] = _upper_body_turned(poses, turn / angle.clamp_min(1e-9)[:, None], angle)
     return varied
 
 

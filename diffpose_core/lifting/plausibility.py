@@ -3,22 +3,20 @@
 The pose is laid over its 2D pose by a scale and a shift of each frame. What is left, relative to the spread of the
 joints, is 0.08 to 0.16 on good clips, 0.17 to 0.24 where a picture is 1.76 times too wide, and 0.6 to 1 with joints in
 a wrong order (bundled clips and real footage). Networks that learnt from people who fall and lie fit a person upside
-down too. So the picture itself tells that: shoulders below hips.
+down too. So the picture itself tells that, by where thorax and feet are (`likely_turn`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from diffpose_core.io.formats.orientation import likely_turn
 from diffpose_core.structures import LiftResult, PoseClip2D
 
 #: A median residual above this is worth a warning.
 DOUBTFUL = 0.175
 #: Thigh by shin of adults and children: 0.9 to 1.2; a stretched picture makes it 0.6 or 1.6.
 THIGH_BY_SHIN = (0.75, 1.3)
-#: Share of the frames that makes a person seem upside down.
-_MOSTLY = 0.7
-_HIP, _THORAX = 0, 8
 _THIGHS, _SHINS = ((1, 2), (4, 5)), ((2, 3), (5, 6))
 
 
@@ -47,11 +45,6 @@ def reprojection_residual(pose3d_cam: np.ndarray, keypoints_px: np.ndarray, seen
     return np.where(seen.sum(1) >= 4, ratio, np.nan)
 
 
-def upside_down_share(keypoints_px: np.ndarray) -> float:
-    """Share of the frames in which the thorax lies below the hip, (F, 17, 2) pixels, y down."""
-    return float((keypoints_px[:, _THORAX, 1] > keypoints_px[:, _HIP, 1]).mean())
-
-
 def warnings_of(result: LiftResult, clip: PoseClip2D) -> list[str]:
     """Sentences about a result that does not fit its clip.
 
@@ -67,7 +60,7 @@ def warnings_of(result: LiftResult, clip: PoseClip2D) -> list[str]:
             f"The 3D pose does not fit the 2D pose: {np.median(known):.2f} of its size is left over, usual is 0.08 to "
             "0.16. Are joint order, image size and unit right, and is the person upright?"
         )
-    if upside_down_share(clip.keypoints_px) > _MOSTLY:
+    if likely_turn(clip.keypoints_px) == "flip":
         said.append("The shoulders are below the hips in most frames: is the picture upside down?")
     thigh, shin = (
         np.median([np.linalg.norm(result.pose3d[:, a] - result.pose3d[:, b], axis=-1) for a, b in bones])

@@ -462,13 +462,14 @@ def test_a_link_opens_the_same_place(driver: Any, address: str) -> None:
 
 def test_one_finger_scrolls_and_two_turn(driver: Any, address: str) -> None:
     with new_tab(driver):
-        # So low that the page is longer than the window.
         size = {"width": 390, "height": 420, "deviceScaleFactor": 1, "mobile": True}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
         driver.get(f"{address}/?view=Reverse&{SETTINGS}")
         stage_ready(driver, "reverse", 60)
         body = "$STAGE.querySelector('.dps-scene .dps-body')"
+        # How long the page is depends on the machine's fonts: give it room to scroll in both directions.
+        js(driver, "document.querySelector('[data-testid=stMain]').firstElementChild.style.paddingBlock = '400px'")
         js(driver, f"{body}.scrollIntoView({{block: 'center'}})")
         time.sleep(0.5)
 

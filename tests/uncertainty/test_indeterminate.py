@@ -15,7 +15,7 @@ from diffpose_core.uncertainty.indeterminate import (
     metric_scale,
     sample_indeterminate,
 )
-from diffpose_core.uncertainty.view import normalise_view
+from diffpose_core.uncertainty.view import View, normalise_view
 
 
 def correlation(strength=0.5):
@@ -120,6 +120,17 @@ def test_without_a_camera_the_distance_is_the_assumed_one():
     scale, distance = metric_scale(view, truth)
     assert bool((distance == UNKNOWN_CAMERA_DISTANCE_M).all())
     assert bool((scale > 0.05).all()) and bool((scale < 2.0).all())
+
+
+def test_without_a_camera_the_scale_is_that_of_a_pose_seen_from_the_assumed_distance():
+    _, truth, _ = people()
+    metres = torch.tensor([0.2, 0.4, 0.9], dtype=torch.float64)
+    place = truth[..., :2] / (metres[:, None, None] * (1 + truth[..., 2:] / 5.0))
+    one = torch.ones(3, 17, 1, dtype=torch.float64)
+    nothing, turn = torch.full((3,), math.nan, dtype=torch.float64), torch.eye(3, dtype=torch.float64).expand(3, 3, 3)
+    view = View(one, place[:, :, None], 0.05 * one[..., None].expand(-1, -1, -1, 2), place, nothing, nothing, turn)
+    scale, _ = metric_scale(view, truth)
+    assert torch.allclose(scale, metres, rtol=1e-9)
 
 
 def test_mean_and_variance_of_joints_with_one_mode():

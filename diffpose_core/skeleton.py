@@ -69,7 +69,7 @@ def bone_lengths(pose: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt(np.einsum("...i,...i->...", vectors, vectors)))
 
 
-def constant_bones(poses: np.ndarray) -> np.ndarray:
+def constant_bones(poses: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
     """The poses of one person with bones of constant length.
 
     Each bone gets its median length over the frames, the same on both sides of the body, and keeps its direction in
@@ -77,11 +77,12 @@ def constant_bones(poses: np.ndarray) -> np.ndarray:
 
     Args:
         poses: (F, J, 3), any unit.
+        like: (F, J, 3), poses of the same person that the lengths are taken from instead.
 
     Returns:
         A new array, (F, J, 3).
     """
-    median = np.median(bone_lengths(poses), axis=0)
+    median = np.median(bone_lengths(poses if like is None else like), axis=0)
     rebuilt = poses.copy()
     for bone, (parent, child) in enumerate(BONES):
         vector = poses[:, child] - poses[:, parent]

@@ -205,6 +205,19 @@ class DiffusionTrace:
 
 
 @dataclass(frozen=True)
+class WorldMotion:
+    """A motion in the world frame: metres, z up, the floor at 0, x right and y away as the camera sees it.
+
+    Attributes:
+        pose: (F, J, 3), the hip of the first frame above the origin.
+        standing: (F, 2) bool, frames in which the right and the left foot stand.
+    """
+
+    pose: np.ndarray
+    standing: np.ndarray
+
+
+@dataclass(frozen=True)
 class LiftResult:
     """The result of `lift`. Metres, camera frame; poses are root-relative.
 
@@ -224,6 +237,7 @@ class LiftResult:
             and for a single hypothesis (`uncertainty.expected_error`).
         unlike: (F,) bool, frames unlike anything that the calibration was fitted to, whose expected error means
             nothing; None where there is no expected error.
+        world: the motion upright on the floor, where it was asked for (`lifting.world`).
     """
 
     pose3d: np.ndarray
@@ -238,6 +252,7 @@ class LiftResult:
     trace: DiffusionTrace | None = None
     expected_error: np.ndarray | None = None
     unlike: np.ndarray | None = None
+    world: WorldMotion | None = None
 
     def __len__(self) -> int:
         return int(self.pose3d.shape[0])

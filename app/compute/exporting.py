@@ -9,10 +9,13 @@ import streamlit as st
 from app.compute import networks
 from app.jobs.memory import give_back_memory
 from app.session import READS, AppSettings
+from diffpose_core.lifting.finish import Finish, finished
 from diffpose_core.lifting.lift import lift
+from diffpose_core.lifting.world.frame import upright_of
 from diffpose_core.structures import LiftResult, PoseClip2D
 
 _LIFTED = "lifted_clips"
+_FINISHED = "finished_clip"
 #: Results that a browser session keeps.
 _MOST = 2
 #: Poses of hypotheses in a result at most: these take 50 MB.
@@ -34,6 +37,32 @@ def forget_lifted(source: str) -> None:
     """Drop the results of a clip."""
     results = st.session_state.get(_LIFTED, {})
     st.session_state[_LIFTED] = {key: result for key, result in results.items() if key[0] != source}
+    st.session_state.pop(_FINISHED, None)
+
+
+def finished_clip(
+    source: str, clip: PoseClip2D, settings: AppSettings, result: LiftResult, finish: Finish
+) -> LiftResult:
+    """The whole clip as a person wants it; the last one is kept.
+
+    Args:
+        source: the clip's hash.
+        clip: in 2D.
+        settings: that it was lifted with.
+        result: of `lift_whole`.
+        finish: what is wanted.
+
+    Raises:
+        InvalidInput: as `lifting.finish.finished`.
+    """
+    key, models = (source, settings.of_reverse(), finish), networks.models(READS[settings.setting])
+    last = st.session_state.get(_FINISHED)
+    if last is not None and last[0] == key and last[1] is result:
+        kept: LiftResult = last[2]
+        return kept
+    made = finished(result, clip, finish, lambda: upright_of(result, clip, models))
+    st.session_state[_FINISHED] = (key, result, made)
+    return made
 
 
 def lift_whole(

@@ -13,9 +13,13 @@ from app.session import Session
 from app.text import plain
 from app.widgets.common import EXPORTING, picture, uploads
 from diffpose_core.io.exports import EXPORTS, export_bytes, file_name
-from diffpose_core.lifting.stature import STATURES_M, scaled_to_stature
+from diffpose_core.lifting.finish import Finish
+from diffpose_core.lifting.stature import STATURES_M
 from diffpose_core.skeleton import stature
 from diffpose_core.structures import InvalidInput, LiftResult
+
+#: Cut-offs that smoothing can be set to, Hz.
+SMOOTHING_HZ = (10.0, 8.0, 6.0, 4.0, 2.0)
 
 
 def control(session: Session) -> None:
@@ -57,6 +61,22 @@ def _dialog(session: Session) -> None:
             st.error(plain(str(error)))
             return
         question.empty()
+    for warning in result.provenance.get("warnings", ()):
+        st.warning(plain(warning))
+    wanted = _wanted_size(result)
+    try:
+        made = exporting.finished_clip(session.source, clip, settings, result, _wanted(wanted))
+    except InvalidInput as error:
+        st.error(plain(str(error)))
+        return
+    for note in made.provenance.get("world", {}).get("notes", ()):
+        st.caption(note)
+    _path(made)
+    _formats(made, exporting.keeps_hypotheses(clip, settings))
+
+
+def _wanted_size(result: LiftResult) -> float | None:
+    """The person's height in metres, asked for."""
     height = st.number_input(
         "The person's height, if you know it (metres)",
         *STATURES_M,
@@ -69,17 +89,30 @@ def _dialog(session: Session) -> None:
     )
     predicted = stature(result.pose3d)
     words = "Lower leg, thigh, trunk, neck and head together are"
-    try:
-        if height is None:
-            st.caption(f"{words} {predicted:.2f} m, as predicted.")
-        else:
-            result = scaled_to_stature(result, height)
-            st.caption(f"{words} {predicted:.2f} m as predicted: the file is scaled by {height / predicted:.3f}.")
-    except InvalidInput as error:
-        st.error(plain(str(error)))
-        return
-    _path(result)
-    _formats(result, exporting.keeps_hypotheses(clip, settings))
+    if height is None:
+        st.caption(f"{words} {predicted:.2f} m, as predicted.")
+    elif predicted > 0:
+        st.caption(f"{words} {predicted:.2f} m as predicted: the file is scaled by {height / predicted:.3f}.")
+    return height
+
+
+def _wanted(height: float | None) -> Finish:
+    """Smoothing and the world frame, asked for. height: metres, or None."""
+    left, right = st.columns(2, vertical_alignment="bottom")
+    world = left.toggle(
+        "On the floor",
+        key="world",
+        help="A world frame for cameras that stand still: upright, the floor at 0, the person walks through it, and "
+        "feet that stand do not slide.",
+    )
+    smooth = right.select_slider(
+        "Smoothing",
+        (None, *SMOOTHING_HZ),
+        format_func=lambda cutoff: "off" if cutoff is None else f"{cutoff:g} Hz",
+        key="smooth",
+        help="A low-pass filter: faster motion is taken out. 6 Hz is usual for walking.",
+    )
+    return Finish(height, smooth, world)
 
 
 def _path(result: LiftResult) -> None:

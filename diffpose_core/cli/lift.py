@@ -21,6 +21,7 @@ from diffpose_core.structures import InvalidInput, PoseClip2D
 
 if TYPE_CHECKING:
     from diffpose_core.io.formats import Choice, PoseFile
+    from diffpose_core.lifting.finish import Finish
     from diffpose_core.lifting.settings import LiftSettings
 
 HELP = "Lift a 2D clip, or a folder of them, to 3D."
@@ -50,6 +51,10 @@ def _add_input_arguments(parser: argparse.ArgumentParser) -> None:
                         help="joint order, such as coco or h36m, where the file doesn't say it")  # fmt: skip
     add_real(parser, "--fps", MIN_FPS, MAX_FPS, help="frames a second, where the file doesn't say it")
     parser.add_argument("--image-size", default=None, help="WIDTHxHEIGHT in pixels, where the file doesn't say it")
+    add_real(
+        parser, "--focal", 10, 1e6, unit=" px", metavar="PIXELS",
+        help="the camera's focal length in pixels, where the file doesn't say it: places the person in space",
+    )  # fmt: skip
     parser.add_argument(
         "--turn",
         choices=("flip", "left", "right", "half"),
@@ -77,6 +82,15 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
     add_real(
         parser, "--height", 0.3, 3, unit=" m",
         help="the person's height in metres, which everything is scaled to; by default it is as predicted",
+    )  # fmt: skip
+    add_real(
+        parser, "--smooth", 0.5, 30, unit=" Hz", metavar="HZ",
+        help="smooth the motion: a low-pass filter with this cut-off, 4 to 8 Hz for human motion; by default not",
+    )  # fmt: skip
+    parser.add_argument(
+        "--world", action="store_true",
+        help="put the person on the floor, upright, walking through space, with feet that stand where they stand; for "
+        "cameras that stand still",
     )  # fmt: skip
     add_overwrite_argument(parser)
 
@@ -116,12 +130,13 @@ def lift_clip(args: argparse.Namespace) -> int:
     """Lift one clip to one file."""
     from diffpose_core.io.atomic import write_whole
     from diffpose_core.io.exports import export_bytes, export_format, format_of_ending
+    from diffpose_core.lifting.finish import finished, notes_of
     from diffpose_core.lifting.lift import lift
     from diffpose_core.lifting.models import load_models
-    from diffpose_core.lifting.stature import scaled_to_stature
+    from diffpose_core.lifting.world.frame import upright_of
 
     # Checked before the work is done, not after it.
-    settings = _lift_settings(args)
+    settings, finish = _lift_settings(args), _finish(args)
     form = args.format or format_of_ending(args.out)
     export_format(form)
     if args.ray:
@@ -129,15 +144,15 @@ def lift_clip(args: argparse.Namespace) -> int:
     check_output(args.out, [args.clip], is_own=is_lift_result, overwrite=args.overwrite)
     clip = _clip_of(args)
     models = load_models(args.weights, args.setting).to(args.device)
-    result = lift(clip, models, settings, progress=progress_printer("frames", args.quiet))
+    lifted = lift(clip, models, settings, progress=progress_printer("frames", args.quiet))
+    result = finished(lifted, clip, finish, lambda: upright_of(lifted, clip, models))
     scaled = ""
     if args.height is not None:
-        result = scaled_to_stature(result, args.height)
         scaled = f", scaled by {result.provenance['scaled_by']:.3f} to a height of {args.height:g} m"
     content, _ = export_bytes(result, form)
     write_whole(args.out, content)
-    for warning in result.provenance["warnings"]:
-        warn(f"{args.clip}: {warning}")
+    for note in notes_of(result):
+        warn(f"{args.clip}: {note}")
     say(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each{scaled}")
     if result.expected_error is not None:
         say(expected_line(result.expected_error, result.unlike))
@@ -177,7 +192,7 @@ def lift_clips(args: argparse.Namespace) -> int:
 
     formats = tuple((args.format or "npz").split(","))
     config = FolderConfig(
-        formats, _choice(args), _lift_settings(args), args.weights, args.setting, args.height, args.device
+        formats, _choice(args), _lift_settings(args), args.weights, args.setting, _finish(args), args.device
     )
     show = progress_printer("files", args.quiet)
 
@@ -237,7 +252,16 @@ def _choice(args: argparse.Namespace) -> Choice:
                 f"--image-size must be WIDTHxHEIGHT in pixels, such as 1920x1080; found {args.image_size}"
             )
         size = (int(words[0]), int(words[1]))
-    return Choice(args.part, args.track, args.layout, size, args.fps, args.turn, args.exchange_sides or None)
+    return Choice(
+        args.part, args.track, args.layout, size, args.fps, args.turn, args.exchange_sides or None, args.focal
+    )
+
+
+def _finish(args: argparse.Namespace) -> Finish:
+    """What the arguments ask to be done to results."""
+    from diffpose_core.lifting.finish import Finish
+
+    return Finish(args.height, args.smooth, args.world)
 
 
 def _lift_settings(args: argparse.Namespace) -> LiftSettings:

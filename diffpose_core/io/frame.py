@@ -1,8 +1,9 @@
 """Units, axes, origin, joint order and frame rate of exported files.
 
-Files come in one of two frames. "cam": metres, x right, y down, z away from the camera, as everywhere in this project.
-"y_up": x right, y up, z towards the camera: the same turned by half a turn about x, as animation and biomechanics
-programs expect it.
+Files come in one of three frames. "cam": metres, x right, y down, z away from the camera, as everywhere in this
+project. "world": x right, y away from the camera, z up, the floor at 0. "y_up": x right, y up, z towards the camera, as
+animation and biomechanics programs expect it; made of the world frame where a result has one, else of the camera's
+frame, turned by half a turn about x.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import numpy as np
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import LiftResult
 
-Frame = Literal["cam", "y_up"]
+Frame = Literal["cam", "world", "y_up"]
 
 AXES: Mapping[Frame, tuple[str, str, str]] = {
     "cam": ("right", "down", "forward"),
+    "world": ("right", "away", "up"),
     "y_up": ("right", "up", "towards the camera"),
 }
 #: Joint names that every program takes: "/" is a path in OpenSim.
@@ -40,6 +42,19 @@ def positions_cam(result: LiftResult) -> np.ndarray:
     return pose if result.root_cam is None else pose + result.root_cam[:, None]
 
 
+def positions_y_up(result: LiftResult) -> np.ndarray:
+    """Positions of the joints in the y-up frame: on the floor where the result has a world frame, else as the camera
+    sees them.
+
+    Returns:
+        (F, 17, 3) float64 metres.
+    """
+    if result.world is None:
+        return in_y_up(positions_cam(result))
+    x, y, z = np.moveaxis(result.world.pose.astype(np.float64), -1, 0)
+    return np.stack([x, z, -y], axis=-1)
+
+
 def times_s(result: LiftResult) -> np.ndarray:
     """Time of every frame in seconds, (F,), the first at 0."""
     return np.arange(len(result)) / result.fps
@@ -52,13 +67,17 @@ def describe(result: LiftResult, frame: Frame, unit: str = "metres", absolute: b
         result: the lifted clip.
         frame: coordinate frame of the file.
         unit: of lengths.
-        absolute: True if the positions hold the hip's path where it is known, instead of being relative to the hip.
+        absolute: True if the positions hold the hip's path (or the world frame) where it is known, instead of being
+            relative to the hip.
 
     Returns:
         One sentence a line.
     """
     x, y, z = AXES[frame]
-    if absolute and result.root_cam is not None:
+    upright = frame == "world" or (absolute and result.world is not None)
+    if upright:
+        origin = "the floor below the hip of the first frame; the person moves through space"
+    elif absolute and result.root_cam is not None:
         origin = "the camera; the path of the hip was estimated from the 2D pose and the camera's intrinsics"
     else:
         origin = "the hip of each frame; no movement of the whole body through space"
@@ -70,9 +89,26 @@ def describe(result: LiftResult, frame: Frame, unit: str = "metres", absolute: b
     return (
         "3D human pose, lifted from a 2D pose by DiffPose Studio: a prediction, not a measurement.",
         f"Units: {unit}.",
-        f"Axes: x {x}, y {y}, z {z}, as the camera sees it; the camera need not be level.",
+        f"Axes: x {x}, y {y}, z {z}, as the camera sees it; {_level(upright)}.",
         f"Origin: {origin}.",
         f"Size: {size}.",
         f"Joints, in the order of Human3.6M: {joints}.",
         f"Frames a second: {result.fps:.6g}; frame 0 is at 0 s.",
+        *_changes(result, upright),
     )
+
+
+def _level(upright: bool) -> str:
+    return "upright, the floor at 0" if upright else "the camera need not be level"
+
+
+def _changes(result: LiftResult, upright: bool) -> list[str]:
+    """Sentences about smoothing and the world frame."""
+    said = []
+    if "smoothed_hz" in result.provenance:
+        said.append(f"Smoothed: Butterworth low-pass filter, cut-off {result.provenance['smoothed_hz']:g} Hz.")
+    if upright:
+        about = result.provenance.get("world", {})
+        held = ", standing feet held in their places" if about.get("feet_held") else ""
+        said += [f"World frame: made of the prediction{held}.", *about.get("notes", ())]
+    return said

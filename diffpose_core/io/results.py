@@ -16,7 +16,8 @@ SCHEMA = "diffpose-result/2"
 def write_npz(result: LiftResult) -> bytes:
     """Write the arrays of a LiftResult by their names, fps, joint_names, and provenance as JSON text.
 
-    Lengths are in metres, in the camera's frame.
+    Lengths are in metres, in the camera's frame; pose_world (F, 17, 3) is in the world frame, and standing (F, 2) tells
+    in which frames the right and the left foot stand.
     """
     arrays = {"pose3d": result.pose3d, "joint_std": result.joint_std, "baseline": result.baseline}
     if result.hypotheses.shape[1]:
@@ -29,6 +30,9 @@ def write_npz(result: LiftResult) -> bytes:
     out = io.BytesIO()
     content = {name: array.astype(np.float32) for name, array in arrays.items()}
     content["guessed"] = result.guessed
+    if result.world is not None:
+        content |= {"pose_world": result.world.pose.astype(np.float32), "standing": result.world.standing}
+        provenance["about_world"] = describe(result, "world")
     if result.unlike is not None:
         content["unlike"] = result.unlike
     content["fps"] = np.array(result.fps)

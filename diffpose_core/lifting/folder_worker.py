@@ -13,12 +13,13 @@ import torch
 from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.exports import EXPORTS, export_bytes, export_format, file_stem
 from diffpose_core.io.formats import Choice, read_pose_path, to_clip
+from diffpose_core.lifting.finish import Finish, finished, notes_of
 from diffpose_core.lifting.folder_files import FileTask
 from diffpose_core.lifting.folder_reports import FileReport, Status
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.models import Models, load_models
 from diffpose_core.lifting.settings import LiftSettings, Setting
-from diffpose_core.lifting.stature import check_stature, scaled_to_stature
+from diffpose_core.lifting.world.frame import upright_of
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 
@@ -32,11 +33,11 @@ class FolderConfig:
         settings: of every lift.
         weights: folder of checkpoints, None for the bundled ones.
         setting: input of the context encoder.
-        stature_m: height of the person in every clip, metres; None leaves it as predicted.
+        finish: what is done to every result.
         device: torch's name of the device that every worker computes on.
 
     Raises:
-        InvalidInput: there is no format or an unknown one, or nobody has this height.
+        InvalidInput: there is no format or an unknown one.
     """
 
     formats: tuple[str, ...] = ("npz",)
@@ -44,7 +45,7 @@ class FolderConfig:
     settings: LiftSettings = field(default_factory=LiftSettings)
     weights: str | None = None
     setting: Setting = "frame"
-    stature_m: float | None = None
+    finish: Finish = field(default_factory=Finish)
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -52,8 +53,6 @@ class FolderConfig:
             raise InvalidInput(f"at least one export format is needed; there are {', '.join(EXPORTS)}")
         for name in self.formats:
             export_format(name)
-        if self.stature_m is not None:
-            check_stature(self.stature_m)
 
     def load_models(self) -> Models:
         """Load the weights onto the device.
@@ -123,22 +122,26 @@ class FileWorker:
             base = task.base if len(parts) == 1 else f"{task.base}-{number + 1}-{file_stem(str(part))}"
             try:
                 chosen = to_clip(poses, replace(choice, clip=part))
-                self._write(chosen.clip, base, outputs)
+                said = self._write(chosen.clip, base, outputs)
             except InvalidInput as error:
                 failed.append(str(error) if len(parts) == 1 else f"{part}: {error}")
                 continue
             frames += len(chosen.clip)
-            notes += [note for note in chosen.notes if note not in notes]
+            notes += [note for note in (*chosen.notes, *said) if note not in notes]
         status: Status = "failed" if failed else "lifted"
         done = len(parts) - len(failed)
         return FileReport(task.file, status, "; ".join(failed), done, frames, 0.0, tuple(notes), outputs, key)
 
-    def _write(self, clip: PoseClip2D, base: str, outputs: dict[str, int]) -> None:
-        """Lift a clip, write it in all formats and add the sizes of the files to `outputs`."""
+    def _write(self, clip: PoseClip2D, base: str, outputs: dict[str, int]) -> list[str]:
+        """Lift a clip, write it in all formats and add the sizes of the files to `outputs`.
+
+        Returns:
+            Sentences about the result.
+        """
         config = self.setup.config
         result = lift(clip, self.models, config.settings, keep_hypotheses=False)
-        if config.stature_m is not None:
-            result = scaled_to_stature(result, config.stature_m)
+        lifted = result
+        result = finished(lifted, clip, config.finish, lambda: upright_of(lifted, clip, self.models))
         for name in config.formats:
             content, _ = export_bytes(result, name)
             file = base + EXPORTS[name].ending
@@ -146,6 +149,7 @@ class FileWorker:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, content)
             outputs[file] = len(content)
+        return notes_of(result)
 
 
 def _content_hash(path: Path) -> str:

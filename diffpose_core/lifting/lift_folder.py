@@ -69,7 +69,7 @@ def lift_folder(
         # Also after a stop: the report holds the clips done so far.
         reports.sort(key=lambda report: report.file)
         settings = settings_record(config.settings)
-        write_reports(reports, out, {"formats": config.formats, "settings": settings, "stature_m": config.stature_m})
+        write_reports(reports, out, {"formats": config.formats, "settings": settings, **asdict(config.finish)})
     return reports
 
 
@@ -79,7 +79,7 @@ def _fingerprint(config: FolderConfig, models: Models) -> str:
     name, _ = models.pick(settings.context, settings.diffusion, settings.schedule)
     description = {
         "software": version(), "formats": config.formats, "choice": asdict(config.choice),
-        "settings": settings_record(settings), "stature_m": config.stature_m,
+        "settings": settings_record(settings), "finish": asdict(config.finish),
         "weights": weights_hash(models, name), "encoder": encoder_hash(models),
     }  # fmt: skip
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()

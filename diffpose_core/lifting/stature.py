@@ -61,5 +61,6 @@ def scaled_to_stature(result: LiftResult, stature_m: float) -> LiftResult:
         baseline=scaled(result.baseline),
         root_cam=None if result.root_cam is None else scaled(result.root_cam),
         trace=None if result.trace is None else scaled_trace(result.trace),
+        world=None if result.world is None else replace(result.world, pose=scaled(result.world.pose)),
         provenance={**result.provenance, "stature_m": stature_m, "scaled_by": factor},
     )

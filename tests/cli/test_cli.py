@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,9 +73,35 @@ def test_the_result_is_written_to_the_very_name_that_was_given(clip_file, tiny_w
     assert [path.name for path in tmp_path.iterdir()] == ["result.diffpose"]
 
 
+def test_a_clip_is_put_on_the_floor_and_smoothed_where_that_is_asked_for(
+    walking_clip, tiny_weights, tmp_path, capsys, monkeypatch
+):
+    save_clip(walking_clip, tmp_path / "walk.npz")
+
+    def lifted(clip, *arguments, **settings):
+        found = lift(clip, *arguments, **settings)
+        return replace(found, pose3d=clip.pose3d_cam, root_cam=None, root_error_px=None)
+
+    monkeypatch.setattr("diffpose_core.lifting.lift.lift", lifted)
+    words = [*lift_words(tmp_path / "walk.npz", tiny_weights, tmp_path / "out.npz"), "--steps", "1"]
+    assert main([*words, "--world", "--smooth", "6", "--height", "1.8", "--camera-tilt", "0"]) == 2
+    assert "trained without the camera's tilt" in capsys.readouterr().err
+    assert main([*words, "--world", "--smooth", "6", "--height", "1.8", "--focal", "1145"]) == 0
+    assert "the frames do not agree on it" in capsys.readouterr().err
+    with np.load(tmp_path / "out.npz") as found:
+        pose, provenance = found["pose_world"], json.loads(str(found["provenance"]))
+        assert found["standing"].shape == (len(walking_clip), 2) and found["standing"].any()
+    assert abs(stature(pose) - 1.8) < 0.02 and abs(np.median(pose[:, [3, 6], 2].min(1))) < 0.15
+    assert provenance["smoothed_hz"] == 6 and provenance["world"]["focal_px"] == 1145
+    assert provenance["world"]["camera"] == "known"
+    assert any("upright, the floor at 0" in line for line in provenance["about_world"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda words, tmp: words.extend(["--smooth", "99"]), "--smooth must lie between 0.5 and 30 Hz, found 99"),
+        (lambda words, tmp: words.extend(["--focal", "1"]), "--focal must lie between 10 and 1,000,000 px, found 1"),
         (lambda words, tmp: words.__setitem__(1, str(tmp / "absent.npz")), "absent.npz: no such file"),
         (lambda words, tmp: words.extend(["--hypotheses", "0"]), "hypotheses must lie between 1 and 200, found 0"),
         (lambda words, tmp: words.extend(["--steps", "51"]), "--steps must lie between 1 and 50, found 51"),

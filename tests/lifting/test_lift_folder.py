@@ -13,6 +13,7 @@ from diffpose_core.cli import main
 from diffpose_core.io.clips import save_clip
 from diffpose_core.io.formats import Choice
 from diffpose_core.lifting import folder_processes, folder_worker
+from diffpose_core.lifting.finish import Finish
 from diffpose_core.lifting.folder_files import find_clips
 from diffpose_core.lifting.folder_reports import JOURNAL, REPORT_CSV, REPORT_JSON
 from diffpose_core.lifting.folder_worker import FolderConfig
@@ -105,7 +106,8 @@ def test_what_is_finished_is_not_done_again(folder, config, clips, tmp_path):
         {"settings": LiftSettings(steps=2, hypotheses=2)},
         {"formats": ("trc",)},
         {"choice": Choice(fps=12.0)},
-        {"stature_m": 1.7},
+        {"finish": Finish(stature_m=1.7)},
+        {"finish": Finish(smooth_hz=6.0)},
     ],
 )
 def test_other_settings_are_other_work(folder, config, tmp_path, change):

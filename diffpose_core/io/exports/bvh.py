@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from diffpose_core.io.frame import FILE_JOINT_NAMES, in_y_up, positions_cam
+from diffpose_core.io.frame import FILE_JOINT_NAMES, positions_y_up
 from diffpose_core.skeleton import NUM_JOINTS, PARENTS, bone_side, constant_bones
 from diffpose_core.structures import LiftResult
 
@@ -150,11 +150,11 @@ def write_bvh(result: LiftResult) -> bytes:
 
     Bones that change their length get its median first (`skeleton.constant_bones`).
     """
-    pose = in_y_up(constant_bones(result.pose3d.astype(np.float64)))
+    pose = constant_bones(positions_y_up(result))
     lengths = np.zeros(NUM_JOINTS)
     lengths[1:] = np.linalg.norm(pose[:, 1:] - pose[:, PARENTS[1:]], axis=-1).mean(0)
     nodes = _nodes(pose, lengths)
-    root = in_y_up(positions_cam(result)[:, 0])
+    root = pose[:, 0]
     table = np.concatenate([root, *(node.angles_deg for node in nodes)], axis=1)
     row_format = " ".join(["%.6f"] * table.shape[1])
     lines = [

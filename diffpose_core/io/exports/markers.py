@@ -1,4 +1,8 @@
-"""TRC and C3D: joint positions as markers, y up; from the camera where the hip's path is known, else from the hip."""
+"""TRC and C3D: joint positions as markers, y up.
+
+They are measured from the floor where there is a world frame, from the camera where the hip's path is known, else from
+the hip.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from diffpose_core.io.frame import FILE_JOINT_NAMES, describe, in_y_up, positions_cam, times_s
+from diffpose_core.io.frame import FILE_JOINT_NAMES, describe, positions_y_up, times_s
 from diffpose_core.structures import InvalidInput, LiftResult
 
 #: The header counts frames in 16 bits; the library that writes the file drops further ones.
@@ -31,7 +35,7 @@ def write_trc(result: LiftResult) -> bytes:
     )  # fmt: skip
     lines = ["\t".join(map(str, row)) for row in head]
     row_format = "%d\t%.6f" + "\t%.5f" * (3 * len(names))
-    table = in_y_up(positions_cam(result)).reshape(count, -1)
+    table = positions_y_up(result).reshape(count, -1)
     lines += [
         row_format % (number, time, *row)
         for number, time, row in zip(range(1, count + 1), times_s(result), table, strict=True)
@@ -63,7 +67,7 @@ def write_c3d(result: LiftResult) -> bytes:
         "DIFFPOSE", "README", [line[i : i + _C3D_LINE] for line in about for i in range(0, len(line), _C3D_LINE)]
     )
     points = np.ones((4, len(FILE_JOINT_NAMES), len(result)))
-    points[:3] = 1000 * in_y_up(positions_cam(result)).transpose(2, 1, 0)
+    points[:3] = 1000 * positions_y_up(result).transpose(2, 1, 0)
     file["data"]["points"] = points
     # The library writes to paths only.
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""JSON and CSV: camera frame, metres, poses relative to the hip; the hip's own path beside them where it is known."""
+"""JSON and CSV: camera frame, metres, poses relative to the hip; the hip's path and the world frame beside them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from diffpose_core.structures import LiftResult
 _DECIMALS = 5
 #: "x_right_m" and so on: a table has no room for more than its columns' names.
 _AXIS_COLUMNS = tuple(f"{axis}_{side}_m" for axis, side in zip("xyz", AXES["cam"], strict=True))
+_WORLD_COLUMNS = tuple(f"world_{axis}_{side}_m" for axis, side in zip("xyz", AXES["world"], strict=True))
 
 
 def _json_rows(array: np.ndarray) -> str:
@@ -28,7 +29,8 @@ def write_json(result: LiftResult) -> bytes:
     """Write one JSON object: a description, then the arrays as nested lists.
 
     They are pose3d (F, 17, 3), joint_std (F, 17), guessed (F, 17) as 0 or 1, and, where they are known,
-    expected_error (F, 17), unlike (F,) as 0 or 1, and root_cam (F, 3).
+    expected_error (F, 17), unlike (F,) as 0 or 1, root_cam (F, 3), and in the world frame pose_world (F, 17, 3) and
+    standing (F, 2), the right and the left foot, as 0 or 1.
     """
     about = {
         "schema": SCHEMA,
@@ -48,6 +50,10 @@ def write_json(result: LiftResult) -> bytes:
         arrays["unlike"] = result.unlike.astype(int)
     if result.root_cam is not None:
         arrays["root_cam"] = result.root_cam
+    if result.world is not None:
+        arrays |= {"pose_world": result.world.pose, "standing": result.world.standing.astype(int)}
+        about["axes_world"] = dict(zip("xyz", AXES["world"], strict=True))
+        about["about_world"] = describe(result, "world")
     parts = [json.dumps(about).removesuffix("}"), *(f'"{name}":{_json_rows(array)}' for name, array in arrays.items())]
     return (",\n".join(parts) + "}\n").encode()
 
@@ -63,6 +69,9 @@ def _frame_columns(result: LiftResult) -> dict[str, np.ndarray]:
         columns["unlike"] = result.unlike.astype(int)
     if result.root_cam is not None:
         columns |= {f"root_{name}": result.root_cam[:, axis] for axis, name in enumerate(_AXIS_COLUMNS)}
+    if result.world is not None:
+        for foot, name in enumerate(("right", "left")):
+            columns[f"{name}_foot_stands"] = result.world.standing[:, foot].astype(int)
     return columns
 
 
@@ -77,11 +86,14 @@ def write_csv_long(result: LiftResult) -> bytes:
     """Write CSV with one row for each joint of each frame.
 
     Columns: frame, time, joint, x, y, z, the spread of the hypotheses, the expected error where it is known, and 1
-    where the joint was guessed. Where the expected error is known, "unlike" is 1 in frames in which it means nothing.
+    where the joint was guessed; with a world frame also its x, y, z, and 1 where a foot stands. Where the expected
+    error is known, "unlike" is 1 in frames in which it means nothing.
     """
     columns = {name: np.repeat(values, NUM_JOINTS) for name, values in _frame_columns(result).items()}
     columns["joint"] = np.tile(np.array(FILE_JOINT_NAMES), len(result))
     columns |= {name: result.pose3d[..., axis].ravel() for axis, name in enumerate(_AXIS_COLUMNS)}
+    if result.world is not None:
+        columns |= {name: result.world.pose[..., axis].ravel() for axis, name in enumerate(_WORLD_COLUMNS)}
     columns["std_m"] = result.joint_std.ravel()
     if result.expected_error is not None:
         columns["expected_error_m"] = result.expected_error.ravel()
@@ -98,6 +110,9 @@ def write_csv_wide(result: LiftResult) -> bytes:
     columns = _frame_columns(result)
     for joint, name in enumerate(FILE_JOINT_NAMES):
         columns |= {f"{name}_{column}": result.pose3d[:, joint, axis] for axis, column in enumerate(_AXIS_COLUMNS)}
+        if result.world is not None:
+            world = result.world.pose[:, joint]
+            columns |= {f"{name}_{column}": world[:, axis] for axis, column in enumerate(_WORLD_COLUMNS)}
         columns[f"{name}_std_m"] = result.joint_std[:, joint]
         if result.expected_error is not None:
             columns[f"{name}_expected_error_m"] = result.expected_error[:, joint]

@@ -20,7 +20,7 @@ from diffpose_core.io.formats.posefile import (
 )
 from diffpose_core.io.limits import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
 from diffpose_core.skeleton import MIRROR
-from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
+from diffpose_core.structures import Intrinsics, InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.gaps import fill_gaps
 
 DEFAULT_FPS = 30.0
@@ -118,7 +118,10 @@ def to_clip(poses: PoseFile, choice: Choice | None = None) -> ChosenClip:
         keypoints = np.where((dense > 0)[..., None], filled_mixture.argmax_px, keypoints)
     provenance = {**_provenance(poses, clip, track, choice, layout.name), "first_frame": first, "notes": notes}
     name = " ".join(part for part in (PurePath(poses.name).stem, clip.key) if part)
-    made = PoseClip2D(name, keypoints, dense, *size, filled.fps, mixture=filled_mixture, provenance=provenance)
+    made = PoseClip2D(
+        name, keypoints, dense, *size, filled.fps, mixture=filled_mixture,
+        intrinsics=_camera(filled.focal_px, size), provenance=provenance,
+    )  # fmt: skip
     return ChosenClip(made, first, spread(source, np.nan), layout, tuple(notes))
 
 
@@ -128,6 +131,7 @@ def _provenance(poses: PoseFile, clip: FileClip, track: PoseTrack, choice: Choic
         "source": PurePath(poses.name).name, "source_sha256": poses.sha256, "format": poses.format, "clip": clip.key,
         "person": track.key, "layout": layout, "turn": choice.turn or "none",
         "sides_exchanged": bool(choice.exchange_sides), "assumed": assumed(clip, choice),
+        **({} if choice.focal_px is None else {"focal_px": choice.focal_px}),
     }  # fmt: skip
 
 
@@ -173,9 +177,16 @@ def _own(poses: PoseFile, clip: FileClip, choice: Choice) -> ChosenClip:
     if choice.turn not in (None, "none") or choice.exchange_sides:
         raise InvalidInput(f"{poses.name}: a clip of this project is not turned; turn the file that it was made of")
     made = replace(clip.original, **changes)
+    if choice.focal_px is not None:
+        made = replace(made, intrinsics=_camera(choice.focal_px, (made.width, made.height)))
     _check(poses.name, (made.width, made.height), made.fps)
     track = clip.track(choice.track)
     return ChosenClip(made, 0, track.keypoints, poses.layout().layout, poses.notes)
+
+
+def _camera(focal_px: float | None, size: tuple[int, int]) -> Intrinsics | None:
+    """Intrinsics of a camera whose axis goes through the middle of a picture of (width, height) pixels."""
+    return None if focal_px is None else Intrinsics(focal_px, focal_px, size[0] / 2, size[1] / 2)
 
 
 def _check(name: str, size: tuple[int, int], fps: float) -> None:

@@ -183,6 +183,7 @@ class Choice:
         fps: frames a second.
         turn: of the picture; none by default.
         exchange_sides: True to exchange left and right.
+        focal_px: focal length of the camera, whose axis goes through the middle of the picture.
     """
 
     clip: str | None = None
@@ -192,6 +193,7 @@ class Choice:
     fps: float | None = None
     turn: Turn | None = None
     exchange_sides: bool | None = None
+    focal_px: float | None = None
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, 
 from diffpose_core.io.clips import save_clip
 from diffpose_core.io.exports import EXPORTS
 from diffpose_core.io.formats import read_pose_file, to_clip
+from diffpose_core.lifting.finish import finished
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.structures import InvalidInput, PoseClip2D
@@ -340,6 +341,27 @@ def test_the_whole_clip_is_lifted_once_and_offered_in_every_format(app: AppTest)
     assert "the file is scaled by" in said(app) and "Lift the clip" not in labels(app)
     app.number_input(key="seed").set_value(5).run()
     assert "Lift the clip" in labels(app), "other settings, another result"
+
+
+def test_a_lifted_clip_is_smoothed_and_put_on_the_floor_where_that_is_wanted(
+    app: AppTest, walking_clip: PoseClip2D, tiny_models: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = lift(walking_clip, tiny_models, LiftSettings(steps=1, hypotheses=1))
+    body = walking_clip.pose3d_cam.astype(np.float32)
+    warned = replace(result, pose3d=body, provenance={**result.provenance, "warnings": ["The picture is odd."]})
+    monkeypatch.setattr(exporting, "lifted", lambda source, settings: warned)
+    made: list[Any] = []
+    monkeypatch.setattr(
+        exporting, "finished", lambda found, clip, *rest: made.append(finished(warned, walking_clip, *rest)) or made[-1]
+    )
+    press(app, "Download the 3D pose")
+    assert [warning.value for warning in app.warning] == ["The picture is odd."]
+    assert made[-1].world is None and "smoothed_hz" not in made[-1].provenance
+    app.toggle(key="world").set_value(True).run()
+    assert made[-1].world is not None and "The direction up is estimated" in said(app)
+    app.select_slider(key="smooth").set_value(4.0).run()
+    assert made[-1].provenance["smoothed_hz"] == 4.0 and made[-1].world is not None
+    assert not app.exception
 
 
 def test_a_file_that_comes_while_another_is_asked_about_waits_for_its_turn(app: AppTest) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 
 import ezc3d
 import numpy as np
@@ -11,10 +12,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from diffpose_core.io.exports import EXPORTS, export_bytes, file_stem, format_of_ending
-from diffpose_core.io.frame import FILE_JOINT_NAMES, describe, in_y_up, positions_cam
+from diffpose_core.io.frame import FILE_JOINT_NAMES, describe, in_y_up, positions_y_up
 from diffpose_core.lifting.stature import scaled_to_stature
 from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS, constant_bones
-from diffpose_core.structures import InvalidInput, LiftResult
+from diffpose_core.structures import InvalidInput, LiftResult, WorldMotion
 
 MM = 1e-3
 
@@ -44,9 +45,17 @@ def walking(walking_clip):
     return constant_bones(walking_clip.pose3d_cam.astype(np.float64))
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["hip", "camera"])
+@pytest.fixture(scope="module", params=["hip", "camera", "world"])
 def result(request, walking):
-    return made_result(walking, root=request.param)
+    found = made_result(walking, root=request.param != "hip")
+    if request.param != "world":
+        return found
+    way = np.linspace((0.0, 0.0, 0.9), (0.5, 2.0, 0.9), len(walking))
+    upright = walking @ np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]).T + way[:, None]
+    standing = np.random.default_rng(2).random((len(walking), 2)) < 0.5
+    about = {"world": {"feet_held": True, "notes": ["The camera is not known."]}}
+    world = WorldMotion(upright.astype(np.float32), standing)
+    return replace(found, world=world, provenance={**found.provenance, **about})
 
 
 def read_bvh(content):
@@ -102,7 +111,7 @@ def test_bvh_forward_kinematics_gives_the_pose(result):
     names, parents, offsets, channels, ends, frame_time, places = read_bvh(content)
     assert name == "walk_metres_y-up.bvh" and np.isclose(1 / frame_time, result.fps, rtol=1e-9)
     found = places[:, [names.index(joint) for joint in FILE_JOINT_NAMES]]
-    assert np.abs(found - in_y_up(positions_cam(result))).max() < 0.1 * MM
+    assert np.abs(found - positions_y_up(result)).max() < 0.1 * MM
     assert len(set(names)) == len(names) and len(channels[0]) == 6 and {len(c) for c in channels[1:]} == {3}
     for joint, parent in enumerate(PARENTS[1:], start=1):
         above = parents[names.index(FILE_JOINT_NAMES[joint])]
@@ -177,7 +186,7 @@ def test_trc_passes_what_opensim_checks(result):
     assert rows.shape == (len(result), 2 + 51) and len(rows) == int(values["NumFrames"])
     assert np.array_equal(rows[:, 0], np.arange(1, len(result) + 1))
     assert np.allclose(rows[:, 1], np.arange(len(result)) / 29.97, atol=1e-6)
-    assert np.abs(rows[:, 2:].reshape(-1, 17, 3) - in_y_up(positions_cam(result))).max() < 0.1 * MM
+    assert np.abs(rows[:, 2:].reshape(-1, 17, 3) - positions_y_up(result)).max() < 0.1 * MM
 
 
 def test_c3d_is_read_back_by_its_library(result, tmp_path):
@@ -189,7 +198,7 @@ def test_c3d_is_read_back_by_its_library(result, tmp_path):
     assert name == "walk.c3d" and point["UNITS"] == ["mm"] and point["LABELS"] == list(FILE_JOINT_NAMES)
     assert point["X_SCREEN"] == ["+X"] and point["Y_SCREEN"] == ["+Y"] and np.isclose(point["RATE"][0], 29.97)
     points = found["data"]["points"][:3].transpose(2, 1, 0)
-    assert np.abs(points / 1000 - in_y_up(positions_cam(result))).max() < 0.1 * MM
+    assert np.abs(points / 1000 - positions_y_up(result)).max() < 0.1 * MM
     about = "".join(found["parameters"]["DIFFPOSE"]["README"]["value"])
     assert "Units: millimetres." in about and "16 RWrist" in about and "29.97" in about
 
@@ -295,6 +304,35 @@ def test_the_same_result_gives_the_same_bytes(walking):
         assert export_bytes(made_result(walking), name)[0] == export_bytes(made_result(walking), name)[0], name
 
 
+def test_the_world_frame_is_written_beside_the_camera_frame(result):
+    tables = {name: pd.read_csv(io.BytesIO(export_bytes(result, name)[0])) for name in ("csv", "csv-wide")}
+    whole = json.loads(export_bytes(result, "json")[0])
+    with np.load(io.BytesIO(export_bytes(result, "npz")[0])) as found:
+        arrays = dict(found)
+    if result.world is None:
+        assert not {"pose_world", "standing"} & {*arrays, *whole}
+        assert not any("world" in column or "stands" in column for t in tables.values() for column in t)
+        return
+    assert np.array_equal(arrays["pose_world"], result.world.pose)
+    assert np.array_equal(arrays["standing"], result.world.standing)
+    assert np.abs(np.array(whole["pose_world"]) - result.world.pose).max() < 0.01 * MM
+    assert whole["axes_world"] == {"x": "right", "y": "away", "z": "up"}
+    about = " ".join(whole["about_world"])
+    assert "upright, the floor at 0" in about and "The camera is not known." in about and "held" in about
+    columns = ["world_x_right_m", "world_y_away_m", "world_z_up_m"]
+    assert np.abs(tables["csv"][columns].to_numpy().reshape(-1, 17, 3) - result.world.pose).max() < 0.01 * MM
+    wide = tables["csv-wide"]
+    assert np.abs(wide[[f"LFoot_{c}" for c in columns]].to_numpy() - result.world.pose[:, 6]).max() < 0.01 * MM
+    assert np.array_equal(wide[["right_foot_stands", "left_foot_stands"]] == 1, result.world.standing)
+
+
+def test_the_world_in_y_up_has_its_height_in_y(walking):
+    pose = np.zeros((1, 17, 3), np.float32)
+    pose[:] = (1.0, 2.0, 3.0)
+    world = replace(made_result(walking[:1]), world=WorldMotion(pose, np.zeros((1, 2), bool)))
+    assert positions_y_up(world)[0, 0].tolist() == [1.0, 3.0, -2.0]
+
+
 def test_y_up_is_a_turn_and_no_mirror_image():
     axes = in_y_up(np.eye(3))
     assert np.isclose(np.linalg.det(axes), 1) and np.allclose(axes, np.diag([1, -1, -1]))
@@ -336,4 +374,5 @@ def test_formats_that_do_not_exist(walking):
 def test_files_say_whether_the_person_was_scaled(walking):
     result = made_result(walking)
     assert any("as predicted" in line for line in describe(result, "cam"))
+    assert any("cut-off 6 Hz" in line for line in describe(replace(result, provenance={"smoothed_hz": 6.0}), "cam"))
     assert any("add up to 1.8 m" in line for line in describe(scaled_to_stature(result, 1.8), "cam"))

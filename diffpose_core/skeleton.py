@@ -111,3 +111,10 @@ def stature(poses: np.ndarray) -> float:
     """
     median = np.median(bone_lengths(poses), axis=0)
     return float(0.5 * median[[j - 1 for j in _LEGS]].sum() + median[[j - 1 for j in _UPRIGHT]].sum())
+
+
+def joint_label(joint: int) -> str:
+    """A joint's name in plain words: RFoot is "right foot"."""
+    name = JOINT_NAMES[joint]
+    side = {"R": "right ", "L": "left "}.get(name[0], "") if name[1].isupper() else ""
+    return (side + (name[1:] if side else name)).lower()

@@ -27,8 +27,8 @@ from diffpose_core.structures import PoseClip2D
 from diffpose_core.training.bank import build_bank
 from diffpose_core.training.bank_sampler import BankSampler
 from diffpose_core.training.tasks import DenoiserTask, EncoderTask, encoder_batch
+from tests.benchmarks.test_throughput import check_parts
 from tests.pretended_gpu import pretended_gpu
-from tests.test_throughput import check_parts
 
 FEW = UncertaintyConfig(num_samples=100)
 #: Rounding differs with how poses fall into blocks.

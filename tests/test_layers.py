@@ -1,4 +1,4 @@
-"""Imports only go down: the layers of the architecture, checked by reading every import there is."""
+"""The architecture: imports only go down, and files and functions stay small; checked by reading all sources."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
 APP_RANK = {room: rank for rank, rooms in enumerate(APP_LAYERS) for room in rooms}
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 TOP = len(LAYERS)
+
+MOST_LINES_OF_A_FILE = 400
+MOST_LINES_OF_A_FUNCTION = 60
 
 CORE_FILES = sorted((ROOT / "diffpose_core").rglob("*.py"))
 APP_FILES = sorted((ROOT / "app").rglob("*.py"))
@@ -177,3 +180,24 @@ def test_the_app_starts_without_libraries_that_its_first_picture_does_not_need()
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+SMALL_FILES = sorted(
+    path for room in ("diffpose_core", "app", "benchmarks", "examples") for path in (ROOT / room).rglob("*.py")
+)
+
+
+@pytest.mark.parametrize("path", SMALL_FILES, ids=ids(SMALL_FILES))
+def test_files_and_functions_stay_small(path: Path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MOST_LINES_OF_A_FILE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= MOST_LINES_OF_A_FUNCTION, f"{node.name} has {lines} lines"
+
+
+def test_figures_give_the_stage_typed_specifications():
+    for path in (ROOT / "app" / "figures").glob("*.py"):
+        if path.name not in ("reports.py", "results.py"):  # they read reports, which are plain JSON
+            assert "dict[str, Any]" not in path.read_text(encoding="utf-8"), f"{path.name}: use app/stage/specs"

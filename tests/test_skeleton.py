@@ -16,6 +16,7 @@ from diffpose_core.skeleton import (
     bone_lengths,
     bone_side,
     constant_bones,
+    joint_label,
     stature,
 )
 
@@ -97,3 +98,10 @@ def test_stature_is_measured_along_the_bones_whatever_the_posture():
     outlier = poses.copy()
     outlier[2] *= 4.0
     assert np.isclose(stature(outlier), stature(poses)), "one bad frame does not make a giant"
+
+
+def test_joints_in_plain_words():
+    words = [joint_label(j) for j in range(len(JOINT_NAMES))]
+    assert words[3] == "right foot" and words[13] == "left wrist"
+    assert words[0] == "hip" and words[9] == "neck/nose" and words[8] == "thorax"
+    assert len(set(words)) == len(words)

@@ -7,7 +7,8 @@ import torch
 
 from app.compute import networks
 from app.compute.cache import clip_cached
-from app.figures import uncertainty as figures
+from app.figures.joint_study import JointStudy, joint_study
+from app.figures.mixture import mixture
 from app.session import AppSettings
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.lifting.encode import as_detected, encode_clip
@@ -41,10 +42,10 @@ def joint_stage(
     shown = as_detected(ready, loaded)
     _, network = loaded.pick(True, "gmm", settings.trained_on)
     trace = reverse_trace(ready, network, settings.lift_settings())
-    study = figures.JointStudy(
+    study = JointStudy(
         clip, joint, shown.h_samples, shown.gmm_cam, trace.samples[:, -1], ready.baseline[0], frame, source
     )
-    return figures.joint_study(study)
+    return joint_study(study)
 
 
 @clip_cached
@@ -98,4 +99,4 @@ def mixture_stage(
     truth = _clip.pose3d_cam
     reference = ready.baseline[0] if truth is None else truth[frame]
     curve = None if scores is None else np.array(scores)
-    return figures.mixture(ready.h_samples[0], ready.gmm_cam[0], curve, reference, source, _clip.name, frame)
+    return mixture(ready.h_samples[0], ready.gmm_cam[0], curve, reference, source, _clip.name, frame)

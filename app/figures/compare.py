@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,10 +15,13 @@ from app.figures.scenes import (
     clip_stage,
     clip_track,
     image_panel,
-    line_chart,
     readout,
+    truth_below,
 )
 from app.stage.payload import StagePayload
+from app.stage.specs.charts import Chart, Jump, LineChart, Moment, Series, line_chart
+from app.stage.specs.layers import Layer, RingsLayer, skeleton
+from app.stage.specs.panels import Panel, Readout, ReadoutWords, ScenePanel, scene
 from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace
 
@@ -38,12 +40,16 @@ SHOWN_MOMENTS = 3
 
 @dataclass(frozen=True)
 class Compared:
-    """Both methods on the same frames, as `lift` returns them: bones keep their lengths over the frames.
+    """Both methods on the same frames, as `lift` returns them: bones keep their lengths over the frames. Metres.
 
-    k: (S + 1,), steps of DiffPose's reverse process. diffpose_cam: (F', S + 1, 17, 3), the mean of its hypotheses.
-    baseline_cam: (F', 17, 3), the context encoder alone, whose name is `baseline`. truth_cam: (F', 17, 3) where it is
-    known. expected_error: (F', 17), the expected error of DiffPose's answer where its weights were calibrated; NaN in
-    frames that are unlike anything it was trained on. Metres.
+    Attributes:
+        k: (S + 1,), steps of DiffPose's reverse process.
+        diffpose_cam: (F', S + 1, 17, 3), the mean of its hypotheses.
+        baseline_cam: (F', 17, 3), the context encoder alone.
+        truth_cam: (F', 17, 3), the exact poses where they are known.
+        baseline: The context encoder's name.
+        expected_error: (F', 17), the expected error of DiffPose's answer where its weights were calibrated; NaN in
+            frames that are unlike anything it was trained on.
     """
 
     k: np.ndarray
@@ -87,98 +93,101 @@ class Compared:
         return {name: measures.joint_error_mm(pose, self.truth_cam).mean(0) for name, pose in poses.items()}
 
 
-def _moments(view: ClipFrames, both: Compared) -> list[dict[str, Any]]:
+def _moments(view: ClipFrames, both: Compared) -> list[Moment]:
     """The frames where DiffPose gains and loses most, by number; without the truth, where the two differ most."""
     gain = both.gain_mm()
     seconds = np.median(np.diff(view.times_s)) if len(view.frames) > 1 else 1.0
     apart = max(1, round(APART_S / float(seconds)))
-    found = []
+    found: list[Moment] = []
     if both.truth_cam is None:
         for index in measures.extremes(gain, 2 * SHOWN_MOMENTS, apart):
-            found.append((index, "", f"Frame {view.frames[index]}", f"{gain[index]:.0f} mm apart"))
+            title, text = f"Frame {view.frames[index]}", f"{gain[index]:.0f} mm apart"
+            found.append({"index": index, "better": "", "title": title, "text": text})
     else:
         baseline = measures.error_mm(both.baseline_cam, both.truth_cam)
         for sign, better, word in ((1.0, "diffpose", "better"), (-1.0, "baseline", "worse")):
             for index in measures.extremes(sign * gain, SHOWN_MOMENTS, apart):
                 title = f"Frame {view.frames[index]}: {abs(gain[index]):.0f} mm {word}"
                 text = f"{both.baseline} {baseline[index]:.0f}, DiffPose {baseline[index] - gain[index]:.0f} mm"
-                found.append((index, better, title, text))
-    return [{"index": i, "better": better, "title": title, "text": text} for i, better, title, text in found]
+                found.append({"index": index, "better": better, "title": title, "text": text})
+    return found
 
 
-def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared) -> None:
-    """Charts over the frames and the gallery, once every frame is there."""
+def _differences(payload: StagePayload, both: Compared) -> LineChart:
+    """Chart of the distance between the two over the frames, where the truth is not known."""
+    payload.add("apart", measures.error_mm(both.diffpose_cam, both.baseline_cam[:, None]), ("frame", "step"))
+    worst = int(np.argmax(both.gain_mm()))
+    return line_chart(
+        "apart",
+        "How far the two are apart",
+        "mm",
+        "frame",
+        (f"DiffPose to {both.baseline}", "apart", "teal", ""),
+        span=12,
+        jumps=[_jump("Largest difference", worst, "Go to the frame where the two differ most")],
+    )
+
+
+def _errors(both: Compared, truth_cam: np.ndarray, of_all: str) -> LineChart:
+    """Chart of both errors over the frames. of_all: which frames these are, in words."""
     gain = both.gain_mm()
+    error = measures.error_mm(both.result_cam, truth_cam)
+    baseline = measures.error_mm(both.baseline_cam, truth_cam)
+    ahead = f"Go to the frame where DiffPose is ahead of {both.baseline} by most"
+    behind = f"Go to the frame where DiffPose is behind {both.baseline} by most"
+    jumps = [
+        _jump("Worst frame", int(np.argmax(error)), "Go to the frame where DiffPose is furthest from the truth"),
+        _jump("Largest gain", int(np.argmax(gain)), ahead),
+        _jump("Largest loss", int(np.argmin(gain)), behind),
+    ]
+    note = (
+        f"Mean of {of_all} frames: {both.baseline} {baseline.mean():.1f} mm, DiffPose {error.mean():.1f} mm; "
+        f"DiffPose is nearer to the truth in {np.mean(gain > 0):.0%} of them."
+    )
+    return line_chart(
+        "error",
+        "Error over the clip",
+        "mm",
+        "frame",
+        (both.baseline, "baseline_error", "violet", "dash"),
+        ("DiffPose", "diffpose_error", "teal", ""),
+        span=7,
+        help=ERROR_HELP,
+        jumps=jumps,
+        note=note,
+    )
+
+
+def _over_the_clip(payload: StagePayload, view: ClipFrames, both: Compared) -> list[Chart]:
+    """Charts over the frames and the gallery, once every frame is there."""
     frames = len(view.frames)
     of_all = "all" if frames == len(view.clip) else f"{frames} evenly spaced of all {len(view.clip)}"
-    if both.truth_cam is None:
-        payload.add("apart", measures.error_mm(both.diffpose_cam, both.baseline_cam[:, None]), ("frame", "step"))
-        worst = int(np.argmax(gain))
-        payload.charts.append(
-            line_chart(
-                "apart",
-                "How far the two are apart",
-                "mm",
-                "frame",
-                (f"DiffPose to {both.baseline}", "apart", "teal", ""),
-                span=12,
-                jumps=[_jump("Largest difference", worst, "Go to the frame where the two differ most")],
-            )
-        )
-    else:
-        error = measures.error_mm(both.result_cam, both.truth_cam)
-        baseline = measures.error_mm(both.baseline_cam, both.truth_cam)
-        jumps = [
-            _jump("Worst frame", int(np.argmax(error)), "Go to the frame where DiffPose is furthest from the truth"),
-            _jump(
-                "Largest gain",
-                int(np.argmax(gain)),
-                f"Go to the frame where DiffPose is ahead of {both.baseline} by most",
-            ),
-            _jump(
-                "Largest loss",
-                int(np.argmin(gain)),
-                f"Go to the frame where DiffPose is behind {both.baseline} by most",
-            ),
-        ]
-        note = (
-            f"Mean of {of_all} frames: {both.baseline} {baseline.mean():.1f} mm, DiffPose {error.mean():.1f} mm; "
-            f"DiffPose is nearer to the truth in {np.mean(gain > 0):.0%} of them."
-        )
-        payload.charts.append(
-            line_chart(
-                "error",
-                "Error over the clip",
-                "mm",
-                "frame",
-                (both.baseline, "baseline_error", "violet", "dash"),
-                ("DiffPose", "diffpose_error", "teal", ""),
-                span=7,
-                help=ERROR_HELP,
-                jumps=jumps,
-                note=note,
-            )
-        )
+    known = both.truth_cam is not None
+    charts: list[Chart] = [
+        _differences(payload, both) if both.truth_cam is None else _errors(both, both.truth_cam, of_all)
+    ]
     moments = _moments(view, both)
     if moments:
-        title = "Where DiffPose gains most, and where it loses most"
-        payload.charts.append(
+        title = "Where DiffPose gains most, and where it loses most" if known else "Where the two differ most"
+        note = f"Chosen by number among {of_all} frames, at least {APART_S} s apart. Click one to go there."
+        charts.append(
             {
                 "id": "gallery",
                 "kind": "gallery",
-                "title": title if both.truth_cam is not None else "Where the two differ most",
+                "title": title,
                 "unit": "",
                 "axis": "frame",
                 "span": 12,
                 "zoom": 1.12,
                 "moments": moments,
-                "layers": _overlaid(both, rings=False),
-                "note": f"Chosen by number among {of_all} frames, at least {APART_S} s apart. Click one to go there.",
+                "layers": _overlaid_layers(both, rings=False),
+                "note": note,
             }
         )
+    return charts
 
 
-def _jump(label: str, index: int, help_: str) -> dict[str, Any]:
+def _jump(label: str, index: int, help_: str) -> Jump:
     return {"label": label, "index": index, "help": help_}
 
 
@@ -195,17 +204,21 @@ def _line(both: Compared) -> str:
     return "Red is where the joints really are; circles mark the joints where the two methods differ most."
 
 
-def _ghost(both: Compared) -> list[dict[str, Any]]:
-    """The truth in red, under the other skeletons."""
-    if both.truth_cam is None:
-        return []
-    shown = {"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red"}
-    return [{**shown, "width": 0.75, "opacity": 0.9, "under": True}]
+def _truth_layers(both: Compared) -> list[Layer]:
+    return [] if both.truth_cam is None else [truth_below(width=0.75, opacity=0.9)]
 
 
-def _rings(array: str) -> dict[str, Any]:
-    shown = {"kind": "rings", "array": array, "by": "differs", "label": "Where they differ most"}
-    return {**shown, "palette": "teal", "palette_less": "violet", "count": RINGS, "least": LEAST_DIFFERENCE_MM}
+def _rings(array: str) -> RingsLayer:
+    return {
+        "kind": "rings",
+        "array": array,
+        "by": "differs",
+        "label": "Where they differ most",
+        "palette": "teal",
+        "palette_less": "violet",
+        "count": RINGS,
+        "least": LEAST_DIFFERENCE_MM,
+    }
 
 
 def _rings_words(both: Compared) -> str:
@@ -215,20 +228,106 @@ def _rings_words(both: Compared) -> str:
     return f"{_RINGS_WORDS}; {nearer}"
 
 
-def _overlaid(both: Compared, rings: bool = True) -> list[dict[str, Any]]:
+def _overlaid_layers(both: Compared, rings: bool = True) -> list[Layer]:
     return [
-        *_ghost(both),
-        {"kind": "skeleton", "array": "baseline", "label": both.baseline, "palette": "violet", "width": 0.8},
-        {"kind": "skeleton", "array": "diffpose", "label": "DiffPose", "palette": "teal", "width": 0.8},
+        *_truth_layers(both),
+        skeleton("baseline", both.baseline, "violet", width=0.8),
+        skeleton("diffpose", "DiffPose", "teal", width=0.8),
         *([_rings("diffpose")] if rings else []),
+    ]
+
+
+def _readouts(payload: StagePayload, view: ClipFrames, both: Compared) -> dict[str, list[Readout]]:
+    """Numbers of both methods, registered with the payload: error and expected error where known, and bones."""
+    poses = {"baseline": both.baseline_cam, "diffpose": both.diffpose_cam}
+    lead: dict[str, tuple[str, ...]] = {"baseline": ("frame",), "diffpose": ("frame", "step")}
+    found: dict[str, list[Readout]] = {name: [] for name in poses}
+    apart = np.linalg.norm(both.diffpose_cam - both.baseline_cam[:, None], axis=-1) * 1000.0
+    if both.truth_cam is not None:
+        truth = {"baseline": both.truth_cam, "diffpose": both.truth_cam[:, None]}
+        joints = {name: measures.joint_error_mm(pose, truth[name]) for name, pose in poses.items()}
+        # Signed by who is nearer to the truth: above 0 where DiffPose is.
+        apart = apart * np.where(joints["baseline"][:, None] >= joints["diffpose"], 1.0, -1.0)
+        for name, values in joints.items():
+            payload.add(f"{name}_joints", values, (*lead[name], "joint"))
+            words: ReadoutWords = {"label": "error", "unit": "mm", "help": ERROR_HELP}
+            found[name].append(readout(payload, f"{name}_error", values.mean(-1), lead[name], **words))
+    if both.expected_error is not None:
+        expected = 1000.0 * both.expected_error
+        payload.add("expected_joints", expected, ("frame", "joint"))
+        words = {"label": "expected", "unit": "mm", "missing": UNLIKE, "help": EXPECTED_HELP}
+        found["diffpose"].append(readout(payload, "expected", expected.mean(-1), ("frame",), **words))
+    payload.add("differs", apart, ("frame", "step", "joint"))
+    bones = measures.reference_bones(view.reference_cam)
+    for name, pose in poses.items():
+        violation = measures.bone_violation_percent(pose, bones)
+        words = {"label": "bones off", "unit": "%", "digits": 1, "help": BONES_HELP}
+        found[name].append(readout(payload, f"{name}_bones", violation, lead[name], **words))
+    return found
+
+
+def _overlaid(both: Compared, numbers: dict[str, list[Readout]]) -> ScenePanel:
+    """Both methods in one scene, with the error of each."""
+    methods = (("baseline", both.baseline), ("diffpose", "DiffPose"))
+    errors: list[Readout] = [
+        {**row, "label": label} for name, label in methods for row in numbers[name] if row["label"] == "error"
+    ]
+    title = "Both over the truth" if both.truth_cam is not None else "Both answers"
+    return scene("overlaid", title, _overlaid_layers(both), caption=_rings_words(both), readouts=errors)
+
+
+def _side_by_side(both: Compared, numbers: dict[str, list[Readout]], hypotheses: int) -> list[Panel]:
+    """A scene for each method, and one for the truth where it is known."""
+    panels: list[Panel] = []
+    for name, title, caption, palette in (
+        ("baseline", both.baseline, "One answer in one go: the context encoder alone.", "violet"),
+        ("diffpose", "DiffPose", f"The mean of {hypotheses} hypotheses; move k to see it arrive.", "teal"),
+    ):
+        layers = [*_truth_layers(both), skeleton(name, title, palette), _rings(name)]
+        panels.append(scene(name, title, layers, caption=caption, readouts=numbers[name]))
+    if both.truth_cam is not None:
+        panels.append(scene("truth", "Truth", [skeleton("truth", TRUTH, "red")], caption=_rings_words(both)))
+    return panels
+
+
+def _joint_bars(both: Compared, span: int) -> list[Chart]:
+    """Bars of every joint's error, and of the error to expect, as far as they are known."""
+    known, expects = both.truth_cam is not None, both.expected_error is not None
+    series: list[Series] = []
+    if known:
+        series += [
+            {"label": both.baseline, "array": "baseline_joints", "palette": "violet"},
+            {"label": "DiffPose", "array": "diffpose_joints", "palette": "teal"},
+        ]
+    if expects:
+        series.append({"label": "DiffPose, expected", "array": "expected_joints", "palette": "grey", "missing": UNLIKE})
+    if not series:
+        return []
+    title = "Error of every joint in this frame" if known else "Error to expect of every joint in this frame"
+    return [
+        {
+            "id": "joints",
+            "kind": "bars",
+            "title": title,
+            "unit": "mm",
+            "axis": "frame",
+            "span": span,
+            "help": " ".join([JOINTS_HELP] * known + [EXPECTED_HELP] * expects),
+            "series": series,
+        }
     ]
 
 
 def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = False, whole: bool = True) -> bytes:
     """The baseline, DiffPose and the truth; the step slider runs DiffPose's reverse process.
 
-    overlaid: in one scene beside the 2D pose, else side by side. whole: the frames are the whole clip (evenly spaced
-    where it is very long), so that its best and worst frames may be named.
+    Args:
+        view: The frames of the clip.
+        both: Both methods on them.
+        hypotheses: Number of DiffPose's hypotheses.
+        overlaid: Whether both stand in one scene beside the 2D pose, else side by side.
+        whole: Whether the frames are the whole clip, evenly spaced where it is very long, so that its best and worst
+            frames may be named.
     """
     payload = clip_stage(
         "compare",
@@ -239,115 +338,18 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
         initial_step=len(both.k) - 1,
         line=_line(both),
     )
-    bones = measures.reference_bones(view.reference_cam)
     payload.pose("diffpose", both.diffpose_cam, "frame", "step")
     payload.pose("baseline", both.baseline_cam, "frame")
-    apart = np.linalg.norm(both.diffpose_cam - both.baseline_cam[:, None], axis=-1) * 1000.0
-    numbers: dict[str, list[dict[str, Any]]] = {"baseline": [], "diffpose": []}
-    lead: dict[str, tuple[str, ...]] = {"baseline": ("frame",), "diffpose": ("frame", "step")}
     if both.truth_cam is not None:
         payload.pose("truth", both.truth_cam, "frame")
-        joints = {
-            "baseline": measures.joint_error_mm(both.baseline_cam, both.truth_cam),
-            "diffpose": measures.joint_error_mm(both.diffpose_cam, both.truth_cam[:, None]),
-        }
-        # Signed by who is nearer to the truth: above 0 where DiffPose is.
-        apart = apart * np.where(joints["baseline"][:, None] >= joints["diffpose"], 1.0, -1.0)
-        for name, values in joints.items():
-            payload.add(f"{name}_joints", values, (*lead[name], "joint"))
-            error = readout(
-                payload, f"{name}_error", values.mean(-1), lead[name], label="error", unit="mm", help=ERROR_HELP
-            )
-            numbers[name].append(error)
-    if both.expected_error is not None:
-        expected = 1000.0 * both.expected_error
-        payload.add("expected_joints", expected, ("frame", "joint"))
-        numbers["diffpose"].append(
-            readout(
-                payload,
-                "expected",
-                expected.mean(-1),
-                ("frame",),
-                label="expected",
-                unit="mm",
-                missing=UNLIKE,
-                help=EXPECTED_HELP,
-            )
-        )
-    payload.add("differs", apart, ("frame", "step", "joint"))
-    for name, pose in (("baseline", both.baseline_cam), ("diffpose", both.diffpose_cam)):
-        violation = measures.bone_violation_percent(pose, bones)
-        numbers[name].append(
-            readout(
-                payload, f"{name}_bones", violation, lead[name], label="bones off", unit="%", digits=1, help=BONES_HELP
-            )
-        )
+    numbers = _readouts(payload, view, both)
     if overlaid:
-        payload.panels.append(image_panel(payload, view, 0.7))
-        errors = [
-            {**row, "label": label}
-            for name, label in (("baseline", both.baseline), ("diffpose", "DiffPose"))
-            for row in numbers[name]
-            if row["label"] == "error"
-        ]
-        payload.panels.append(
-            {
-                "id": "overlaid",
-                "kind": "scene",
-                "title": "Both over the truth" if both.truth_cam is not None else "Both answers",
-                "caption": _rings_words(both),
-                "readouts": errors,
-                "layers": _overlaid(both),
-            }
-        )
+        payload.panels += [image_panel(payload, view, 0.7), _overlaid(both, numbers)]
     else:
-        for name, title, caption, palette in (
-            ("baseline", both.baseline, "One answer in one go: the context encoder alone.", "violet"),
-            ("diffpose", "DiffPose", f"The mean of {hypotheses} hypotheses; move k to see it arrive.", "teal"),
-        ):
-            skeleton = {"kind": "skeleton", "array": name, "label": title, "palette": palette}
-            payload.panels.append(
-                {
-                    "id": name,
-                    "kind": "scene",
-                    "title": title,
-                    "caption": caption,
-                    "readouts": numbers[name],
-                    "layers": [*_ghost(both), skeleton, _rings(name)],
-                }
-            )
-        if both.truth_cam is not None:
-            payload.panels.append(
-                {
-                    "id": "truth",
-                    "kind": "scene",
-                    "title": "Truth",
-                    "caption": _rings_words(both),
-                    "layers": [{"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red"}],
-                }
-            )
+        payload.panels += _side_by_side(both, numbers, hypotheses)
     payload.track = clip_track(payload, view, curve=_curve(both))
     if whole:
-        _over_the_clip(payload, view, both)
-    series = []
-    if both.truth_cam is not None:
-        series = [
-            {"label": both.baseline, "array": "baseline_joints", "palette": "violet"},
-            {"label": "DiffPose", "array": "diffpose_joints", "palette": "teal"},
-        ]
-    if both.expected_error is not None:
-        series.append({"label": "DiffPose, expected", "array": "expected_joints", "palette": "grey", "missing": UNLIKE})
-    if series:
-        known = both.truth_cam is not None
-        bars = {
-            "id": "joints",
-            "kind": "bars",
-            "title": "Error of every joint in this frame" if known else "Error to expect of every joint in this frame",
-            "unit": "mm",
-            "axis": "frame",
-            "span": 5 if whole else 12,
-            "help": " ".join([JOINTS_HELP] * known + [EXPECTED_HELP] * (both.expected_error is not None)),
-            "series": series,
-        }
-        payload.charts.insert(1, bars)  # beside the error over the clip
+        payload.charts += _over_the_clip(payload, view, both)
+    # Beside the error over the clip.
+    payload.charts[1:1] = _joint_bars(both, 5 if whole else 12)
     return payload.pack()

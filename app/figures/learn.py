@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from app.figures.scenes import ClipFrames, image_panel, scene_bounds
-from app.figures.uncertainty import joint_label
 from app.stage.payload import Bounds, StagePayload, pack_parts, to_plot_axes, unpack_parts
-from diffpose_core.skeleton import LIMB_ENDS
+from app.stage.specs.layers import Layer, Terms, cloud, skeleton
+from app.stage.specs.panels import scene
+from diffpose_core.skeleton import LIMB_ENDS, joint_label
 from diffpose_core.structures import InvalidInput
 
 #: Half the width of the box that the live equation is seen in: a joint's noise is centimetres, the floor's lines are
@@ -63,16 +63,12 @@ def one_picture(view: ClipFrames, draws_cam: np.ndarray) -> bytes:
     payload.pose("pose", draws_cam, "step")
     payload.pose("all", draws_cam, "sample")
     payload.panels.append(
-        {
-            "id": "poses",
-            "kind": "scene",
-            "title": "A 3D pose that fits this picture",
-            "caption": "Press play, then look from Camera and from Side.",
-            "layers": [
-                {"kind": "cloud", "array": "all", "label": "All of them", "palette": "grey"},
-                {"kind": "skeleton", "array": "pose", "label": "One pose", "palette": "sides"},
-            ],
-        }
+        scene(
+            "poses",
+            "A 3D pose that fits this picture",
+            [cloud("all", "All of them", "grey"), skeleton("pose", "One pose", "sides")],
+            caption="Press play, then look from Camera and from Side.",
+        )
     )
     return payload.pack()
 
@@ -104,11 +100,24 @@ class Equation:
         return int(max(LIMB_ENDS, key=lambda j: float(np.linalg.norm(self.noise[j]))))
 
 
+def _close_up(equation: Equation) -> Bounds:
+    """A box around the joint that the equation is seen at."""
+    x, y, z = (float(c) for c in to_plot_axes(equation.h_0[equation.joint]))
+    lo = (x - REACH_M, y - REACH_M, z - 0.6 * REACH_M)
+    hi = (x + REACH_M, y + REACH_M, z + 1.4 * REACH_M)
+    return Bounds(lo, hi, scene_bounds(equation.h_0[None]).floor)
+
+
 def live_equation(equation: Equation, has_truth: bool, source: str, clip: str, frame: int) -> bytes:
-    """Eq. 1 at work on one joint of one sample: its three terms as arrows in 3D and as numbers."""
-    joint = equation.joint
-    centre = [float(c) for c in to_plot_axes(equation.h_0[joint])]
-    reach = REACH_M
+    """Eq. 1 at work on one joint of one sample: its three terms as arrows in 3D and as numbers.
+
+    Args:
+        equation: The terms.
+        has_truth: Whether h_0 is the exact pose, not the encoder's.
+        source: The clip's hash.
+        clip: The clip's name.
+        frame: Number of the frame.
+    """
     first = next(iter(equation.alphas))
     payload = StagePayload(
         id="learn-equation",
@@ -116,64 +125,40 @@ def live_equation(equation: Equation, has_truth: bool, source: str, clip: str, f
         source=source,
         clip=clip,
         steps=range(len(equation.alphas[first])),
-        bounds=Bounds(
-            (centre[0] - reach, centre[1] - reach, centre[2] - 0.6 * reach),
-            (centre[0] + reach, centre[1] + reach, centre[2] + 1.4 * reach),
-            scene_bounds(equation.h_0[None]).floor,
-        ),
+        bounds=_close_up(equation),
         step_ends=("h_0, the pose", "noise"),
         initial_step=len(equation.alphas[first]) // 2,
         shows_frame=frame,
     )
-    payload.pose("h_0", equation.h_0)
-    payload.pose("mean", equation.mean)
-    payload.pose("noise", equation.noise)
-    for schedule, alphas in equation.alphas.items():
-        payload.add(f"alpha_{schedule}", alphas, ("step",))
-        payload.pose(f"h_k_{schedule}", equation.h_k(schedule), "step")
-    arrays = {schedule: f"h_k_{schedule}" for schedule in equation.alphas}
-    terms: dict[str, Any] = {
-        "joint": joint,
-        "h_0": "h_0",
-        "mean": "mean",
-        "noise": "noise",
-        "alphas": {schedule: f"alpha_{schedule}" for schedule in equation.alphas},
+    arrays = {name: payload.pose(f"h_k_{name}", equation.h_k(name), "step") for name in equation.alphas}
+    terms: Terms = {
+        "joint": equation.joint,
+        "h_0": payload.pose("h_0", equation.h_0),
+        "mean": payload.pose("mean", equation.mean),
+        "noise": payload.pose("noise", equation.noise),
+        "alphas": {name: payload.add(f"alpha_{name}", alphas, ("step",)) for name, alphas in equation.alphas.items()},
     }
+    start = "h_0" + ("" if has_truth else ", the encoder's pose")
+    joint = joint_label(equation.joint)
+    layers: list[Layer] = [
+        skeleton("h_0", start, "grey", opacity=0.55, width=0.45, shadow=False),
+        skeleton(arrays[first], "h_k", "sides", width=0.6, shadow=False, schedules=arrays),
+        {"kind": "terms", "array": "mean", "label": "Terms of Eq. 1", "palette": "teal", **terms},
+    ]
     payload.panels.append(
-        {
-            "id": "joint",
-            "kind": "scene",
-            "title": f"One sample, seen at the {joint_label(joint)}",
-            "caption": "From the component's mean, along what is left of h_0, then along the noise: there is h_k.",
-            "columns": 1.15,
-            "layers": [
-                {
-                    "kind": "skeleton",
-                    "array": "h_0",
-                    "label": "h_0" + ("" if has_truth else ", the encoder's pose"),
-                    "palette": "grey",
-                    "opacity": 0.55,
-                    "width": 0.45,
-                    "shadow": False,
-                },
-                {
-                    "kind": "skeleton",
-                    "array": arrays[first],
-                    "label": "h_k",
-                    "palette": "sides",
-                    "width": 0.6,
-                    "shadow": False,
-                    "schedules": arrays,
-                },
-                {"kind": "terms", "array": "mean", "label": "Terms of Eq. 1", "palette": "teal", **terms},
-            ],
-        }
+        scene(
+            "joint",
+            f"One sample, seen at the {joint}",
+            layers,
+            caption="From the component's mean, along what is left of h_0, then along the noise: there is h_k.",
+            columns=1.15,
+        )
     )
     payload.panels.append(
         {
             "id": "equation",
             "kind": "equation",
-            "title": f"Eq. 1 at the {joint_label(joint)}",
+            "title": f"Eq. 1 at the {joint}",
             "caption": "Metres, camera frame. The bars are the two factors.",
             **terms,
         }

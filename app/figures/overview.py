@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from app.figures import measures
 from app.figures.scenes import (
     ERROR_HELP,
-    TRUTH,
     ClipFrames,
     clip_stage,
     clip_track,
     image_panel,
     readout,
     reverse_numbers,
+    truth_below,
 )
+from app.stage.specs.layers import Layer, cloud, skeleton
+from app.stage.specs.panels import ImagePanel, Panel, PanelWords, Readout, mini_scene, scene
 from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace
 
@@ -30,13 +31,17 @@ PARTS = (
     ("H_0", "H_0", "What the poses have become.", "Reverse"),
     ("pose", "3D pose", "Their mean is the answer.", "Compare"),
 )
+_HYPOTHESES = cloud("samples", "Hypotheses", "sides", opacity=1.25)
 
 
 def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: Sequence[str]) -> bytes:
     """The whole way as a strip of small live parts, and two of them large.
 
-    trace: the reverse process with f_ST, samples (F', S + 1, H, 17, 3). goal: (F', G, 17, 3), draws of every frame's
-    H_K. views: names of the views that the parts may lead to.
+    Args:
+        view: The frames of the clip.
+        trace: The reverse process with f_ST, samples (F', S + 1, H, 17, 3).
+        goal: (F', G, 17, 3), draws of every frame's H_K.
+        views: Names of the views that the parts may lead to.
     """
     payload = clip_stage(
         "overview",
@@ -54,55 +59,55 @@ def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: S
     payload.pose("final", trace.samples[:, -1], "frame", "sample")
     result = constant_bones(trace.samples[:, -1].mean(1))
     payload.pose("result", result, "frame")
-    truth: list[dict[str, Any]] = []
-    numbers = []
+    truth: list[Layer] = []
+    numbers: list[Readout] = []
     if view.truth_cam is not None:
         payload.pose("truth", view.truth_cam, "frame")
-        truth = [{"kind": "skeleton", "array": "truth", "label": TRUTH, "palette": "red", "width": 0.8, "under": True}]
+        truth = [truth_below(width=0.8)]
         error = measures.error_mm(result, view.truth_cam)
-        numbers.append(readout(payload, "result_error", error, ("frame",), label="error", unit="mm", help=ERROR_HELP))
-    cloud = {"kind": "cloud", "array": "samples", "label": "Hypotheses", "palette": "sides", "opacity": 1.25}
-    mean = {"kind": "skeleton", "array": "mean", "label": "Their mean", "palette": "sides"}
-    answer = {"kind": "skeleton", "array": "result", "label": "DiffPose", "palette": "teal"}
-    layers: dict[str, list[dict[str, Any]]] = {
-        "H_K": [{**cloud, "array": "goal", "label": "Draws of H_K", "opacity": 1.5}],
-        "steps": [cloud, {**mean, "width": 0.7}],
-        "H_0": [{**cloud, "array": "final", "opacity": 2.2}],
-        "pose": [*truth, {**answer, "width": 0.9}],
-    }
+        numbers = [readout(payload, "result_error", error, ("frame",), label="error", unit="mm", help=ERROR_HELP)]
     image = image_panel(payload, view)
     payload.track = clip_track(payload, view, curve=numbers_by_name.get("error"))
+    payload.panels += _strip(image, truth, views)
+    payload.panels.append(
+        scene(
+            "reverse",
+            "Reverse diffusion",
+            [_HYPOTHESES, skeleton("mean", "Their mean", "sides")],
+            caption="Each faint skeleton is one possible 3D pose; the solid one is their mean. Press play.",
+            span=3,
+            readouts=readouts,
+        )
+    )
+    answer = "DiffPose's answer" + (" and, in red, where the joints really are." if numbers else ".")
+    layers = [*truth, skeleton("result", "DiffPose", "teal")]
+    payload.panels.append(scene("result", "Result", layers, caption=answer, span=3, readouts=numbers))
+    return payload.pack()
+
+
+def _strip(image: ImagePanel, truth: Sequence[Layer], views: Sequence[str]) -> Iterator[Panel]:
+    """The small parts in their order.
+
+    Args:
+        image: The 2D pose over its heatmaps.
+        truth: The layer of the exact pose, where it is known.
+        views: Names of the views that the parts may lead to.
+    """
+    layers: dict[str, list[Layer]] = {
+        "H_K": [cloud("goal", "Draws of H_K", "sides", opacity=1.5)],
+        "steps": [_HYPOTHESES, skeleton("mean", "Their mean", "sides", width=0.7)],
+        "H_0": [cloud("final", "Hypotheses", "sides", opacity=2.2)],
+        "pose": [*truth, skeleton("result", "DiffPose", "teal", width=0.9)],
+    }
     for id_, title, words, leads_to in PARTS:
-        part: dict[str, Any] = {"id": id_, "title": title, "caption": words, "span": 1, "part": True, "zoom": 1.12}
-        if id_ in layers:
-            part |= {"kind": "mini", "layers": layers[id_]}
-        else:
-            part = {**image, **part, "plain": True, "bare": id_ == "heatmaps", "readouts": []}
-            if id_ == "clip":
-                part["mixture"] = None
+        part: PanelWords = {"caption": words, "span": 1, "part": True, "zoom": 1.12}
         if leads_to in views:
             part["opens"] = leads_to
-        payload.panels.append(part)
-    payload.panels.append(
-        {
-            "id": "reverse",
-            "kind": "scene",
-            "title": "Reverse diffusion",
-            "caption": "Each faint skeleton is one possible 3D pose; the solid one is their mean. Press play.",
-            "span": 3,
-            "readouts": readouts,
-            "layers": [cloud, mean],
-        }
-    )
-    payload.panels.append(
-        {
-            "id": "result",
-            "kind": "scene",
-            "title": "Result",
-            "caption": "DiffPose's answer" + (" and, in red, where the joints really are." if numbers else "."),
-            "span": 3,
-            "readouts": numbers,
-            "layers": [*truth, answer],
-        }
-    )
-    return payload.pack()
+        if id_ in layers:
+            yield mini_scene(id_, title, layers[id_], **part)
+            continue
+        small: ImagePanel = {**image, **part, "id": id_, "title": title, "plain": True, "readouts": []}
+        small["bare"] = id_ == "heatmaps"
+        if id_ == "clip":
+            small["mixture"] = None
+        yield small

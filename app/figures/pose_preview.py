@@ -10,10 +10,9 @@ from html import escape
 
 import numpy as np
 
-from app.figures.uncertainty import joint_label
 from diffpose_core.io.formats.joint_names import canonical_name
 from diffpose_core.io.formats.layouts import Layout
-from diffpose_core.skeleton import NUM_JOINTS
+from diffpose_core.skeleton import NUM_JOINTS, joint_label
 
 #: Colours of the left side, the middle and the right side, as on the stage; light and dark theme.
 _SIDES = {False: ("#d06a05", "#5b6472", "#1f63d6"), True: ("#ffa94d", "#aeb6c4", "#6aa5ff")}

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.board.specs import BarRow, BarsChart, DotsChart, DotsRow, GainRow, GainsChart, bars, dots, gains, series
 from app.figures.reports import METRICS, CalibrationReport, Report
-from app.figures.uncertainty import joint_label
 from diffpose_core.config import DenoiserConfig
 from diffpose_core.io.published import PublishedTable
 from diffpose_core.presets import PRESETS
-from diffpose_core.skeleton import JOINT_NAMES
+from diffpose_core.skeleton import JOINT_NAMES, joint_label
 
 #: Names of a method's further measurements, beside its answer.
 _VARIANT = re.compile(r"(?P<base>.+)_(?P<kind>best|\d+_steps?|\d+_hypothes[ie]s)")
@@ -96,71 +96,45 @@ def schedules(methods: Iterable[Method]) -> list[str]:
     return list(dict.fromkeys(m.schedule for m in methods if m.schedule))
 
 
-def _series(label: str, colour: str, shape: str = "circle", **more: Any) -> dict[str, Any]:
-    return {"label": label, "colour": colour, "shape": shape, **more}
-
-
-def _gains(title: str, unit: str, note: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Bars to both sides of zero, the largest gain first. rows: label, value, help."""
-    ordered = sorted(rows, key=lambda row: -row["value"])
-    return {"kind": "gains", "title": title, "unit": unit, "note": note, "rows": ordered, "span": 5}
-
-
-def published_by_action(table: PublishedTable) -> dict[str, Any]:
+def published_by_action(table: PublishedTable) -> DotsChart:
     """P-MPJPE of every method at every action, the printed average last."""
     own = table.methods[-1]
-    series = []
+    methods = []
     for index, method in enumerate(table.methods):
         if method is own:
-            series.append(_series(method.name, "teal", strong=True, help=method.reference))
+            methods.append(series(method.name, "teal", strong=True, help=method.reference))
         else:
             look = ("violet", "square") if index == len(table.methods) - 2 else (f"component{index}", _SHAPES[index])
-            series.append(_series(method.name, *look, help=method.reference))
-    rows: list[dict[str, Any]] = [
+            methods.append(series(method.name, *look, help=method.reference))
+    rows: list[DotsRow] = [
         {"label": action, "values": [m.values[i] for m in table.methods]} for i, action in enumerate(table.actions)
     ]
     rows.append({"label": "Average", "values": [m.average for m in table.methods], "strong": True})
-    return {
-        "kind": "dots",
-        "title": f"{table.metric} by action",
-        "unit": "mm",
-        "note": "Further left is better. Click a name to hide a method.",
-        "series": series,
-        "rows": rows,
-        "span": 7,
-    }
+    note = "Further left is better. Click a name to hide a method."
+    return dots(f"{table.metric} by action", "mm", methods, rows, 7, note=note)
 
 
-def published_averages(table: PublishedTable) -> dict[str, Any]:
+def published_averages(table: PublishedTable) -> BarsChart:
     """The printed averages as bars, in the table's order."""
-    return {
-        "kind": "bars",
-        "title": f"Average {table.metric}",
-        "unit": "mm",
-        "rows": [
-            {
-                "label": m.name,
-                "value": m.average,
-                "colour": "teal" if m is table.methods[-1] else "grey",
-                "help": m.reference,
-            }
-            for m in table.methods
-        ],
-        "span": 7,
-    }
+    own = table.methods[-1]
+    rows: list[BarRow] = [
+        {"label": m.name, "value": m.average, "colour": "teal" if m is own else "grey", "help": m.reference}
+        for m in table.methods
+    ]
+    return bars(f"Average {table.metric}", "mm", rows, 7)
 
 
-def published_gains(table: PublishedTable) -> dict[str, Any]:
+def published_gains(table: PublishedTable) -> GainsChart:
     """Chart of DiffPose's gain over the best other method, action by action, millimetres, largest first."""
     *others, own = table.methods
-    rows: list[dict[str, Any]] = []
+    rows: list[GainRow] = []
     for i, action in enumerate(table.actions):
         best = min(others, key=lambda m: m.values[i])
         gain = best.values[i] - own.values[i]
         help_ = f"{own.name} {own.values[i]:.1f}, {best.name} {best.values[i]:.1f} mm"
         rows.append({"label": action, "value": round(gain, 4), "help": help_})
     note = "To the right: DiffPose is better. To the left: another method is."
-    return _gains("DiffPose's gain over the best other method", "mm", note, rows)
+    return gains("DiffPose's gain over the best other method", "mm", note, rows)
 
 
 def _of(report: Report, name: str, metric: str, part: str | None = None) -> float | None:
@@ -175,76 +149,68 @@ def _text(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def measured_totals(report: Report, methods: Sequence[Method], metric: str) -> dict[str, Any]:
+def measured_totals(report: Report, methods: Sequence[Method], metric: str) -> DotsChart:
     """Totals of the methods: the answer, and the variants that were measured beside it."""
     kinds = list(dict.fromkeys(kind for m in methods for kind in m.variants))
     looks = (("grey", "diamond"), ("component4", "triangle"), ("component6", "cross"), ("component8", "square"))
-    series = [_series("the answer", "teal", strong=True)]
-    series += [_series(kind, *looks[i % len(looks)]) for i, kind in enumerate(kinds)]
-    rows = []
+    measured = [series("the answer", "teal", strong=True)]
+    measured += [series(kind, *looks[i % len(looks)]) for i, kind in enumerate(kinds)]
+    rows: list[DotsRow] = []
     for m in methods:
         answer = _of(report, m.name, metric)
         values = [answer, *(_of(report, m.variants[k], metric) if k in m.variants else None for k in kinds)]
         rows.append({"label": m.label, "values": values, "text": _text(answer)})
-    return {
-        "kind": "dots",
-        "title": f"{METRICS[metric]} over all test frames",
-        "unit": "mm",
-        "note": "Further left is better. The best hypothesis is picked with the truth at hand: a bound, no answer.",
-        "series": series,
-        "rows": rows,
-        "joined": False,
-        "span": 6,
-    }
+    note = "Further left is better. The best hypothesis is picked with the truth at hand: a bound, no answer."
+    return dots(f"{METRICS[metric]} over all test frames", "mm", measured, rows, 6, note=note, joined=False)
 
 
-def measured_visibility(report: Report, methods: Sequence[Method], metric: str) -> dict[str, Any]:
+def measured_visibility(report: Report, methods: Sequence[Method], metric: str) -> DotsChart:
     """Errors of joints that something hid from the camera, and of those that it saw."""
-    rows: list[dict[str, Any]] = [
+    rows: list[DotsRow] = [
         {"label": m.label, "values": [_of(report, m.name, metric, part) for part in ("hidden", "visible")]}
         for m in methods
     ]
-    return {
-        "kind": "dots",
-        "title": f"{METRICS[metric]} of hidden and of visible joints",
-        "unit": "mm",
-        "note": "The hip counts in neither: it is the origin.",
-        "series": [
-            _series("hidden joints", "component1", "ring", strong=True),
-            _series("visible joints", "component0", strong=True),
+    return dots(
+        f"{METRICS[metric]} of hidden and of visible joints",
+        "mm",
+        [
+            series("hidden joints", "component1", "ring", strong=True),
+            series("visible joints", "component0", strong=True),
         ],
-        "rows": [row for row in rows if any(v is not None for v in row["values"])],
-        "joined": False,
-        "span": 6,
-    }
+        _with_values(rows),
+        6,
+        note="The hip counts in neither: it is the origin.",
+        joined=False,
+    )
 
 
-def measured_by_action(report: Report, methods: Sequence[Method], metric: str) -> dict[str, Any]:
+def _with_values(rows: Iterable[DotsRow]) -> list[DotsRow]:
+    return [row for row in rows if any(v is not None for v in row["values"])]
+
+
+def measured_by_action(report: Report, methods: Sequence[Method], metric: str) -> DotsChart:
     """Every method at every action, hardest action of the first method first."""
     actions: dict[str, list[float | None]] = {}
     for i, m in enumerate(methods):
         for action, row in (report.methods[m.name].get("actions") or {}).items():
             actions.setdefault(action, [None] * len(methods))[i] = row.get(metric)
-    rows: list[dict[str, Any]] = [
-        {"label": action.replace("-", " "), "values": values} for action, values in actions.items()
-    ]
+    rows: list[DotsRow] = [{"label": action.replace("-", " "), "values": values} for action, values in actions.items()]
 
-    def hardest(row: dict[str, Any]) -> float:
+    def hardest(row: DotsRow) -> float:
         known = [v for v in row["values"] if v is not None]
         return -sum(known) / len(known)
 
-    return {
-        "kind": "dots",
-        "title": f"{METRICS[metric]} by action",
-        "unit": "mm",
-        "note": "Hardest first. Click a name to hide a method.",
-        "series": [_series(m.label, m.colour, m.shape, strong=m.label == "DiffPose") for m in methods],
-        "rows": sorted((r for r in rows if any(v is not None for v in r["values"])), key=hardest),
-        "span": 7,
-    }
+    return dots(
+        f"{METRICS[metric]} by action",
+        "mm",
+        [series(m.label, m.colour, m.shape, strong=m.label == "DiffPose") for m in methods],
+        sorted(_with_values(rows), key=hardest),
+        7,
+        note="Hardest first. Click a name to hide a method.",
+    )
 
 
-def measured_gains(report: Report, method: Method, reference: Method, metric: str) -> dict[str, Any]:
+def measured_gains(report: Report, method: Method, reference: Method, metric: str) -> GainsChart:
     """Chart of one method's gain over another, action by action, millimetres, largest first.
 
     Args:
@@ -254,134 +220,112 @@ def measured_gains(report: Report, method: Method, reference: Method, metric: st
         metric: "mpjpe_mm" or "p_mpjpe_mm".
     """
     own, other = (report.methods[m.name].get("actions") or {} for m in (method, reference))
-    rows = []
+    rows: list[GainRow] = []
     for action in own:
         a, b = own[action].get(metric), (other.get(action) or {}).get(metric)
         if a is not None and b is not None:
             words = f"{method.label} {a:.1f}, {reference.label} {b:.1f} mm"
             rows.append({"label": action.replace("-", " "), "value": b - a, "help": words})
     title = f"{method.label}: gain over {reference.label}"
-    return _gains(title, "mm", "To the right: better. To the left: worse.", rows)
+    return gains(title, "mm", "To the right: better. To the left: worse.", rows)
 
 
-def reliability(report: CalibrationReport) -> dict[str, Any]:
+def reliability(report: CalibrationReport) -> DotsChart:
     """Chart of the share of truths inside the hypotheses' central intervals, beside the nominal share."""
     both = report.content["reliability"]
-    rows: list[dict[str, Any]] = []
+    rows: list[DotsRow] = []
     for number, level in enumerate(report.content["nominal"]):
         drawn, wide = (100 * both[kind]["coverage"][number] for kind in ("before", "after"))
         rows.append({"label": f"{100 * level:.0f} %", "values": [100 * level, drawn, wide], "text": f"{drawn:.0f}"})
-    return {
-        "kind": "dots",
-        "title": "How often central intervals hold the truth",
-        "unit": "%",
-        "note": "A row for each probability that an interval has by the hypotheses' mean and spread.",
-        "series": [
-            _series("as it should be", "grey", "ring"),
-            _series("hypotheses as drawn", "component1", "triangle", strong=True),
-            _series("widened by the calibration", "teal", strong=True),
+    return dots(
+        "How often central intervals hold the truth",
+        "%",
+        [
+            series("as it should be", "grey", "ring"),
+            series("hypotheses as drawn", "component1", "triangle", strong=True),
+            series("widened by the calibration", "teal", strong=True),
         ],
-        "rows": rows,
-        "joined": False,
-        "span": 7,
-    }
+        rows,
+        7,
+        note="A row for each probability that an interval has by the hypotheses' mean and spread.",
+        joined=False,
+    )
 
 
-def _two_errors(title: str, note: str, rows: list[dict[str, Any]], span: int) -> dict[str, Any]:
-    for row in rows:
-        row["text"] = _text(row["values"][1])
-    return {
-        "kind": "dots",
-        "title": title,
-        "unit": "mm",
-        "note": note,
-        "series": [_series("expected", "violet", "diamond"), _series("observed", "teal", strong=True)],
-        "rows": rows,
-        "joined": False,
-        "span": span,
-    }
-
-
-def expected_by_tenth(report: CalibrationReport) -> dict[str, Any]:
-    """Expected and observed error of the tenth of all joints that is expected to err least, of the next tenth, ..."""
-    rows = [
-        {"label": f"tenth {number + 1}", "values": [tenth["expected_mm"], tenth["observed_mm"]]}
-        for number, tenth in enumerate(report.content["expected_error"]["deciles"])
+def _two_errors(title: str, note: str, errors: Iterable[tuple[str, float, float]], span: int) -> DotsChart:
+    """Expected beside observed errors. errors: label, expected and observed, mm."""
+    rows: list[DotsRow] = [
+        {"label": label, "values": [expected, observed], "text": _text(observed)}
+        for label, expected, observed in errors
     ]
+    both = [series("expected", "violet", "diamond"), series("observed", "teal", strong=True)]
+    return dots(title, "mm", both, rows, span, note=note, joined=False)
+
+
+def expected_by_tenth(report: CalibrationReport) -> DotsChart:
+    """Expected and observed error of the tenth of all joints that is expected to err least, of the next tenth, ..."""
+    tenths = report.content["expected_error"]["deciles"]
+    errors = [(f"tenth {i + 1}", tenth["expected_mm"], tenth["observed_mm"]) for i, tenth in enumerate(tenths)]
     note = "All joints of all test views, sorted by the error that is expected of them without the truth."
-    return _two_errors("Expected and observed error", note, rows, 5)
+    return _two_errors("Expected and observed error", note, errors, 5)
 
 
-def expected_by_joint(report: CalibrationReport) -> dict[str, Any]:
+def expected_by_joint(report: CalibrationReport) -> DotsChart:
     """Expected and observed error of every joint, the worst first."""
     joints = report.content["expected_error"]["by_joint"]
-    rows = [
-        {"label": joint_label(JOINT_NAMES.index(name)), "values": [row["expected_mm"], row["observed_mm"]]}
-        for name, row in joints.items()
+    errors = [
+        (joint_label(JOINT_NAMES.index(name)), row["expected_mm"], row["observed_mm"]) for name, row in joints.items()
     ]
-    rows.sort(key=lambda row: -row["values"][1])
-    return _two_errors("Expected and observed error by joint", "The hip is the origin and never errs.", rows, 7)
+    errors.sort(key=lambda row: -row[2])
+    return _two_errors("Expected and observed error by joint", "The hip is the origin and never errs.", errors, 7)
 
 
-def truth_among_hypotheses(report: CalibrationReport) -> dict[str, Any]:
+def truth_among_hypotheses(report: CalibrationReport) -> BarsChart:
     """Chart of the share of joints and axes whose truth lies outside of all hypotheses, beside the nominal share."""
     both = report.content["reliability"]
     count = len(both["before"]["ranks"]) - 1
-    share = 100 * 2 / (count + 1)
-    rows = []
-    for kind, label in (("before", "as drawn"), ("after", "widened by the calibration")):
+    rows: list[BarRow] = []
+    for kind, label, colour in (
+        ("before", "as drawn", "component1"),
+        ("after", "widened by the calibration", "teal"),
+    ):
         ranks = both[kind]["ranks"]
-        rows.append({"label": label, "value": 100 * (ranks[0] + ranks[-1]), "colour": "component1"})
-    rows[-1]["colour"] = "teal"
-    rows.append({"label": "as it should be", "value": share, "colour": "grey"})
-    return {
-        "kind": "bars",
-        "title": f"The truth lies outside of all {count} hypotheses",
-        "unit": "% of joints and axes",
-        "rows": rows,
-        "span": 5,
-    }
+        rows.append({"label": label, "value": 100 * (ranks[0] + ranks[-1]), "colour": colour})
+    rows.append({"label": "as it should be", "value": 100 * 2 / (count + 1), "colour": "grey"})
+    return bars(f"The truth lies outside of all {count} hypotheses", "% of joints and axes", rows, 5)
 
 
-def ablation(group: Mapping[str, Any], metric: str) -> dict[str, Any]:
+def ablation(group: Mapping[str, Any], metric: str) -> DotsChart:
     """Errors of a group of the ablation suite: a row for each setting, or for each number where several ways are
     compared over numbers.
     """
     cells = group["cells"]
     names = list(dict.fromkeys(cell["series"] for cell in cells))
-    rows: list[dict[str, Any]]
+    rows: list[DotsRow]
     if len(names) > 1:
         looks = (("teal", "circle"), ("grey", "ring"), ("component1", "triangle"), ("component0", "diamond"))
-        series = [_series(name, *looks[i % len(looks)]) for i, name in enumerate(names)]
+        compared = [series(name, *looks[i % len(looks)]) for i, name in enumerate(names)]
         found = {(cell["series"], cell["x"]): cell["errors"]["all"][metric]["value"] for cell in cells}
         numbers = sorted({cell["x"] for cell in cells})
         rows = [{"label": f"{x}", "values": [found.get((name, x)) for name in names]} for x in numbers]
     else:
-        series = [
-            _series("all joints", "teal", strong=True),
-            _series("hidden joints", "component1", "ring"),
-            _series("visible joints", "component0", "diamond"),
+        compared = [
+            series("all joints", "teal", strong=True),
+            series("hidden joints", "component1", "ring"),
+            series("visible joints", "component0", "diamond"),
         ]
         rows = []
         for cell in cells:
             values = [cell["errors"][part][metric]["value"] for part in ("all", "hidden", "visible")]
             strong = cell["label"] == group["reference"]
             rows.append({"label": cell["label"], "values": values, "text": _text(values[0]), "strong": strong})
-    return {
-        "kind": "dots",
-        "title": f"{METRICS[metric]}: {group['title'][0].lower()}{group['title'][1:]}",
-        "unit": "mm",
-        "note": group["note"],
-        "series": series,
-        "rows": rows,
-        "joined": False,
-        "span": 7,
-    }
+    title = f"{METRICS[metric]}: {group['title'][0].lower()}{group['title'][1:]}"
+    return dots(title, "mm", compared, rows, 7, note=group["note"], joined=False)
 
 
-def ablation_gains(group: Mapping[str, Any], metric: str) -> dict[str, Any]:
+def ablation_gains(group: Mapping[str, Any], metric: str) -> GainsChart:
     """Chart of each setting's gain over the reference, percent of its error; the tip has the interval."""
-    rows = []
+    rows: list[GainRow] = []
     for cell in group["cells"]:
         if cell["label"] != group["reference"]:
             gain = cell["gain_percent"]["all"][metric]
@@ -389,4 +333,4 @@ def ablation_gains(group: Mapping[str, Any], metric: str) -> dict[str, Any]:
             words = f"{gain['value']:+.1f} %, 95 % interval over clips {low:+.1f} to {high:+.1f}"
             rows.append({"label": cell["label"], "value": gain["value"], "help": words})
     note = "To the right: a lower error. To the left: a higher one."
-    return _gains(f"Error lower than that of {group['reference']}", "%", note, rows)
+    return gains(f"Error lower than that of {group['reference']}", "%", note, rows)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from app.figures import measures
 from app.stage.payload import Bounds, StagePayload, to_plot_axes
-from diffpose_core.structures import DiffusionTrace, PoseClip2D
+from app.stage.specs.charts import Track
+from app.stage.specs.layers import SkeletonLayer, SkeletonLook, skeleton
+from app.stage.specs.panels import ImagePanel, MixtureArrays, Readout, ReadoutWords
+from diffpose_core.structures import DiffusionTrace, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.mixtures import clip_mixture
 
 TRUTH = "Truth"
@@ -23,9 +25,13 @@ BONES_HELP = "Mean relative error of the 16 bone lengths against the person's ow
 class ClipFrames:
     """The frames of a clip that the views show.
 
-    frames: (F',) their indices in the clip. baseline_cam: (F', 17, 3), poses of the context encoder alone.
-    current: the index into `frames` of the frame that the person picked. source: the clip's hash. baseline: the
-    encoder's name.
+    Attributes:
+        clip: The clip.
+        frames: (F',), their indices in the clip.
+        baseline_cam: (F', 17, 3), poses of the context encoder alone, metres.
+        current: Index into `frames` of the frame that the person picked.
+        source: The clip's hash.
+        baseline: The encoder's name.
     """
 
     clip: PoseClip2D
@@ -75,48 +81,64 @@ def _smoothed(values: np.ndarray, width: int) -> np.ndarray:
     return (total[width:] - total[:-width]) / width if width > 1 else values
 
 
-def image_panel(payload: StagePayload, view: ClipFrames, columns: float = 1.0) -> dict[str, Any]:
+def truth_below(**look: Unpack[SkeletonLook]) -> SkeletonLayer:
+    """The exact pose in red, below the other figures."""
+    below: SkeletonLook = {**look, "under": True}
+    return skeleton("truth", TRUTH, "red", **below)
+
+
+def mixture_arrays(
+    payload: StagePayload, mixture: PoseMixture, lead: tuple[str, ...], pick: Any = slice(None)
+) -> MixtureArrays:
+    """Register the joints' 2D mixtures.
+
+    Args:
+        payload: The stage's data.
+        mixture: The mixtures of a clip.
+        lead: Names of the axes before the joints.
+        pick: Index of the frames that are shown.
+    """
+    stds = np.sqrt(mixture.variances_px2[pick])
+    return {
+        "weights": payload.add("mixture_weights", mixture.weights[pick], (*lead, "joint", "mode")),
+        "means_px": payload.add("mixture_means", mixture.means_px[pick], (*lead, "joint", "mode", "uv")),
+        "stds_px": payload.add("mixture_stds", stds, (*lead, "joint", "mode", "uv")),
+    }
+
+
+def image_panel(payload: StagePayload, view: ClipFrames, columns: float = 1.0) -> ImagePanel:
     """The 2D pose over its heatmap mixtures, cut to where the person is."""
     clip, index = view.clip, view.frames
     lead = ("frame",) if payload.frames is not None else ()
     pick = index if payload.frames is not None else index[view.current]
-    payload.add("keypoints_px", clip.keypoints_px[pick], (*lead, "joint", "uv"))
-    payload.add("confidence", clip.confidence[pick], (*lead, "joint"))
     lo, hi = clip.keypoints_px.min(1), clip.keypoints_px.max(1)
     half_u, half_v = (float(np.percentile(size, 95)) / 2 * 1.14 + 10 for size in (hi - lo).T)
     centre = _smoothed((lo + hi) / 2, round(clip.fps))
-    payload.add("image_centre", centre[pick], (*lead, "uv"))
-    panel: dict[str, Any] = {
+    panel: ImagePanel = {
         "id": "image",
         "kind": "image",
         "title": "2D pose",
         "columns": columns,
-        "pose": "keypoints_px",
-        "confidence": "confidence",
+        "pose": payload.add("keypoints_px", clip.keypoints_px[pick], (*lead, "joint", "uv")),
+        "confidence": payload.add("confidence", clip.confidence[pick], (*lead, "joint")),
         "image_px": [clip.width, clip.height],
-        "centre": "image_centre",
+        "centre": payload.add("image_centre", centre[pick], (*lead, "uv")),
         "half_px": half_v,
         "half_u_px": half_u,
         "caption": "Every glow is one place where a joint may be; rings at one and two standard deviations.",
-    }
-    mixture = clip_mixture(clip)
-    panel["mixture"] = {
-        "weights": payload.add("mixture_weights", mixture.weights[pick], (*lead, "joint", "mode")),
-        "means_px": payload.add("mixture_means", mixture.means_px[pick], (*lead, "joint", "mode", "uv")),
-        "stds_px": payload.add("mixture_stds", np.sqrt(mixture.variances_px2[pick]), (*lead, "joint", "mode", "uv")),
+        "mixture": mixture_arrays(payload, clip_mixture(clip), lead, pick),
     }
     hollow, word, words = clip.hidden, "hidden joints", "Joints that something hides; drawn hollow"
     if hollow is None and clip.guessed.any():
         hollow, word, words = clip.guessed, "guessed joints", "Joints that the detector did not find; drawn hollow"
     if hollow is not None:
-        payload.add("hidden", hollow[pick], (*lead, "joint"))
-        panel["hidden"] = "hidden"
-        payload.add("hidden_count", hollow[pick].sum(-1), lead)
-        panel["readouts"] = [{"label": word, "array": "hidden_count", "unit": "", "help": words}]
+        panel["hidden"] = payload.add("hidden", hollow[pick], (*lead, "joint"))
+        counts = hollow[pick].sum(-1)
+        panel["readouts"] = [readout(payload, "hidden_count", counts, lead, label=word, unit="", help=words)]
     return panel
 
 
-def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None) -> dict[str, Any] | None:
+def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None) -> Track | None:
     """The player's track along the frames: an error to scrub along, and the joints that were guessed.
 
     Args:
@@ -127,7 +149,7 @@ def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None
     Returns:
         The track's specification, or None where there is nothing to show.
     """
-    track: dict[str, Any] = {}
+    track: Track = {}
     if curve is not None:
         words = "error to expect, mm" if curve == "expected" else "error, mm"
         track["curve"] = {"array": curve, "label": words, "palette": "teal"}
@@ -137,14 +159,15 @@ def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None
 
 
 def readout(
-    payload: StagePayload, name: str, values: np.ndarray, axes: tuple[str, ...], **words: Any
-) -> dict[str, Any]:
+    payload: StagePayload, name: str, values: np.ndarray, axes: tuple[str, ...], **words: Unpack[ReadoutWords]
+) -> Readout:
+    """A number beside a panel's title, registered with the payload under `name`."""
     return {"array": payload.add(name, values, axes), **words}
 
 
 def reverse_numbers(
     payload: StagePayload, view: ClipFrames, name: str, trace: DiffusionTrace
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
+) -> tuple[list[Readout], dict[str, str]]:
     """Error, spread and bone violation of a reverse trace at every frame and step, registered with the payload."""
     axes = ("frame", "step")
     bones = measures.reference_bones(view.reference_cam)
@@ -163,26 +186,6 @@ def reverse_numbers(
     names["spread"] = f"{name}_spread"
     names["bones"] = payload.add(f"{name}_bones", measures.bone_violation_percent(mean, bones), axes)
     return readouts, names
-
-
-def line_chart(
-    id_: str,
-    title: str,
-    unit: str,
-    axis: str,
-    *series: tuple[str, str, str, str],
-    off_scale: Sequence[str] = (),
-    **more: Any,
-) -> dict[str, Any]:
-    """A line chart. series: label, array, palette, and how the line is broken ("", "dash" or "dot").
-
-    off_scale: labels of series that may leave the plot, so that the others stay readable.
-    """
-    rows = [
-        {"label": label, "array": array, "palette": palette, "dash": dash, "off_scale": label in off_scale}
-        for label, array, palette, dash in series
-    ]
-    return {"id": id_, "kind": "line", "title": title, "unit": unit, "axis": axis, "series": rows, **more}
 
 
 def clip_stage(id_: str, title: str, view: ClipFrames, k: np.ndarray, **words: Any) -> StagePayload:

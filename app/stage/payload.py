@@ -13,10 +13,12 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
+from app.stage.specs.charts import Chart, Track
+from app.stage.specs.panels import Panel
 from diffpose_core.structures import InvalidInput
 
 MAGIC = b"DPS1"
@@ -39,6 +41,14 @@ class Bounds:
     floor: float
 
 
+class _MixedArray(TypedDict):
+    """An array that the browser mixes out of others: its shape, its axes, and their names by `PARTS`."""
+
+    shape: list[int]
+    axes: list[str]
+    mix: dict[str, str]
+
+
 @dataclass
 class StagePayload:
     """One view of the stage, being put together; `pack` turns it into bytes.
@@ -59,10 +69,11 @@ class StagePayload:
         times_s: Seconds from the clip's start, one a frame.
         initial_frame: Index of the frame that is shown first.
         shows_frame: The number of the only frame, where `frames` is None.
-        track: Names of arrays ("curve", "guessed") and indices of frames ("jumps") that the player shows.
+        track: What the player shows along the frames.
         off: Labels of layers that begin hidden.
         columns: Equal columns of the grid, of which a panel takes its "span"; 0: as many as fit best.
-        panels, charts: Their specifications, as the browser reads them.
+        panels: Specifications of the panels.
+        charts: Specifications of the charts.
     """
 
     id: str
@@ -82,11 +93,11 @@ class StagePayload:
     off: Sequence[str] = ()
     columns: int = 0
     line: str = ""
-    track: dict[str, Any] | None = None
-    panels: list[dict[str, Any]] = field(default_factory=list)
-    charts: list[dict[str, Any]] = field(default_factory=list)
+    track: Track | None = None
+    panels: list[Panel] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
     _arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = field(default_factory=dict)
-    _mixed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _mixed: dict[str, _MixedArray] = field(default_factory=dict)
 
     def add(self, name: str, values: np.ndarray, axes: tuple[str, ...]) -> str:
         """Register an array under `name`; axes names its axes, e.g. ("frame", "step", "sample", "joint", "xyz").

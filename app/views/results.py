@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.board import board
+from app.board.component import board
+from app.board.specs import GainsChart
 from app.figures import reports
 from app.figures import results as figures
 from app.figures.reports import METRICS, CalibrationReport, Report
@@ -193,7 +194,7 @@ def _measured() -> None:
         st.dataframe(_measured_frame(report), width="stretch")
 
 
-def _gains(report: Report, methods: list[figures.Method], metric: str) -> list[dict[str, object]]:
+def _gains(report: Report, methods: list[figures.Method], metric: str) -> list[GainsChart]:
     """DiffPose's gains by action over the first baseline, where both were measured."""
     own = next((m for m in methods if m.label == "DiffPose"), None)
     baseline = next((m for m in methods if not m.schedule), None)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from app.compute import uncertainty as study
-from app.figures.uncertainty import joint_label
 from app.session import Session
 from app.stage.component import Asked, stage
 from app.views.equations import EQ_GMM, EQ_H_K
 from app.views.layout import choice, explanation, options, pick_frame
-from diffpose_core.skeleton import JOINT_NAMES
+from diffpose_core.skeleton import JOINT_NAMES, joint_label
 
 #: The hip is the origin of every pose: it has a place in the picture, but no uncertainty in 3D.
 FIRST_JOINT = "RFoot"

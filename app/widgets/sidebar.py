@@ -74,101 +74,128 @@ def draw(view: str, clip_slot: Any) -> Session | None:
         if clip is None:
             return None
         source = clips.clip_hash(clip)
-        last = len(clip) - 1
-        frame = 0
-        if last > 0:
-            # A frame may come from the address, be new, or be left over from a longer clip.
-            if st.session_state.get("frame", 0 if "frame" in st.query_params else last + 1) > last:
-                st.session_state["frame"] = last // 3
-            frame = st.slider(
-                "Frame",
-                0,
-                last,
-                key="frame",
-                bind="query-params",
-                help="The frame that forward diffusion starts from; the other views go to it and play on from there.",
-            )
+        frame = _pick_frame(len(clip) - 1)
         own_clip.guessed(clip, frame)
         st.divider()
-        # Greyed where they change nothing, rather than left out: a control that is gone forgets its value.
-        idle = view in WITHOUT_REVERSE
-        steps = st.select_slider(
-            "Reverse steps (DDIM)",
-            [1, 2, 5, 10, 25, 50],
-            value=5,
-            key="steps",
-            bind="query-params",
-            disabled=idle,
-            help="How many of the 50 steps the reverse process really takes; the paper uses 5.",
-        )
-        hypotheses = st.select_slider(
-            "Hypotheses",
-            [1, 2, 5, 10, 20, 50],
-            value=5,
-            key="hypotheses",
-            bind="query-params",
-            disabled=idle,
-            help="How many poses are drawn from H_K and denoised; their mean is the answer, the paper uses 5.",
-        )
-        eta = st.slider(
-            "Randomness η",
-            0.0,
-            1.0,
-            0.0,
-            0.1,
-            key="eta",
-            bind="query-params",
-            disabled=idle,
-            help="How much fresh noise every reverse step adds: 0 is deterministic, 1 is as random as DDPM.",
-        )
-        seed = st.number_input(
-            "Seed",
+        session = Session(clip, source, frame, _settings(view))
+        download.control(session)
+    return session
+
+
+def _pick_frame(last: int) -> int:
+    """The frame that views of one frame show. last: number of the clip's last frame."""
+    if last == 0:
+        return 0
+    # A frame may come from the address, be new, or be left over from a longer clip.
+    if st.session_state.get("frame", 0 if "frame" in st.query_params else last + 1) > last:
+        st.session_state["frame"] = last // 3
+    return int(
+        st.slider(
+            "Frame",
             0,
-            9999,
-            0,
-            key="seed",
+            last,
+            key="frame",
             bind="query-params",
-            help="The same seed gives the same random draws, so pictures can be repeated.",
+            help="The frame that forward diffusion starts from; the other views go to it and play on from there.",
         )
-        settings = networks.trained_settings()
-        setting: Setting = settings[0]
-        if len(settings) > 1:
-            setting = st.selectbox(
-                "Context f_ST from",
-                settings,
-                format_func=SETTINGS.__getitem__,
-                key="setting",
-                bind="query-params",
-                disabled=view in OF_ONE_FRAME,
-                help="What the context encoder reads: the frame alone, or it among its neighbours: poses get steadier. "
-                "If the camera stood still, its tilt can be judged from the whole clip: poses lean less.",
-            )
-        tilt_deg = _tilt_control() if setting == "fixed" else None
-        trained = networks.trained_schedules(READS[setting])
-        trained_on: ScheduleName = trained[0] if trained else "converging"
-        if len(trained) > 1:
-            trained_on = st.selectbox(
-                "Weights trained with",
-                trained,
-                format_func=lambda s: f"{SCHEDULES[s]} schedule",
-                key="trained_on",
-                bind="query-params",
-                disabled=idle,
-                help="The noise schedule that the reverse process's network learned from.",
-            )
-    chosen = AppSettings(
-        steps=int(steps),
-        hypotheses=int(hypotheses),
-        eta=float(eta),
-        seed=int(seed),
+    )
+
+
+def _settings(view: str) -> AppSettings:
+    """Controls of the diffusion and of the weights."""
+    # Greyed where they change nothing, rather than left out: a control that is gone forgets its value.
+    idle = view in WITHOUT_REVERSE
+    steps, hypotheses, eta, seed = _diffusion_controls(idle)
+    setting = _pick_setting(disabled=view in OF_ONE_FRAME)
+    tilt_deg = _tilt_control() if setting == "fixed" else None
+    trained_on = _pick_schedule(setting, disabled=idle)
+    return AppSettings(
+        steps=steps,
+        hypotheses=hypotheses,
+        eta=eta,
+        seed=seed,
         trained_on=trained_on,
         setting=setting,
         tilt_deg=tilt_deg,
     )
-    session = Session(clip, source, int(frame), chosen)
-    with st.sidebar:
-        download.control(session)
-    return session
+
+
+def _diffusion_controls(idle: bool) -> tuple[int, int, float, int]:
+    """Reverse steps, hypotheses, eta and seed. idle: whether the view runs no reverse process."""
+    steps = st.select_slider(
+        "Reverse steps (DDIM)",
+        [1, 2, 5, 10, 25, 50],
+        value=5,
+        key="steps",
+        bind="query-params",
+        disabled=idle,
+        help="How many of the 50 steps the reverse process really takes; the paper uses 5.",
+    )
+    hypotheses = st.select_slider(
+        "Hypotheses",
+        [1, 2, 5, 10, 20, 50],
+        value=5,
+        key="hypotheses",
+        bind="query-params",
+        disabled=idle,
+        help="How many poses are drawn from H_K and denoised; their mean is the answer, the paper uses 5.",
+    )
+    eta = st.slider(
+        "Randomness η",
+        0.0,
+        1.0,
+        0.0,
+        0.1,
+        key="eta",
+        bind="query-params",
+        disabled=idle,
+        help="How much fresh noise every reverse step adds: 0 is deterministic, 1 is as random as DDPM.",
+    )
+    seed = st.number_input(
+        "Seed",
+        0,
+        9999,
+        0,
+        key="seed",
+        bind="query-params",
+        help="The same seed gives the same random draws, so pictures can be repeated.",
+    )
+    return int(steps), int(hypotheses), float(eta), int(seed)
+
+
+def _pick_setting(disabled: bool) -> Setting:
+    """What the context encoder reads."""
+    settings = networks.trained_settings()
+    if len(settings) == 1:
+        return settings[0]
+    setting: Setting = st.selectbox(
+        "Context f_ST from",
+        settings,
+        format_func=SETTINGS.__getitem__,
+        key="setting",
+        bind="query-params",
+        disabled=disabled,
+        help="What the context encoder reads: the frame alone, or it among its neighbours: poses get steadier. "
+        "If the camera stood still, its tilt can be judged from the whole clip: poses lean less.",
+    )
+    return setting
+
+
+def _pick_schedule(setting: Setting, disabled: bool) -> ScheduleName:
+    """The noise schedule of the weights that are used."""
+    trained = networks.trained_schedules(READS[setting])
+    if len(trained) < 2:
+        return trained[0] if trained else "converging"
+    schedule: ScheduleName = st.selectbox(
+        "Weights trained with",
+        trained,
+        format_func=lambda s: f"{SCHEDULES[s]} schedule",
+        key="trained_on",
+        bind="query-params",
+        disabled=disabled,
+        help="The noise schedule that the reverse process's network learned from.",
+    )
+    return schedule
 
 
 def _tilt_control() -> float | None:

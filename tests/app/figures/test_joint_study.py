@@ -1,14 +1,15 @@
-"""The uncertainty view's data: what it says of mixtures and clouds, against direct computations."""
+"""Stage data of a joint that gets less sure, against direct computations."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 import pytest
 import torch
 
-from app.figures import uncertainty as figures
-from app.stage.payload import to_plot_axes, unpack
-from diffpose_core.skeleton import JOINT_NAMES
+from app.figures import joint_study as figures
+from app.stage.payload import unpack
 from diffpose_core.structures import PoseClip2D
 from diffpose_core.uncertainty.mixtures import falling_confidence, less_sure
 from diffpose_core.uncertainty.pose_gmm import PoseGMM
@@ -38,39 +39,6 @@ def study() -> figures.JointStudy:
     samples[:, :, JOINT] = pose[:, None, JOINT] + wider * rng.normal(size=(LEVELS, DRAWS, 3))
     hypotheses = pose[:, None] + 0.01 * rng.normal(size=(LEVELS, HYPOTHESES, 17, 3))
     return figures.JointStudy(clip, JOINT, samples, gmm((LEVELS,)), hypotheses, pose[0] + 0.02, 7, "hash")
-
-
-def test_joints_in_plain_words():
-    words = [figures.joint_label(j) for j in range(len(JOINT_NAMES))]
-    assert words[3] == "right foot" and words[13] == "left wrist"
-    assert words[0] == "hip" and words[9] == "neck/nose" and words[8] == "thorax"
-    assert len(set(words)) == len(words)
-
-
-def test_covariances_in_plot_axes_are_those_of_the_turned_points():
-    rng = np.random.default_rng(2)
-    points = rng.normal(size=(4000, 3)) * np.array([0.1, 0.5, 0.02]) @ rng.normal(size=(3, 3))
-    expected = np.cov(to_plot_axes(points).T, bias=True)[np.triu_indices(3)]
-    np.testing.assert_allclose(figures.plot_covariances(np.cov(points.T, bias=True)), expected)
-
-
-def test_joint_blocks_and_sample_covariances():
-    covariance = gmm(()).covariances.numpy()
-    blocks = figures.joint_covariances(covariance)
-    assert blocks.shape == (COMPONENTS, 17, 3, 3)
-    np.testing.assert_array_equal(blocks[1, 5], covariance[1, 15:18, 15:18])
-    samples = np.random.default_rng(3).normal(size=(2, 50, 17, 3))
-    np.testing.assert_allclose(
-        figures.sample_covariances(samples)[1, 4], np.cov(samples[1, :, 4].T, bias=True), rtol=1e-10
-    )
-
-
-def test_histograms_are_densities():
-    edges = np.linspace(-1, 1, 21)
-    values = np.random.default_rng(4).uniform(-1, 1, (3, 500))
-    density = figures.histograms(values, edges)
-    np.testing.assert_allclose((density * 0.1).sum(-1), 1.0)
-    assert np.abs(density - 0.5).max() < 0.4
 
 
 def test_a_joint_that_gets_less_sure(study: figures.JointStudy):
@@ -104,27 +72,7 @@ def test_depth_densities_hold_the_draws_and_the_mixture(study: figures.JointStud
 
 
 def test_without_the_truth_there_is_no_error(study: figures.JointStudy):
-    import dataclasses
-
     blind = dataclasses.replace(study, clip=dataclasses.replace(study.clip, pose3d_cam=None, hidden=None))
     header, arrays = unpack(figures.joint_study(blind))
     assert not any("error" in name or "truth" in name for name in arrays)
     assert [s["label"] for s in header["charts"][-1]["series"]] == ["spread across", "spread in depth"]
-
-
-def test_the_mixture_has_a_step_for_every_component():
-    one = gmm(())
-    draws, _ = one.sample(DRAWS, torch.Generator().manual_seed(0))
-    samples = draws.numpy().reshape(DRAWS, 17, 3)
-    scores = np.stack([np.arange(4.0), np.arange(4.0) - 1, -np.arange(4.0)], axis=1)
-    header, arrays = unpack(figures.mixture(samples, one, scores, samples[0], "hash", "clip", 3))
-    assert header["axes"]["step"]["texts"] == ["all", "1 of 3", "2 of 3", "3 of 3"]
-    scene, weights, selection = header["panels"]
-    assert [layer["number"] for layer in scene["layers"]] == [1, 2, 3]
-    shown = sum(len(arrays[f"draws_{m}"]) for m in range(COMPONENTS))
-    assert shown == figures.SHOWN_DRAWS, "every shown draw belongs to one component"
-    np.testing.assert_allclose(arrays[weights["weights"]], [0.5, 0.3, 0.2])
-    assert selection["chosen"] == COMPONENTS
-    np.testing.assert_array_equal(arrays["curve_fresh"], scores[:, 1])
-    mean = one.means.numpy().reshape(COMPONENTS, 17, 3)
-    np.testing.assert_allclose(arrays["mean_2"], to_plot_axes(mean[2]), rtol=1e-6)

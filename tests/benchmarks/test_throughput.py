@@ -6,8 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import released_form, throughput
+from benchmarks import released_form
 from benchmarks.released_form import ReleasedForm
+from benchmarks.throughput.clips import encoders
+from benchmarks.throughput.denoiser import denoiser_shares
+from benchmarks.throughput.machine import machine
+from benchmarks.throughput.stages import stages, with_sums
+from benchmarks.throughput.text import tables
+from benchmarks.throughput.timing import MACHINE, peak_flops
+from benchmarks.throughput.training import training, training_hours
 from diffpose_core.lifting.models import Models
 from diffpose_core.presets import PAPER_TRAINING
 from diffpose_core.structures import PoseClip2D
@@ -23,20 +30,18 @@ def check_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Measure the parts that are measured on a GPU too, on a device that there is."""
-    monkeypatch.setattr(throughput, "DEVICES", [torch.device(device)])
-    loaded = {"frame": tiny_models, "video": tiny_video_models}
-    monkeypatch.setattr(throughput, "load_models", lambda setting="frame": loaded[setting])
-    models = tiny_models.to(device)
+    monkeypatch.setattr(MACHINE, "device", torch.device(device))
+    models, video = tiny_models.to(device), tiny_video_models.to(device)
     report = {
-        "stages": {"2": throughput.with_sums(throughput.stages(walking_clip, models, 2, TINY_S))},
-        "denoiser": throughput.denoiser_shares(models.pick()[1], [3], TINY_S),
-        "training": throughput.training(4, TINY_S),
-        "encoders": throughput.encoders(walking_clip, models, 3, TINY_S),
+        "stages": {"2": with_sums(stages(walking_clip, models, 2, TINY_S))},
+        "denoiser": denoiser_shares(models.pick()[1], [3], TINY_S),
+        "training": training(models.pick()[1].config, 4, TINY_S),
+        "encoders": encoders(walking_clip, models, video, 3, TINY_S),
     }
     assert report["stages"]["2"]["end to end"] > report["stages"]["2"]["encode"] > 0
     assert set(report["denoiser"]) == {"float32", "bfloat16"}
     assert bool(report["denoiser"]["float32"]["time"]) == (device == "cpu")
-    text = "\n".join(throughput.tables({"machine": throughput.machine(1), **report}))
+    text = "\n".join(tables({"machine": machine(1), **report}))
     for words in (
         "poses a second, end to end", "poses a second, released form", "float32, 3 noisy poses",
         "times the released form's", "75,000,000 poses would take hours", "Graformer at batch 64",
@@ -71,14 +76,14 @@ def test_the_released_form_takes_2d_poses_to_3d_ones_and_reads_the_step() -> Non
 
 
 def test_shares_of_a_known_cards_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert throughput.peak_flops("float32") is None, "a processor"
-    assert throughput._hours(1e-6, "bfloat16")["RTX 3090"] is None
-    monkeypatch.setattr(throughput, "DEVICES", [torch.device("cuda")])
+    assert peak_flops("float32") is None, "a processor"
+    assert training_hours(1e-6, "bfloat16")["RTX 3090"] is None
+    monkeypatch.setattr(MACHINE, "device", torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA A100-SXM4-80GB")
-    assert throughput.peak_flops("bfloat16") == 312e12
-    hours = throughput._hours(1e-6, "bfloat16")
+    assert peak_flops("bfloat16") == 312e12
+    hours = training_hours(1e-6, "bfloat16")
     poses = PAPER_TRAINING.samples_per_epoch * PAPER_TRAINING.epochs
     assert hours["here"] == pytest.approx(poses * 1e-6 / 3600)
     assert hours["RTX 3090"] == pytest.approx(hours["here"] * 312 / 71)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some other card")
-    assert throughput.peak_flops("float32") is None
+    assert peak_flops("float32") is None

@@ -81,11 +81,8 @@ def to_clip(poses: PoseFile, choice: Choice | None = None) -> ChosenClip:
         return _own(poses, clip, choice)
     filled = default_choice(poses, choice)
     assert filled.image_size is not None and filled.fps is not None
-    if filled.layout is None:
-        options = " or ".join(f"{g.layout.name} ({g.reason})" for g in poses.layouts)
-        raise InvalidInput(f"{poses.name}: nothing in the file says which joint order it is: {options}. Choose one")
+    layout = _layout(poses, filled.layout)
     _check(poses.name, filled.image_size, filled.fps)
-    layout = poses.layout(filled.layout).layout
     track = clip.track(choice.track)
     notes = [*poses.notes, *_assumptions(poses, clip, choice, filled)]
     turn = filled.turn or "none"
@@ -108,8 +105,8 @@ def to_clip(poses: PoseFile, choice: Choice | None = None) -> ChosenClip:
         whole[rows] = values
         return whole
 
-    keypoints, filled_mixture = fill_gaps(spread(points, 0.0), spread(confidence, 0.0), filled.fps)
     dense = spread(confidence, 0.0)
+    keypoints, filled_mixture = fill_gaps(spread(points, 0.0), dense, filled.fps)
     if mixture is not None:
         own = mixture_to_human36m(layout, mixture)
         if filled.exchange_sides:
@@ -123,6 +120,14 @@ def to_clip(poses: PoseFile, choice: Choice | None = None) -> ChosenClip:
         intrinsics=_camera(filled.focal_px, size), provenance=provenance,
     )  # fmt: skip
     return ChosenClip(made, first, spread(source, np.nan), layout, tuple(notes))
+
+
+def _layout(poses: PoseFile, name: str | None) -> Layout:
+    """The joint order of that name. Raises InvalidInput where it had to be chosen and was not."""
+    if name is None:
+        options = " or ".join(f"{g.layout.name} ({g.reason})" for g in poses.layouts)
+        raise InvalidInput(f"{poses.name}: nothing in the file says which joint order it is: {options}. Choose one")
+    return poses.layout(name).layout
 
 
 def _provenance(poses: PoseFile, clip: FileClip, track: PoseTrack, choice: Choice, layout: str) -> dict[str, Any]:

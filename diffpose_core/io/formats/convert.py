@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from diffpose_core.io.formats.layouts import mixture_to_human36m, to_human36m
+from diffpose_core.io.formats.layouts import Layout, mixture_to_human36m, to_human36m
 from diffpose_core.io.formats.orientation import Turn, turned, turned_size
 from diffpose_core.io.formats.posefile import (
     Choice,

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: for modules of it that have an entry of their own.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("bundle", "environment", "skeleton", "structures", "config", "presets", "onednn", "rng"),
-    ("camera", "evaluation.metrics", "evaluation.bootstrap", "uncertainty", "diffusion"),
+    ("camera", "joint_angles", "evaluation.metrics", "evaluation.bootstrap", "uncertainty", "diffusion"),
     ("models",),
     ("io", "datasets"),
     ("lifting",),

@@ -10,29 +10,18 @@ from html import escape
 
 import numpy as np
 
+from app.figures.svg import INK, LINE, SIDES, svg
 from diffpose_core.io.formats.joint_names import canonical_name
 from diffpose_core.io.formats.layouts import Layout
 from diffpose_core.skeleton import NUM_JOINTS, joint_label
 
-#: Colours of the left side, the middle and the right side, as on the stage; light and dark theme.
-_SIDES = {False: ("#d06a05", "#5b6472", "#1f63d6"), True: ("#ffa94d", "#aeb6c4", "#6aa5ff")}
 _GUESSED = {False: ("#d42f36", "#f0b6a8"), True: ("#ff5c63", "#7d4643")}
-_INK = {False: "#1b2230", True: "#e9edf3"}
-_LINE = {False: "#aab4c2", True: "#4c5a70"}
 #: Below this confidence a joint counts as hardly seen.
 UNSURE = 0.3
 #: Columns of the strip at most: more are narrower than a pixel.
 _MOST_COLUMNS = 240
 _MOST_LABELS = 30
 _LONGEST_NAME = 18
-
-
-def _svg(width: float, height: float, body: Sequence[str], dark: bool) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" font-size="13" font-family="system-ui, sans-serif" fill="{_INK[dark]}">'
-        f"{''.join(body)}</svg>"
-    )
 
 
 def _sides(layout: Layout) -> list[int]:
@@ -78,7 +67,7 @@ def close_up(points: np.ndarray, layout: Layout, dark: bool) -> str:
     Named are the joints that the Human3.6M ones are made of.
     """
     width, height, margin = 460.0, 400.0, 126.0
-    colours, sides = _SIDES[dark], _sides(layout)
+    colours, sides = SIDES[dark], _sides(layout)
     placed = _fit(points, margin + 10, 14, width - 2 * margin - 20, height - 28)
     there = [joint for joint in range(len(layout)) if not np.isnan(placed[joint, 0])]
     used = {part for parts in layout.sources for part in parts}
@@ -91,7 +80,7 @@ def close_up(points: np.ndarray, layout: Layout, dark: bool) -> str:
         for joint, y in zip(*_spread_out(joints, placed[:, 1], 8, height - 8), strict=True):
             u, v = placed[joint]
             parts.append(
-                f'<line x1="{u:.1f}" y1="{v:.1f}" x2="{x:.1f}" y2="{y:.1f}" stroke="{_LINE[dark]}" stroke-width="0.8"/>'
+                f'<line x1="{u:.1f}" y1="{v:.1f}" x2="{x:.1f}" y2="{y:.1f}" stroke="{LINE[dark]}" stroke-width="0.8"/>'
                 f'<text x="{text_x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">'
                 f"{escape(_short(layout.names[joint]))}</text>"
             )
@@ -103,7 +92,7 @@ def close_up(points: np.ndarray, layout: Layout, dark: bool) -> str:
             f'<circle cx="{u:.1f}" cy="{v:.1f}" r="{radius}" fill="{colours[sides[joint]]}" stroke="white" '
             f'stroke-width="1"/>'
         )
-    return _svg(width, height, parts, dark)
+    return svg(width, height, parts, dark)
 
 
 def _short(name: str) -> str:
@@ -135,13 +124,13 @@ def in_image(
     scale = min(440 / size[0], 368 / size[1])
     width, height = size[0] * scale, size[1] * scale
     left, top = (460 - width) / 2, 8.0
-    colours = _SIDES[dark]
+    colours = SIDES[dark]
     parts = [
-        f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{height:.1f}" rx="3" fill="{_LINE[dark]}" '
-        f'fill-opacity="0.16" stroke="{_LINE[dark]}"/>'
+        f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{height:.1f}" rx="3" fill="{LINE[dark]}" '
+        f'fill-opacity="0.16" stroke="{LINE[dark]}"/>'
     ]
     offset = np.array([left, top])
-    grey = (_LINE[dark],) * 3
+    grey = (LINE[dark],) * 3
     for other in others_px:
         parts += _bones(other * scale + offset, layout, grey, 1.8)
     for number, pose in reversed(list(enumerate(poses_px))):
@@ -157,13 +146,13 @@ def in_image(
             f'<text x="230" y="{top + height + 17:.1f}" font-size="12" text-anchor="middle">'
             f"{size[0]} x {size[1]} px</text>"
         )
-    return _svg(460, height + 30, parts, dark)
+    return svg(460, height + 30, parts, dark)
 
 
 def thumbnail(points: np.ndarray, layout: Layout, dark: bool) -> str:
     """One person, small. points: (J, 2), any unit, NaN where missing."""
     placed = _fit(points, 10, 8, 100, 104)
-    return _svg(120, 120, _bones(placed, layout, _SIDES[dark], 3.2), dark)
+    return svg(120, 120, _bones(placed, layout, SIDES[dark], 3.2), dark)
 
 
 def path_from_above(root_cam: np.ndarray, dark: bool) -> str:
@@ -182,24 +171,24 @@ def path_from_above(root_cam: np.ndarray, dark: bool) -> str:
     for metres in range(0, int(far) + 1, step):
         u = left + metres * scale
         parts.append(
-            f'<line x1="{u:.1f}" y1="{margin / 2}" x2="{u:.1f}" y2="{height - margin}" stroke="{_LINE[dark]}" '
+            f'<line x1="{u:.1f}" y1="{margin / 2}" x2="{u:.1f}" y2="{height - margin}" stroke="{LINE[dark]}" '
             f'stroke-width="0.8"/><text x="{u:.1f}" y="{height - 9}" text-anchor="middle" font-size="12">{metres} m'
             "</text>"
         )
     parts.append(
-        f'<path d="M {left:.1f} {middle:.1f} l -14 -8 l 0 16 z" fill="{_INK[dark]}"/>'
+        f'<path d="M {left:.1f} {middle:.1f} l -14 -8 l 0 16 z" fill="{INK[dark]}"/>'
         f'<text x="{left + 6:.1f}" y="{middle - 9:.1f}" font-size="12">camera</text>'
     )
     shown = np.unique(np.linspace(0, len(away) - 1, min(len(away), 2 * _MOST_COLUMNS)).astype(int))
     places = np.stack((left + away[shown] * scale, middle + right[shown] * scale), axis=1)
-    colour = _SIDES[dark][2]
+    colour = SIDES[dark][2]
     points = " ".join(f"{u:.1f},{v:.1f}" for u, v in places)
     parts.append(
         f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.4" stroke-linejoin="round"/>'
     )
     for (u, v), fill in ((places[0], "white"), (places[-1], colour)):
         parts.append(f'<circle cx="{u:.1f}" cy="{v:.1f}" r="4.6" fill="{fill}" stroke="{colour}" stroke-width="2"/>')
-    return _svg(width, height, parts, dark)
+    return svg(width, height, parts, dark)
 
 
 def good_frame(keypoints: np.ndarray, look_at: int = 100) -> int:
@@ -228,7 +217,7 @@ def guessed_strip(confidence: np.ndarray, frame: int, dark: bool) -> str:
         y = top + joint * row
         parts.append(
             f'<text x="{label - 6}" y="{y + 9.5:.1f}" font-size="11" text-anchor="end">{joint_label(joint)}</text>'
-            f'<rect x="{label}" y="{y + 1:.1f}" width="{columns * step:.1f}" height="{row - 2}" fill="{_LINE[dark]}" '
+            f'<rect x="{label}" y="{y + 1:.1f}" width="{columns * step:.1f}" height="{row - 2}" fill="{LINE[dark]}" '
             'fill-opacity="0.25"/>'
         )
         changes = np.flatnonzero(np.diff(state[:, joint], prepend=-1))
@@ -242,11 +231,11 @@ def guessed_strip(confidence: np.ndarray, frame: int, dark: bool) -> str:
     x = label + (frame + 0.5) / frames * columns * step
     bottom = top + NUM_JOINTS * row
     parts.append(
-        f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}" stroke="{_INK[dark]}" stroke-width="1.2"/>'
+        f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}" stroke="{INK[dark]}" stroke-width="1.2"/>'
         f'<text x="{label}" y="{bottom + 14}" font-size="11">frame 0</text>'
         f'<text x="{width - 2}" y="{bottom + 14}" font-size="11" text-anchor="end">{frames - 1}</text>'
     )
-    return _svg(width, height, parts, dark)
+    return svg(width, height, parts, dark)
 
 
 def guessed_words(confidence: np.ndarray) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Callable
 import streamlit as st
 
 from app.compute import exporting
-from app.figures import pose_preview
+from app.figures import angle_chart, pose_preview
 from app.session import Session
 from app.text import plain
 from app.widgets.common import EXPORTING, picture, uploads
 from diffpose_core.io.exports import EXPORTS, export_bytes, file_name
+from diffpose_core.io.frame import positions_y_up
+from diffpose_core.joint_angles import joint_angles
 from diffpose_core.lifting.finish import Finish
 from diffpose_core.lifting.stature import STATURES_M
 from diffpose_core.skeleton import stature
@@ -72,6 +74,7 @@ def _dialog(session: Session) -> None:
     for note in made.provenance.get("world", {}).get("notes", ()):
         st.caption(note)
     _path(made)
+    _angles(made)
     _formats(made, exporting.keeps_hypotheses(clip, settings))
 
 
@@ -123,6 +126,25 @@ def _path(result: LiftResult) -> None:
     words = f"Where the hip was, seen from above: {away.min():.1f} to {away.max():.1f} m from the camera."
     picture(pose_preview.path_from_above(result.root_cam, st.context.theme.type == "dark"), words)
     st.caption(f"{words} The ring is the first frame, the dot the last. Known because this clip brings its camera.")
+
+
+def _angles(result: LiftResult) -> None:
+    """Joint angles over the clip, one chart at a time."""
+    with st.expander("Joint angles over time", icon=":material/show_chart:"):
+        picked = st.selectbox(
+            "Angle",
+            angle_chart.choices(),
+            format_func=angle_chart.label,
+            key="angle",
+            help="All of them are in the file of joint angles below. Ankles are not known: 17 joints have no toes.",
+        )
+        angles = joint_angles(positions_y_up(result))
+        dark = st.context.theme.type == "dark"
+        words = f"{angle_chart.label(picked)}: above 0 where {angle_chart.meaning(picked)}."
+        picture(angle_chart.angle_chart(angles, picked, result.fps, dark), words)
+        leans = picked.startswith(("trunk_forward", "trunk_side", "pelvis_obliquity"))
+        level = " Measured against the camera's up: it is right where the camera is level." if leans else ""
+        st.caption(words + (level if result.world is None else ""))
 
 
 def _lift(session: Session) -> LiftResult:

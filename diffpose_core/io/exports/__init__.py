@@ -69,6 +69,11 @@ EXPORTS: Mapping[str, ExportFormat] = MappingProxyType({
         "One row for each frame with all joints side by side, for spreadsheets.",
         "text/csv", _later("tables", "write_csv_wide"),
     ),
+    "csv-angles": ExportFormat(
+        "-angles.csv", "CSV, joint angles",
+        "Angles of hips, knees, shoulders, elbows and trunk in degrees, one row for each frame.",
+        "text/csv", _later("angles", "write_angles"),
+    ),
     "bvh": ExportFormat(
         "_metres_y-up.bvh", "BVH (animation)",
         "A skeleton with rotations and bones of constant length, for Blender and other animation programs.",
@@ -78,6 +83,11 @@ EXPORTS: Mapping[str, ExportFormat] = MappingProxyType({
         ".trc", "TRC (OpenSim)",
         "Joint positions as markers, for OpenSim and biomechanics.",
         "text/plain", write_trc,
+    ),
+    "mot": ExportFormat(
+        ".mot", "MOT (OpenSim)",
+        "Joint angles as coordinates of OpenSim's model of the whole body (Rajagopal 2016).",
+        "text/plain", _later("angles", "write_mot"),
     ),
     "c3d": ExportFormat(
         ".c3d", "C3D (motion capture)",

@@ -359,6 +359,9 @@ def test_a_lifted_clip_is_smoothed_and_put_on_the_floor_where_that_is_wanted(
     assert made[-1].world is None and "smoothed_hz" not in made[-1].provenance
     app.toggle(key="world").set_value(True).run()
     assert made[-1].world is not None and "The direction up is estimated" in said(app)
+    assert "against the camera's up" not in said(app)
+    app.selectbox(key="angle").set_value("knee_flexion").run()
+    assert "Knee flexion: above 0 where the knee is bent" in said(app)
     app.select_slider(key="smooth").set_value(4.0).run()
     assert made[-1].provenance["smoothed_hz"] == 4.0 and made[-1].world is not None
     assert not app.exception

@@ -84,9 +84,8 @@ def test_the_trunk():
 
 def test_angles_do_not_depend_on_where_the_person_faces_and_headings_do_not_jump():
     pose = turned(turned(stand(), [2, 3], 1, RIGHT, 40), [16], 15, RIGHT, 50)
-    whole = np.stack([turned(pose, list(range(17)), 0, UP, degrees) for degrees in range(0, 400, 10)]) + np.array(
-        [1, 2, 3]
-    )
+    whole = np.stack([turned(pose, list(range(17)), 0, UP, degrees) for degrees in range(0, 400, 10)])
+    whole += np.array([1.0, 2.0, 3.0])
     found = joint_angles(whole)
     assert np.allclose(found["pelvis_heading"], range(0, 400, 10))
     for name, values in found.items():

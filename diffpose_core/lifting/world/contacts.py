@@ -19,6 +19,7 @@ class ContactRule:
     Attributes:
         surely_m_s: a foot stands where its ankle gets slower than this ...
         still_m_s: ... and as long as it stays slower than this.
+        by_hip: share of the hip's speed that is added to both: who runs stands for moments only.
         low_m: its ankle is at most this much higher than that of a standing foot.
         shortest_s: shorter contacts are none.
         drift_m: a contact ends where its ankle has moved this far.
@@ -26,27 +27,28 @@ class ContactRule:
 
     surely_m_s: float = 0.4
     still_m_s: float = 0.8
+    by_hip: float = 0.1
     low_m: float = 0.08
     shortest_s: float = 0.1
     drift_m: float = 0.12
 
 
-def ankle_speeds(ankles: np.ndarray, fps: float, rays: np.ndarray | None = None) -> np.ndarray:
-    """Speeds of both ankles.
+def speeds_of(joints: np.ndarray, fps: float, rays: np.ndarray | None = None) -> np.ndarray:
+    """Speeds of joints.
 
     Args:
-        ankles: (F, 2, 3) metres.
+        joints: (F, N, 3) metres.
         fps: frames a second.
         rays: (F, 3) unit vectors along which positions are too noisy to count; None where all directions count.
 
     Returns:
-        (F, 2) metres a second.
+        (F, N) metres a second.
     """
     from scipy.ndimage import gaussian_filter1d
 
-    if len(ankles) < 2:
-        return np.zeros(ankles.shape[:2])
-    velocity = gaussian_filter1d(ankles, _SMOOTHING_S * fps, axis=0, order=1, mode="nearest") * fps
+    if len(joints) < 2:
+        return np.zeros(joints.shape[:2])
+    velocity = gaussian_filter1d(joints, _SMOOTHING_S * fps, axis=0, order=1, mode="nearest") * fps
     if rays is not None:
         velocity = velocity - (velocity * rays[:, None]).sum(-1, keepdims=True) * rays[:, None]
     return np.asarray(np.linalg.norm(velocity, axis=-1))
@@ -56,7 +58,7 @@ def find_contacts(speeds: np.ndarray, heights: np.ndarray, fps: float, rule: Con
     """Frames in which each foot stands, (F, 2) bool.
 
     Args:
-        speeds: (F, 2) metres a second.
+        speeds: (F, 2) metres a second, less what the hip's speed adds to the limits.
         heights: (F, 2) metres, of the ankles above that of a standing foot.
         fps: frames a second.
         rule: the limits.

@@ -12,7 +12,7 @@ import numpy as np
 from diffpose_core.lifting.hip_path import hip_path
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.tilt import estimate_tilt
-from diffpose_core.lifting.world.contacts import ANKLES, ContactRule, ankle_speeds, find_contacts
+from diffpose_core.lifting.world.contacts import ANKLES, ContactRule, find_contacts, speeds_of
 from diffpose_core.lifting.world.feet import hold_feet
 from diffpose_core.lifting.world.path import PathTrust, fit_path
 from diffpose_core.skeleton import stature
@@ -219,7 +219,8 @@ def _on_the_floor(pose: np.ndarray, seen: np.ndarray, fps: float, settings: Worl
     level, standing = 0.0, nobody
     for _ in range(_ROUNDS):
         placed = path[:, None] + ankles
-        speeds = ankle_speeds(placed, fps, rays)
+        hip = speeds_of(path[:, None], fps, rays)
+        speeds = speeds_of(placed, fps, rays) - settings.contacts.by_hip * hip
         level = _level(placed[..., 2], speeds, settings.contacts)
         standing = find_contacts(speeds, placed[..., 2] - level, fps, settings.contacts)
         path = fit_path(seen, ankles, standing, level, fps, settings.trust)
@@ -234,7 +235,7 @@ def _on_the_floor(pose: np.ndarray, seen: np.ndarray, fps: float, settings: Worl
 
 
 def _level(heights: np.ndarray, speeds: np.ndarray, rule: ContactRule) -> float:
-    """z of a standing ankle: the median of the lower ankles that are still, else of the lower ankles.
+    """z of a standing ankle: the median of the lower ankles that are still, else of the lowest of them all.
 
     Args:
         heights: (F, 2).
@@ -244,4 +245,4 @@ def _level(heights: np.ndarray, speeds: np.ndarray, rule: ContactRule) -> float:
     lower = heights.argmin(1)
     frames = np.arange(len(heights))
     z, still = heights[frames, lower], speeds[frames, lower] < rule.surely_m_s
-    return float(np.median(z[still] if still.any() else z))
+    return float(np.median(z[still]) if still.any() else np.percentile(z, 10))

@@ -14,6 +14,7 @@ import html
 import json
 import shlex
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,11 @@ import torch
 from plotly.offline import get_plotlyjs
 
 from diffpose_core.datasets.mocap17 import load_mocap17
+from diffpose_core.datasets.sampling import PoseSampler, Variation
+from diffpose_core.evaluation.ablation_poses import find_weights
 from diffpose_core.evaluation.ablation_suite import groups
-from diffpose_core.evaluation.ablations import COLUMNS, AblationSettings, ablate, find_weights, rows
+from diffpose_core.evaluation.ablations import COLUMNS, AblationSettings, ablate, rows
+from diffpose_core.evaluation.population import measure_population
 from diffpose_core.lifting.models import load_models
 from diffpose_core.structures import InvalidInput
 
@@ -211,6 +215,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", required=True, help="folder to write to")
     parser.add_argument("--weights", default=None, help="folder of checkpoints; by default the bundled ones")
     parser.add_argument("--also", nargs="*", default=[], help="folders of further weights, e.g. runs/tuned runs")
+    parser.add_argument("--train", help="training motions (.npz), for rows without the encoder")
+    parser.add_argument("--train-views", type=int, default=8192, help="views to average over")
     parser.add_argument("--only", nargs="*", default=[], choices=[g.name for g in groups()], help="groups")
     parser.add_argument("--stride", type=int, default=25, help="every how many frames")
     parser.add_argument("--clip-stride", type=int, default=1, help="every how many clips")
@@ -227,6 +233,10 @@ def main(argv: list[str] | None = None) -> int:
             report = joined([json.loads(Path(path).read_text()) for path in args.measured])
         else:
             weights = find_weights(load_models(args.weights), args.also)
+            if args.train:
+                sampler = PoseSampler(load_mocap17(args.train), Variation())
+                population = measure_population(weights.models.encoder, sampler, args.train_views)
+                weights = replace(weights, population=population)
             clips = range(0, args.clips or len(load_mocap17(args.data)), max(args.clip_stride, 1))
             settings = AblationSettings(args.stride, args.seed, clips, tuple(args.only), not args.exact_numbers)
             report = ablate(args.data, weights, settings, _show)

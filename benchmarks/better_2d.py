@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.results_tables import better_2d_table
+from benchmarks.results_evidence import better_2d_table
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.evaluation.bootstrap import interval, resampled_means
 from diffpose_core.evaluation.evaluate import EvaluationSettings, clip_poses

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -41,10 +42,18 @@ FAR = (
     "tests/training/test_conditions.py",
     "tests/benchmarks/test_golden.py",
 )
+#: Modules whose tests have another name.
+_TESTED_BY = {"diffpose_core/uncertainty/k_means.py": ["tests/uncertainty/test_fit_gmm.py"]}
 #: Loaded once, before the processes fork: nothing in them is changed.
 PRELOADED = ("numpy", "torch", "scipy.stats", "scipy.optimize", "sklearn.mixture", "safetensors.torch", "pytest")
 #: Seconds after which a test run counts as caught: a fault may make a loop endless.
 LIMIT_S = 240
+
+#: Without plugins that look through all memory at the end of every run.
+_PYTEST = ["-x", "-q", "--tb=no"]
+_PYTEST += [
+    word for name in ("cacheprovider", "unraisableexception", "threadexception") for word in ("-p", f"no:{name}")
+]
 
 _BINARY: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult,
@@ -196,19 +205,22 @@ def caught(path: str, code: CodeType, tests: Sequence[str]) -> bool:
         sys.meta_path.insert(0, _Planted(path, code))
         import pytest
 
-        words = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--tb=no", *tests]
-        os._exit(int(pytest.main(words)))
+        os._exit(int(pytest.main([*_PYTEST, *tests])))
     _, status = os.waitpid(child, 0)
     return status != 0
 
 
-def near_tests(path: str) -> list[str]:
-    """A module's own tests, then all tests of its room."""
+def own_tests(path: str) -> list[str]:
+    """A module's own tests."""
+    return [f"tests/{Path(path).parent.name}/test_{Path(path).stem}.py"] if path not in _TESTED_BY else _TESTED_BY[path]
+
+
+def stages(path: str) -> dict[str, list[str]]:
+    """The tests that a module's faults are tried on, one stage after another."""
     room = f"tests/{Path(path).parent.name}"
-    own = f"{room}/test_{Path(path).stem}.py"
-    if path.endswith("metrics.py"):
-        return [own]
-    return [*([own] if (ROOT / own).is_file() else []), room]
+    others = {str(p.relative_to(ROOT)) for p in (ROOT / room).glob("test_*.py")} - set(own_tests(path))
+    return {"own": own_tests(path), "room": sorted(others) if path.count("/") and "metrics" not in path else [],
+            "far": list(FAR)}  # fmt: skip
 
 
 def paths_of(modules: Sequence[str]) -> list[str]:
@@ -220,14 +232,14 @@ def paths_of(modules: Sequence[str]) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in found]
 
 
-def run(path: str, far: bool) -> dict[str, Any]:
-    """A module's row of the report: how many faults are caught by which tests, and those that are not."""
-    row: dict[str, Any] = {"near": 0, "far": 0, "survivors": []}
+def run(path: str, tried: Sequence[str]) -> dict[str, Any]:
+    """A module's row of the report: how many faults are caught in which stage, and those that are not."""
+    row: dict[str, Any] = {**dict.fromkeys(stages(path), 0), "survivors": []}
     for mutant in mutants(path):
         code = compile(ast.fix_missing_locations(mutant.tree), str(ROOT / path), "exec")
-        for kind, tests in (("near", near_tests(path)), ("far", FAR)):
-            if (far or kind == "near") and caught(path, code, tests):
-                row[kind] += 1
+        for stage, tests in stages(path).items():
+            if stage in tried and tests and caught(path, code, tests):
+                row[stage] += 1
                 break
         else:
             row["survivors"].append(mutant.name)
@@ -248,7 +260,7 @@ def main() -> int:
     """Plant faults, print and store what survived."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("modules", nargs="*", default=MODULES, help="rooms or files of diffpose_core")
-    parser.add_argument("--near", action="store_true", help="try survivors on no other tests")
+    parser.add_argument("--stages", nargs="*", default=["own", "room", "far"], help="tests that are tried")
     parser.add_argument("--faults", action="store_true", help="plant the faults of benchmarks/planted_faults.json")
     parser.add_argument("--json", type=Path, default=REPORT, help="the report; modules that it has are replaced")
     args = parser.parse_args()
@@ -257,6 +269,8 @@ def main() -> int:
     for name in PRELOADED:
         importlib.import_module(name)
     sys.modules["torch"].set_num_threads(1)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    gc.freeze()
     if args.faults:
         results = [(fault["fault"], plant(fault)) for fault in json.loads(FAULTS.read_text())]
         for words, found in results:
@@ -267,10 +281,10 @@ def main() -> int:
         if path.endswith("__init__.py"):
             continue
         started = time.time()
-        row = run(path, not args.near)
+        row = run(path, args.stages)
         report[path] = row
         args.json.write_text(json.dumps(dict(sorted(report.items())), indent=1) + "\n")
-        count = row["near"] + row["far"] + len(row["survivors"])
+        count = sum(row[stage] for stage in stages(path)) + len(row["survivors"])
         print(f"{path}: {len(row['survivors'])} of {count} survived, {time.time() - started:.0f} s", flush=True)
     return 0
 

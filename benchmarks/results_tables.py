@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.results_cells import change, number, seen, signed
+from benchmarks.results_evidence import OF_SHIPPED, SHOWN, better_2d_table, groups_of, scores_table
 from benchmarks.results_real import footage_table, real_section
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,14 +30,16 @@ OTHERS = [ROOT / "benchmarks" / "results" / f"mocap17_test_frame_{kind}.json" fo
 DETECTOR = ROOT / "benchmarks" / "results" / "detector_val.json"
 EVIDENCE = ROOT / "docs" / "evidence.md"
 ABLATIONS = ROOT / "benchmarks" / "results" / "ablations.json"
+#: Of the shipped weights.
+ABLATIONS_SHIPPED = ROOT / "benchmarks" / "results" / "ablations_shipped.json"
+HYPOTHESES = ROOT / "benchmarks" / "results" / "hypotheses_test.json"
 SPEED = ROOT / "docs" / "speed.md"
 BETTER_2D = ROOT / "benchmarks" / "results" / "better_2d_test.json"
 FEWER_STEPS = ROOT / "benchmarks" / "results" / "fewer_steps_val.json"
 #: Of the speed benchmark: this commit's, then older ones of other processors.
 THROUGHPUT = [ROOT / "benchmarks" / "results" / f"throughput{of}.json" for of in ("", "_420_gflops", "_amx")]
-#: Groups of the ablation suite that the page on evidence shows.
-SHOWN = ("baselines", "chain")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+SHIPPED_BEGIN, SHIPPED_END = "<!-- shipped:begin -->", "<!-- shipped:end -->"
 PROCESSORS_BEGIN, PROCESSORS_END = "<!-- processors:begin -->", "<!-- processors:end -->"
 
 #: Rows of the table: title, schedule, and the method's name in the report.
@@ -60,10 +64,6 @@ VIDEO_ROWS = (
 Rows = tuple[tuple[str, str, str], ...]
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
-
-
 def totals(report: dict[str, Any], rows: Rows) -> list[str]:
     """The table of all methods; velocities where consecutive frames were evaluated."""
     methods = report["methods"]
@@ -79,7 +79,7 @@ def totals(report: dict[str, Any], rows: Rows) -> list[str]:
         cells += [methods.get(f"{name}_{kind}", {}).get("mpjpe_mm") for kind in ("1_step", "best")]
         if moving:
             cells += [row.get("mpjve_mm"), methods.get(f"{name}_1_hypothesis", {}).get("mpjve_mm")]
-        lines.append(f"| {title} | {schedule} | " + " | ".join(_number(cell) for cell in cells) + " |")
+        lines.append(f"| {title} | {schedule} | " + " | ".join(number(cell) for cell in cells) + " |")
     return lines
 
 
@@ -114,7 +114,7 @@ def other_inputs(reports: list[dict[str, Any]]) -> list[str]:
     ]
     for report in reports:
         methods, cells = report["methods"], _gain_cells(report["gains"]["graformer"]["diffpose"])
-        errors = [_number(methods[name]["mpjpe_mm"]) for name in ("graformer", "diffpose")]
+        errors = [number(methods[name]["mpjpe_mm"]) for name in ("graformer", "diffpose")]
         lines.append(f"| {report['provenance']['input']} | " + " | ".join([*errors, *cells]) + " |")
     return [*lines, ""]
 
@@ -122,19 +122,8 @@ def other_inputs(reports: list[dict[str, Any]]) -> list[str]:
 def _gain_cells(row: dict[str, Any]) -> list[str]:
     cells = []
     for metric in ("mpjpe", "p_mpjpe", "hidden_mpjpe"):
-        cells.append(_change(row[metric]["percent"], row[metric]["interval"]))
+        cells.append(change(row[metric]["percent"], row[metric]["interval"]))
     return cells
-
-
-def _change(gain: float, interval: list[float]) -> str:
-    """A gain and its interval, percent, as the change of the error."""
-    low, high = interval
-    return _signed(-gain, [-high, -low])
-
-
-def _signed(change: float, interval: list[float]) -> str:
-    low, high = interval
-    return f"{change:+.1f} % [{low:+.1f}, {high:+.1f}]"
 
 
 def by_action(report: dict[str, Any], rows: Rows) -> list[str]:
@@ -143,7 +132,7 @@ def by_action(report: dict[str, Any], rows: Rows) -> list[str]:
     lines = ["| action | " + " | ".join(shown) + " |", "| --- |" + " ---: |" * len(shown)]
     for action in report["methods"][shown[0]]["actions"]:
         of_action = [report["methods"][name]["actions"][action] for name in shown]
-        cells = [f"{_number(row['mpjpe_mm'])} / {_number(row['p_mpjpe_mm'])}" for row in of_action]
+        cells = [f"{number(row['mpjpe_mm'])} / {number(row['p_mpjpe_mm'])}" for row in of_action]
         lines.append(f"| {action} | " + " | ".join(cells) + " |")
     return lines
 
@@ -159,20 +148,13 @@ def detector_sentence(statistics: dict[str, Any]) -> str:
     )
 
 
-def _seen(p: dict[str, Any], views: int) -> str:
-    """Words on the data of a measurement, from its provenance."""
-    row = p.get("consecutive", 1)
-    frames = f"every {p['stride']}th frame" if row == 1 else f"{row} of every {p['stride'] * row} frames"
-    return f"Millimetres, on {p['data']}: {views:,} views ({frames} of {p['clips']} clips, four cameras each)"
-
-
 def _conditions(report: dict[str, Any]) -> str:
     p = report["provenance"]
     context = "one frame at a time" if p["setting"] == "frame" else "context of 27 frames"
     if p.get("fixed_camera"):
         context += ", every method told the camera's tilt, which all of the clip's frames together say"
     return (
-        f"{_seen(p, report['frames'])}, detected 2D of the simulated detector, {p['steps']} DDIM steps, "
+        f"{seen(p, report['frames'])}, detected 2D of the simulated detector, {p['steps']} DDIM steps, "
         f"{p['hypotheses']} hypotheses, {context}{', diffusion networks in bfloat16' if p['mixed_precision'] else ''}."
     )
 
@@ -216,38 +198,11 @@ def section(
     return "\n".join([*parts, detector_sentence(statistics), END])
 
 
-def ablation_tables(report: dict[str, Any], better_2d: dict[str, Any]) -> str:
-    """Tables of the ablation suite and of better 2D poses for the page on evidence, from marker to marker."""
-    parts, groups = [BEGIN], {group["name"]: group for group in report["groups"]}
-    kinds = [(part, metric) for part in ("all", "hidden") for metric in ("mpjpe_mm", "p_mpjpe_mm")]
-    for group in (groups[name] for name in SHOWN if groups.get(name, {}).get("cells")):
-        parts += [
-            f"**{group['title']}**",
-            "",
-            group["note"],
-            "",
-            "| | MPJPE | P-MPJPE | MPJPE, hidden joints | P-MPJPE, hidden joints | MPJPE against "
-            f"{group['reference']} |",
-            "| --- |" + " ---: |" * (len(kinds) + 1),
-        ]
-        for cell in group["cells"]:
-            gain = cell["gain_percent"]["all"]["mpjpe_mm"]
-            is_reference = cell["label"] == group["reference"]
-            against = "" if is_reference else _change(gain["value"], gain["interval"])
-            values = [_number(cell["errors"][part][metric]["value"]) for part, metric in kinds]
-            parts.append(f"| {cell['label']} | " + " | ".join([*values, against]) + " |")
-        parts.append("")
-    seen = _seen(report["provenance"], report["views"])
-    parts.append(f"{seen}. In brackets: 95 % bootstrap intervals over clips.")
-    parts += ["", "**What better 2D poses would bring**", "", better_2d_table(better_2d)]
-    return "\n".join([*parts, END])
-
-
 def fewer_steps_table(report: dict[str, Any]) -> str:
     """Table of the report of `benchmarks.fewer_steps`, with a sentence on its data."""
     lines = ["| way | MPJPE | against five steps |", "| --- | ---: | ---: |"]
     for row in report["rows"]:
-        shown = "" if row["way"] == report["reference"] else _signed(row["change_percent"], row["interval"])
+        shown = "" if row["way"] == report["reference"] else signed(row["change_percent"], row["interval"])
         lines.append(f"| {row['way']} | {row['mpjpe_mm']:.2f} | {shown} |")
     other = report["other_cameras"]
     seen = (
@@ -288,21 +243,6 @@ def processors_table(reports: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def better_2d_table(report: dict[str, Any]) -> str:
-    """Table of the report of `benchmarks.better_2d`, with a sentence on its data."""
-    heads = [
-        f"{title}{kind}" for title in report["encoders"] for kind in ("", ", hidden joints", ", against detected 2D")
-    ]
-    lines = ["| MPJPE | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(heads)]
-    for rows in zip(*report["encoders"].values(), strict=True):
-        cells = []
-        for row in rows:
-            change = _signed(row["change_percent"], row["interval"]) if row["change_percent"] else ""
-            cells += [_number(row["mpjpe_mm"]), _number(row["hidden_mpjpe_mm"]), change]
-        lines.append(f"| {rows[0]['known']} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", report["said"]])
-
-
 def _between(page: str, content: str, begin: str = BEGIN, end: str = END) -> str:
     head, rest = page.split(begin, 1)
     return head + content + rest.split(end, 1)[1]
@@ -326,7 +266,7 @@ def summary(report: dict[str, Any], video: dict[str, Any]) -> str:
         row = methods[name]
         best = methods.get(f"{name}_best", {}).get("mpjpe_mm")
         cells = [row["mpjpe_mm"], row["p_mpjpe_mm"], row["hidden"]["mpjpe_mm"], best]
-        lines.append(f"| {kind} | {title} | " + " | ".join(_number(cell) for cell in cells) + " |")
+        lines.append(f"| {kind} | {title} | " + " | ".join(number(cell) for cell in cells) + " |")
     changes = {
         name: f"{-of['gains'][name][own]['mpjpe']['percent']:+.1f} %"
         for of, own in ((report, "diffpose"), (video, "diffpose_video"))
@@ -360,7 +300,14 @@ def rewritten_results(page: str) -> str:
 
 def rewritten_evidence(page: str) -> str:
     """The page on evidence with its tables replaced by those of the stored reports."""
-    return _between(page, ablation_tables(*(json.loads(path.read_text()) for path in (ABLATIONS, BETTER_2D))))
+    old, better_2d = (json.loads(path.read_text()) for path in (ABLATIONS, BETTER_2D))
+    better = ["**What better 2D poses would bring**", "", better_2d_table(better_2d)]
+    page = _between(page, "\n".join([BEGIN, *groups_of(old, SHOWN), *better, END]))
+    if not (ABLATIONS_SHIPPED.is_file() and HYPOTHESES.is_file()):
+        return page
+    shipped, scores = (json.loads(path.read_text()) for path in (ABLATIONS_SHIPPED, HYPOTHESES))
+    found = [SHIPPED_BEGIN, *groups_of(shipped, OF_SHIPPED), *scores_table(scores), SHIPPED_END]
+    return _between(page, "\n".join(found), SHIPPED_BEGIN, SHIPPED_END)
 
 
 def rewritten_speed(page: str) -> str:

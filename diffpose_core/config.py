@@ -130,7 +130,8 @@ class DenoiserConfig:
         anchor: a pose that the output is added to: "none" is the paper's form; "context" is the encoder's pose;
             "mixture" is the mean of the GMM.
         diffusion: the distribution of the noise: the pose's "gmm" or the "standard" normal one. "none" makes g a
-            regression network, which is run once, at k = K, from the encoder's pose.
+            regression network, which is run once, at k = K, from the encoder's pose. "flow" is rectified flow from
+            draws of the pose's GMM (`diffusion.flow`), which has no schedule.
         schedule: the noise schedule.
         num_steps: K.
         prediction_type: meaning of the output.
@@ -149,7 +150,7 @@ class DenoiserConfig:
     context_input: Literal["detected", "reconciled"] = "detected"
     conditioning: Literal["none", "gmm", "gmm+heatmaps"] = "gmm+heatmaps"
     anchor: Literal["none", "context", "mixture"] = "context"
-    diffusion: Literal["gmm", "standard", "none"] = "gmm"
+    diffusion: Literal["gmm", "standard", "none", "flow"] = "gmm"
     schedule: Literal["supplement", "converging"] = "converging"
     num_steps: int = 50
     prediction_type: Literal["x_start", "previous", "noise"] = "x_start"
@@ -158,13 +159,13 @@ class DenoiserConfig:
     def __post_init__(self) -> None:
         if self.anchor != "none" and self.prediction_type != "x_start":
             raise InvalidInput(f"only a network that predicts x_start has an anchor, found {self.prediction_type!r}")
+        if self.diffusion == "flow" and self.prediction_type != "x_start":
+            raise InvalidInput(f"a flow network predicts x_start, found {self.prediction_type!r}")
         if self.diffusion == "none" and (self.prediction_type != "x_start" or not self.use_context):
             raise InvalidInput(
                 "a regression network starts from the context encoder's pose and predicts x_start, found "
                 f"use_context {self.use_context} and {self.prediction_type!r}"
             )
-        if self.anchor == "context" and not self.use_context:
-            raise InvalidInput("the anchor is the context encoder's pose, but use_context is false")
         if self.anchor == "mixture" and self.conditioning == "none":
             raise InvalidInput("the anchor is the mean of the GMM, but the conditioning is 'none'")
 

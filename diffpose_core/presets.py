@@ -102,6 +102,10 @@ PRESETS: dict[str, Preset] = {
     ),
     "diffpose": _denoiser("GMM diffusion with f_ST", **_RECONCILED),
     "diffpose_no_context": _denoiser("GMM diffusion without f_ST", **_NO_CONTEXT),
+    "diffpose_pose": _denoiser(
+        "GMM diffusion around the encoder's pose, without f_ST", use_context=False, anchor="context", **_RECONCILED
+    ),
+    "diffpose_flow": _denoiser("rectified flow from H_K with f_ST", diffusion="flow", **_RECONCILED),
     "diffpose_standard": _denoiser("standard diffusion with f_ST", **_STANDARD),
     "diffpose_supplement": _denoiser(
         "GMM diffusion with f_ST, the supplement's schedule", schedule="supplement", **_RECONCILED

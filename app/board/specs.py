@@ -74,13 +74,14 @@ class BarRow(TypedDict):
 
 
 class BarsChart(TypedDict):
-    """Bars from zero on."""
+    """Bars from zero on. note: words below the title."""
 
     kind: Literal["bars"]
     title: str
     unit: str
     rows: list[BarRow]
     span: int
+    note: NotRequired[str]
 
 
 class GainRow(TypedDict):

@@ -132,9 +132,15 @@ def calibration_reports(folder: Path = RESULTS) -> list[CalibrationReport]:
     return [CalibrationReport(name, content) for name, content in _objects(folder) if wanted <= content.keys()]
 
 
-def ablations(folder: Path = RESULTS) -> dict[str, Any] | None:
-    """The report of `python -m benchmarks.ablations` (`evaluation.ablations.ablate`), or None where there is none."""
+def ablations(folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """The reports of `python -m benchmarks.ablations` (`evaluation.ablations.ablate`) in a folder."""
     wanted = {"groups", "missing", "provenance"}
+    return [content for _, content in _objects(folder) if wanted <= content.keys()]
+
+
+def hypotheses(folder: Path = RESULTS) -> dict[str, Any] | None:
+    """The report of `python -m benchmarks.hypotheses`, or None where there is none."""
+    wanted = {"scores", "reference", "provenance"}
     return next((content for _, content in _objects(folder) if wanted <= content.keys()), None)
 
 

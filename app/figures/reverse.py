@@ -29,8 +29,8 @@ SETTLED_HELP = (
 #: The processes in the order of their scenes.
 TITLES = {"no_context": "Without f_ST", "context": "With f_ST"}
 CAPTIONS = {
-    "no_context": "The network sees the noisy pose and the mixture that it came from.",
-    "context": "The context encoder's features of the 2D pose steer every step.",
+    "no_context": "The network sees the noisy pose and its mixture, whose depth is still the encoder's.",
+    "context": "The network also gets f_ST, and refines the encoder's pose in every step.",
 }
 
 

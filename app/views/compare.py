@@ -42,7 +42,8 @@ def compare(session: Session) -> None:
     )
     explanation(
         f"The result: DiffPose, {baseline} and the truth",
-        f"{baseline} answers at once from {reads}. DiffPose averages its hypotheses after the last step. {truth}",
+        f"{baseline} answers at once from {reads}. DiffPose averages its hypotheses after the last step. "
+        f"They come from {baseline}'s $f_{{ST}}$, pose and depth; *Results* shows what each brings. {truth}",
         EQ_MEAN,
         f"$N$ = {session.settings.hypotheses} hypotheses here; bones then keep their lengths over the clip.",
     )

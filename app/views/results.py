@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.board.component import board
 from app.board.specs import GainsChart
-from app.figures import reports
+from app.figures import distributions, reports
 from app.figures import results as figures
 from app.figures.reports import METRICS, CalibrationReport, Report
 from app.session import SCHEDULES, Session
@@ -245,8 +245,9 @@ def _calibration(report: CalibrationReport) -> None:
         st.code(p["command"], language="bash", wrap_lines=True)
 
 
-def _ablations(content: dict[str, Any]) -> None:
-    p, groups = content["provenance"], {g["name"]: g for g in content["groups"] if g["cells"]}
+def _ablations(found: list[dict[str, Any]]) -> None:
+    of_groups = {g["name"]: content for content in found for g in content["groups"] if g["cells"]}
+    groups = {g["name"]: g for content in found for g in content["groups"] if g["cells"]}
     _heading(
         "measured",
         "Measured here · Mocap-17",
@@ -266,6 +267,8 @@ def _ablations(content: dict[str, Any]) -> None:
     with right:
         metric = _pick_metric("ablation_metric")
     group = groups[name or next(iter(groups))]
+    content = of_groups[group["name"]]
+    p = content["provenance"]
     board([figures.ablation(group, metric), figures.ablation_gains(group, metric)], key="ablations")
     st.markdown(
         f"**Data** {p['data']} · **Views** {content['views']:,} · **Clips** {content['clips']} · every "
@@ -275,6 +278,35 @@ def _ablations(content: dict[str, Any]) -> None:
     if content["missing"]:
         names = ", ".join(entry["network"] for entry in content["missing"])
         st.caption(f"Not measured, because the weights were not at hand: {names}.")
+
+
+def _hypotheses(content: dict[str, Any]) -> None:
+    p = content["provenance"]
+    _heading(
+        "measured",
+        "Measured here · Mocap-17",
+        "How good hypotheses are as a distribution",
+        "A best of five rewards poses that lie far apart: one pose turned by fixed angles has a good one. Proper "
+        "scores reward neither width nor narrowness.",
+    )
+    board(distributions.charts(content), key="distributions")
+    st.markdown(
+        f"**Data** {p['data']} · **Views** {content['views']:,} · **Clips** {p['clips']} · **Hypotheses** "
+        f"{p['hypotheses']} · every {p['stride']}th frame"
+    )
+    st.code(p.get("command", ""), language="bash", wrap_lines=True)
+    with st.expander("The same as a table"):
+        st.dataframe(_scores_frame(content), width="stretch")
+
+
+def _scores_frame(content: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = {
+        row["hypotheses"]: {words: row[score]["value"] for score, words in distributions.SCORES.items()}
+        for row in content["scores"]
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").round(2)
 
 
 def _cards() -> None:
@@ -310,7 +342,11 @@ def results(session: Session) -> None:
         _calibration(calibrations[0])
         st.divider()
     ablations = reports.ablations()
-    if ablations is not None:
+    if ablations:
         _ablations(ablations)
+        st.divider()
+    scores = reports.hypotheses()
+    if scores is not None:
+        _hypotheses(scores)
         st.divider()
     _cards()

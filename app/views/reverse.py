@@ -16,7 +16,9 @@ def reverse(session: Session) -> None:
         "Reverse diffusion: from many poses to one",
         "Now backwards: the network $g$ takes uncertain poses and removes the noise step by step. Both scenes "
         "start from the same samples, use the same noise and know the same mixture. Only the second also gets "
-        "$f_{ST}$, what the context encoder made of the whole 2D pose.",
+        "$f_{ST}$, what the context encoder made of the whole 2D pose, and refines the encoder's own pose. The mixture "
+        "has its depth from the encoder in both: without $f_{ST}$ is not without the encoder. *Results* has a row "
+        "where $f_{ST}$ alone is taken away, and one where nothing of the encoder is left.",
         EQ_REVERSE[networks.predicts(session.settings)],
         "$f_D^k$ tells the network which step it is at; $\\hat\\epsilon$ is the noise that is left (DDIM). The slider "
         "runs from $k = 50$ down to 0.",

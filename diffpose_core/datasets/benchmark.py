@@ -23,12 +23,14 @@ class Recording:
         views: recordings of its cameras, whole, with the exact 3D.
         frames: numbers of the frames that count, rising.
         up_cam: for each view the direction that is up in the camera's frame, (3,), or None where it is unknown.
+        root_cam: for each view the true path of the hip, (F, 3) metres, camera frame, or None where it is unknown.
     """
 
     action: str
     views: tuple[PoseClip2D, ...]
     frames: np.ndarray
     up_cam: tuple[np.ndarray, ...] | None = None
+    root_cam: tuple[np.ndarray, ...] | None = None
 
 
 class Benchmark(Protocol):

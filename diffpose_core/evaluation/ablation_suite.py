@@ -12,9 +12,10 @@ from typing import Literal
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.evaluation.views import Input2D
 from diffpose_core.presets import PRESETS, SHORT_DENOISER_TRAINING, SHORT_ENCODER_TRAINING
+from diffpose_core.uncertainty.aggregate import Way
 
-#: Ways from many hypotheses to one pose.
-Answer = Literal["mean", "best", "by pose", "by joint"]
+#: Ways from many hypotheses to one pose: those of `uncertainty.aggregate.one_pose`, and the best by the truth.
+Answer = Literal[Way, "p-best", "j-best"]
 #: Baselines that are context encoders, not denoisers.
 ENCODERS = ("graformer", "graformer_reconciled", "graformer_long")
 
@@ -30,6 +31,9 @@ class Setting:
         components: M.
         samples: N_GMM.
         input_2d: kind of 2D input, see `evaluation.views.INPUTS`.
+        encoder: what of the encoder's output is used: everything, everything but f_ST, or nothing (`population`).
+        balanced: see `LiftSettings`.
+        turned: hypotheses are the network's single answer, turned by fixed angles (`turned`).
     """
 
     network: str = "diffpose"
@@ -38,6 +42,9 @@ class Setting:
     components: int = 5
     samples: int = 1000
     input_2d: Input2D = "detected"
+    encoder: Literal["all", "no f_ST", "nothing"] = "all"
+    balanced: bool = True
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ class Cell:
     Attributes:
         label: its name.
         setting: how poses are made.
-        answer: the way from its hypotheses to a pose; "best" needs the truth.
+        answer: the way from its hypotheses to a pose; "p-best" and "j-best" need the truth.
+        true_root: reprojection knows the true place of the hip, which is a leak.
         x: its place, where the group is a curve.
         series: name of the curve.
     """
@@ -55,6 +63,7 @@ class Cell:
     label: str
     setting: Setting
     answer: Answer = "mean"
+    true_root: bool = False
     x: float | None = None
     series: str = ""
 
@@ -83,9 +92,20 @@ class Group:
 _STEPS, _HYPOTHESES = (1, 2, 5, 10, 25, 50), (1, 2, 5, 10, 20, 50)
 _ANSWERS: Mapping[Answer, str] = {
     "mean": "mean",
-    "best": "best of N (needs the truth)",
-    "by pose": "weighted by reprojection",
-    "by joint": "weighted by reprojection, joint by joint",
+    "p-best": "best of N (leak: needs the truth)",
+    "by pose": "weighted by likelihood",
+    "by joint": "weighted by likelihood, joint by joint",
+}
+#: Every way from five hypotheses to one pose, and whether it needs the truth itself.
+_WAYS: Mapping[Answer, tuple[str, bool]] = {
+    "mean": ("mean (P-Agg)", False),
+    "p-best": ("P-Best", True),
+    "j-best": ("J-Best", True),
+    "nearest": ("pose of least reprojection error", False),
+    "j-agg": ("J-Agg: least reprojection error, joint by joint", False),
+    "rpea": ("RPEA", False),
+    "by pose": ("likelihood under the heatmaps, by pose", False),
+    "by joint": ("likelihood under the heatmaps, by joint", False),
 }
 DEFAULT = Setting()
 #: How all denoisers and regressions are trained: the preset's epochs, then a few at a low rate.
@@ -102,7 +122,7 @@ def _curve(values: Iterable[int], make: Callable[[int], Setting]) -> tuple[Cell,
 
 def groups() -> tuple[Group, ...]:
     """The whole suite."""
-    return (*_compared_networks(), *_inference_settings(), _chain_lengths())
+    return (*_compared_networks(), *_inference_settings(), *_hypotheses_settings(), _chain_lengths())
 
 
 def _compared_networks() -> tuple[Group, ...]:
@@ -160,8 +180,8 @@ def _inference_settings() -> tuple[Group, ...]:
         ),
         Group(
             "hypotheses", "Hypotheses N, and how they become one pose",
-            "Weights by reprojection are how likely a hypothesis is under the 2D mixtures.",
-            tuple(Cell(f"{n}, {title}", Setting(hypotheses=n), answer, n, title)
+            "Weights are how likely a reprojected hypothesis is under the 2D mixtures.",
+            tuple(Cell(f"{n}, {title}", Setting(hypotheses=n), answer, x=n, series=title)
                   for answer, title in _ANSWERS.items() for n in _HYPOTHESES),
             f"5, {_ANSWERS['mean']}", "hypotheses",
         ),
@@ -172,6 +192,69 @@ def _inference_settings() -> tuple[Group, ...]:
         Group(
             "samples", "Poses N_GMM that the GMM is fitted to", "At inference; the weights were trained with 1000.",
             _curve((100, 300, 1000, 3000), lambda n: Setting(samples=n)), "1000", "poses",
+        ),
+    )  # fmt: skip
+
+
+#: The best of five, and the encoder's parts, in the words of their rows.
+_BEST = {
+    "DiffPose": DEFAULT,
+    "DiffPose without f_ST": Setting("diffpose_no_context"),
+    "standard diffusion": Setting("diffpose_standard"),
+    "Graformer, turned": Setting("graformer", turned=True),
+    "Graformer on reconciled 2D, turned": Setting("graformer_reconciled", turned=True),
+    "DiffPose's mean, turned": replace(DEFAULT, turned=True),
+}
+_ENCODER = {
+    "DiffPose": DEFAULT,
+    "f_ST alone taken away, not trained so": replace(DEFAULT, encoder="no f_ST"),
+    "f_ST alone taken away, trained so": Setting("diffpose_pose"),
+    "neither f_ST nor anchor; H_K has the encoder's depth": Setting("diffpose_no_context"),
+    "nothing of the encoder, not trained so": Setting("diffpose_no_context", encoder="nothing"),
+    "Graformer alone": Setting("graformer"),
+}
+
+
+def _hypotheses_settings() -> tuple[Group, ...]:
+    """Groups on the encoder's part in the hypotheses, on how they are drawn, and on what is made of them."""
+    ways = [(title, answer, " (leak)" if truth else "", False) for answer, (title, truth) in _WAYS.items()]
+    ways += [(title, answer, " (leak: true root)", True)
+             for answer, (title, truth) in _WAYS.items() if not truth and answer != "mean"]  # fmt: skip
+    return (
+        Group(
+            "encoder", "What of the encoder reaches g",
+            "The encoder helps in three ways: f_ST, the pose that g refines (the anchor), and the depth of H_K. Taken "
+            "away, f_ST is its mean over training views. Without the encoder H_K is made of the heatmaps, the mean "
+            "depth of training poses and its spread, and g is the one that reads no f_ST.",
+            tuple(Cell(label, setting) for label, setting in _ENCODER.items()), "DiffPose",
+        ),
+        Group(
+            "best", "Best of five, beside poses that are turned by fixed angles",
+            "All cells are picked by the truth, so all are a leak. Turned: one pose, turned about the camera's x axis "
+            "by -10, -5, 0, 5 and 10 degrees. It knows nothing of the picture beyond that pose.",
+            tuple(Cell(label, setting, "p-best") for label, setting in _BEST.items()), "DiffPose",
+        ),
+        Group(
+            "ways", "Ways from five hypotheses to one pose",
+            "P and J: whole poses and single joints. P-Agg, P-Best, J-Best and J-Agg are D3DP's names; J-Agg chooses "
+            "by the distance of the reprojection from the detected joints. RPEA weights the three nearest "
+            "(FMPose3D). A leak is told the truth, or the true place of the hip.",
+            tuple(Cell(f"{title}{leak}", DEFAULT, answer, root) for title, answer, leak, root in ways), "mean (P-Agg)",
+        ),
+        Group(
+            "noise", "Balanced and independent draws",
+            "Error of the mean of the hypotheses. Balanced draws spread over the components evenly, and their noise "
+            "has mean 0; independent ones are the paper's.",
+            tuple(Cell(f"{n}, {title}", Setting(hypotheses=n, balanced=balanced), x=n, series=title)
+                  for balanced, title in ((True, "balanced"), (False, "independent")) for n in (2, 5, 20)),
+            "5, balanced", "hypotheses",
+        ),
+        Group(
+            "flow", "Rectified flow beside diffusion",
+            "The same network, data and budget: Euler steps on straight lines from draws of H_K to the pose.",
+            (Cell("DiffPose", DEFAULT),
+             *(Cell(f"flow, {n} Euler step{'s' * (n > 1)}", Setting("diffpose_flow", n)) for n in (1, 2, 3, 5))),
+            "DiffPose",
         ),
     )  # fmt: skip
 

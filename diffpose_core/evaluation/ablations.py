@@ -17,9 +17,9 @@ import numpy as np
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.datasets.benchmark import Recording
 from diffpose_core.datasets.mocap17 import load_mocap17
+from diffpose_core.evaluation.ablation_poses import Asked, Key, Weights, answers_of
 from diffpose_core.evaluation.ablation_suite import (
     DEFAULT,
-    ENCODERS,
     Answer,
     Cell,
     Group,
@@ -32,14 +32,10 @@ from diffpose_core.evaluation.collect import Progress, collect, map_recordings, 
 from diffpose_core.evaluation.evaluate import weights_provenance
 from diffpose_core.evaluation.scores import METRICS, MetricSums
 from diffpose_core.evaluation.views import DETECTOR_SEED, Mocap17Benchmark, chosen_clips
-from diffpose_core.io.checkpoints import load_denoiser, load_encoder
 from diffpose_core.lifting.encode import EncodedFrames
 from diffpose_core.lifting.models import Models
-from diffpose_core.lifting.sampling import sample_hypotheses
 from diffpose_core.lifting.settings import LiftSettings
-from diffpose_core.models.context import ContextEncoder
 from diffpose_core.structures import InvalidInput
-from diffpose_core.uncertainty.aggregate import best_hypothesis, weighted_by_reprojection
 
 #: Rows of `MetricSums` that are reported: MPJPE, P-MPJPE.
 _REPORTED = 2
@@ -75,86 +71,17 @@ class AblationSettings:
             raise InvalidInput(f"groups are {', '.join(known)}; found {', '.join(unknown)}")
 
 
-@dataclass(frozen=True)
-class Weights:
-    """Networks of the suite that are at hand.
-
-    Attributes:
-        models: the shipped networks and those found beside them.
-        long_encoder: the Graformer that was trained longer.
-    """
-
-    models: Models
-    long_encoder: ContextEncoder | None = None
-
-    def has(self, network: str) -> bool:
-        """True where a setting's network is at hand."""
-        if network == "graformer_long":
-            return self.long_encoder is not None
-        return network in ENCODERS or network in self.models.denoisers
-
-
-def find_weights(models: Models, folders: Sequence[str | Path] = ()) -> Weights:
-    """The given models and the suite's other networks, each from the first folder that has it.
-
-    Raises:
-        InvalidInput: where a file is damaged or was trained on another encoder.
-    """
-    denoisers, long_encoder = dict(models.denoisers), None
-    wanted = {cell.setting.network for group in groups() for cell in group.cells}
-    for name in sorted(wanted - set(denoisers) - {"graformer", "graformer_reconciled"}):
-        path = next((p for p in (Path(folder) / f"{name}.safetensors" for folder in folders) if p.is_file()), None)
-        if path is None:
-            continue
-        if name == "graformer_long":
-            long_encoder, _ = load_encoder(path)
-        else:
-            denoisers[name], _ = load_denoiser(path, models.encoder)
-    return Weights(replace(models, denoisers=denoisers), long_encoder)
-
-
-#: Answers that are measured, by setting.
-_Asked = Mapping[Setting, Sequence[Answer]]
-_Key = tuple[Setting, Answer]
-
-
-def _answers(
-    encoded: EncodedFrames, setting: Setting, asked: Sequence[Answer], weights: Weights, lift: LiftSettings
-) -> dict[_Key, np.ndarray]:
-    """A setting's poses of encoded frames, by answer: (F, J, 3) metres, camera frame."""
-    view, truth = encoded.view, encoded.truth_view
-    assert truth is not None
-    if setting.network in ENCODERS:
-        pose = {"graformer": encoded.context, "graformer_reconciled": encoded.reconciled}.get(setting.network)
-        if pose is None:
-            assert weights.long_encoder is not None
-            pose = weights.long_encoder.encode(view)
-        return {(setting, "mean"): view.to_cam(pose.pose_view).cpu().numpy()}
-    network = weights.models.denoisers[setting.network]
-    steps = min(setting.steps, network.config.num_steps)
-    final = sample_hypotheses(encoded, network, replace(lift, steps=steps, hypotheses=setting.hypotheses))
-    found = {}
-    for answer in asked:
-        if answer == "mean":
-            pose_view = final.mean(1)
-        elif answer == "best":
-            pose_view = best_hypothesis(final, truth)
-        else:
-            pose_view = weighted_by_reprojection(view, final, by_joint=answer == "by joint")
-        found[setting, answer] = view.to_cam(pose_view).cpu().numpy()
-    return found
-
-
 def _measure(
-    recording: Recording, models: Models, asked: _Asked, weights: Weights, settings: AblationSettings
-) -> tuple[dict[_Key, MetricSums], int]:
+    recording: Recording, models: Models, asked: Asked, weights: Weights, settings: AblationSettings
+) -> tuple[dict[Key, MetricSums], int]:
     """Sums of a recording's errors by setting and answer, and its count of views. All settings have the same 2D."""
     by_mixture: dict[tuple[int, int], list[Setting]] = {}
     for setting in asked:
         by_mixture.setdefault((setting.components, setting.samples), []).append(setting)
     frames = recording.frames[:: settings.stride]
-    sums: dict[_Key, MetricSums] = {}
-    for clip in recording.views:
+    sums: dict[Key, MetricSums] = {}
+    roots = recording.root_cam or [None] * len(recording.views)
+    for clip, root_cam in zip(recording.views, roots, strict=True):
         assert clip.pose3d_cam is not None and clip.hidden is not None
         truth, hidden = clip.pose3d_cam[frames], clip.hidden[frames]
         for (components, samples), of_mixture in by_mixture.items():
@@ -166,11 +93,14 @@ def _measure(
             )
 
             def read(
-                encoded: EncodedFrames, of_mixture: Sequence[Setting] = of_mixture, lift: LiftSettings = lift
-            ) -> dict[_Key, np.ndarray]:
-                found: dict[_Key, np.ndarray] = {}
+                encoded: EncodedFrames,
+                of_mixture: Sequence[Setting] = of_mixture,
+                lift: LiftSettings = lift,
+                root_cam: np.ndarray | None = root_cam,
+            ) -> dict[Key, np.ndarray]:
+                found: dict[Key, np.ndarray] = {}
                 for setting in of_mixture:
-                    found |= _answers(encoded, setting, asked[setting], weights, lift)
+                    found |= answers_of(encoded, setting, asked[setting], weights, lift, root_cam)
                 return found
 
             poses = collect(clip, models, frames, read, lift)
@@ -183,18 +113,18 @@ def _measure(
 class _Measured:
     """Sums of each clip by setting and answer, in the clips' order, and the count of views."""
 
-    sums: dict[_Key, list[MetricSums]] = field(default_factory=dict)
+    sums: dict[Key, list[MetricSums]] = field(default_factory=dict)
     views: int = 0
 
     def resampled(self, cell: Cell) -> np.ndarray:
         """Mean errors over all clips and over resamples of them, (1 + R, 2, 3) mm."""
-        sums = self.sums[cell.setting, cell.answer]
+        sums = self.sums[cell.setting, cell.answer, cell.true_root]
         total = np.stack([s.total[:_REPORTED] for s in sums])
         return 1000 * resampled_means(total, np.stack([s.count[:_REPORTED] for s in sums]))
 
 
 def _measure_all(
-    data: str | Path, numbers: range, asked: _Asked, weights: Weights, settings: AblationSettings, progress: Progress
+    data: str | Path, numbers: range, asked: Asked, weights: Weights, settings: AblationSettings, progress: Progress
 ) -> _Measured:
     measured = _Measured()
     motions = load_mocap17(data)
@@ -241,13 +171,13 @@ def _figures(found: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
 
 def _group_report(group: Group, weights: Weights, measured: _Measured) -> dict[str, Any]:
     """A group's cells whose weights are at hand."""
-    at_hand = [cell for cell in group.cells if weights.has(cell.setting.network)]
+    at_hand = [cell for cell in group.cells if weights.has(cell.setting)]
     reference = next(cell for cell in at_hand if cell.label == group.reference)
     base = measured.resampled(reference)
     cells = [
         {
             "label": cell.label, "x": cell.x, "series": cell.series, "setting": vars(cell.setting),
-            "answer": cell.answer, **_figures(measured.resampled(cell), base),
+            "answer": cell.answer, "true_root": cell.true_root, **_figures(measured.resampled(cell), base),
         }
         for cell in at_hand
     ]  # fmt: skip
@@ -284,18 +214,22 @@ def ablate(
             missing.
     """
     settings, started = settings or AblationSettings(), time.time()
-    if not weights.has(DEFAULT.network):
+    if not weights.has(DEFAULT):
         raise InvalidInput(f"no weights for {DEFAULT.network!r}, which everything else is compared with")
     suite = tuple(group for group in groups() if not settings.only or group.name in settings.only)
     numbers = chosen_clips(load_mocap17(data), settings.clips)
-    asked: dict[Setting, list[Answer]] = {}
+    asked: dict[Setting, list[tuple[Answer, bool]]] = {}
     missing: dict[str, dict[str, Any]] = {}
     for cell in (cell for group in suite for cell in group.cells):
-        network = cell.setting.network
-        if not weights.has(network):
+        network, answer = cell.setting.network, (cell.answer, cell.true_root)
+        if weights.has(cell.setting):
+            if answer not in asked.setdefault(cell.setting, []):
+                asked[cell.setting].append(answer)
+        elif weights.has(replace(cell.setting, encoder="all")):
+            commands = ["python -m benchmarks.ablations --train mocap17_train.npz"]
+            missing[cell.label] = {"label": cell.label, "network": network, "commands": commands}
+        else:
             missing[network] = {"label": cell.label, "network": network, "commands": training_commands(network)}
-        elif cell.answer not in asked.setdefault(cell.setting, []):
-            asked[cell.setting].append(cell.answer)
     measured = _measure_all(data, numbers, asked, weights, settings, progress)
     return {
         "groups": [_group_report(group, weights, measured) for group in suite],
@@ -319,7 +253,8 @@ def ablate(
 
 #: Columns of `rows`.
 COLUMNS = (
-    "group", "label", "answer", "network", "steps", "hypotheses", "components", "samples", "input_2d", "part",
+    "group", "label", "answer", "true_root", "network", "steps", "hypotheses", "components", "samples", "input_2d",
+    "encoder", "balanced", "turned", "part",
     *(f"{name}{suffix}" for name in _NAMES for suffix in ("", "_low", "_high")),
     *(f"{name.removesuffix('_mm')}_gain_percent{suffix}" for name in _NAMES for suffix in ("", "_low", "_high")),
     "reference", "data", "views", "clips", "stride", "command",
@@ -341,7 +276,8 @@ def rows(report: Mapping[str, Any]) -> list[list[Any]]:
                 ]
                 setting = cell["setting"]
                 found.append([
-                    group["name"], cell["label"], cell["answer"], *(setting[name] for name in COLUMNS[3:9]), part,
+                    group["name"], cell["label"], cell["answer"], cell.get("true_root", False),
+                    *({**vars(DEFAULT), **setting}[name] for name in COLUMNS[4:13]), part,
                     *(round(number, 3) for number in numbers), group["reference"],
                     p["data"], report["views"], report["clips"], p["stride"], p.get("command", ""),
                 ])  # fmt: skip

@@ -140,9 +140,11 @@ class Mocap17Benchmark:
     def recording(self, number: int) -> Recording:
         """One clip, all frames of it, from the four cameras."""
         views = evaluation_clips(self.motions, number, input_2d=self.input_2d)
-        cameras = evaluation_cameras(self.motions.clip_world(number)[:, 0])
+        hips_world = self.motions.clip_world(number)[:, 0]
+        cameras = evaluation_cameras(hips_world)
         up_cam = tuple(camera.rotation[:, 2] for camera in cameras)
-        return Recording(str(self.motions.action[number]), tuple(views), np.arange(len(views[0])), up_cam)
+        root_cam = tuple(camera.to_cam(hips_world.astype(np.float64)) for camera in cameras)
+        return Recording(str(self.motions.action[number]), tuple(views), np.arange(len(views[0])), up_cam, root_cam)
 
     @property
     def about(self) -> dict[str, Any]:

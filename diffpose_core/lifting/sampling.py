@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffpose_core.diffusion.flow import flow_process
 from diffpose_core.diffusion.reverse import ReverseStep, reverse_process
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.lifting.encode import EncodedFrames, context_for
@@ -19,7 +20,7 @@ from diffpose_core.models.fast.denoiser_cache import fast_denoiser
 from diffpose_core.models.layers import root_relative
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
-from diffpose_core.structures import DiffusionTrace
+from diffpose_core.structures import DiffusionTrace, InvalidInput
 from diffpose_core.uncertainty.pose_gmm import PoseGMM, standard_normal
 
 #: Poses, all frames' hypotheses together, of one reverse process: the cached conditioning of each takes 100 kB.
@@ -45,7 +46,7 @@ def reverse_steps(
         States from k = K to k = 0, samples (F, H, J, 3) metres.
 
     Raises:
-        InvalidInput: the number of steps is out of range.
+        InvalidInput: the number of steps is out of range, or eta is above 0 for a flow.
     """
     settings = settings or encoded.settings
     if encoded.neighbours is not None:
@@ -58,13 +59,15 @@ def reverse_steps(
 
 @torch.inference_mode()
 def _diffusion(encoded: EncodedFrames, network: Denoiser, settings: LiftSettings) -> Iterator[ReverseStep]:
-    """DDIM around each component's mean."""
+    """DDIM around each component's mean, or the flow from the component's draws."""
     config, shape = network.config, (len(encoded), settings.hypotheses)
     generator = seeded("cpu", settings.seed, START_STREAM)
-    gmm = encoded.gmm if config.diffusion == "gmm" else _standard_normals(encoded)
-    components = gmm.draw_components(settings.hypotheses, generator, shared=True, balanced=True)
+    if config.diffusion == "flow" and settings.eta > 0:
+        raise InvalidInput(f"rectified flow adds no noise on the way: eta must be 0, found {settings.eta}")
+    gmm = _standard_normals(encoded) if config.diffusion == "standard" else encoded.gmm
+    components = gmm.draw_components(settings.hypotheses, generator, shared=True, balanced=settings.balanced)
     mean = _poses(gmm.mean_of(components))
-    start = mean + _poses(gmm.noise(components, generator, shared=True, balanced=True))
+    start = mean + _poses(gmm.noise(components, generator, shared=True, balanced=settings.balanced))
     g = fast_denoiser(network, _mixed_precision(encoded, settings))
     visited = settings.timesteps(config.num_steps)
     cached = g.cache_conditioning(_conditioning(encoded, network, gmm, components), visited[:-1])
@@ -76,6 +79,9 @@ def _diffusion(encoded: EncodedFrames, network: Denoiser, settings: LiftSettings
         # The same white noise for every frame: a frame's result depends on no other frame.
         return gmm.noise(components, generator, shared=True).reshape(like.shape)
 
+    if config.diffusion == "flow":
+        yield from flow_process(denoise, start, config.num_steps, visited)
+        return
     schedule = make_schedule(config.schedule, config.num_steps)
     yield from reverse_process(
         denoise, start, schedule, visited, settings.eta, mean, shared_noise, config.prediction_type

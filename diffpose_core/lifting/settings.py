@@ -15,8 +15,8 @@ from diffpose_core.structures import InvalidInput
 
 #: Input of the context encoder: single frames, or windows of a video.
 Setting = Literal["frame", "video"]
-#: Noise of the diffusion: of the pose's fitted GMM, or standard normal.
-Diffusion = Literal["gmm", "standard"]
+#: Noise of the diffusion: of the pose's fitted GMM, or standard normal; or rectified flow from the GMM.
+Diffusion = Literal["gmm", "standard", "flow"]
 #: The direction that is up: in the camera's frame; "estimate" takes it from the clip of a camera that stands still,
 #: "auto" does so where the camera seems to stand still.
 Up = Sequence[float] | np.ndarray | Literal["estimate", "auto"]
@@ -39,6 +39,8 @@ class LiftSettings:
         hypotheses: H, poses drawn from H_K, 1 to 200; the prediction is their mean.
         eta: 0 for deterministic DDIM, 1 for ancestral sampling.
         seed: of every random number.
+        balanced: whether hypotheses are spread evenly over the mixture's components and their noise has mean 0, which
+            keeps their mean near the mixture's; otherwise they are drawn independently, as in the paper.
         context: whether the denoiser reads f_ST.
         diffusion: noise that the denoiser was trained with.
         schedule: noise schedule that the denoiser was trained with.
@@ -58,6 +60,7 @@ class LiftSettings:
     hypotheses: int = 5
     eta: float = 0.0
     seed: int = 0
+    balanced: bool = True
     context: bool = True
     diffusion: Diffusion = "gmm"
     schedule: ScheduleName = "converging"

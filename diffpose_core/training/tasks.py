@@ -7,6 +7,7 @@ from torch import Tensor
 
 from diffpose_core.config import DenoiserConfig, EncoderConfig, MixSTEConfig, TrainingConfig
 from diffpose_core.datasets.sampling import Batch
+from diffpose_core.diffusion.flow import flow_state
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import from_x_start, to_x_start
 from diffpose_core.diffusion.schedule import make_schedule
@@ -105,7 +106,8 @@ class EncoderTask(TrainingTask):
 class DenoiserTask(TrainingTask):
     """Training of g on forward diffusion: Eq. 1 makes h_k, and g predicts h_0, the noise or h_{k-1} from it.
 
-    A network without diffusion regresses h_0 from the encoder's pose.
+    A network without diffusion regresses h_0 from the encoder's pose; one of flow predicts h_0 from the line between it
+    and a draw of H_K.
     """
 
     def __init__(self, network: DenoiserConfig, config: TrainingConfig) -> None:
@@ -136,7 +138,10 @@ class DenoiserTask(TrainingTask):
             output = self.network(batch["encoder_pose"], torch.full_like(k, self.schedule.num_steps), conditioning)
             return output, x_start, output
         noised = self._own_prediction(batch, conditioning) if self.training and "own" in batch else x_start
-        x_k = q_sample(noised, k, self.schedule, batch["noise"], mean)
+        if self.network.config.diffusion == "flow":
+            x_k = flow_state(noised, mean + batch["noise"], k, self.schedule.num_steps)
+        else:
+            x_k = q_sample(noised, k, self.schedule, batch["noise"], mean)
         output = self.network(x_k, k, conditioning)
         target = from_x_start(x_start, kind, x_k, k, self.schedule, mean)
         return output, target, to_x_start(output, kind, x_k, k, self.schedule, mean)

@@ -6,7 +6,7 @@ from importlib.util import module_from_spec
 import pytest
 import torch
 
-from benchmarks.mutants import EXPLAINED, FAULTS, MODULES, REPORT, ROOT, _Planted, mutants, near_tests, paths_of
+from benchmarks.mutants import EXPLAINED, FAULTS, MODULES, REPORT, ROOT, _Planted, mutants, paths_of, stages
 from diffpose_core.diffusion.embedding import step_embedding
 
 PATH = "diffpose_core/diffusion/embedding.py"
@@ -36,11 +36,13 @@ def test_mutants_change_one_thing_each_and_have_names_of_their_own():
     assert "Raises" not in changes and "embedding's width" not in changes
 
 
-def test_modules_have_near_tests():
+def test_modules_have_tests_of_their_own():
     paths = [path for path in paths_of(MODULES) if not path.endswith("__init__.py")]
     assert len(paths) > 15
     for path in paths:
-        assert all((ROOT / test).exists() for test in near_tests(path))
+        tried = stages(path)
+        assert tried["own"] and not set(tried["own"]) & set(tried["room"])
+        assert all((ROOT / test).is_file() for tests in tried.values() for test in tests)
 
 
 def test_a_fault_is_planted_in_the_module_and_nowhere_else():

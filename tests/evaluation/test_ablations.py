@@ -12,12 +12,15 @@ import torch
 from benchmarks import ablations as command
 from diffpose_core.cli import parser
 from diffpose_core.config import to_dict
-from diffpose_core.datasets.mocap17 import motion_set, save_mocap17
+from diffpose_core.datasets.mocap17 import load_mocap17, motion_set, save_mocap17
 from diffpose_core.datasets.procedural import procedural_motion
+from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.evaluation import ablation_suite, ablations
-from diffpose_core.evaluation.ablation_suite import groups, training_commands
-from diffpose_core.evaluation.ablations import COLUMNS, AblationSettings, Weights, ablate, find_weights, rows
+from diffpose_core.evaluation.ablation_poses import Weights, find_weights
+from diffpose_core.evaluation.ablation_suite import Setting, groups, training_commands
+from diffpose_core.evaluation.ablations import COLUMNS, AblationSettings, ablate, rows
 from diffpose_core.evaluation.evaluate import EvaluationSettings, evaluate
+from diffpose_core.evaluation.population import measure_population
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, save_checkpoint
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.presets import PRESETS
@@ -135,17 +138,52 @@ def test_hypotheses_and_answers(data, tiny_models, monkeypatch):
 
     names = [
         "mean",
-        "best of N (needs the truth)",
-        "weighted by reprojection",
-        "weighted by reprojection, joint by joint",
+        "best of N (leak: needs the truth)",
+        "weighted by likelihood",
+        "weighted by likelihood, joint by joint",
     ]
     assert np.ptp([error(f"1, {name}") for name in names]) < 1e-3, "one hypothesis is its own mean"
     assert len({round(error(f"5, {name}"), 4) for name in names}) == 4
-    assert error("5, best of N (needs the truth)") <= error("5, mean") + 50
+    assert error("5, best of N (leak: needs the truth)") <= error("5, mean") + 50
     default = error("5, mean")
     for name, label in (("components", "5"), ("samples", "1000")):
         assert np.isclose(cells(found, name)[label]["errors"]["all"]["mpjpe_mm"]["value"], default)
     assert cells(found, "components")["1"]["errors"]["all"]["mpjpe_mm"]["value"] != default
+
+
+def test_rows_about_hypotheses(data, tiny_models):
+    """The encoder's part, the best of five, ways to one pose, balanced draws: what must and must not be equal."""
+    sampler = PoseSampler(load_mocap17(data))
+    weights = Weights(tiny_models, population=measure_population(tiny_models.encoder, sampler, 500))
+    names = ("encoder", "best", "ways", "noise")
+    settings = AblationSettings(stride=40, clips=range(1), only=names)
+    found = ablate(data, weights, settings)
+    error = {
+        name: {label: cell["errors"]["all"]["mpjpe_mm"]["value"] for label, cell in cells(found, name).items()}
+        for name in names
+    }
+    kept = error["encoder"]
+    assert {"f_ST alone taken away, not trained so", "nothing of the encoder, not trained so"} <= set(kept)
+    assert len({round(value, 3) for value in kept.values()}) == len(kept)
+    assert [entry["network"] for entry in found["missing"]] == ["diffpose_pose"]
+    best, ways = error["best"], error["ways"]
+    assert best["Graformer, turned"] < kept["Graformer alone"] and best["DiffPose's mean, turned"] < kept["DiffPose"]
+    assert ways["mean (P-Agg)"] == kept["DiffPose"] == error["noise"]["5, balanced"]
+    assert ways["P-Best (leak)"] == best["DiffPose"] and ways["J-Best (leak)"] < min(
+        value for label, value in ways.items() if label != "J-Best (leak)"
+    )
+    plain = {label for label in ways if "leak" not in label and label != "mean (P-Agg)"}
+    assert {f"{label} (leak: true root)" for label in plain} <= set(ways) and len(plain) == 5
+    assert all(ways[label] != ways[f"{label} (leak: true root)"] for label in plain)
+    assert error["noise"]["2, independent"] != error["noise"]["2, balanced"]
+    table = [dict(zip(COLUMNS, row, strict=True)) for row in rows(found)]
+    leaks = {row["label"] for row in table if row["true_root"]}
+    assert leaks == {label for label in ways if label.endswith("true root)")}
+    without = ablate(data, Weights(tiny_models), replace(settings, only=("encoder",)))
+    commands = {entry["label"]: entry["commands"] for entry in without["missing"]}
+    assert commands["nothing of the encoder, not trained so"] == [
+        "python -m benchmarks.ablations --train mocap17_train.npz"
+    ]
 
 
 def test_a_group_of_which_nothing_but_the_reference_is_at_hand_is_empty(report):
@@ -163,7 +201,8 @@ def test_weights_that_lie_beside_are_found(tmp_path, tiny_models, tiny_weights, 
     save_checkpoint(tmp_path / "regression.safetensors", dict(network.state_dict()), record)
     (tmp_path / "graformer_long.safetensors").write_bytes((tiny_weights / "graformer.safetensors").read_bytes())
     weights = find_weights(tiny_models, [tmp_path / "none", tmp_path])
-    assert weights.has("regression") and weights.has("graformer_long") and not weights.has("regression_deep")
+    has = {name: weights.has(Setting(name)) for name in ("regression", "graformer_long", "regression_deep")}
+    assert has == {"regression": True, "graformer_long": True, "regression_deep": False}
     found = cells(ablate(data, weights, replace(SETTINGS, only=("baselines",))), "baselines")
     same = [found[label]["errors"]["all"] for label in ("Graformer", "Graformer, trained twice as long")]
     assert same[0] == same[1]

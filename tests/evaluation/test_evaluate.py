@@ -23,6 +23,7 @@ from diffpose_core.evaluation.gains import gains
 from diffpose_core.evaluation.metrics import p_mpjpe
 from diffpose_core.evaluation.scores import METRICS, MetricSums, protocol_errors
 from diffpose_core.evaluation.tables import results_table
+from diffpose_core.evaluation.turned import turned
 from diffpose_core.evaluation.views import DETECTOR_SEED, Mocap17Benchmark, evaluation_clips
 from diffpose_core.lifting import models as lifting_models
 from diffpose_core.lifting.encode import encode_clip
@@ -146,6 +147,10 @@ def test_the_best_is_the_hypothesis_nearest_to_the_truth_in_every_frame(data, ti
         assert np.allclose(found["diffpose_best"][f], hypotheses[f, errors.argmin()], atol=1e-5)
         assert errors.max() > errors.min() + 1e-3
     assert np.allclose(found["diffpose"], hypotheses.mean(1), atol=1e-5)
+    for name in ("graformer", "graformer_reconciled"):
+        turns = turned(found[name], 4)
+        errors = np.linalg.norm(turns - clip.pose3d_cam[frames][:, None], axis=-1).mean(-1)
+        assert np.allclose(found[f"{name}_best"], turns[np.arange(len(frames)), errors.argmin(1)], atol=1e-5)
     assert np.allclose(found["diffpose_1_hypothesis"], hypotheses[:, 0], atol=1e-5)
 
 

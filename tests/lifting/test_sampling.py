@@ -1,6 +1,7 @@
 """The reverse process of encoded frames with small random networks."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from diffpose_core.lifting.sampling import reverse_steps, reverse_trace, reverse
 from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.fast import denoiser_cache
+from diffpose_core.structures import InvalidInput
 from tests.lifting.helpers import FEW
 
 
@@ -90,3 +92,32 @@ def test_what_lifting_keeps_for_the_next_time_serves_training_too(clip, tiny_mod
     noisy = q_sample(x, 50, make_schedule("converging", 50), torch.ones_like(x), torch.zeros_like(x))
     to_x_start(noisy, "noise", noisy, 50, make_schedule("converging", 50), torch.zeros_like(x)).sum().backward()
     assert bool(x.grad.isfinite().all())
+
+
+def test_flow_starts_as_gmm_diffusion_does_and_adds_no_noise(clip, tiny_models):
+    g = tiny_models.denoisers["diffpose"]
+    flow = Denoiser(replace(g.config, diffusion="flow")).eval()
+    flow.load_state_dict(g.state_dict())
+    settings = LiftSettings(steps=3, hypotheses=4, uncertainty=FEW)
+    encoded = encode_clip(clip, tiny_models, [0, 2], settings)
+    states, other = list(reverse_steps(encoded, flow, settings)), list(reverse_steps(encoded, g, settings))
+    assert [s.k for s in states] == [s.k for s in other] and torch.equal(states[0].sample, other[0].sample)
+    assert torch.allclose(states[0].pred_x_start, other[0].pred_x_start)
+    for before, after in pairwise(states):
+        on_the_way = before.pred_x_start + after.k / before.k * (before.sample - before.pred_x_start)
+        assert torch.allclose(after.sample, on_the_way, atol=1e-6)
+    assert not torch.allclose(states[1].sample, other[1].sample, atol=1e-3)
+    with pytest.raises(InvalidInput, match=r"eta must be 0, found 0\.5"):
+        next(reverse_steps(encoded, flow, replace(settings, eta=0.5)))
+
+
+def test_independent_draws_move_the_mean_and_balanced_ones_do_not(clip, tiny_models):
+    settings = LiftSettings(steps=1, hypotheses=20, uncertainty=FEW)
+    encoded = encode_clip(clip, tiny_models, range(6), settings)
+    mean, std = encoded.gmm.mean.unflatten(-1, (17, 3)), encoded.gmm.variance.sqrt().unflatten(-1, (17, 3))
+    off = {}
+    for balanced in (True, False):
+        start, _ = reverse_steps(encoded, tiny_models.denoisers["diffpose"], replace(settings, balanced=balanced))
+        off[balanced] = float(((start.sample.mean(1) - mean) / std)[:, 1:].square().mean().sqrt())
+    # Of 20 independent draws the mean is off by a standard deviation over the root of 20.
+    assert 0.5 < off[False] * 20**0.5 < 2 and off[True] < 0.6 * off[False]

@@ -306,6 +306,22 @@ def test_states_of_its_own_come_from_the_networks_prediction_and_the_target_stay
     assert len(heard) == 1
 
 
+def test_flow_is_trained_on_the_line_from_the_pose_to_a_draw_of_h_k(bank):
+    config = replace(DENOISER, diffusion="flow")
+    task = DenoiserTask(config, BRIEF).train()
+    batch = BankSampler(bank, config)(40, seeded("cpu", 3))
+    heard = []
+    task.network.register_forward_pre_hook(lambda module, arguments: heard.append(arguments))
+    output, target, predicted = task.predict(batch, batch["k"])
+    ((state, k, _),) = heard
+    share = (k / 50)[:, None, None]
+    end = batch["component_mean"] + batch["noise"]
+    assert torch.allclose(state, (1 - share) * batch["x_start"] + share * end, atol=1e-6)
+    assert torch.equal(target, batch["x_start"]) and output is predicted
+    with pytest.raises(InvalidInput, match="a flow network predicts x_start, found 'noise'"):
+        replace(config, prediction_type="noise", anchor="none")
+
+
 def test_states_of_its_own_need_a_network_that_predicts_x_start(bank):
     paper = replace(DENOISER, anchor="none", prediction_type="previous")
     with pytest.raises(InvalidInput, match="predicts x_start, found 'previous'"):

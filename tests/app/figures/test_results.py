@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.figures import reports
+from app.figures import distributions, reports
 from app.figures import results as figures
 from app.figures.reports import Report
 from diffpose_core.evaluation.calibrate import Predictions
@@ -210,11 +210,37 @@ def test_charts_of_ablations_hold_the_reports_numbers(tmp_path: Path):
     assert [s["label"] for s in chart["series"]] == ["mean", "best"]
     assert chart["rows"][0] == {"label": "1", "values": [49, 49]}
     assert len(figures.ablation_gains(curve, "mpjpe_mm")["rows"]) == 3
-    assert reports.ablations(tmp_path) is None
+    assert reports.ablations(tmp_path) == []
     content = {"groups": [group], "missing": [], "provenance": {}}
     (tmp_path / "a.json").write_text(json.dumps(content))
     (tmp_path / "broken.json").write_text("{")
-    assert reports.ablations(tmp_path) == content
+    assert reports.ablations(tmp_path) == [content]
+    (tmp_path / "b.json").write_text(json.dumps(content))
+    assert reports.ablations(tmp_path) == [content, content]
+
+
+def test_charts_of_distributions_hold_the_reports_numbers(tmp_path: Path):
+    def score(value: float) -> dict[str, Any]:
+        return {"value": value, "interval": [value - 1, value + 2]}
+
+    names = list(distributions.SCORES)
+    rows = [
+        {"hypotheses": name, **{s: score(k + n) for n, s in enumerate(names)}} for k, name in ((30, "a"), (40, "b"))
+    ]
+    content = {"scores": rows, "reference": "a", "views": 8, "provenance": {}}
+    assert reports.hypotheses(tmp_path) is None
+    (tmp_path / "h.json").write_text(json.dumps(content))
+    assert reports.hypotheses(tmp_path) == content
+    code = (ROOT / "app" / "board" / "board.js").read_text(encoding="utf-8")
+    kinds = code.split("BOARD_KINDS = ")[1].splitlines()[0]
+    found = distributions.charts(content)
+    for chart, shown in zip(found, distributions.SHOWN, strict=True):
+        json.dumps(chart, allow_nan=False)
+        assert f"{chart['kind']}:" in kinds and chart["title"] == distributions.SCORES[shown]
+        place = names.index(shown)
+        assert [(row["label"], row["value"]) for row in chart["rows"]] == [("a", 30 + place), ("b", 40 + place)]
+        assert f"{29 + place:.1f} to {32 + place:.1f}" in chart["rows"][0]["help"]
+    assert {"energy_mm", "calibration_percent", "rigid_percent"} <= set(distributions.SHOWN)
 
 
 def test_the_board_knows_every_kind_of_chart():

@@ -79,6 +79,16 @@ EXPORTS: Mapping[str, ExportFormat] = MappingProxyType({
         "A skeleton with rotations and bones of constant length, for Blender and other animation programs.",
         "text/plain", _later("bvh", "write_bvh"),
     ),
+    "bvh-mixamo": ExportFormat(
+        "_mixamo.bvh", "BVH, Mixamo's names",
+        "The same skeleton with the joint names of Mixamo, for retargeting to characters.",
+        "text/plain", _later("bvh", "write_bvh_mixamo"),
+    ),
+    "glb": ExportFormat(
+        ".glb", "glTF (3D scene)",
+        "A moving body on bones, for Blender, three.js, game engines and viewers.",
+        "model/gltf-binary", _later("gltf", "write_glb"),
+    ),
     "trc": ExportFormat(
         ".trc", "TRC (OpenSim)",
         "Joint positions as markers, for OpenSim and biomechanics.",

@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks import pose_files as write
 from diffpose_core.io.formats import read_pose_file, to_clip
-from diffpose_core.io.video import is_video, video_facts
+from diffpose_core.io.video_file import is_video, video_facts
 from diffpose_core.structures import InvalidInput
 
 MIB = 1024 * 1024

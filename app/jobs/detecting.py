@@ -7,10 +7,11 @@ import threading
 import time
 
 from app.text import log_exception
+from diffpose_core.io.detectors import DetectorKind
 from diffpose_core.io.formats import PoseFile
-from diffpose_core.io.rtmpose import get_weights, rtmpose
 from diffpose_core.io.untrusted.files import MIB
 from diffpose_core.io.video import poses_of_video
+from diffpose_core.io.video_file import Part
 from diffpose_core.structures import Cancelled, InvalidInput
 
 #: After this long without a question how far it is, nobody waits for it any more.
@@ -20,6 +21,13 @@ PATIENCE_S = 60.0
 class Detecting:
     """The search in one video.
 
+    Args:
+        content: The video.
+        name: Names it in messages.
+        kind: The detector, whose weights are downloaded if they are not here.
+        part: Part of the video, all of it by default.
+        patience_s: After this long without a question how far it is, it stops.
+
     Attributes:
         done: Frames that were looked at.
         total: Frames in all, 0 where unknown.
@@ -27,12 +35,15 @@ class Detecting:
         error: Reason why there is no result, None before the end.
     """
 
-    def __init__(self, content: bytes, name: str, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, content: bytes, name: str, kind: DetectorKind, part: Part | None = None, patience_s: float = PATIENCE_S
+    ) -> None:
         self.result: PoseFile | None = None
         self.error: str | None = None
         self.done, self.total = 0, 0
-        self._content, self._name, self._patience_s = content, name, patience_s
-        self._words = "Loading RTMPose"
+        self._content, self._name, self._kind, self._part = content, name, kind, part
+        self._patience_s = patience_s
+        self._share, self._words = 0.0, f"Loading {kind.title}"
         self._cancelled = threading.Event()
         self._asked = self._begun = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="detecting", daemon=True)
@@ -56,7 +67,7 @@ class Detecting:
     def progress(self) -> tuple[float, str]:
         """The share that is done, and a sentence on it."""
         if not self.total:
-            return 0.0, f"Looking: frame {self.done:,}" if self.done else self._words
+            return self._share, f"Looking: frame {self.done:,}" if self.done else self._words
         share = min(self.done / self.total, 1.0)
         left = (time.monotonic() - self._begun) * (1 - share) / share if share else 0.0
         return share, f"Looking: frame {self.done:,} of {self.total:,}, about {left:,.0f} s left"
@@ -66,7 +77,8 @@ class Detecting:
 
     def _downloaded(self, done: int, total: int) -> bool:
         of = f" of {total / MIB:.0f}" if total else ""
-        self._words = f"Downloading RTMPose's weights, once: {done / MIB:.0f}{of} MiB"
+        self._share = min(done / total, 1.0) if total else 0.0
+        self._words = f"Downloading {self._kind.title}'s weights, once: {done / MIB:.0f}{of} MiB"
         return self._wanted()
 
     def _looked(self, done: int, total: int) -> bool:
@@ -77,9 +89,10 @@ class Detecting:
 
     def _run(self) -> None:
         try:
-            get_weights(self._downloaded)
-            self._words = "Loading RTMPose"
-            self.result = poses_of_video(self._content, self._name, rtmpose(), self._looked)
+            if not self._kind.has_weights():
+                self._kind.get_weights(self._downloaded)
+            self._share, self._words = 0.0, f"Loading {self._kind.title}"
+            self.result = poses_of_video(self._content, self._name, self._kind.load(), self._looked, self._part)
         except InvalidInput as error:
             self.error = str(error)
         except Cancelled:

@@ -16,10 +16,10 @@ from app.widgets.common import EXPORTING, keep, uploads
 from app.widgets.confirm_upload import confirm
 from app.widgets.find_people import find_people
 from app.widgets.uploads import Pending, PendingVideo, Uploads
+from diffpose_core.io.detectors import DETECTORS, how_to_install
 from diffpose_core.io.formats import FORMATS
 from diffpose_core.io.formats.apart import read_pose_files_apart, video_facts_apart, workers
-from diffpose_core.io.rtmpose import HOW_TO_INSTALL, has_detector
-from diffpose_core.io.video import is_video
+from diffpose_core.io.video_file import is_video
 from diffpose_core.structures import InvalidInput
 
 
@@ -65,10 +65,10 @@ def _key(number: int) -> str:
 
 def _box(number: int) -> list[UploadedFile]:
     return st.file_uploader(
-        "Or your own 2D poses",
+        "Or your own 2D poses or video",
         accept_multiple_files=True,
         key=_key(number),
-        help=f"What a 2D pose detector wrote, recognised by its content: {FORMATS}.",
+        help=f"A video, or what a 2D pose detector wrote, recognised by its content: {FORMATS}.",
     )
 
 
@@ -116,6 +116,6 @@ def _receive(state: Uploads, files: Sequence[tuple[str, bytes]]) -> None:
 
 def _video(name: str, content: bytes, number: int) -> PendingVideo:
     facts = video_facts_apart(content, name)
-    if not has_detector():
-        raise InvalidInput(f"{name}: a video; {HOW_TO_INSTALL}")
+    if not any(kind.is_installed() for kind in DETECTORS.values()):
+        raise InvalidInput(f"{name}: a video; {how_to_install()}")
     return PendingVideo(name, content, number, facts)

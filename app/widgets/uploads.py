@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from app.jobs.detecting import Detecting
 from diffpose_core.io.formats import PoseFile
-from diffpose_core.io.video import VideoFacts
+from diffpose_core.io.video_file import VideoFacts
 from diffpose_core.structures import PoseClip2D
 
 #: Own clips that a browser session keeps; the oldest goes first.
@@ -48,13 +48,25 @@ class Pending:
 
 @dataclass
 class PendingVideo:
-    """A video whose people are not found yet. number: of the upload. work: the search, once it was asked for."""
+    """A video whose people are not found yet.
+
+    Attributes:
+        name: The file's.
+        content: The file.
+        number: Of the upload.
+        facts: From its header.
+        detector: The chosen one, by its name in DETECTORS.
+        work: The search, once it was asked for.
+        refused: Reason why the search could not begin.
+    """
 
     name: str
     content: bytes
     number: int
     facts: VideoFacts
+    detector: str = ""
     work: Detecting | None = None
+    refused: str | None = None
 
 
 @dataclass

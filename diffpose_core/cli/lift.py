@@ -17,10 +17,11 @@ from diffpose_core.cli.arguments import (
 from diffpose_core.cli.options import MAX_FPS, MIN_FPS, add_real
 from diffpose_core.cli.outputs import check_output, check_output_folder, is_lift_result
 from diffpose_core.cli.shared import progress_printer, say, warn
+from diffpose_core.cli.video_input import add_video_arguments, poses_of_video_file
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 if TYPE_CHECKING:
-    from diffpose_core.io.formats import Choice, PoseFile
+    from diffpose_core.io.formats import Choice
     from diffpose_core.lifting.finish import Finish
     from diffpose_core.lifting.settings import LiftSettings
 
@@ -62,11 +63,7 @@ def _add_input_arguments(parser: argparse.ArgumentParser) -> None:
         help="turn the poses: flip (y measured upwards), left or right (a quarter turn), half",
     )
     parser.add_argument("--exchange-sides", action="store_true", help="exchange left and right, of a mirrored video")
-    parser.add_argument(
-        "--download-weights", action="store_true",
-        help="get RTMPose's weights from OpenMMLab for a video, if they are not on this machine (needs the extra: "
-        "video)",
-    )  # fmt: skip
+    add_video_arguments(parser)
 
 
 def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -214,30 +211,14 @@ def lift_clips(args: argparse.Namespace) -> int:
 def _clip_of(args: argparse.Namespace) -> PoseClip2D:
     """The clip to lift; assumptions about the file are printed."""
     from diffpose_core.io.formats import read_pose_path, to_clip
-    from diffpose_core.io.video import video_at
+    from diffpose_core.io.video_file import is_video_file
 
-    video = video_at(args.clip)
-    poses = read_pose_path(args.clip) if video is None else _poses_of_video(args, video)
+    poses = poses_of_video_file(args) if is_video_file(args.clip) else read_pose_path(args.clip)
     chosen = to_clip(poses, _choice(args))
     # Assumptions are no progress: --quiet doesn't hide them.
     for note in chosen.notes:
         warn(f"{args.clip}: {note}")
     return chosen.clip
-
-
-def _poses_of_video(args: argparse.Namespace, video: bytes) -> PoseFile:
-    """2D poses that RTMPose finds in a video. Its weights are downloaded only on request."""
-    from diffpose_core.io.rtmpose import get_weights, has_weights, rtmpose
-    from diffpose_core.io.video import poses_of_video
-
-    if not has_weights():
-        if not args.download_weights:
-            raise InvalidInput(
-                f"{args.clip}: a video. RTMPose's weights are not on this machine yet; --download-weights gets them "
-                "from OpenMMLab, once"
-            )
-        get_weights(progress_printer("bytes", args.quiet))
-    return poses_of_video(video, args.clip, rtmpose(), progress_printer("frames searched", args.quiet))
 
 
 def _choice(args: argparse.Namespace) -> Choice:

@@ -56,7 +56,7 @@ class Number(argparse.Action):
 
 
 def add_whole(
-    parser: argparse.ArgumentParser, option: str, low: int, high: int, default: int | None = None, *, help: str
+    parser: argparse._ActionsContainer, option: str, low: int, high: int, default: int | None = None, *, help: str
 ) -> None:
     """Add an option that takes a whole number from `low` to `high`."""
     parser.add_argument(option, action=Number, kind=int, low=low, high=high, default=default, help=help)

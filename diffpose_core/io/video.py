@@ -2,166 +2,180 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from diffpose_core.io.detectors.detector import Detector, Progress
 from diffpose_core.io.formats.detections import Detections, Notes
-from diffpose_core.io.formats.layouts import COCO17
 from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import LayoutGuess, PoseFile
-from diffpose_core.io.limits import MAX_FPS, MAX_FRAMES, MIN_FPS
-from diffpose_core.io.rtmpose import HOW_TO_INSTALL, Detector
-from diffpose_core.io.untrusted.files import check_size, read_bytes
+from diffpose_core.io.limits import MAX_FRAMES
+from diffpose_core.io.video_file import Damaged, Part, Picture, Source, facts_of, opened, pictures
 from diffpose_core.structures import Cancelled, InvalidInput
 
-FORMAT = "video, by RTMPose"
-MAX_PIXELS = 8192 * 4320
-_DEMUXERS = {"mp4": "mov", "webm": "matroska", "avi": "avi"}
-_BEGINNINGS = {"mp4": b"ftyp", "webm": b"\x1aE\xdf\xa3", "avi": b"RIFFAVI "}
-
-
-@dataclass(frozen=True)
-class VideoFacts:
-    """Facts from the header of a video.
-
-    Attributes:
-        size: (width, height) in pixels, upright.
-        fps: frames a second; None where the header's are missing or implausible.
-        frames: number by its header; 0 where it is missing.
-    """
-
-    size: tuple[int, int]
-    fps: float | None
-    frames: int
-
-
-def is_video(content: bytes) -> bool:
-    """True if a file begins as MP4, MOV, WebM, Matroska or AVI."""
-    return _demuxer(content) is not None
-
-
-def _demuxer(content: bytes) -> str | None:
-    """FFmpeg's name of the demuxer for a file; None if it is no video."""
-    beginnings = {"mp4": content[4:8], "webm": content[:4], "avi": content[:4] + content[8:12]}
-    return next((_DEMUXERS[kind] for kind, begins in _BEGINNINGS.items() if beginnings[kind] == begins), None)
-
-
-def video_at(path: str | Path) -> bytes | None:
-    """Content of a video file; None where there is no file, or one of another kind.
-
-    Raises:
-        InvalidInput: the file is too large.
-    """
-    # The reader of pose files reports a pipe, or a file that can't be opened.
-    if not Path(path).is_file():
-        return None
-    try:
-        with open(path, "rb") as file:
-            if not is_video(file.read(16)):
-                return None
-    except OSError:
-        return None
-    return read_bytes(path)
-
-
-def video_facts(content: bytes, name: str) -> VideoFacts:
-    """Facts from the header and the first frame of a video.
-
-    Raises:
-        InvalidInput: no video, too large, or without frames.
-    """
-    check_size(len(content), name)
-    with _opened(content, name) as container:
-        facts = _facts(container, name)
-        for image in _images(container, name):
-            return replace(facts, size=(image.shape[1], image.shape[0]))
-    raise InvalidInput(f"{name}: a video without frames")
+#: Another scene begins where small grey versions of two neighbouring pictures correlate less than this.
+_SAME_SCENE = 0.4
+#: A picture is dark if none of its blocks is brighter than this, of 255.
+_DARK = 20.0
+#: Frame rates vary if one step in a hundred differs from the usual one by more than this share.
+_UNEVEN = 0.25
 
 
 def poses_of_video(
-    content: bytes, name: str, detect: Detector, progress: Callable[[int, int], bool | None] | None = None
-) -> PoseFile:
-    """Detect the people in every frame.
+    source: Source, name: str, detector: Detector, progress: Progress | None = None, part: Part | None = None,
+    on_picture: Callable[[int, np.ndarray], None] | None = None,
+) -> PoseFile:  # fmt: skip
+    """Detect the people in every frame. Pictures are decoded one by one and not kept.
 
     Args:
-        content: the video.
+        source: the video.
         name: names the file in messages.
-        detect: finds people in one image.
+        detector: finds people in one picture after the other.
         progress: called with frames done and frames in all (0: unknown); False cancels.
+        part: of the video.
+        on_picture: called with the number of every frame and its picture.
 
     Raises:
         InvalidInput: the video can't be read, is too long, or shows nobody.
         Cancelled: `progress` returned False.
     """
-    check_size(len(content), name)
-    found, notes, count = Detections(), Notes(), 0
-    with _opened(content, name) as container:
-        facts = _facts(container, name)
-        for count, image in enumerate(_images(container, name), 1):
-            if count > MAX_FRAMES:
-                raise InvalidInput(f"{name}: the limit is {MAX_FRAMES:,} frames. Cut the video into parts")
-            if count == 1:
-                size = (image.shape[1], image.shape[0])
-            elif size != (image.shape[1], image.shape[0]):
-                raise InvalidInput(f"{name}: the picture changes its size at frame {count - 1}; cut the video there")
-            for keypoints, scores in zip(*detect(image), strict=True):
-                found.add(count - 1, np.column_stack((keypoints, scores)), score=float(np.mean(scores)))
-            if progress is not None and progress(count, facts.frames) is False:
-                raise Cancelled(f"stopped after {count} frames")
-    if not count:
-        raise InvalidInput(f"{name}: a video without frames")
-    clip = build_clip("", found, count, name, notes, size, facts.fps)
-    layouts = (LayoutGuess(COCO17, "RTMPose's 17 joints are in COCO's order"),)
-    return PoseFile(name, FORMAT, (clip,), layouts, notes=tuple(notes))
+    search = _Search(name, detector)
+    with opened(source, name) as container:
+        facts = facts_of(container, name)
+        part = part or Part()
+        total = _expected(facts.frames, facts.fps, part)
+        try:
+            for picture in pictures(container, name, part):
+                search.look(picture)
+                if on_picture is not None:
+                    on_picture(search.count - 1, picture.image)
+                if progress is not None and progress(search.count, total) is False:
+                    raise Cancelled(f"stopped after {search.count} frames")
+        except Damaged:
+            if not search.count:
+                raise
+            search.notes.add(f"The video is damaged after frame {search.count - 1}: only what comes before is used.")
+    return search.result(facts.fps, part, total)
 
 
-def _opened(content: bytes, name: str) -> Any:
-    try:
-        import av  # slow to import, and only needed here
-    except ImportError:
-        raise InvalidInput(f"{name}: a video; {HOW_TO_INSTALL}") from None
-    try:
-        # Left to itself, FFmpeg reads a text that begins like an MP4 as a stream description, and opens its ports.
-        return av.open(
-            io.BytesIO(content), format=_demuxer(content), metadata_errors="ignore",
-            options={"protocol_whitelist": "", "format_whitelist": ",".join(_DEMUXERS.values())},
-        )  # fmt: skip
-    except (av.error.FFmpegError, ValueError) as error:
-        raise InvalidInput(f"{name}: not readable as a video ({str(error)[:160]})") from None
+def _expected(frames: int, fps: float | None, part: Part) -> int:
+    """Frames of a part by the video's header, 0 where unknown."""
+    if not frames or (not fps and (part.start_s or part.end_s)):
+        return 0
+    first = int(part.start_s * (fps or 0.0))
+    last = frames if part.end_s is None else min(frames, int(part.end_s * (fps or 0.0)))
+    return max(last - first, 0) // part.every + (1 if max(last - first, 0) % part.every else 0)
 
 
-def _facts(container: Any, name: str) -> VideoFacts:
-    if not container.streams.video:
-        raise InvalidInput(f"{name}: a file without a picture track")
-    stream = container.streams.video[0]
-    if stream.codec_context is None:
-        raise InvalidInput(f"{name}: a video of a kind that can't be decoded")
-    width, height = stream.codec_context.width, stream.codec_context.height
-    _check_picture(width, height, name)
-    fps = float(stream.average_rate or 0)
-    return VideoFacts((width, height), fps if MIN_FPS <= fps <= MAX_FPS else None, int(stream.frames))
+@dataclass
+class _Search:
+    """What was found so far."""
+
+    name: str
+    detector: Detector
+    found: Detections = field(default_factory=Detections)
+    notes: Notes = field(default_factory=Notes)
+    count: int = 0
+    size: tuple[int, int] = (0, 0)
+    times: list[float] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
+    dark: int = 0
+    last: np.ndarray | None = None
+
+    def look(self, picture: Picture) -> None:
+        """Find the people in the next picture."""
+        image, size = picture.image, (picture.image.shape[1], picture.image.shape[0])
+        if self.count >= MAX_FRAMES:
+            raise InvalidInput(f"{self.name}: the limit is {MAX_FRAMES:,} frames. Cut the video into parts")
+        if not self.count:
+            self.size = size
+        elif size != self.size:
+            raise InvalidInput(f"{self.name}: the picture changes its size at frame {self.count}; cut the video there")
+        small = _small(image)
+        self.dark += int(small.max() < _DARK)
+        if self.last is not None and not _same_scene(self.last, small):
+            self.cuts.append(self.count)
+            self.detector.restart()
+        self.last = small
+        people = self.detector.detect(image)
+        for row in range(len(people)):
+            joints = np.column_stack((people.keypoints[row], people.confidence[row]))
+            mixture = None if people.mixtures is None else people.mixtures[row]
+            self.found.add(self.count, joints, score=float(np.mean(people.confidence[row])), mixture=mixture)
+        if picture.time_s is not None:
+            self.times.append(picture.time_s)
+        self.count += 1
+
+    def result(self, fps: float | None, part: Part, expected: int) -> PoseFile:
+        """The people of all pictures as tracks."""
+        if not self.count:
+            raise InvalidInput(f"{self.name}: a video without frames, or none in the part that was asked for")
+        self._check_somebody()
+        if expected > 1.1 * self.count + 2:
+            self.notes.add(f"The video's header promises {expected:,} frames; {self.count:,} could be read.")
+        for cut in self.cuts[:5]:
+            self.notes.add(
+                f"The picture changes at frame {cut}, as at a cut to another scene: look whether the person before and "
+                "after it is the same."
+            )
+        fps, count = self._evened(None if fps is None else fps / part.every)
+        clip = build_clip("", self.found, count, self.name, self.notes, self.size, fps)
+        title = self.detector.name
+        layouts = (LayoutGuess(self.detector.layout, f"{title}'s joints are in this order"),)
+        return PoseFile(self.name, f"video, by {title}", (clip,), layouts, notes=tuple(self.notes))
+
+    def _check_somebody(self) -> None:
+        if len(self.found):
+            return
+        frames = f"its {self.count:,} frames" if self.count > 1 else "its one frame"
+        if self.dark == self.count:
+            raise InvalidInput(f"{self.name}: all of {frames} is dark; expected a video in which a person is seen")
+        raise InvalidInput(
+            f"{self.name}: nobody was found in {frames}. Expected a person who is seen from head to foot and fills at "
+            "least a fifth of the picture's height; a part of the video without the others may help"
+        )
+
+    def _evened(self, fps: float | None) -> tuple[float | None, int]:
+        """Frames a second, and the number of frames; frames of uneven steps are put where their times say."""
+        steps = np.diff(self.times)
+        if len(self.times) < self.count or len(steps) < 2 or (steps <= 0).any():
+            return fps, self.count
+        usual = float(np.median(steps))
+        if (np.abs(steps - usual) > _UNEVEN * usual).mean() < 0.01:
+            return fps, self.count
+        places = np.round((np.array(self.times) - self.times[0]) / usual).astype(int)
+        if places[-1] >= min(MAX_FRAMES, 20 * self.count):
+            self.notes.add("The video's times are implausible: its frames are taken as evenly spaced.")
+            return fps, self.count
+        first = np.r_[True, np.diff(places) > 0]
+        kept = Detections()
+        for row, frame in enumerate(self.found.frames):
+            if first[frame]:
+                kept.add(int(places[frame]), self.found.joints[row], None, self.found.scores[row],
+                         self.found.mixtures[row])  # fmt: skip
+        self.found = kept
+        absent = int(places[-1]) + 1 - int(first.sum())
+        self.notes.add(
+            f"The frame rate varies: frames were put at an even rate of {1 / usual:.4g} a second by their times; "
+            f"{absent:,} of them are guessed."
+        )
+        return 1.0 / usual, int(places[-1]) + 1
 
 
-def _check_picture(width: int, height: int, name: str) -> None:
-    if not 0 < width * height <= MAX_PIXELS:
-        raise InvalidInput(f"{name}: {width} x {height} pixels; expected up to 8192 x 4320")
+def _small(image: np.ndarray) -> np.ndarray:
+    """Means of green over at most 16 x 16 blocks, from every fourth pixel."""
+    thin = image[::4, ::4, 1] if min(image.shape[:2]) >= 64 else image[..., 1]
+    rows, columns = (min(length, 16) for length in thin.shape)
+    height, width = thin.shape[0] // rows, thin.shape[1] // columns
+    blocks: Any = thin[: rows * height, : columns * width].reshape(rows, height, columns, width)
+    return np.asarray(blocks.mean((1, 3)))
 
 
-def _images(container: Any, name: str) -> Iterator[np.ndarray]:
-    import av
-
-    try:
-        for frame in container.decode(video=0):
-            _check_picture(frame.width, frame.height, name)
-            image = frame.to_ndarray(format="bgr24")
-            # A phone that was held upright writes pictures that lie on their side, and stores the angle.
-            yield np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
-    except InvalidInput:
-        raise
-    except (av.error.FFmpegError, ValueError) as error:
-        raise InvalidInput(f"{name}: damaged as a video ({str(error)[:160]})") from None
+def _same_scene(one: np.ndarray, other: np.ndarray) -> bool:
+    a, b = one - one.mean(), other - other.mean()
+    length = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    # Of pictures without any contrast nothing can be said.
+    return min(a.std(), b.std()) < 2.0 or float((a * b).sum()) > _SAME_SCENE * length

@@ -149,11 +149,18 @@ def test_commands_reach_no_other_machine(words: list[str], tmp_path: Path) -> No
     assert outside(tmp_path / "trace") == []
 
 
+#: What loads each detector's runtime.
+RUNTIMES = {
+    "onnxruntime": "import diffpose_core.io.detectors.rtmpose, onnxruntime",
+    "ai_edge_litert": "import diffpose_core.io.detectors.blazepose, ai_edge_litert.interpreter",
+}
+
+
 @needs_strace
-def test_the_detector_s_runtime_sends_nothing_and_writes_no_device_id(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    code = "import diffpose_core.io.rtmpose, onnxruntime, time; time.sleep(2)"
-    command = traced([sys.executable, "-c", code], tmp_path / "trace")
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_detectors_runtimes_send_nothing_and_write_no_device_id(runtime: str, tmp_path: Path) -> None:
+    pytest.importorskip(runtime)
+    command = traced([sys.executable, "-c", f"{RUNTIMES[runtime]}, time; time.sleep(2)"], tmp_path / "trace")
     home = tmp_path / "home"
     home.mkdir()
     subprocess.run(command, cwd=ROOT, env=environment(home), check=True, capture_output=True)

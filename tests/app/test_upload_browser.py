@@ -128,6 +128,7 @@ def driver(tiny_weights: Path, downloads: Path, detector_weights: Path) -> Itera
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFPOSE_CHECKPOINTS", str(tiny_weights))
         patch.setenv("DIFFPOSE_RTMPOSE", str(detector_weights))
+        patch.setenv("DIFFPOSE_BLAZEPOSE", str(detector_weights / "absent"))
         with serve(120) as url, browser() as opened:
             place = {"behavior": "allow", "downloadPath": str(downloads)}
             opened.execute_cdp_cmd("Browser.setDownloadBehavior", place)
@@ -279,29 +280,29 @@ def video(painted_people: Any, frames: int) -> bytes:
     return encoded([images[n % 10] for n in range(frames)], fps=30)
 
 
-def dialog_says(driver: Any, words: str) -> None:
+def dialog_says(driver: Any, words: str, seconds: float = 60) -> None:
     def said() -> list[str]:
         return driver.execute_script("return [...document.querySelectorAll('[role=dialog]')].map(d => d.innerText)")
 
     try:
-        wait_for(lambda: any(words in text for text in said()), 60, f"a dialog that says {words!r}")
+        wait_for(lambda: any(words in text for text in said()), seconds, f"a dialog that says {words!r}")
     except TimeoutError as error:
         raise TimeoutError(f"{error}; the dialogs say {said()}") from None
 
 
 def test_a_video_is_searched_confirmed_and_seen_in_3d(driver: Any, tmp_path: Path, painted_people: Any) -> None:
     old = state(driver, "hash")
-    send(driver, tmp_path / "in", one("walk.mp4", video(painted_people, 60)))
-    dialog_says(driver, "480 x 300 px, 30 frames a second")
+    send(driver, tmp_path / "in", one("walk.mp4", video(painted_people, 30)))
+    dialog_says(driver, "480 x 300 px, 30 frames, 30 frames a second")
     click(driver, "Find the people", "[role=dialog]")
-    dialog_says(driver, "recognised as video, by RTMPose")
-    dialog_says(driver, "seen in 60 of 60 frames")
+    dialog_says(driver, "recognised as video, by RTMPose", 240)
+    dialog_says(driver, "seen in 30 of 30 frames")
     dialog_says(driver, "COCO-17")
     click(driver, "Use this clip", "[role=dialog]")
     dialog_closed(driver)
     wait_for_new_stage(driver, old)
     assert painted(driver) > 0
-    assert "60 frames, 480 x 300 px, 30 frames a second" in all_of(driver, "[data-testid=stSidebar]")[0].text
+    assert "30 frames, 480 x 300 px, 30 frames a second" in all_of(driver, "[data-testid=stSidebar]")[0].text
 
 
 def test_a_search_that_is_cancelled_loses_nothing(driver: Any, tmp_path: Path, painted_people: Any) -> None:
@@ -390,3 +391,48 @@ def test_a_file_that_comes_while_a_window_closes_is_not_lost(driver: Any, tmp_pa
         dialog_is_about(driver, f"next{wait}.json")
         close(driver)
         wait_for(lambda: empty_boxes(driver) == [True], 30, "one uploader to be seen, without a file in it")
+
+
+def real_video(frames: int) -> bytes:
+    """The first frames of the demo video, at half its size."""
+    import io
+
+    import av
+
+    from tests.demo_video import demo_video
+    from tests.io.test_video import encoded
+
+    with av.open(io.BytesIO(demo_video())) as container:
+        pictures = [
+            frame.to_ndarray(format="bgr24", width=540, height=960)
+            for frame, _ in zip(container.decode(video=0), range(frames), strict=False)
+        ]
+    return encoded(pictures, fps=60)
+
+
+def test_a_real_video_becomes_3d_in_two_clicks(driver: Any, tmp_path: Path, detector_weights: Path) -> None:
+    for name in ("av", "ai_edge_litert"):
+        pytest.importorskip(name, reason="needs what the extra `video` installs")
+    from tests.demo_video import real_weights
+
+    content = real_video(12)
+    with pytest.MonkeyPatch.context() as patch:
+        # Whether they can be had at all: the app gets its own.
+        patch.setenv("DIFFPOSE_BLAZEPOSE", str(tmp_path / "tried"))
+        real_weights()
+    old = state(driver, "hash")
+    send(driver, tmp_path / "in", one("real.mp4", content))
+    dialog_says(driver, "540 x 960 px, 12 frames, 60 frames a second")
+    for label in all_of(driver, "[role=dialog] [role=radiogroup] label"):
+        if label.text.startswith("BlazePose"):
+            label.click()
+    dialog_says(driver, "34 MiB from the package index")
+    click(driver, "Download and find the people", "[role=dialog]")
+    dialog_says(driver, "recognised as video, by BlazePose", 240)
+    dialog_says(driver, "seen in 12 of 12 frames")
+    click(driver, "Use this clip", "[role=dialog]")
+    dialog_closed(driver)
+    wait_for_new_stage(driver, old)
+    assert painted(driver) > 0
+    here = sorted(path.name for path in (detector_weights / "absent").iterdir())
+    assert here == ["pose_detection.tflite", "pose_landmark_full.tflite"]

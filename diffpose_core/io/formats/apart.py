@@ -18,7 +18,7 @@ from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, P
 from diffpose_core.io.formats.read import read_pose_files
 from diffpose_core.io.untrusted.arrays import array_from_bytes
 from diffpose_core.io.untrusted.worker import Workers
-from diffpose_core.io.video import VideoFacts, video_facts
+from diffpose_core.io.video_file import VideoFacts, video_facts
 
 
 @cache

@@ -21,6 +21,7 @@ class Detections:
         joints: each (J, 3) of x, y and confidence, NaN where the file has none.
         ids: identities in the file, None where it has none.
         scores: of the whole person.
+        mixtures: each (J, K, 5) of weight, u, v and both variances, None where there are no heatmaps.
         numbers: size of all joints together.
     """
 
@@ -28,9 +29,13 @@ class Detections:
     joints: list[np.ndarray] = field(default_factory=list)
     ids: list[Any] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    mixtures: list[np.ndarray | None] = field(default_factory=list)
     numbers: int = 0
 
-    def add(self, frame: int, joints: np.ndarray, identity: Any = None, score: float = 0.0) -> None:
+    def add(
+        self, frame: int, joints: np.ndarray, identity: Any = None, score: float = 0.0,
+        mixture: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
         """Add a person.
 
         Raises:
@@ -43,11 +48,13 @@ class Detections:
         self.joints.append(joints)
         self.ids.append(identity)
         self.scores.append(score)
+        self.mixtures.append(mixture)
 
     def extend(self, people: Detections, frame: int) -> None:
         """Add all people of another, in one frame."""
-        for joints, identity, score in zip(people.joints, people.ids, people.scores, strict=True):
-            self.add(frame, joints, identity, score)
+        parts = (people.joints, people.ids, people.scores, people.mixtures)
+        for joints, identity, score, mixture in zip(*parts, strict=True):
+            self.add(frame, joints, identity, score, mixture)
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -52,15 +52,27 @@ def build_clip(
     order = _fewer_people(order, frames, notes)
     order, people, keys = _identified(order, found, frames, points, label, notes)
     tracks = [
-        PoseTrack(keys[int(people[rows[0]])], frames[order[rows]], points[order[rows]], sure[order[rows]])
+        PoseTrack(
+            keys[int(people[rows[0]])], frames[order[rows]], points[order[rows]], sure[order[rows]],
+            _mixture(found, order[rows]),
+        )
         for rows in _rows_of_people(people, points[order], notes)
-    ]
+    ]  # fmt: skip
     ordered = tuple(sorted(tracks, key=lambda track: (-len(track), -track.size)))
     for track in ordered[:20]:
         note_jumps(track, notes)
     for one, other in itertools.combinations(ordered[:8], 2):
         note_exchanges(one, other, notes)
     return FileClip(key, num_frames, ordered, image_size, fps)
+
+
+def _mixture(found: Detections, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Mixtures of a person, as a PoseTrack has them; None where a row lacks them."""
+    parts = [part for part in (found.mixtures[row] for row in rows) if part is not None]
+    if len(parts) < len(rows):
+        return None
+    whole = np.stack(parts)
+    return whole[..., 0], whole[..., 1:3], whole[..., 3:]
 
 
 def _identified(
@@ -145,7 +157,7 @@ def _of_one_length(found: Detections, label: str, notes: Notes) -> Detections:
     kept = Detections()
     for row, joints in enumerate(found.joints):
         if len(joints) == usual:
-            kept.add(found.frames[row], joints, found.ids[row], found.scores[row])
+            kept.add(found.frames[row], joints, found.ids[row], found.scores[row], found.mixtures[row])
     return kept
 
 

@@ -22,15 +22,17 @@ from streamlit.testing.v1 import AppTest
 
 from app.compute import clips, exporting, networks
 from app.compute.cache import CACHE
-from app.jobs import detecting
 from app.session import AppSettings
 from app.text import plain
 from app.widgets import find_people, uploader
 from app.widgets.uploads import MOST_OWN, MOST_UNSEEN, OwnClip, Uploads
 from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, videopose3d, walking
 from diffpose_core.io.clips import save_clip
+from diffpose_core.io.detectors import DetectorKind
+from diffpose_core.io.detectors.detector import Detector, Found
 from diffpose_core.io.exports import EXPORTS
 from diffpose_core.io.formats import read_pose_file, to_clip
+from diffpose_core.io.formats.layouts import COCO17
 from diffpose_core.lifting.finish import finished
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.settings import LiftSettings
@@ -446,61 +448,87 @@ def test_text_of_a_file_does_nothing_in_markdown() -> None:
     assert plain("walk-1 (2).json") == "walk-1 (2).json"
 
 
+class MadeUp:
+    """A made-up detector in BlazePose's place; what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.network = True
+
+    def people(self, image: np.ndarray) -> Found:
+        self.asked.append("look")
+        return Found(COCO[:1, :, :2] / 20, COCO[:1, :, 2])
+
+    def load(self) -> Detector:
+        self.asked.append("load")
+        return Detector("MadeUp", COCO17, self.people)
+
+    def download(self, progress: Any) -> None:
+        if not self.network:
+            raise InvalidInput("no network")
+        self.asked.append("download")
+
+
 @pytest.fixture
-def detector(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A made-up detector in RTMPose's place; what was asked of it."""
-    asked: list[str] = []
-
-    def people(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        asked.append("look")
-        return COCO[:1, :, :2] / 20, COCO[:1, :, 2]
-
-    def loaded() -> Any:
-        asked.append("load")
-        return people
-
-    monkeypatch.setattr(uploader, "has_detector", lambda: True)
-    monkeypatch.setattr(find_people, "has_weights", lambda: "download" in asked)
-    monkeypatch.setattr(detecting, "get_weights", lambda progress: asked.append("download"))
-    monkeypatch.setattr(detecting, "rtmpose", loaded)
-    return asked
+def detector(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
+    made = MadeUp()
+    kind = DetectorKind(
+        "MadeUp", "video", "17 joints", "3 bytes from nowhere",
+        lambda: True, lambda: "download" in made.asked, made.download, made.load,
+    )  # fmt: skip
+    for module in (uploader, find_people):
+        monkeypatch.setattr(module, "DETECTORS", {"madeup": kind})
+    return made
 
 
 def test_without_the_extra_the_way_to_get_it_is_named(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploader, "has_detector", lambda: False)
+    monkeypatch.setattr(uploader, "DETECTORS", {})
     send(app, ("walk.mp4", made_video()))
     assert 'pip install ".[video]"' in app.sidebar.error[0].value.replace("\\", "")
 
 
-def test_a_video_goes_through_a_detector_and_is_confirmed_like_a_file(app: AppTest, detector: list[str]) -> None:
+def test_a_video_goes_through_a_detector_and_is_confirmed_like_a_file(app: AppTest, detector: MadeUp) -> None:
     send(app, ("walk.mp4", made_video()))
-    assert "64 x 48 px, 25 frames a second" in said(app) and "not on this machine yet" in said(app)
-    assert not detector, "nothing is downloaded before it is asked for"
-    press(app, "Find the people")
-    assert detector == ["download", "load", *["look"] * 6]
-    assert "recognised as video, by RTMPose" in said(app).replace("*", "")
+    assert "64 x 48 px, 6 frames, 25 frames a second" in said(app) and "not on this machine yet" in said(app)
+    assert "3 bytes from nowhere" in said(app)
+    assert not detector.asked, "nothing is downloaded before it is asked for"
+    press(app, "Download and find the people")
+    assert detector.asked == ["download", "load", *["look"] * 6]
+    assert "recognised as video, by MadeUp" in said(app).replace("*", "")
     press(app, "Use this clip")
     assert len(newest(app)) == 6 and newest(app).fps == 25.0
 
 
-def test_a_video_that_is_cancelled_leaves_everything_as_it_was(app: AppTest, detector: list[str]) -> None:
+def test_a_video_that_is_cancelled_leaves_everything_as_it_was(app: AppTest, detector: MadeUp) -> None:
     kept = {key: app.session_state[key] for key in ("clip", "frame", "seed", "view")}
     send(app, ("walk.mp4", made_video()))
     press(app, "Cancel")
-    assert {key: app.session_state[key] for key in kept} == kept and not own(app) and not detector
-    assert state(app).pending is None and "Find the people" not in labels(app)
+    assert {key: app.session_state[key] for key in kept} == kept and not own(app) and not detector.asked
+    assert state(app).pending is None and "Download and find the people" not in labels(app)
 
 
-def test_weights_that_cannot_be_had_are_told_and_can_be_tried_again(
-    app: AppTest, detector: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_network(progress: Any) -> None:
-        raise InvalidInput("no network")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(detecting, "get_weights", no_network)
-        send(app, ("walk.mp4", made_video()))
-        press(app, "Find the people")
+def test_weights_that_cannot_be_had_are_told_and_can_be_tried_again(app: AppTest, detector: MadeUp) -> None:
+    detector.network = False
+    send(app, ("walk.mp4", made_video()))
+    press(app, "Download and find the people")
     assert any("no network" in error.value for error in app.error)
+    detector.network = True
     press(app, "Try again")
     assert "Use this clip" in labels(app)
+
+
+def test_a_part_of_a_video_and_one_that_holds_nothing(app: AppTest, detector: MadeUp) -> None:
+    send(app, ("walk.mp4", made_video(12)))
+    start, end, every = (n for n in app.number_input if n.label in ("From second", "To second", "Every nth frame"))
+    start.set_value(0.3)
+    end.set_value(0.1)
+    press(app, "Download and find the people")
+    assert any("a part ends after it begins" in error.value for error in app.error) and not detector.asked
+    start, end, every = (n for n in app.number_input if n.label in ("From second", "To second", "Every nth frame"))
+    end.set_value(None)
+    start.set_value(0.0)
+    every.set_value(3)
+    press(app, "Try again")
+    assert detector.asked.count("look") == 4
+    press(app, "Use this clip")
+    assert newest(app).fps == pytest.approx(25 / 3)

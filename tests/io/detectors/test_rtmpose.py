@@ -17,7 +17,7 @@ pytest.importorskip("onnxruntime", reason="needs what the extra `video` installs
 pytest.importorskip("rtmlib", reason="needs what the extra `video` installs")
 
 from diffpose_core.cli import main
-from diffpose_core.io import rtmpose
+from diffpose_core.io.detectors import rtmpose
 from diffpose_core.io.formats import to_clip
 from diffpose_core.io.video import poses_of_video
 from diffpose_core.structures import Cancelled, InvalidInput
@@ -132,8 +132,8 @@ def test_weights_are_downloaded_once_and_when_they_are_asked_for(offered: dict[s
     assert kept(tmp_path) == ["det-1a2b.onnx", "pose-1a2b.onnx"] and rtmpose.has_weights()
     offered.clear()
     rtmpose.get_weights()
-    keypoints, _ = rtmpose.rtmpose()(painted([standing(110, 140)], WIDTH, HEIGHT))
-    assert keypoints.shape == (1, 17, 2)
+    found = rtmpose.rtmpose().detect(painted([standing(110, 140)], WIDTH, HEIGHT))
+    assert found.keypoints.shape == (1, 17, 2)
 
 
 def test_a_download_can_be_stopped_and_leaves_nothing(offered: dict[str, bytes], tmp_path: Path) -> None:
@@ -171,6 +171,7 @@ def test_the_command_line_lifts_a_video(
     video.write_bytes(encoded([painted([person], WIDTH, HEIGHT) for person in people], fps=50))
     out = tmp_path / "out.npz"
     words = ["lift", str(video), "-o", str(out), "--weights", str(tiny_weights), "--steps", "1"]
+    words += ["--detector", "rtmpose"]
     assert main(words) == 2
     assert "--download-weights gets them" in capsys.readouterr().err and not kept(tmp_path) and not out.exists()
     assert main([*words, "--download-weights"]) == 0

@@ -11,13 +11,14 @@ import io
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import numpy as np
 
+from diffpose_core.io.detectors.detector import Detector, Found, Progress, how_to_install, weights_folder
+from diffpose_core.io.formats.layouts import COCO17
 from diffpose_core.io.untrusted.archive import Archive
 from diffpose_core.io.untrusted.files import check_size
 from diffpose_core.structures import Cancelled, InvalidInput
@@ -26,27 +27,15 @@ from diffpose_core.structures import Cancelled, InvalidInput
 # it is loaded: the call that turns it off comes too late.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-#: An image (height, width, 3), blue, green, red, 8 bits -> keypoints (N, 17, 2) in pixels, COCO's order, and scores
-#: (N, 17) of the N people in it.
-Detector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-HOW_TO_INSTALL = 'to read videos, install the extra once, in the project\'s folder: pip install ".[video]"'
 #: rtmlib's name for the pair of a person detector (YOLOX-m) and a pose network (RTMPose-m).
 MODE = "balanced"
 _NETWORKS = ("det", "pose")
 _PART = 1 << 18
 
 
-def has_detector() -> bool:
+def is_installed() -> bool:
     """True if the extra `video` is installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("av", "rtmlib", "onnxruntime"))
-
-
-def weights_folder() -> Path:
-    """Folder of the weights: the one that DIFFPOSE_RTMPOSE names, or one among the user's caches."""
-    named = os.environ.get("DIFFPOSE_RTMPOSE")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(named) if named else cache / "diffpose-studio" / "rtmpose"
 
 
 def has_weights() -> bool:
@@ -58,7 +47,7 @@ def has_weights() -> bool:
     return all(_path(url).is_file() for url in _urls())
 
 
-def get_weights(progress: Callable[[int, int], bool | None] | None = None) -> None:
+def get_weights(progress: Progress | None = None) -> None:
     """Download the networks that are not on this machine yet. A network has its name only when it is whole.
 
     Args:
@@ -94,7 +83,7 @@ def rtmpose() -> Detector:
     """
     urls = _urls()
     if not has_weights():
-        raise InvalidInput(f"RTMPose's weights are not on this machine; they would be in {weights_folder()}")
+        raise InvalidInput(f"RTMPose's weights are not on this machine; they would be in {weights_folder('rtmpose')}")
     from rtmlib import YOLOX, Body, RTMPose
 
     mode = Body.MODE[MODE]
@@ -106,34 +95,34 @@ def rtmpose() -> Detector:
             for network, url, key in zip((YOLOX, RTMPose), urls, _NETWORKS, strict=True)
         )
     except Exception as error:  # the runtime's own, of many kinds
+        folder = weights_folder("rtmpose")
         raise InvalidInput(
-            f"RTMPose's weights can't be loaded ({str(error)[:200]}); delete {weights_folder()} to get them anew"
+            f"RTMPose's weights can't be loaded ({str(error)[:200]}); delete {folder} to get them anew"
         ) from None
 
-    def detect(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def detect(image: np.ndarray) -> Found:
         boxes = people(image)
         if not len(boxes):
             # rtmlib would take the whole picture for a person.
-            return np.zeros((0, 17, 2)), np.zeros((0, 17))
-        keypoints, scores = pose(image, bboxes=boxes)
-        return keypoints, scores
+            return Found(np.zeros((0, 17, 2)), np.zeros((0, 17)))
+        return Found(*pose(image, bboxes=boxes))
 
-    return detect
+    return Detector("RTMPose", COCO17, detect)
 
 
 def _urls() -> list[str]:
     try:
         from rtmlib import Body
     except ImportError:
-        raise InvalidInput(f"RTMPose is not installed; {HOW_TO_INSTALL}") from None
+        raise InvalidInput(f"RTMPose is not installed; {how_to_install('rtmpose')}") from None
     return [Body.MODE[MODE][key] for key in _NETWORKS]
 
 
 def _path(url: str) -> Path:
-    return weights_folder() / Path(url.rsplit("/", 1)[-1]).with_suffix(".onnx").name
+    return weights_folder("rtmpose") / Path(url.rsplit("/", 1)[-1]).with_suffix(".onnx").name
 
 
-def _fetched(url: str, name: str, progress: Callable[[int, int], bool | None] | None) -> bytes:
+def _fetched(url: str, name: str, progress: Progress | None) -> bytes:
     """Content of an address, or of rtmlib's mirror of it."""
     from rtmlib.tools.file import get_mirror_url
 

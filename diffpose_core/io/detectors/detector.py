@@ -1,0 +1,66 @@
+"""What a detector of people is, whichever network is behind it, and the folder of its weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from diffpose_core.io.formats.layouts import Layout
+
+#: Called with what is done and what there is in all (0: unknown); False cancels.
+Progress = Callable[[int, int], bool | None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """People in one picture.
+
+    Attributes:
+        keypoints: (N, J, 2) pixels.
+        confidence: (N, J) in [0, 1].
+        mixtures: (N, J, K, 5) of weight, u, v, variance of u, variance of v where the detector has heatmaps, in pixels.
+    """
+
+    keypoints: np.ndarray
+    confidence: np.ndarray
+    mixtures: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+
+def how_to_install(extra: str = "video") -> str:
+    """What to do where an extra is not installed."""
+    return f'to read videos, install the extra once, in the project\'s folder: pip install ".[{extra}]"'
+
+
+def _nothing() -> None:
+    """What a detector does at a cut if it looks at every picture by itself."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A detector that is ready for the pictures of one video, in their order.
+
+    Attributes:
+        name: of the detector.
+        layout: its joint order.
+        detect: finds people in one image (height, width, 3) of blue, green, red, 8 bits.
+        restart: called where another scene begins.
+    """
+
+    name: str
+    layout: Layout
+    detect: Callable[[np.ndarray], Found]
+    restart: Callable[[], None] = field(default=_nothing)
+
+
+def weights_folder(detector: str) -> Path:
+    """Folder of a detector's weights: what DIFFPOSE_RTMPOSE (or another name) says, or one among the user's caches."""
+    named = os.environ.get(f"DIFFPOSE_{detector.upper()}")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(named) if named else cache / "diffpose-studio" / detector

@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from diffpose_core.diffusion.schedule import ScheduleName
-from diffpose_core.lifting.settings import LiftSettings, Up
+from diffpose_core.lifting.settings import Body, LiftSettings, Up
 from diffpose_core.lifting.settings import Setting as EncoderSetting
 from diffpose_core.lifting.tilt import up_of_tilt
 from diffpose_core.structures import PoseClip2D
 
-Setting = Literal["frame", "fixed", "video"]
+Setting = Literal["clip", "frame", "video"]
 
 SCHEDULES: dict[ScheduleName, str] = {
     "supplement": "Supplement",
     "converging": "Converging",
 }
 #: Setting of the context encoder's weights, by the app's setting.
-READS: dict[Setting, EncoderSetting] = {"frame": "frame", "fixed": "frame", "video": "video"}
+READS: dict[Setting, EncoderSetting] = {"clip": "frame", "frame": "frame", "video": "video"}
 SETTINGS: dict[Setting, str] = {
-    "frame": "One frame (Graformer)",
-    "fixed": "One frame, camera stands still",
+    "clip": "One frame, body and tilt of the clip",
+    "frame": "One frame alone (Graformer)",
     "video": "27 frames (MixSTE)",
 }
 
@@ -33,8 +33,9 @@ class AppSettings:
     schedule, stepwise, samples: of the forward view; stepwise draws new noise at every step (Eq. 2), samples are those
     of its clouds. steps: reverse steps S (DDIM). hypotheses: H. eta: 0 is deterministic DDIM, 1 draws as much noise as
     DDPM. seed: of every random draw. trained_on: the schedule that the weights were trained with. setting: the
-    input of a reverse process's context encoder, single frames or windows; "fixed" are single frames whose poses are
-    told the camera's tilt: tilt_deg, degrees by which it looks down, or with None the clip's estimate.
+    input of a reverse process's context encoder, single frames or windows; "clip" are single frames whose networks are
+    told what the whole clip shows, the body's proportions and the camera's tilt; video is told them too. tilt_deg:
+    degrees by which the camera looks down, or with None the clip's estimate.
     """
 
     schedule: ScheduleName = "supplement"
@@ -58,10 +59,15 @@ class AppSettings:
 
     @property
     def up(self) -> Up | None:
-        """The direction up: of the given tilt, estimated from the clip, or unknown."""
-        if self.setting != "fixed":
+        """The direction up: of the given tilt, estimated where the camera seems to stand still, or unknown."""
+        if self.setting == "frame":
             return None
-        return "estimate" if self.tilt_deg is None else tuple(up_of_tilt(self.tilt_deg).tolist())
+        return "auto" if self.tilt_deg is None else tuple(up_of_tilt(self.tilt_deg).tolist())
+
+    @property
+    def body(self) -> Body | None:
+        """The body's proportions: estimated from the clip, or unknown."""
+        return None if self.setting == "frame" else "auto"
 
     def lift_settings(self, context: bool = True) -> LiftSettings:
         """The settings of the reverse process, with f_ST or without."""
@@ -73,6 +79,7 @@ class AppSettings:
             context=context,
             schedule=self.trained_on,
             up=self.up,
+            body=self.body,
         )
 
 

@@ -76,7 +76,7 @@ def gather(benchmark: Mocap17Benchmark, models: Models, clip_stride: int, stride
         recording = benchmark.recording(number)
         for view in recording.views:
             encoded = encode_clip(
-                view, models, recording.frames[::stride], LiftSettings(mixed_precision=False, up=None)
+                view, models, recording.frames[::stride], LiftSettings(mixed_precision=False, up=None, body=None)
             )
             truth = encoded.truth_view
             assert truth is not None

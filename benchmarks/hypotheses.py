@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    settings = replace(LiftSettings(up=None), hypotheses=args.hypotheses)
+    settings = replace(LiftSettings(up=None, body=None), hypotheses=args.hypotheses)
     found = measure(args.data, load_models(), settings, args.stride, args.clip_stride, args.input)
     for row in found["scores"]:
         print(f"\n{row['hypotheses']:42s}" + " ".join(f"{row[score]['value']:8.2f}" for score in SCORES), end="")

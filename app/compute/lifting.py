@@ -10,11 +10,10 @@ from app.compute import networks
 from app.compute.cache import clip_cached
 from app.jobs.lifting import Blocks, Lifted
 from app.session import READS, AppSettings, Setting
-from diffpose_core.lifting.encode import EncodedFrames, encode_clip
+from diffpose_core.lifting.encode import EncodedFrames, decide_settings, encode_frames
 from diffpose_core.lifting.expected_error import expected_error
 from diffpose_core.lifting.sampling import reverse_trace
 from diffpose_core.lifting.settings import LiftSettings
-from diffpose_core.lifting.tilt import Tilt, estimate_tilt
 from diffpose_core.models.layers import root_relative
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
@@ -56,17 +55,15 @@ def prepared(
         setting: as in `AppSettings`.
         tilt_deg: as in `AppSettings`.
     """
-    settings = LiftSettings(up=AppSettings(setting=setting, tilt_deg=tilt_deg).up)
-    if settings.up == "estimate":
-        tilt = camera_tilt(source, _clip)
-        settings = LiftSettings(up=tilt.up_cam, up_std=tilt.std)
-    return encode_clip(_clip, networks.models(READS[setting]), np.array(frames), settings)
+    models = networks.models(READS[setting])
+    return encode_frames(_clip, models, np.array(frames), decided(source, _clip, setting, tilt_deg))
 
 
 @clip_cached
-def camera_tilt(source: str, _clip: PoseClip2D) -> Tilt:
-    """The tilt of a camera that stands still, estimated from its whole clip. source: the clip's hash."""
-    return estimate_tilt(_clip, networks.models("frame"))
+def decided(source: str, _clip: PoseClip2D, setting: Setting, tilt_deg: float | None) -> LiftSettings:
+    """The settings of the encoding, with what the whole clip shows of tilt and body; arguments as in `prepared`."""
+    asked = AppSettings(setting=setting, tilt_deg=tilt_deg)
+    return decide_settings(LiftSettings(up=asked.up, body=asked.body), _clip, networks.models(READS[setting]))
 
 
 @clip_cached

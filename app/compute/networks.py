@@ -37,21 +37,21 @@ def models(setting: EncoderSetting) -> Models:
 
 
 def trained_settings() -> list[Setting]:
-    """The settings that there are weights for, the one of single frames first."""
+    """The settings that there are weights for, the most accurate one of single frames first."""
     folder = Path(os.environ.get("DIFFPOSE_CHECKPOINTS") or CHECKPOINTS)
     needed: dict[Setting, tuple[str, ...]] = {
+        "clip": (ENCODERS["frame"],),
         "frame": (ENCODERS["frame"],),
-        "fixed": (ENCODERS["frame"],),
         "video": (ENCODERS["video"],),
     }
     found = [
         setting for setting, names in needed.items() if all((folder / f"{n}.safetensors").is_file() for n in names)
     ]
-    return [setting for setting in found if setting != "fixed" or _knows_tilt()]
+    return [setting for setting in found if setting != "clip" or _can_be_told()]
 
 
-def _knows_tilt() -> bool:
-    """Whether the encoder of single frames was trained with the camera's tilt."""
+def _can_be_told() -> bool:
+    """Whether the encoder of single frames was trained with the camera's tilt and the body's proportions."""
     try:
         return models("frame").encoder.network.config.conditions
     except InvalidInput:

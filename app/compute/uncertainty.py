@@ -37,7 +37,7 @@ def joint_stage(
     clip = less_sure(_clip.frames(np.full(LEVELS, frame)), joint, levels)
     loaded = networks.models("frame")
     config = UncertaintyConfig(draws, components)
-    ready = encode_clip(clip, loaded, settings=LiftSettings(uncertainty=config, up=None))
+    ready = encode_clip(clip, loaded, settings=LiftSettings(uncertainty=config, up=None, body=None))
     # The cloud is as wide as the detector says; the network is told of it relative to the other joints.
     shown = as_detected(ready, loaded)
     _, network = loaded.pick(True, "gmm", settings.trained_on)
@@ -54,7 +54,7 @@ def _draws_twice(source: str, _clip: PoseClip2D, frame: int, draws: int) -> tupl
     config = UncertaintyConfig(draws, 1, 1)
     fit, fresh = (
         encode_clip(
-            _clip, networks.models("frame"), [frame], LiftSettings(seed=seed, uncertainty=config, up=None)
+            _clip, networks.models("frame"), [frame], LiftSettings(seed=seed, uncertainty=config, up=None, body=None)
         ).h_samples[0]
         for seed in (0, 1)
     )
@@ -94,7 +94,7 @@ def mixture_stage(
         _clip,
         networks.models("frame"),
         [frame],
-        LiftSettings(uncertainty=UncertaintyConfig(draws, components), up=None),
+        LiftSettings(uncertainty=UncertaintyConfig(draws, components), up=None, body=None),
     )
     truth = _clip.pose3d_cam
     reference = ready.baseline[0] if truth is None else truth[frame]

@@ -30,11 +30,11 @@ def compare(session: Session) -> None:
     baseline = networks.models(READS[session.settings.setting]).encoder.title
     reads = {
         "frame": "the 2D pose",
-        "fixed": "the 2D pose and the camera's tilt, which all frames together tell",
-        "video": "the 2D poses of 27 frames",
+        "clip": "the 2D pose, and the body and camera's tilt that the whole clip shows",
+        "video": "the 2D poses of 27 frames, and the body and tilt that the whole clip shows",
     }[session.settings.setting]
     if session.settings.tilt_deg is not None:
-        reads = "the 2D pose and the camera's tilt that you gave"
+        reads = "the 2D pose, the body that the clip shows and the camera's tilt that you gave"
     truth = (
         "The **red** skeleton is where the joints really are."
         if session.clip.pose3d_cam is not None

@@ -107,7 +107,7 @@ def _settings(view: str) -> AppSettings:
     idle = view in WITHOUT_REVERSE
     steps, hypotheses, eta, seed = _diffusion_controls(idle)
     setting = _pick_setting(disabled=view in OF_ONE_FRAME)
-    tilt_deg = _tilt_control() if setting == "fixed" else None
+    tilt_deg = _tilt_control() if setting != "frame" else None
     trained_on = _pick_schedule(setting, disabled=idle)
     return AppSettings(
         steps=steps,
@@ -175,8 +175,9 @@ def _pick_setting(disabled: bool) -> Setting:
         key="setting",
         bind="query-params",
         disabled=disabled,
-        help="What the context encoder reads: the frame alone, or it among its neighbours: poses get steadier. "
-        "If the camera stood still, its tilt can be judged from the whole clip: poses lean less.",
+        help="What the context encoder reads. The frame with the body's proportions and, if the camera stood still, "
+        "its tilt, both estimated from the whole clip; the frame alone; or the frame among its neighbours, which "
+        "makes poses steadier.",
     )
     return setting
 

@@ -28,7 +28,7 @@ def exactness(clip: PoseClip2D, models: Models, frames: int) -> dict[str, float]
     g over 50 steps of the frames' own reverse process, and the context encoder; in float32, and for comparison g in
     bfloat16, which is not held to the tolerance.
     """
-    ready = encode_clip(clip, models, list(range(frames)), LiftSettings(mixed_precision=False, up=None))
+    ready = encode_clip(clip, models, list(range(frames)), LiftSettings(mixed_precision=False, up=None, body=None))
     network, encoder = models.pick()[1], models.encoder.network
 
     def conditioning_itself(_: FastDenoiser, conditioning: Conditioning, steps: object = ()) -> Conditioning:

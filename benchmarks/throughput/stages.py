@@ -26,7 +26,7 @@ RELEASED = "released form, without a fit"
 def stages(clip: PoseClip2D, models: Models, frames: int, seconds: float) -> dict[str, float]:
     """Seconds of every stage of lifting `frames` frames together."""
     config, numbers = UncertaintyConfig(), list(range(frames))
-    ready = encode_clip(clip, models, numbers, LiftSettings(mixed_precision=False, up=None))
+    ready = encode_clip(clip, models, numbers, LiftSettings(mixed_precision=False, up=None, body=None))
     encoder, view, network = models.encoder, ready.view, models.pick()[1]
 
     def reverse(mixed_precision: bool) -> None:

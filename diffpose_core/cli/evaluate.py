@@ -43,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "by the data set (single frames); lean measures all three",
     )  # fmt: skip
     parser.add_argument(
+        "--body", default="unknown", choices=("unknown", "estimated", "given"),
+        help="the way every method knows the person's proportions, likewise; given: measured on the truth",
+    )  # fmt: skip
+    parser.add_argument(
         "--camera", default="unknown", choices=("unknown", "given"),
         help="footage, lean: whether the methods are given the camera's intrinsics",
     )  # fmt: skip
@@ -88,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
     models = load_models(args.weights, args.setting).to(args.device)
     settings = EvaluationSettings(
         args.stride or _STRIDES[args.dataset], args.consecutive, args.steps, args.hypotheses, args.seed,
-        args.mixed_precision, args.tilt,
+        args.mixed_precision, args.tilt, args.body,
     )  # fmt: skip
     report, table = measure(args, models, settings)
     report["provenance"] |= made_by(args)

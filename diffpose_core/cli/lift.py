@@ -110,6 +110,10 @@ def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
         camera, "--camera-tilt", -80, 80, unit=" degrees", metavar="DEGREES",
         help="by how many degrees the camera looks down, where that is known; 0 is level",
     )  # fmt: skip
+    parser.add_argument(
+        "--unknown-body", action="store_true",
+        help="lift every frame without the person's proportions, which are otherwise estimated from the whole clip",
+    )  # fmt: skip
     add_real(parser, "--eta", 0, 1, 0.0, help="0: deterministic, 1: ancestral sampling")
 
 
@@ -263,4 +267,5 @@ def _lift_settings(args: argparse.Namespace) -> LiftSettings:
         rigid_bones=not args.free_bones,
         mixed_precision=args.mixed_precision,
         up=up,
+        body=None if args.unknown_body else "auto",
     )

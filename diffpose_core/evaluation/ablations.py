@@ -89,6 +89,7 @@ def _measure(
                 seed=settings.seed,
                 mixed_precision=settings.mixed_precision,
                 up=None,
+                body=None,
                 uncertainty=UncertaintyConfig(num_samples=samples, num_components=components),
             )
 

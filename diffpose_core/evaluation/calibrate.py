@@ -74,7 +74,12 @@ class CalibrationSettings:
     def lift(self) -> LiftSettings:
         """The settings of every lift."""
         return LiftSettings(
-            steps=self.steps, hypotheses=self.hypotheses, seed=self.seed, mixed_precision=self.mixed_precision, up=None
+            steps=self.steps,
+            hypotheses=self.hypotheses,
+            seed=self.seed,
+            mixed_precision=self.mixed_precision,
+            up=None,
+            body=None,
         )
 
 

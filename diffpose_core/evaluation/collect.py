@@ -15,16 +15,18 @@ import numpy as np
 import torch
 
 from diffpose_core.datasets.benchmark import Benchmark, Recording
+from diffpose_core.datasets.bodies import measure
 from diffpose_core.lifting.encode import EncodedFrames, decide_settings, encode_frames
 from diffpose_core.lifting.models import Models
-from diffpose_core.lifting.settings import LiftSettings, Up
+from diffpose_core.lifting.settings import Body, LiftSettings, Up
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 Key = TypeVar("Key", bound=Hashable)
 Measured = TypeVar("Measured")
-#: Ways to know the camera's tilt: not at all, estimated from the whole clip, or given by the data set.
-Tilt = Literal["unknown", "estimated", "given"]
-TILTS: tuple[Tilt, ...] = get_args(Tilt)
+#: Ways to know the camera's tilt or the body's proportions: not at all, estimated from the whole clip, or given by the
+#: data set.
+Known = Literal["unknown", "estimated", "given"]
+TILTS: tuple[Known, ...] = get_args(Known)
 #: Called with the number of recordings that are done and how many there are.
 Progress = Callable[[int, int], None]
 
@@ -33,7 +35,7 @@ def no_progress(done: int, total: int) -> None:
     """A `Progress` that shows nothing."""
 
 
-def up_for(clip: PoseClip2D, tilt: Tilt, up_cam: np.ndarray | None) -> Up | None:
+def up_for(clip: PoseClip2D, tilt: Known, up_cam: np.ndarray | None) -> Up | None:
     """`LiftSettings.up` by the way the camera's tilt is known.
 
     Args:
@@ -51,6 +53,25 @@ def up_for(clip: PoseClip2D, tilt: Tilt, up_cam: np.ndarray | None) -> Up | None
     if up_cam is None:
         raise InvalidInput(f"{clip.name}: the camera's tilt is not known, so it can't be given")
     return up_cam
+
+
+def body_for(clip: PoseClip2D, body: Known) -> Body | None:
+    """`LiftSettings.body` by the way the proportions are known.
+
+    Args:
+        clip: one camera's clip.
+        body: the way they are known; "given" measures them on the clip's truth.
+
+    Raises:
+        InvalidInput: where they are to be given and the clip has no truth.
+    """
+    if body == "unknown":
+        return None
+    if body == "estimated":
+        return "estimate"
+    if clip.pose3d_cam is None:
+        raise InvalidInput(f"{clip.name}: the body's proportions are not known, so they can't be given")
+    return measure(torch.from_numpy(clip.pose3d_cam.astype(np.float32))[None])[0].numpy()
 
 
 def collect(

@@ -14,7 +14,7 @@ import numpy as np
 
 from diffpose_core.config import UncertaintyConfig, to_dict
 from diffpose_core.datasets.benchmark import Benchmark, Recording
-from diffpose_core.evaluation.collect import Progress, Tilt, collect, map_recordings, no_progress, up_for
+from diffpose_core.evaluation.collect import Known, Progress, body_for, collect, map_recordings, no_progress, up_for
 from diffpose_core.evaluation.gains import gains, method_report
 from diffpose_core.evaluation.methods import MethodPoses, method_poses
 from diffpose_core.evaluation.scores import MetricSums
@@ -39,6 +39,7 @@ class EvaluationSettings:
         seed: decides every random number.
         mixed_precision: bfloat16 inside the diffusion networks.
         tilt: the way every method knows the camera's tilt.
+        body: the way every method knows the body's proportions.
 
     Raises:
         InvalidInput: where a number is out of range.
@@ -50,7 +51,8 @@ class EvaluationSettings:
     hypotheses: int = 5
     seed: int = 0
     mixed_precision: bool = False
-    tilt: Tilt = "unknown"
+    tilt: Known = "unknown"
+    body: Known = "unknown"
 
     def __post_init__(self) -> None:
         if self.stride < 1:
@@ -60,7 +62,7 @@ class EvaluationSettings:
 
     @property
     def lift(self) -> LiftSettings:
-        """The settings of every lift, but for the direction that is up."""
+        """The settings of every lift, but for the direction that is up and the body."""
         return LiftSettings(
             steps=self.steps, hypotheses=self.hypotheses, seed=self.seed, mixed_precision=self.mixed_precision
         )
@@ -91,8 +93,8 @@ def clip_poses(
     def read(encoded: EncodedFrames) -> MethodPoses:
         return method_poses(encoded, models, settings.lift)
 
-    up = up_for(clip, settings.tilt, up_cam)
-    return collect(clip, models, frames, read, replace(settings.lift, up=up))
+    known = replace(settings.lift, up=up_for(clip, settings.tilt, up_cam), body=body_for(clip, settings.body))
+    return collect(clip, models, frames, read, known)
 
 
 @dataclass(frozen=True)

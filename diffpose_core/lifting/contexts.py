@@ -1,4 +1,4 @@
-"""The context encoder's output for frames of a clip, with the known values of the camera as input."""
+"""The context encoder's output for frames of a clip, with the facts that are known about the whole clip as input."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffpose_core.lifting.facts import ClipFacts
 from diffpose_core.lifting.view import mixture_view, window_step
-from diffpose_core.models.conditions import tell
 from diffpose_core.models.context import Context, ContextEncoder
-from diffpose_core.models.windows import cut_windows
+from diffpose_core.models.windows import Windows, cut_windows
 from diffpose_core.structures import PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.mixtures import clip_mixture
 from diffpose_core.uncertainty.view import View
+
+#: Most frames of a clip that an estimate is averaged over, and fewest that tell anything.
+MOST_FRAMES, FEWEST_FRAMES = 64, 8
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,13 @@ class FrameContexts:
     told: Tensor | None
 
 
+def spread_frames(clip: PoseClip2D) -> np.ndarray:
+    """Numbers of up to 64 frames, evenly spread over a clip, that facts about it are estimated from."""
+    return np.unique(np.linspace(0, len(clip) - 1, min(len(clip), MOST_FRAMES)).round().astype(np.int64))
+
+
 def encode_contexts(
-    clip: PoseClip2D,
-    encoder: ContextEncoder,
-    numbers: np.ndarray,
-    up_cam: np.ndarray | None = None,
-    up_std: float = 0.0,
+    clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray, facts: ClipFacts | None = None
 ) -> FrameContexts:
     """Encode frames of a clip.
 
@@ -49,30 +53,49 @@ def encode_contexts(
         clip: in 2D.
         encoder: of single frames, or of windows of a video.
         numbers: (F,) numbers of the frames.
-        up_cam: (3,), unit vector that points up, camera frame, or None where it is unknown.
-        up_std: spread of its error along an axis, radians.
+        facts: to tell the encoder; nothing by default.
     """
+    frames = _frames_read(clip, encoder, numbers)
+    told = (facts or ClipFacts()).told(frames.view)
+    rows = torch.from_numpy(frames.rows)
+    picked = None if told is None else told[rows]
+    mixture, view = frames.mixture.frames(frames.rows), frames.view[rows]
+    if encoder.receptive_field == 1:
+        context = encoder.encode(view, picked)
+        return FrameContexts(mixture, view, context, encoder.encode_reconciled(view, context, picked), picked)
+    context, reconciled = encoder.encode_frames(frames.view, frames.windows, told=told)
+    return FrameContexts(mixture, view, context, reconciled, picked)
+
+
+def encode_detected(
+    clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray, facts: ClipFacts | None = None
+) -> tuple[View, Context]:
+    """The views of frames of a clip and the contexts of their detected 2D poses: part of `encode_contexts`."""
+    frames = _frames_read(clip, encoder, numbers)
+    told = (facts or ClipFacts()).told(frames.view)
+    return frames.view[torch.from_numpy(frames.rows)], encoder.encode_detected(frames.view, frames.windows, told)
+
+
+@dataclass(frozen=True)
+class _FramesRead:
+    """Frames that an encoder reads for some frames of a clip.
+
+    Attributes:
+        mixture, view: of the frames that are read, each once.
+        rows: (F,) places of the wanted frames among them.
+        windows: that hold the wanted frames, by place.
+    """
+
+    mixture: PoseMixture
+    view: View
+    rows: np.ndarray
+    windows: Windows
+
+
+def _frames_read(clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray) -> _FramesRead:
     windows = cut_windows(numbers, len(clip), encoder.receptive_field, window_step(clip))
     read, place = np.unique(windows.frames, return_inverse=True)
     mixture = clip_mixture(clip, read)
     view = mixture_view(mixture, clip.intrinsics).levelled().to(encoder.device)
-    told = None if up_cam is None else tell(_in_view(view, up_cam), up_std=up_std)
-    rows = np.searchsorted(read, numbers)
-    if encoder.receptive_field == 1:
-        picked = torch.from_numpy(rows)
-        view, told = view[picked], None if told is None else told[picked]
-        context = encoder.encode(view, told)
-        reconciled = encoder.encode_reconciled(view, context, told)
-        return FrameContexts(mixture.frames(rows), view, context, reconciled, told)
     around = replace(windows, frames=place.reshape(windows.frames.shape))
-    context, reconciled = encoder.encode_frames(view, around, told=told)
-    picked = torch.from_numpy(rows)
-    return FrameContexts(
-        mixture.frames(rows), view[picked], context, reconciled, None if told is None else told[picked]
-    )
-
-
-def _in_view(view: View, up_cam: np.ndarray) -> Tensor:
-    """One direction, (3,) in the camera's frame, in the frame of every view, (B, 3)."""
-    up = torch.from_numpy(up_cam).to(view.rotation).expand(len(view), 3)
-    return view.to_view(up[:, None])[:, 0]
+    return _FramesRead(mixture, view, np.searchsorted(read, numbers), around)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffpose_core.lifting.body import BODY_STD, estimate_body
 from diffpose_core.lifting.contexts import encode_contexts
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.settings import FIT_STREAM, LiftSettings
@@ -140,21 +141,25 @@ def context_for(encoded: EncodedFrames, network: Denoiser) -> Context:
 
 
 def decide_settings(settings: LiftSettings, clip: PoseClip2D, models: Models) -> LiftSettings:
-    """The settings with everything decided that depends on the clip and the machine: precision and direction up.
+    """The settings with everything decided that depends on the clip and the machine: precision, up and the body.
 
     Raises:
-        InvalidInput: a direction up is given or asked for, and the encoder was trained without it.
+        InvalidInput: a direction up or a body is given or asked for, and the encoder was trained without it.
     """
     if settings.mixed_precision is None:
         settings = replace(settings, mixed_precision=has_fast_bfloat16(models.device.type))
     if not models.encoder.network.config.conditions:
-        if settings.up in (None, "auto"):
-            return replace(settings, up=None)
-        raise InvalidInput(f"the weights of {models.encoder.title} were trained without the camera's tilt")
+        for asked, fact in ((settings.up, "the camera's tilt"), (settings.body, "the body's proportions")):
+            if asked not in (None, "auto"):
+                raise InvalidInput(f"the weights of {models.encoder.title} were trained without {fact}")
+        return replace(settings, up=None, body=None)
     if isinstance(settings.up, str):
         tilt = estimate_tilt(clip, models)
         known = tilt.steady or settings.up == "estimate"
         settings = replace(settings, up=tilt.up_cam if known else None, up_std=tilt.std if known else settings.up_std)
+    if isinstance(settings.body, str):
+        body = estimate_body(clip, models, replace(settings, body=None).facts)
+        settings = replace(settings, body=body, body_std=settings.body_std if body is None else BODY_STD)
     return settings
 
 
@@ -201,7 +206,7 @@ def encode_frames(clip: PoseClip2D, models: Models, numbers: np.ndarray, setting
 
 def _encode_alone(clip: PoseClip2D, models: Models, numbers: np.ndarray, settings: LiftSettings) -> EncodedFrames:
     """Encoded frames without their neighbours."""
-    found = encode_contexts(clip, models.encoder, numbers, settings.up_cam, settings.up_std)
+    found = encode_contexts(clip, models.encoder, numbers, settings.facts)
     samples, gmm = _draw_and_fit(models, found.view, found.context, settings)
     return EncodedFrames(
         clip, numbers, found.mixture, found.view, found.context, found.reconciled, gmm, samples, settings, found.told

@@ -89,7 +89,7 @@ def lift(
             hypotheses = encoded.view.to_cam(final).cpu()
         lifted.write(rows, encoded, network, hypotheses, calibration)
         done.tell(rows.stop)
-    provenance = lift_provenance(clip, models, name, settings, up_estimated=isinstance(asked.up, str))
+    provenance = lift_provenance(clip, models, name, settings, asked)
     result = lifted.result(clip, numbers, settings, provenance)
     return replace(result, provenance={**provenance, "warnings": warnings_of(result, clip.frames(numbers))})
 

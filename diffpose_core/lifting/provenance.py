@@ -17,7 +17,7 @@ from diffpose_core.structures import PoseClip2D
 
 
 def lift_provenance(
-    clip: PoseClip2D, models: Models, name: str, settings: LiftSettings, up_estimated: bool
+    clip: PoseClip2D, models: Models, name: str, settings: LiftSettings, asked: LiftSettings
 ) -> dict[str, Any]:
     """The provenance of a lifted clip.
 
@@ -26,7 +26,7 @@ def lift_provenance(
         models: that lifted it.
         name: preset of the denoiser.
         settings: decided.
-        up_estimated: whether the direction up was estimated from the clip.
+        asked: the same before direction up and body were estimated from the clip.
 
     Returns:
         JSON values.
@@ -41,7 +41,10 @@ def lift_provenance(
         "clip_sha256": clip_hash(clip),
         "input": dict(clip.provenance),
         "settings": {
-            **settings_record(settings), "device": models.device.type, "up_estimated": up_estimated,
+            **settings_record(settings),
+            "device": models.device.type,
+            "up_estimated": isinstance(asked.up, str) and settings.up is not None,
+            "body_estimated": isinstance(asked.body, str) and settings.body is not None,
         },
         "frame_of_reference": "metres, root-relative, camera frame: x right, y down, z forward",
         "joint_order": "Human3.6M-17",
@@ -49,10 +52,13 @@ def lift_provenance(
 
 
 def settings_record(settings: LiftSettings) -> dict[str, Any]:
-    """Settings as JSON values, the direction up at length 1."""
+    """Settings as JSON values, the direction up at length 1, the body's lengths in tenths of a millimetre."""
     up_cam = settings.up_cam
     up = settings.up if up_cam is None else [round(float(part), 6) for part in up_cam]
-    return {**to_dict(settings), "up": up}
+    body = settings.body
+    if body is not None and not isinstance(body, str):
+        body = [round(float(length), 4) for length in body]
+    return {**to_dict(settings), "up": up, "body": body}
 
 
 def weights_hash(models: Models, name: str) -> str:

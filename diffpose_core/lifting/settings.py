@@ -10,7 +10,8 @@ import numpy as np
 
 from diffpose_core.config import UncertaintyConfig
 from diffpose_core.diffusion.schedule import ScheduleName, ddim_steps
-from diffpose_core.models.conditions import GIVEN_STD
+from diffpose_core.lifting.facts import ClipFacts
+from diffpose_core.models.conditions import GIVEN_STD, USUAL_PROPORTIONS
 from diffpose_core.structures import InvalidInput
 
 #: Input of the context encoder: single frames, or windows of a video.
@@ -20,8 +21,11 @@ Diffusion = Literal["gmm", "standard", "flow"]
 #: The direction that is up: in the camera's frame; "estimate" takes it from the clip of a camera that stands still,
 #: "auto" does so where the camera seems to stand still.
 Up = Sequence[float] | np.ndarray | Literal["estimate", "auto"]
-#: Largest spread of the direction up, radians.
-MAX_UP_STD = 1.0
+#: The person's proportions: nine lengths in any unit, in the order of `datasets.bodies.MEASURES`; "estimate" and "auto"
+#: take them from the clip, "auto" where it has enough frames and the networks can use them.
+Body = Sequence[float] | np.ndarray | Literal["estimate", "auto"]
+#: Largest spread of the direction up, radians, and of the body's lengths, of their logarithm.
+MAX_UP_STD = MAX_BODY_STD = 1.0
 #: Largest H.
 MAX_HYPOTHESES = 200
 #: Streams of random numbers. Each stage has its own, so that none depends on how much another one draws.
@@ -50,10 +54,13 @@ class LiftSettings:
         up: direction that is up, (3,) of any length in the camera's frame; "estimate" to estimate it from the whole
             clip; "auto" to do so where the camera seems to stand still; None where nothing is known.
         up_std: spread of that direction's error along an axis, radians; an estimate brings its own.
+        body: the person's proportions, (9,) lengths in any unit; "estimate" to estimate them from the whole clip;
+            "auto" to do so where it has enough frames; None where nothing is known.
+        body_std: spread of those lengths' errors, of their logarithm; an estimate brings its own.
         uncertainty: how H_K is drawn and its GMM fitted.
 
     Raises:
-        InvalidInput: hypotheses, eta or up_std are out of range, or `up` is no direction.
+        InvalidInput: hypotheses, eta, up_std or body_std are out of range, `up` is no direction or `body` no lengths.
     """
 
     steps: int | Sequence[int] = 5
@@ -68,6 +75,8 @@ class LiftSettings:
     mixed_precision: bool | None = None
     up: Up | None = "auto"
     up_std: float = GIVEN_STD
+    body: Body | None = "auto"
+    body_std: float = GIVEN_STD
     uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
 
     def __post_init__(self) -> None:
@@ -77,10 +86,13 @@ class LiftSettings:
             raise InvalidInput(f"eta must lie between 0 and 1, found {self.eta}")
         if not 0.0 <= self.up_std <= MAX_UP_STD:
             raise InvalidInput(f"up_std must lie between 0 and {MAX_UP_STD} radians, found {self.up_std}")
+        if not 0.0 <= self.body_std <= MAX_BODY_STD:
+            raise InvalidInput(f"body_std must lie between 0 and {MAX_BODY_STD}, found {self.body_std}")
         # Tuples can be hashed and compared.
         if isinstance(self.steps, Sequence | np.ndarray):
             object.__setattr__(self, "steps", tuple(int(k) for k in self.steps))
         object.__setattr__(self, "up", _checked_direction(self.up))
+        object.__setattr__(self, "body", _checked_lengths(self.body))
 
     @property
     def up_cam(self) -> np.ndarray | None:
@@ -89,6 +101,12 @@ class LiftSettings:
             return None
         direction = np.array(self.up)
         return (direction / np.linalg.norm(direction)).astype(np.float32)
+
+    @property
+    def facts(self) -> ClipFacts:
+        """The facts about the clip that are known (by now)."""
+        body = None if self.body is None or isinstance(self.body, str) else np.array(self.body, dtype=np.float32)
+        return ClipFacts(self.up_cam, self.up_std, body, self.body_std)
 
     def timesteps(self, num_steps: int) -> tuple[int, ...]:
         """All k that a reverse process visits, from K down to 0.
@@ -115,3 +133,20 @@ def _checked_direction(up: Up | None) -> tuple[float, ...] | Literal["estimate",
     if not (np.isfinite(length) and length > 1e-9):
         raise InvalidInput(f"up must be three finite numbers, not all of them 0, found {np.asarray(up).tolist()}")
     return tuple(direction.tolist())
+
+
+def _checked_lengths(body: Body | None) -> tuple[float, ...] | Literal["estimate", "auto"] | None:
+    """The lengths as nine floats above 0."""
+    if body is None:
+        return None
+    if isinstance(body, str):
+        if body not in ("estimate", "auto"):
+            raise InvalidInput(f"body must be nine lengths, 'estimate' or 'auto', found {body!r}")
+        return body
+    lengths = np.asarray(body, dtype=np.float64)
+    if lengths.shape != (len(USUAL_PROPORTIONS),) or not (np.isfinite(lengths).all() and (lengths > 1e-6).all()):
+        raise InvalidInput(
+            f"body must be {len(USUAL_PROPORTIONS)} lengths above 0 (half hips, thigh, shank, trunk, half shoulders, "
+            f"upper arm, forearm, neck, head), found {np.asarray(body).tolist()}"
+        )
+    return tuple(lengths.tolist())

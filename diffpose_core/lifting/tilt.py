@@ -8,15 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from diffpose_core.lifting.contexts import encode_contexts
+from diffpose_core.lifting.contexts import FEWEST_FRAMES, encode_detected, spread_frames
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.settings import MAX_UP_STD
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
-#: Most frames of a clip that an estimate is averaged over; they are evenly spread.
-_UP_FRAMES = 64
-#: Fewest frames that show whether a camera stands still.
-_FEWEST_FRAMES = 8
 #: Frames of a camera that stands still lie apart by at most this many times the spread of their errors.
 _STEADY_STDS = 1.5
 _MOST_TILT_DEG = 80.0
@@ -52,16 +48,16 @@ def estimate_tilt(clip: PoseClip2D, models: Models) -> Tilt:
     Raises:
         InvalidInput: the encoder was trained without it.
     """
-    frames = np.unique(np.linspace(0, len(clip) - 1, min(len(clip), _UP_FRAMES)).round().astype(np.int64))
-    found = encode_contexts(clip, models.encoder, frames)
-    up_view, std = models.encoder.up(found.context)
-    ups, stds = found.view.to_cam(up_view[:, None])[:, 0].double().cpu(), std.double().cpu()
+    frames = spread_frames(clip)
+    view, context = encode_detected(clip, models.encoder, frames)
+    up_view, std = models.encoder.up(context)
+    ups, stds = view.to_cam(up_view[:, None])[:, 0].double().cpu(), std.double().cpu()
     weights = stds.pow(-2) / stds.pow(-2).sum()
     mean = (weights[:, None] * ups).sum(0)
     up_cam = (mean / mean.norm().clamp_min(1e-9)).numpy()
     spread = float((weights * stds.square()).sum().sqrt())
     apart = float((weights * (ups - mean).square().sum(-1) / 2).sum().sqrt())
-    steady = len(frames) >= _FEWEST_FRAMES and apart <= _STEADY_STDS * spread
+    steady = len(frames) >= FEWEST_FRAMES and apart <= _STEADY_STDS * spread
     return Tilt(up_cam.astype(np.float32), min(spread, MAX_UP_STD), steady)
 
 

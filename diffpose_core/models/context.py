@@ -91,16 +91,15 @@ class ContextEncoder:
         Returns:
             The context of the detected pose and that of the reconciled pose.
         """
-        count = len(view) // clips
-        index = torch.from_numpy(windows.frames).flatten()
-        rows = (torch.arange(clips)[:, None] * count + index).flatten()
-        every, told = view[rows], None if told is None else told[rows]
-
-        def of_frames(context: Context) -> Context:
-            return Context(windows.blend(context.features, clips), windows.blend(context.pose_view, clips))
-
+        every, told = _in_windows(view, windows, clips, told)
         detected = self.encode(every, told)
-        return of_frames(detected), of_frames(self.encode_reconciled(every, detected, told))
+        reconciled = self.encode_reconciled(every, detected, told)
+        return _blended(detected, windows, clips), _blended(reconciled, windows, clips)
+
+    def encode_detected(self, view: View, windows: Windows, told: Tensor | None = None) -> Context:
+        """Encodes the wanted frames of one clip from the detected 2D pose alone: half of `encode_frames`."""
+        every, told = _in_windows(view, windows, 1, told)
+        return _blended(self.encode(every, told), windows, 1)
 
     @torch.no_grad()
     def encode(self, view: View, told: Tensor | None = None) -> Context:
@@ -179,3 +178,15 @@ class ContextEncoder:
             overrelaxation=config.overrelaxation,
         )
         return samples, gmm
+
+
+def _in_windows(view: View, windows: Windows, clips: int, told: Tensor | None) -> tuple[View, Tensor | None]:
+    """The frames of all windows of all clips, one after another, with their conditions."""
+    index = torch.from_numpy(windows.frames).flatten()
+    rows = (torch.arange(clips)[:, None] * (len(view) // clips) + index).flatten()
+    return view[rows], None if told is None else told[rows]
+
+
+def _blended(context: Context, windows: Windows, clips: int) -> Context:
+    """The wanted frames of a context of all windows."""
+    return Context(windows.blend(context.features, clips), windows.blend(context.pose_view, clips))

@@ -137,7 +137,9 @@ def test_the_video_setting_compares_with_its_own_context_encoder(
     assert not app.exception
     table = app.dataframe[0].value
     np.testing.assert_allclose(table["Gain"], table["MixSTE"] - table["DiffPose"])
-    assert any("MixSTE answers at once from the 2D poses of 27 frames" in text.value for text in app.markdown)
+    assert any(
+        "MixSTE answers at once from the 2D poses of 27 frames, and the body" in text.value for text in app.markdown
+    )
     # A view into one frame says that the choice changes nothing there.
     app.session_state["view"] = "Uncertainty"
     app.run()
@@ -149,20 +151,20 @@ def test_the_video_setting_compares_with_its_own_context_encoder(
 
 
 @pytest.mark.usefixtures("trained_weights")
-def test_a_camera_that_stands_still(app: AppTest, clip_file: Callable[..., bytes]) -> None:
+def test_what_the_whole_clip_shows(app: AppTest, clip_file: Callable[..., bytes]) -> None:
     app.session_state["view"] = "Compare"
     app.session_state["hypotheses"] = 2
-    app.session_state["setting"] = "fixed"
+    app.session_state["setting"] = "clip"
     app.run()
     app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     assert not app.exception and not app.error
-    assert any("the camera's tilt, which all frames together tell" in text.value for text in app.markdown)
+    assert any("the body and camera's tilt that the whole clip shows" in text.value for text in app.markdown)
     told = app.dataframe[0].value
     app.sidebar.selectbox(key="setting").select("frame").run()
     assert (app.dataframe[0].value["Graformer"] - told["Graformer"]).abs().max() > 1.0, "millimetres"
-    clip, settings = load_clip(clips.bundled_clips()[clips.FIRST_CLIP]), AppSettings(steps=1, setting="fixed")
+    clip, settings = load_clip(clips.bundled_clips()[clips.FIRST_CLIP]), AppSettings(steps=1, setting="clip")
     lifted = lifting.lift("standing still", clip, (3, 9), settings, True)
-    whole = lift(clip, settings=LiftSettings(steps=1, up="estimate", rigid_bones=False), frames=[3, 9])
+    whole = lift(clip, settings=LiftSettings(steps=1, rigid_bones=False), frames=[3, 9])
     np.testing.assert_allclose(lifted.trace.samples[:, -1], whole.hypotheses, atol=1e-4)
     assert lifted.expected_error is not None
 
@@ -171,7 +173,7 @@ def test_a_camera_that_stands_still(app: AppTest, clip_file: Callable[..., bytes
 def test_the_cameras_tilt_can_be_given(app: AppTest, clip_file: Callable[..., bytes]) -> None:
     app.session_state["view"] = "Compare"
     app.session_state["hypotheses"] = 2
-    app.session_state["setting"] = "fixed"
+    app.session_state["setting"] = "clip"
     app.run()
     app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     estimated = app.dataframe[0].value
@@ -180,8 +182,8 @@ def test_the_cameras_tilt_can_be_given(app: AppTest, clip_file: Callable[..., by
     assert not app.exception and not app.error
     assert (app.dataframe[0].value["Graformer"] - estimated["Graformer"]).abs().max() > 1.0, "millimetres"
     assert any("the camera's tilt that you gave" in text.value for text in app.markdown)
-    assert np.allclose(AppSettings(setting="fixed", tilt_deg=0).up, [0, -1, 0])
-    assert AppSettings(setting="frame", tilt_deg=30).up is None
+    assert np.allclose(AppSettings(setting="clip", tilt_deg=0).up, [0, -1, 0])
+    assert AppSettings(setting="frame", tilt_deg=30).up is None and AppSettings(setting="frame").body is None
 
 
 @pytest.mark.usefixtures("trained_weights")

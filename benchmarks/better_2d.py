@@ -1,8 +1,8 @@
 """Gain of better 2D poses: the error of both context encoders where the truth corrects the heatmaps.
 
-`python -m benchmarks.better_2d --data mocap17_test.npz` measures the Graformer and MixSTE on the simulated detector's
-2D poses, on the right mode of each heatmap, with hidden joints at their exact places, and on exact 2D poses; and
-DiffPose, which reads the heatmaps, on the same views. The second and third are upper bounds of the gain that
+`python -m benchmarks.better_2d --data mocap17_test.npz` measures the Graformer and MixSTE on four inputs: the simulated
+detector's 2D poses, the right mode of each heatmap, hidden joints at their exact places, and exact 2D poses. DiffPose,
+which reads the heatmaps, is measured on the same views. The second and third input are upper bounds of the gain that
 better reading of heatmaps could give these encoders. `--json FILE` stores the figures;
 `python benchmarks/results_tables.py` puts them into docs/evidence.md.
 """

@@ -1,8 +1,8 @@
 """The app in a real browser, a server on a free port and a headless Chromium: for tests, pictures and measurements.
 
-`python -m benchmarks.browser` measures the app's promises, with software rendering: a change of the step repaints in
-under 50 ms (median, 200 samples a scene), a cold start shows the first 3D picture in under 5 s on two free cores,
-and a change of the frame in a loaded clip takes under 150 ms. Beside the time on the clock it prints the processor
+`python -m benchmarks.browser` measures the app's promises, with software rendering. A change of the step repaints in
+under 50 ms (median, 200 samples a scene). A cold start shows the first 3D picture in under 5 s on two free cores. A
+change of the frame in a loaded clip takes under 150 ms. Beside the time on the clock it prints the processor
 time, which a machine that is busy with something else lengthens less.
 """
 

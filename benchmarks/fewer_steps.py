@@ -3,9 +3,9 @@
 `python -m benchmarks.fewer_steps --data mocap17_val.npz --fit mocap17_train.npz` runs the shipped DiffPose and prints a
 table, with 95 % bootstrap intervals over clips. Weights of the hypotheses and corrections are fitted to
 clips of the training split, which the networks have learnt from, seen by the benchmark's four cameras. The networks
-were trained for cameras at any tilt, so that a gain may be no more than knowing these four: two rows correct the
-encoder's pose and the hypotheses' mean by a network that sees nothing but that pose, one turns the encoder's pose to
-the right tilt, and the correction is measured on views of other cameras too. `--json FILE` stores the figures;
+were trained for cameras at any tilt, so that a gain may be no more than knowing these four. Two rows correct the
+encoder's pose and the hypotheses' mean by a network that sees nothing but that pose. One row turns the encoder's pose
+to the right tilt. The correction is measured on views of other cameras too. `--json FILE` stores the figures;
 `python benchmarks/results_tables.py` puts them into docs/speed.md.
 """
 

@@ -1,8 +1,8 @@
 """Feeds damaged and hostile files to every reader: `python -m benchmarks.fuzz_readers --inputs 200000 --processes 2`.
 
 Every input is made from a seed file of one format (`pose_files.py`) by mutations of its bytes, of its parsed JSON, of
-its table's cells or of the files in its archive, and depends on its own number only, so that a run can be cut into
-pieces (--first) and one input made again (--show). An input passes where it is read and made a clip of, or refused
+its table's cells or of the files in its archive. It depends on its own number only: a run can be cut into pieces
+(--first), and one input made again (--show). An input passes where it is read and made a clip of, or refused
 with InvalidInput, within --seconds of processor time and without the process growing by a gigabyte.
 """
 

@@ -3,8 +3,8 @@ release computes them, written anew and never trained. Speed does not depend on 
 
 github.com/GONGJIA0208/Diffpose, models: 96 channels, five layers. A layer is self-attention and two graph convolutions
 of twice the width whose adjacency is learnt, then two Chebyshev convolutions of order 2 with the step's embedding
-between them. Its slow parts are kept: the Laplacian and its polynomials are made again in every convolution, the
-learnt adjacency is normalised for every pose by itself, queries, keys and values are projected one by one, norms are
+between them. Its slow parts are kept. The Laplacian and its polynomials are made again in every convolution, and the
+learnt adjacency is normalised for every pose by itself. Queries, keys and values are projected one by one. Norms are
 put together from means and deviations, and the step is embedded for every pose.
 """
 

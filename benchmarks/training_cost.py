@@ -1,9 +1,10 @@
 """Memory and hours of training on Human3.6M with one GPU: `python benchmarks/training_cost.py`.
 
-Measured here: a network's parameters, the tensors that autograd keeps for the backward pass of a pose (counted one by
-one, on the CPU, in float32), the floating-point operations of a training step, and the share of a large matrix
-product's rate that a step reaches. Extrapolated from that: memory at a batch size, exact but for a GPU library's
-workspaces, and hours on a card of a stated peak rate, on the assumption that a step reaches the same share of it there.
+Measured here: a network's parameters, and the tensors that autograd keeps for the backward pass of a pose (counted one
+by one, on the CPU, in float32). Measured too: the floating-point operations of a training step, and the share of a
+large matrix product's rate that a step reaches. Extrapolated from that: memory at a batch size, exact
+but for a GPU library's workspaces, and hours on a card of a stated peak rate, on the assumption that a step reaches the
+same share of it there.
 """
 
 from __future__ import annotations

@@ -25,24 +25,21 @@ SHORT_ENCODER_TRAINING = TrainingConfig(
     muon_factor=10.0,
 )
 #: The same for a video encoder, in windows, starting from a trained Graformer: three quarters of an hour of one core.
-SHORT_VIDEO_TRAINING = TrainingConfig(
+SHORT_VIDEO_TRAINING = replace(
+    SHORT_ENCODER_TRAINING,
     samples_per_epoch=4096,
     epochs=18,
     batch_size=16,
     learning_rate=2e-4,
     learning_rate_decay=0.82,
-    decay_every_epochs=1,
     muon_factor=50.0,
     muon_blocks="temporal",
     velocity_weight=1.0,
 )
-SHORT_DENOISER_TRAINING = TrainingConfig(
-    samples_per_epoch=65536,
+SHORT_DENOISER_TRAINING = replace(
+    SHORT_ENCODER_TRAINING,
     epochs=12,
-    batch_size=256,
-    learning_rate=1e-3,
     learning_rate_decay=0.74,
-    decay_every_epochs=1,
     muon_factor=5.0,
     ema_decay=0.998,
     last_step_share=0.5,

@@ -1,4 +1,4 @@
-"""What tests share: where the data is, one thread a process, small networks and a clip."""
+"""Fixtures that tests share: where the data is, one thread a process, small networks and a clip."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,7 @@ TOP = len(LAYERS)
 
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 60
+MOST_WORDS_OF_A_SENTENCE = 38
 
 CORE_FILES = sorted((ROOT / "diffpose_core").rglob("*.py"))
 APP_FILES = sorted((ROOT / "app").rglob("*.py"))
@@ -195,6 +197,28 @@ def test_files_and_functions_stay_small(path: Path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             assert lines <= MOST_LINES_OF_A_FUNCTION, f"{node.name} has {lines} lines"
+
+
+def docstrings_of(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    return [text for node in ast.walk(tree) if isinstance(node, kinds) and (text := ast.get_docstring(node))]
+
+
+def test_no_docstring_begins_with_what():
+    for path in [*SMALL_FILES, *(ROOT / "tests").rglob("*.py")]:
+        riddles = [text.splitlines()[0] for text in docstrings_of(path) if text.startswith("What ")]
+        assert not riddles, f"{path.relative_to(ROOT)}: begin with a verb or a noun: {riddles[0]}"
+
+
+@pytest.mark.parametrize("path", SMALL_FILES, ids=ids(SMALL_FILES))
+def test_sentences_of_module_docstrings_are_short(path: Path):
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    for paragraph in text.split("\n\n"):
+        if paragraph.startswith("|"):
+            continue  # a table
+        for sentence in re.split(r"(?<=\.)\s", " ".join(paragraph.split())):
+            assert len(sentence.split()) <= MOST_WORDS_OF_A_SENTENCE, sentence
 
 
 def test_figures_give_the_stage_typed_specifications():

@@ -7,7 +7,7 @@ from typing import Literal, NotRequired, TypedDict, Unpack
 
 
 class SeriesWords(TypedDict, total=False):
-    """What a series may have.
+    """Optional fields of a series.
 
     Attributes:
         strong: Whether its marks are large and above the others.
@@ -42,7 +42,7 @@ class DotsRow(TypedDict):
 
 
 class DotsWords(TypedDict, total=False):
-    """What a chart of dots may have.
+    """Optional fields of a chart of dots.
 
     Attributes:
         joined: False leaves out the line through the marks of a strong series.
@@ -127,7 +127,7 @@ def dots(
         of: The series.
         rows: The rows, from above.
         span: Columns that it takes, of twelve.
-        **words: What a chart of dots may have.
+        **words: Its optional fields.
     """
     return {"kind": "dots", "title": title, "unit": unit, "series": [*of], "rows": [*rows], "span": span, **words}
 

@@ -164,7 +164,7 @@ def _diffusion_controls(idle: bool) -> tuple[int, int, float, int]:
 
 
 def _pick_setting(disabled: bool) -> Setting:
-    """What the context encoder reads."""
+    """Choice of what the context encoder reads."""
     settings = networks.trained_settings()
     if len(settings) == 1:
         return settings[0]

@@ -243,7 +243,7 @@ def _choice(args: argparse.Namespace) -> Choice:
 
 
 def _finish(args: argparse.Namespace) -> Finish:
-    """What the arguments ask to be done to results."""
+    """Steps after lifting that the arguments ask for."""
     from diffpose_core.lifting.finish import Finish
 
     return Finish(args.height, args.smooth, args.world)

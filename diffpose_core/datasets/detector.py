@@ -5,10 +5,10 @@ The detector of the Mocap-17 benchmark. Each joint gets a mixture of Gaussians:
 - A visible joint has one mode. Its centre errs by about 5 px at the benchmark's image size, more at wrists
   and ankles, and its variance is the true one: errors are drawn from the very spread that is reported.
 - A joint that a limb or the torso hides (a line of sight that passes through a capsule nearer to the camera)
-  has a wider mode, and often a second one at the hiding limb's nearest joint or at the opposite side's joint. The
+  has a wider mode. Often it has a second one at the hiding limb's nearest joint or at the opposite side's joint. The
   heavier mode is the true one with the probability of its weight.
-- About 2 % of wrist and ankle pairs are exchanged left to right; half of those keep a lighter mode at the truth, and
-  some pairs that are not exchanged carry a light mode at the other side, so that a light mode proves nothing.
+- About 2 % of wrist and ankle pairs are exchanged left to right; half of those keep a lighter mode at the truth.
+  Some pairs that are not exchanged carry a light mode at the other side, so that a light mode proves nothing.
 
 Whatever is random follows a first-order autoregressive process in time, so that errors are correlated over frames and
 a single frame has the same distribution as any frame of a clip.

@@ -1,8 +1,8 @@
 """Motion files in the Mocap-17 layout: real motion capture, or the procedural data set.
 
-One .npz holds many clips: root float32 (F, 3) metres; joints int16 (F, 16, 3), joints 1 to 16 relative to the pelvis in
-units of 0.1 mm; start int64 (C + 1,); fps float64 (C,); name, source, subject, action, style str (C,). World frame, z
-up.
+One .npz holds many clips. Of their frames: root float32 (F, 3) metres; joints int16 (F, 16, 3), joints 1 to 16 relative
+to the pelvis in units of 0.1 mm. Of the clips: start int64 (C + 1,); fps float64 (C,); name, source, subject, action,
+style str (C,). World frame, z up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is done to a lifted clip before it is written: size, smoothing, the world frame."""
+"""Steps between lifting and writing: size, smoothing, the world frame."""
 
 from __future__ import annotations
 

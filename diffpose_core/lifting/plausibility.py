@@ -1,9 +1,9 @@
 """Signs that a lifted pose does not fit its 2D pose: wrong joint order, turn, unit or proportions.
 
-The pose is laid over its 2D pose by a scale and a shift of each frame. What is left, relative to the spread of the
-joints, is 0.08 to 0.16 on good clips, 0.17 to 0.24 where a picture is 1.76 times too wide, and 0.6 to 1 with joints in
-a wrong order (bundled clips and real footage). Networks that learnt from people who fall and lie fit a person upside
-down too. So the picture itself tells that, by where thorax and feet are (`likely_turn`).
+The pose is laid over its 2D pose by a scale and a shift of each frame. The distance that is left, relative to their
+spread, is 0.08 to 0.16 on good clips. It is 0.17 to 0.24 where a picture is 1.76 times too wide, and 0.6 to 1
+with joints in a wrong order (bundled clips and real footage). Networks that learnt from people who fall and lie fit a
+person upside down too. So the picture itself tells that, by where thorax and feet are (`likely_turn`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What tests of the app share: the trained weights, the app, its address in a real browser, and files to upload."""
+"""Fixtures of the app: the trained weights, the app, its address in a real browser, and files to upload."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_compare_lifts_the_whole_clip_and_shows_the_joints_in_a_table(
 def test_a_clip_is_lifted_once_though_others_push_it_out_of_what_all_share(
     app: AppTest, monkeypatch: pytest.MonkeyPatch, view: str
 ) -> None:
-    """What is half done for one person counts for nothing among the work of many."""
+    """A visitor keeps a half-finished lift though others push it out of the shared cache."""
     asked = []
     advance = Blocks.advance
 

@@ -1,4 +1,4 @@
-"""What a newcomer, a keyboard and a phone need of every view, in a real browser."""
+"""Every view for a newcomer, a keyboard and a phone, in a real browser."""
 
 from __future__ import annotations
 

@@ -44,12 +44,12 @@ def contrast(one: tuple[float, float, float], other: tuple[float, float, float])
 
 
 def rule(css: str, selector: str) -> str:
-    """What a style rule sets. selector: as it is written."""
+    """Properties that a style rule sets. selector: as it is written."""
     return css.split(f"{selector} {{")[1].split("}")[0]
 
 
 def themed(css: str, root: str, theme: str, pattern: str) -> list[str]:
-    """What a pattern finds in the rule of a root for a theme, or, where that says nothing of it, for both."""
+    """Match of a pattern in the rule of a root for a theme, or in the rule for both."""
     special = re.findall(pattern, rule(css, f'{root}[data-theme="dark"]')) if theme == "dark" else []
     return special or re.findall(pattern, rule(css, root))
 

@@ -50,7 +50,7 @@ def weights(tiny_weights, data, tmp_path_factory):
 
 
 def ideal(count=600, hypotheses=20, seed=0):
-    """What a perfectly calibrated network would make of views: truth and hypotheses are draws of the same law."""
+    """Views of a perfectly calibrated network: truth and hypotheses are draws of the same law."""
     generator = np.random.default_rng(seed)
     std = generator.uniform(0.01, 0.04, (count, 1, 17, 1))
     std[:, :, 0] = 0

@@ -34,7 +34,7 @@ def encoded(walking_clip, tiny_models):
 
 @pytest.fixture(scope="module")
 def bank(encoded, tiny_models):
-    """What training stores of the same views, with the GMMs that inference fitted."""
+    """The bank that training stores of the same views, with the GMMs that inference fitted."""
     patch = pytest.MonkeyPatch()
     patch.setattr(ContextEncoder, "indeterminate", lambda *given, **more: (encoded.samples_view, encoded.gmm))
     batch = Batch(encoded.view, encoded.truth_view, torch.from_numpy(encoded.clip.hidden[FRAMES]))

@@ -1,4 +1,4 @@
-"""What the networks see must not depend on where in the image a person is, or how large."""
+"""Views do not depend on where in the image a person is, or how large."""
 
 import math
 

@@ -42,7 +42,7 @@ class Jump(TypedDict):
 
 
 class ChartWords(TypedDict, total=False):
-    """What every chart may have.
+    """Optional fields of every chart.
 
     Attributes:
         span: Columns that it takes, of twelve.
@@ -214,7 +214,7 @@ def line_chart(
         axis: The axis along which it goes.
         *curves: Its curves.
         off_scale: Labels of curves that may leave the plot, so that the others stay readable.
-        **words: What every chart may have.
+        **words: Its optional fields.
     """
     rows: list[Series] = [
         {"label": label, "array": array, "palette": palette, "dash": dash, "off_scale": label in off_scale}

@@ -33,7 +33,7 @@ class Readout(ReadoutWords):
 
 
 class PanelWords(TypedDict, total=False):
-    """What every panel may have.
+    """Optional fields of every panel.
 
     Attributes:
         caption: Words below it.
@@ -169,7 +169,7 @@ def scene(id_: str, title: str, layers: Sequence[Layer], **words: Unpack[PanelWo
         id_: Its name within the stage.
         title: Its title.
         layers: Its figures, from the back to the front where they are equally far away.
-        **words: What every panel may have.
+        **words: Its optional fields.
     """
     return {"id": id_, "kind": "scene", "title": title, "layers": [*layers], **words}
 

@@ -7,9 +7,9 @@ where they are planted. The bone directions of an action come from one of two pl
   authored actions start from. Each bone has two angles about its mean direction in the action. Over the phase
   of the action the angles are a truncated Fourier series (cyclic actions) or a half-range cosine series
   (one-shot actions, the phase warped so that every clip reaches its events together). A clip is thus one
-  vector of coefficients; the mean and a few principal components over many clips of the training split,
-  and over their mirror images, are all that is kept (`coefficients.json`, made by
-  `python -m diffpose_core.datasets.procedural.statistics DATA.npz`). A new motion is a random point of that
+  vector of coefficients. The mean and a few principal components over many clips of the training split,
+  and over their mirror images, are all that is kept. They are in `coefficients.json`, made by
+  `python -m diffpose_core.datasets.procedural.statistics DATA.npz`. A new motion is a random point of that
   distribution. Nothing is estimated from fewer than five clips, so none can be read back out of it.
 * **authored by hand** (`keyframes`): jump, sit down and stand up, and kick, for which the training
   split has too few clips: key poses in anatomical angles, a root path and the times between them.

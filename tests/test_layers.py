@@ -217,7 +217,7 @@ def test_sentences_of_module_docstrings_are_short(path: Path):
     for paragraph in text.split("\n\n"):
         if paragraph.startswith("|"):
             continue  # a table
-        for sentence in re.split(r"(?<=\.)\s", " ".join(paragraph.split())):
+        for sentence in re.split(r"(?<=\.)\s|\n[-*] ", paragraph):
             assert len(sentence.split()) <= MOST_WORDS_OF_A_SENTENCE, sentence
 
 

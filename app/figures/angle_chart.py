@@ -30,7 +30,7 @@ def label(choice: str) -> str:
 
 
 def meaning(choice: str) -> str:
-    """What it means that a chart's angle is above 0."""
+    """Meaning of an angle above 0 in a chart."""
     return MEANINGS.get(choice) or MEANINGS[f"right_{choice}"]
 
 

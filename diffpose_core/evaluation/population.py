@@ -1,4 +1,4 @@
-"""What is known of a person before any picture: averages over training views, in place of the encoder's output."""
+"""Knowledge of a person before any picture: averages over training views, in place of the encoder's output."""
 
 from __future__ import annotations
 

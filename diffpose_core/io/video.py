@@ -72,7 +72,7 @@ def _expected(frames: int, fps: float | None, part: Part) -> int:
 
 @dataclass
 class _Search:
-    """What was found so far."""
+    """State of a search for people in a video."""
 
     name: str
     detector: Detector

@@ -1,4 +1,4 @@
-"""What a detector of people is, whichever network is behind it, and the folder of its weights."""
+"""Interface of every detector of people, and the folder of their weights."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Found:
 
 
 def how_to_install(extra: str = "video") -> str:
-    """What to do where an extra is not installed."""
+    """Words on how to install a missing extra."""
     return f'to read videos, install the extra once, in the project\'s folder: pip install ".[{extra}]"'
 
 
 def _nothing() -> None:
-    """What a detector does at a cut if it looks at every picture by itself."""
+    """Stand-in at a cut for a detector that looks at every picture by itself."""
 
 
 @dataclass(frozen=True)

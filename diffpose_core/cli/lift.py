@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,16 +13,13 @@ from diffpose_core.cli.arguments import (
     add_processes_argument,
     check_device,
 )
+from diffpose_core.cli.everybody import lift_everybody
+from diffpose_core.cli.lift_inputs import choice_of, clip_of, finish_of, settings_of
 from diffpose_core.cli.options import MAX_FPS, MIN_FPS, add_real
 from diffpose_core.cli.outputs import check_output, check_output_folder, is_lift_result
 from diffpose_core.cli.shared import progress_printer, say, warn
-from diffpose_core.cli.video_input import add_video_arguments, poses_of_video_file
-from diffpose_core.structures import InvalidInput, PoseClip2D
-
-if TYPE_CHECKING:
-    from diffpose_core.io.formats import Choice
-    from diffpose_core.lifting.finish import Finish
-    from diffpose_core.lifting.settings import LiftSettings
+from diffpose_core.cli.video_input import add_video_arguments
+from diffpose_core.structures import InvalidInput
 
 HELP = "Lift a 2D clip, or a folder of them, to 3D."
 
@@ -47,7 +43,8 @@ def _add_input_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--part", default=None, help="which clip of a file that holds several; by default the first")
     parser.add_argument("--track", default=None,
-                        help="which person, or: largest; by default the one who is seen longest")  # fmt: skip
+                        help="which person, or: largest, or: all, a file for each; by default the one who is seen "
+                        "longest")  # fmt: skip
     parser.add_argument("--layout", default=None,
                         help="joint order, such as coco or h36m, where the file doesn't say it")  # fmt: skip
     add_real(parser, "--fps", MIN_FPS, MAX_FPS, help="frames a second, where the file doesn't say it")
@@ -124,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     check_device("--device", args.device)
     if Path(args.clip).is_dir() and not holds_openpose_frames(Path(args.clip)):
         return lift_clips(args)
-    return lift_clip(args)
+    return lift_everybody(args) if args.track == "all" else lift_clip(args)
 
 
 def lift_clip(args: argparse.Namespace) -> int:
@@ -137,13 +134,13 @@ def lift_clip(args: argparse.Namespace) -> int:
     from diffpose_core.lifting.world.frame import upright_of
 
     # Checked before the work is done, not after it.
-    settings, finish = _lift_settings(args), _finish(args)
+    settings, finish = settings_of(args), finish_of(args)
     form = args.format or format_of_ending(args.out)
     export_format(form)
     if args.ray:
         raise InvalidInput(f"--ray shares the files of a folder; found one clip, {args.clip}")
     check_output(args.out, [args.clip], is_own=is_lift_result, overwrite=args.overwrite)
-    clip = _clip_of(args)
+    clip = clip_of(args)
     models = load_models(args.weights, args.setting).to(args.device)
     lifted = lift(clip, models, settings, progress=progress_printer("frames", args.quiet))
     result = finished(lifted, clip, finish, lambda: upright_of(lifted, clip, models))
@@ -193,7 +190,7 @@ def lift_clips(args: argparse.Namespace) -> int:
 
     formats = tuple((args.format or "npz").split(","))
     config = FolderConfig(
-        formats, _choice(args), _lift_settings(args), args.weights, args.setting, _finish(args), args.device
+        formats, choice_of(args), settings_of(args), args.weights, args.setting, finish_of(args), args.device
     )
     show = progress_printer("files", args.quiet)
 
@@ -210,62 +207,3 @@ def lift_clips(args: argparse.Namespace) -> int:
     counts = {status: sum(row.status == status for row in rows) for status in ("lifted", "done before", "failed")}
     say(f"{', '.join(f'{count} {status}' for status, count in counts.items())}: {Path(args.out, REPORT_CSV)}")
     return 1 if counts["failed"] else 0
-
-
-def _clip_of(args: argparse.Namespace) -> PoseClip2D:
-    """The clip to lift; assumptions about the file are printed."""
-    from diffpose_core.io.formats import read_pose_path, to_clip
-    from diffpose_core.io.video_file import is_video_file
-
-    poses = poses_of_video_file(args) if is_video_file(args.clip) else read_pose_path(args.clip)
-    chosen = to_clip(poses, _choice(args))
-    # Assumptions are no progress: --quiet doesn't hide them.
-    for note in chosen.notes:
-        warn(f"{args.clip}: {note}")
-    return chosen.clip
-
-
-def _choice(args: argparse.Namespace) -> Choice:
-    """The arguments that choose a clip of a file, or fill in values that it lacks."""
-    from diffpose_core.io.formats import Choice
-
-    size = None
-    if args.image_size is not None:
-        words = args.image_size.lower().split("x")
-        if len(words) != 2 or not all(word.isdecimal() and len(word) < 9 for word in words):
-            raise InvalidInput(
-                f"--image-size must be WIDTHxHEIGHT in pixels, such as 1920x1080; found {args.image_size}"
-            )
-        size = (int(words[0]), int(words[1]))
-    return Choice(
-        args.part, args.track, args.layout, size, args.fps, args.turn, args.exchange_sides or None, args.focal
-    )
-
-
-def _finish(args: argparse.Namespace) -> Finish:
-    """Steps after lifting that the arguments ask for."""
-    from diffpose_core.lifting.finish import Finish
-
-    return Finish(args.height, args.smooth, args.world)
-
-
-def _lift_settings(args: argparse.Namespace) -> LiftSettings:
-    """The settings that the arguments hold."""
-    from diffpose_core.lifting.settings import LiftSettings, Up
-    from diffpose_core.lifting.tilt import up_of_tilt
-
-    up: Up | None = "auto" if args.camera_tilt is None else up_of_tilt(args.camera_tilt)
-    if args.fixed_camera or args.moving_camera:
-        up = "estimate" if args.fixed_camera else None
-    return LiftSettings(
-        steps=args.steps,
-        hypotheses=args.hypotheses,
-        eta=args.eta,
-        seed=args.seed,
-        context=not args.no_context,
-        schedule=args.schedule,
-        rigid_bones=not args.free_bones,
-        mixed_precision=args.mixed_precision,
-        up=up,
-        body=None if args.unknown_body else "auto",
-    )

@@ -35,7 +35,13 @@ class Finish:
             check_cutoff(self.smooth_hz)
 
 
-def finished(result: LiftResult, clip: PoseClip2D, finish: Finish, upright: Callable[[], Upright]) -> LiftResult:
+def finished(
+    result: LiftResult,
+    clip: PoseClip2D,
+    finish: Finish,
+    upright: Callable[[], Upright],
+    beside: LiftResult | None = None,
+) -> LiftResult:
     """The result as it is wanted: scaled, smoothed, in the world frame.
 
     Args:
@@ -43,6 +49,7 @@ def finished(result: LiftResult, clip: PoseClip2D, finish: Finish, upright: Call
         clip: the clip.
         finish: what is wanted.
         upright: finds the direction up, where it is needed.
+        beside: the finished result of another person before the same camera, whose world frame is taken.
 
     Raises:
         InvalidInput: the prediction has no size, or its hip can be placed in no frame.
@@ -51,7 +58,10 @@ def finished(result: LiftResult, clip: PoseClip2D, finish: Finish, upright: Call
         result = scaled_to_stature(result, finish.stature_m)
     if finish.smooth_hz is not None:
         result = low_passed(result, finish.smooth_hz)
-    return in_world(result, clip, upright()) if finish.world else result
+    if not finish.world:
+        return result
+    up = upright() if beside is None else Upright(tuple(beside.provenance["world"]["up_cam"]), "given")
+    return in_world(result, clip, up, beside=beside)
 
 
 def notes_of(result: LiftResult) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 
 from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.exports import EXPORTS, export_bytes, export_format, file_stem
-from diffpose_core.io.formats import Choice, read_pose_path, to_clip
+from diffpose_core.io.formats import Choice, every_person, read_pose_path, to_clip
 from diffpose_core.lifting.finish import Finish, finished, notes_of
 from diffpose_core.lifting.folder_files import FileTask
 from diffpose_core.lifting.folder_reports import FileReport, Status
@@ -112,16 +112,18 @@ class FileWorker:
         if before is not None and before.key == key and _have_sizes(before.outputs, out):
             return replace(before, status="done before")
         poses, choice = read_pose_path(task.path), self.setup.config.choice
-        parts = [choice.clip] if choice.clip is not None else [clip.key for clip in poses.clips]
+        clips = [choice.clip] if choice.clip is not None else [clip.key for clip in poses.clips]
+        parts = [found for clip in clips for found in every_person(poses, replace(choice, clip=clip))]
         outputs: dict[str, int] = {}
         notes: list[str] = []
         failed: list[str] = []
         frames = 0
-        for number, part in enumerate(parts):
+        for number, (person, picked) in enumerate(parts):
+            part = " ".join(word for word in (picked.clip, person) if word)
             # Keys of different clips may become the same file name: their number tells them apart.
-            base = task.base if len(parts) == 1 else f"{task.base}-{number + 1}-{file_stem(str(part))}"
+            base = task.base if len(parts) == 1 else f"{task.base}-{number + 1}-{file_stem(part)}"
             try:
-                chosen = to_clip(poses, replace(choice, clip=part))
+                chosen = to_clip(poses, picked)
                 said = self._write(chosen.clip, base, outputs)
             except InvalidInput as error:
                 failed.append(str(error) if len(parts) == 1 else f"{part}: {error}")

@@ -134,6 +134,13 @@ def format_of_ending(file_name: str) -> str:
     return name
 
 
+def write_scene(results: Mapping[str, LiftResult], starts_s: Mapping[str, float]) -> bytes:
+    """Write several people, by their keys and the times at which they begin, as one glTF scene (.glb)."""
+    from diffpose_core.io.exports.gltf import write_people
+
+    return write_people(results, starts_s)
+
+
 def file_stem(name: str) -> str:
     """A clip's name reduced to letters, digits, dot, dash and underscore, for a file name that is valid everywhere."""
     stem = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip(".-_")

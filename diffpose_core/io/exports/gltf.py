@@ -1,5 +1,7 @@
 """glTF 2.0 as one .glb file: the rig of a clip (`rig`) as bones with animation, and a skinned body of capsules.
 
+A scene holds one person or several.
+
 Source: Khronos Group, glTF 2.0 specification.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,42 +69,97 @@ class _Binary:
 
 def write_glb(result: LiftResult) -> bytes:
     """Write a .glb file: metres, y up; the scene's extras hold the description of units and axes."""
-    rig, binary = rig_of(result), _Binary()
-    rest = rig.at_rest()
-    # The T pose stands on the floor.
-    height = np.array([0.0, -float(rest[:, 1].min()), 0.0])
-    nodes = [_node(rig, number, height) for number in range(len(rig.joints))]
-    skin = {
-        "joints": list(range(len(nodes))),
-        "skeleton": 0,
-        "inverseBindMatrices": binary.add(_inverse_bind(rest + height), "MAT4", _FLOAT),
-    }
-    mesh = _mesh(rig, rest + height, binary)
-    nodes.append({"name": "Body", "mesh": 0, "skin": 0})
-    about = list(describe(result, "y_up", absolute=True))
+    return write_people({"": result}, {})
+
+
+def write_people(results: Mapping[str, LiftResult], starts_s: Mapping[str, float]) -> bytes:
+    """Write a .glb file with several people in one scene and one animation.
+
+    Bones of people with a key begin with it. Who is not there at a time has no size.
+
+    Args:
+        results: of people by their keys, at least one.
+        starts_s: times at which they begin, seconds; 0 by default.
+    """
+    scene, first = _Scene(), next(iter(results.values()))
+    end = max(starts_s.get(key, 0.0) + (len(result) - 1) / result.fps for key, result in results.items())
+    for key, result in results.items():
+        scene.add(key, result, starts_s.get(key, 0.0), end)
+    about = list(describe(first, "y_up", absolute=True))
     head = {
         "asset": {"version": "2.0", "generator": "DiffPose Studio"},
         "scene": 0,
-        "scenes": [{"name": "DiffPose", "nodes": [0, len(nodes) - 1], "extras": {"about": about, "fps": result.fps}}],
-        "nodes": nodes,
-        "meshes": [mesh],
+        "scenes": [{"name": "DiffPose", "nodes": scene.roots, "extras": {"about": about, "fps": first.fps}}],
+        "nodes": scene.nodes,
+        "meshes": scene.meshes,
         "materials": [{"name": "Body", "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.8}}],
-        "skins": [skin],
-        "animations": [_animation(rig, times_s(result), binary)],
-        "accessors": binary.accessors,
-        "bufferViews": binary.views,
-        "buffers": [{"byteLength": len(binary.content)}],
+        "skins": scene.skins,
+        "animations": [{"name": "Motion", "samplers": scene.samplers, "channels": scene.channels}],
+        "accessors": scene.binary.accessors,
+        "bufferViews": scene.binary.views,
+        "buffers": [{"byteLength": len(scene.binary.content)}],
     }
-    return _glb(head, bytes(binary.content))
+    return _glb(head, bytes(scene.binary.content))
 
 
-def _node(rig: Rig, number: int, height: np.ndarray) -> dict[str, Any]:
-    """A joint at rest."""
-    joint = rig.joints[number]
-    offset = height if number == 0 else joint.offset
-    node: dict[str, Any] = {"name": joint.name, "translation": [round(float(part), 6) for part in offset]}
-    children = [other for other, below in enumerate(rig.joints) if below.parent == number]
-    return {**node, "children": children} if children else node
+@dataclass
+class _Scene:
+    """Parts of the JSON that grow with every person."""
+
+    binary: _Binary = field(default_factory=_Binary)
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    roots: list[int] = field(default_factory=list)
+    meshes: list[dict[str, Any]] = field(default_factory=list)
+    skins: list[dict[str, Any]] = field(default_factory=list)
+    samplers: list[dict[str, Any]] = field(default_factory=list)
+    channels: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, key: str, result: LiftResult, start_s: float, end_s: float) -> None:
+        """Add a person who begins at a time, to a scene that ends at another one."""
+        rig, first, label = rig_of(result), len(self.nodes), f"{key} " if key else ""
+        rest = rig.at_rest()
+        # The T pose stands on the floor.
+        height = np.array([0.0, -float(rest[:, 1].min()), 0.0])
+        for number, joint in enumerate(rig.joints):
+            offset = height if number == 0 else joint.offset
+            node: dict[str, Any] = {"name": label + joint.name, "translation": [round(float(x), 6) for x in offset]}
+            below = [first + other for other, child in enumerate(rig.joints) if child.parent == number]
+            self.nodes.append({**node, "children": below} if below else node)
+        self.skins.append(
+            {
+                "joints": list(range(first, first + len(rig.joints))),
+                "skeleton": first,
+                "inverseBindMatrices": self.binary.add(_inverse_bind(rest + height), "MAT4", _FLOAT),
+            }
+        )
+        self.meshes.append(_mesh(f"{label}Body", rig, rest + height, self.binary))
+        self.nodes.append({"name": f"{label}Body", "mesh": len(self.meshes) - 1, "skin": len(self.skins) - 1})
+        self.roots += [first, len(self.nodes) - 1]
+        self._animate(rig, first, start_s + times_s(result), end_s)
+
+    def _animate(self, rig: Rig, first: int, seconds: np.ndarray, end_s: float) -> None:
+        """The place of a person's first joint, and the rotation of every joint that has bones below it."""
+        times = self.binary.add(seconds.astype(np.float32), "SCALAR", _FLOAT, bounds=True)
+        self._channel(first, "translation", times, rig.root, "VEC3")
+        for number, joint in enumerate(rig.joints):
+            if joint.end is None:
+                self._channel(first + number, "rotation", times, _continuous(joint.turn.as_quat()), "VEC4")
+        frame = seconds[1] - seconds[0] if len(seconds) > 1 else 1.0
+        seen = [(0.0, 0.0)] if seconds[0] > 0 else []
+        seen += [(float(seconds[0]), 1.0)]
+        if seconds[-1] + 0.5 * frame < end_s:
+            seen += [(float(seconds[-1] + 0.5 * frame), 0.0)]
+        if len(seen) > 1:
+            when, size = np.array(seen, np.float32).T
+            at = self.binary.add(np.ascontiguousarray(when), "SCALAR", _FLOAT, bounds=True)
+            self._channel(first, "scale", at, np.repeat(size[:, None], 3, axis=1), "VEC3", "STEP")
+
+    def _channel(
+        self, node: int, path: str, times: int, values: np.ndarray, kind: str, interpolation: str = "LINEAR"
+    ) -> None:
+        output = self.binary.add(values.astype(np.float32), kind, _FLOAT)
+        self.samplers.append({"input": times, "output": output, "interpolation": interpolation})
+        self.channels.append({"sampler": len(self.samplers) - 1, "target": {"node": node, "path": path}})
 
 
 def _inverse_bind(rest: np.ndarray) -> np.ndarray:
@@ -111,23 +169,6 @@ def _inverse_bind(rest: np.ndarray) -> np.ndarray:
     return matrices.transpose(0, 2, 1).reshape(len(rest), 16)
 
 
-def _animation(rig: Rig, seconds: np.ndarray, binary: _Binary) -> dict[str, Any]:
-    """The place of the first joint, and the rotation of every joint that has bones below it."""
-    times = binary.add(seconds.astype(np.float32), "SCALAR", _FLOAT, bounds=True)
-    samplers: list[dict[str, Any]] = []
-    channels: list[dict[str, Any]] = []
-
-    def add(node: int, path: str, values: np.ndarray, kind: str) -> None:
-        samplers.append({"input": times, "output": binary.add(values.astype(np.float32), kind, _FLOAT)})
-        channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
-
-    add(0, "translation", rig.root, "VEC3")
-    for number, joint in enumerate(rig.joints):
-        if joint.end is None:
-            add(number, "rotation", _continuous(joint.turn.as_quat()), "VEC4")
-    return {"name": "Motion", "samplers": samplers, "channels": channels}
-
-
 def _continuous(quaternions: np.ndarray) -> np.ndarray:
     """Quaternions (F, 4) whose signs don't change between frames: players go the shorter way round."""
     same = (quaternions[1:] * quaternions[:-1]).sum(-1) >= 0
@@ -135,9 +176,9 @@ def _continuous(quaternions: np.ndarray) -> np.ndarray:
     return np.concatenate([quaternions[:1], quaternions[1:] * signs[:, None]])
 
 
-def _mesh(rig: Rig, rest: np.ndarray, binary: _Binary) -> dict[str, Any]:
+def _mesh(name: str, rig: Rig, rest: np.ndarray, binary: _Binary) -> dict[str, Any]:
     """A capsule around every bone, each moved by one joint. rest: (N, 3), places of the joints."""
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("point", "normal", "joint", "colour", "triangle")}
+    parts: dict[str, list[np.ndarray]] = {part: [] for part in ("point", "normal", "joint", "colour", "triangle")}
     first = 0
     for joint in rig.joints:
         child = joint.joint
@@ -156,8 +197,8 @@ def _mesh(rig: Rig, rest: np.ndarray, binary: _Binary) -> dict[str, Any]:
     joints[:, 0] = np.concatenate(parts["joint"])
     weights = np.tile(np.array([1.0, 0.0, 0.0, 0.0], np.float32), (first, 1))
 
-    def vertices(name: str) -> np.ndarray:
-        return np.concatenate(parts[name]).astype(np.float32)
+    def vertices(part: str) -> np.ndarray:
+        return np.concatenate(parts[part]).astype(np.float32)
 
     attributes = {
         "POSITION": binary.add(vertices("point"), "VEC3", _FLOAT, _ARRAY_BUFFER, bounds=True),
@@ -168,7 +209,7 @@ def _mesh(rig: Rig, rest: np.ndarray, binary: _Binary) -> dict[str, Any]:
     }
     indices = np.concatenate(parts["triangle"]).astype(np.uint32).ravel()
     faces = binary.add(indices, "SCALAR", _UNSIGNED_INT, _ELEMENT_ARRAY_BUFFER)
-    return {"name": "Body", "primitives": [{"attributes": attributes, "indices": faces, "material": 0}]}
+    return {"name": name, "primitives": [{"attributes": attributes, "indices": faces, "material": 0}]}
 
 
 def _axes_along(direction: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from diffpose_core.io.formats.layouts import Layout, mixture_to_human36m, to_human36m
 from diffpose_core.io.formats.orientation import Turn, turned, turned_size
 from diffpose_core.io.formats.posefile import (
+    EVERYBODY,
     Choice,
     ChosenClip,
     Coordinates,
@@ -48,6 +49,13 @@ def default_choice(poses: PoseFile, choice: Choice | None = None) -> Choice:
     )
     chosen = {name: value for name, value in vars(choice).items() if value is not None}
     return replace(filled, **chosen)
+
+
+def every_person(poses: PoseFile, choice: Choice) -> list[tuple[str, Choice]]:
+    """A choice of one person each, with their key: of all people of the chosen clip where EVERYBODY is asked for."""
+    if choice.track != EVERYBODY:
+        return [("", choice)]
+    return [(track.key, replace(choice, track=track.key)) for track in poses.clip(choice.clip).tracks]
 
 
 def _likely_size(poses: PoseFile, clip: FileClip) -> tuple[int, int]:

@@ -29,6 +29,8 @@ COORDINATES: Mapping[Coordinates, str] = {
 
 #: Instead of a person's key: whoever has the largest box.
 LARGEST = "largest"
+#: Stands for all people of a clip, where several results can be made.
+EVERYBODY = "all"
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ class Choice:
     """A person's choice from a PoseFile; None stands for the default.
 
     Attributes:
-        clip, track, layout: keys and names as in the PoseFile; track may be LARGEST.
+        clip, track, layout: keys and names as in the PoseFile; track may be LARGEST, or EVERYBODY for
+            `every_person`.
         image_size: (width, height) in pixels, before the turn.
         fps: frames a second.
         turn: of the picture; none by default.

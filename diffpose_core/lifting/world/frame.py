@@ -91,6 +91,7 @@ def in_world(
     clip: PoseClip2D,
     up: Upright,
     settings: WorldSettings | None = None,
+    beside: LiftResult | None = None,
 ) -> LiftResult:
     """The result with its motion in the world frame beside it.
 
@@ -102,6 +103,7 @@ def in_world(
         clip: the clip.
         up: the direction that is up.
         settings: numbers of the world frame.
+        beside: a result in the world frame of another person before the same camera: both get one origin.
 
     Returns:
         The result with `world`, and what was known and assumed of it under "world" in the provenance.
@@ -120,16 +122,19 @@ def in_world(
     to_world = world_axes(direction)
     pose, seen = pose_cam @ to_world.T, path_cam @ to_world.T
     motion = _on_the_floor(pose, seen, clip.fps, settings)
+    shift = np.zeros(2) if beside is None else motion.camera[:2] - beside.provenance["world"]["camera_m"][:2]
+    # The hip of the other person's first frame is above the origin.
+    placed = motion.pose - [*shift, 0.0]
     about = {
         "up_cam": [round(float(part), 6) for part in to_world[2]],
         "up": up.source,
         "camera": "known" if clip.intrinsics is not None else "assumed",
         "focal_px": round(camera.fx, 3),
-        "camera_height_m": round(float(-motion.floor), 4),
+        "camera_m": [round(float(part), 5) for part in motion.camera - [*shift, 0.0]],
         "feet_held": settings.hold_feet,
         "notes": _notes(up, camera.fx, clip.intrinsics is not None),
     }
-    world = WorldMotion(motion.pose.astype(np.float32), motion.standing)
+    world = WorldMotion(placed.astype(np.float32), motion.standing)
     return replace(result, world=world, provenance={**result.provenance, "world": about})
 
 
@@ -196,11 +201,11 @@ def world_axes(up: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Motion:
-    """A motion on the floor. floor: its z in the frame whose origin is the camera."""
+    """A motion on the floor, and the place of the camera in the same frame, (3,)."""
 
     pose: np.ndarray
     standing: np.ndarray
-    floor: float
+    camera: np.ndarray
 
 
 def _on_the_floor(pose: np.ndarray, seen: np.ndarray, fps: float, settings: WorldSettings) -> _Motion:
@@ -231,7 +236,7 @@ def _on_the_floor(pose: np.ndarray, seen: np.ndarray, fps: float, settings: Worl
     whole = pose + (path - start)[:, None]
     if settings.hold_feet:
         whole = hold_feet(whole, standing, height, fps, settings.contacts.drift_m)
-    return _Motion(whole, standing, float(floor))
+    return _Motion(whole, standing, -start)
 
 
 def _level(heights: np.ndarray, speeds: np.ndarray, rule: ContactRule) -> float:

@@ -1,4 +1,4 @@
-"""What `diffpose lift` is given: the clip, and the settings that its arguments hold."""
+"""Inputs of `diffpose lift`: the clip, and the settings that its arguments hold."""
 
 from __future__ import annotations
 

@@ -74,6 +74,10 @@ reproduce: setup ## measure again every figure that the README shows, from the s
 		$(EVALUATE) $(MOCAP17) --stride 100 --input $$input --json $(RESULTS)/mocap17_test_frame_$$input.json \
 			|| exit 1; \
 	done
+	$(EVALUATE) $(MOCAP17) --stride 200 --tilt estimated --input confidences \
+		--json $(RESULTS)/mocap17_test_frame_fixed_camera_confidences.json
+	$(EVALUATE) $(MOCAP17) --stride 400 --consecutive 2 --setting video --input confidences \
+		--json $(RESULTS)/mocap17_test_video_confidences.json
 	$(BIN)/diffpose calibrate --data $(DIFFPOSE_DATA)/mocap17_val.npz --data $(DIFFPOSE_DATA)/mocap17_open_val.npz \
 		--test $(DIFFPOSE_DATA)/mocap17_test.npz --test $(DIFFPOSE_DATA)/mocap17_open_test.npz \
 		--footage $(DIFFPOSE_DATA)/real_footage.npz \

@@ -25,8 +25,11 @@ REPORT = ROOT / "benchmarks" / "results" / "mocap17_test_frame.json"
 VIDEO = ROOT / "benchmarks" / "results" / "mocap17_test_video.json"
 #: Of the frame setting, where every method is told the camera's tilt.
 FIXED_CAMERA = ROOT / "benchmarks" / "results" / "mocap17_test_frame_fixed_camera.json"
-#: Reports of the frame setting on input as files of other detectors bring it.
-OTHERS = [ROOT / "benchmarks" / "results" / f"mocap17_test_frame_{kind}.json" for kind in ("confidences", "gaps")]
+#: Reports on input as files of other detectors bring it.
+OTHERS = [
+    ROOT / "benchmarks" / "results" / f"mocap17_test_{kind}.json"
+    for kind in ("frame_confidences", "frame_gaps", "frame_fixed_camera_confidences", "video_confidences")
+]
 DETECTOR = ROOT / "benchmarks" / "results" / "detector_val.json"
 EVIDENCE = ROOT / "docs" / "evidence.md"
 ABLATIONS = ROOT / "benchmarks" / "results" / "ablations.json"
@@ -104,18 +107,20 @@ def gains(report: dict[str, Any], rows: Rows, own: str) -> list[str]:
 
 def other_inputs(reports: list[dict[str, Any]]) -> list[str]:
     """Table of DiffPose and its baseline on input as files of other detectors bring it, as lines of Markdown."""
-    provenance = reports[0]["provenance"]
     lines = [
-        f"Single frames of clips as other detectors' files bring them, every {provenance['stride']}th frame, "
-        f"{reports[0]['frames']:,} views:",
+        "Clips as other detectors' files bring them, without heatmaps:",
         "",
-        "| what is known | Graformer, MPJPE | DiffPose, MPJPE | DiffPose's MPJPE | its P-MPJPE | hidden joints |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| what is known | frames | views | baseline, MPJPE | DiffPose, MPJPE | DiffPose's MPJPE | its P-MPJPE | "
+        "hidden joints |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for report in reports:
-        methods, cells = report["methods"], _gain_cells(report["gains"]["graformer"]["diffpose"])
-        errors = [number(methods[name]["mpjpe_mm"]) for name in ("graformer", "diffpose")]
-        lines.append(f"| {report['provenance']['input']} | " + " | ".join([*errors, *cells]) + " |")
+        p, methods = report["provenance"], report["methods"]
+        baseline, own = ("mixste", "diffpose_video") if p["setting"] == "video" else ("graformer", "diffpose")
+        kind = "video" if p["setting"] == "video" else "single, fixed camera" if p["fixed_camera"] else "single"
+        errors = [number(methods[name]["mpjpe_mm"]) for name in (baseline, own)]
+        cells = [p["input"], kind, f"{report['frames']:,}", *errors, *_gain_cells(report["gains"][baseline][own])]
+        lines.append("| " + " | ".join(cells) + " |")
     return [*lines, ""]
 
 

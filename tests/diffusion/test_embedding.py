@@ -30,3 +30,7 @@ def test_a_tensor_of_steps_gives_a_row_each():
 def test_an_odd_width_is_told(dim):
     with pytest.raises(InvalidInput, match=f"even and at least 2, found {dim}"):
         step_embedding(1, dim=dim)
+
+
+def test_the_smallest_width_is_one_sine_and_its_cosine():
+    assert torch.allclose(step_embedding(1, dim=2), torch.tensor([math.sin(1), math.cos(1)]))

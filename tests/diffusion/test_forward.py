@@ -141,3 +141,14 @@ def test_bad_steps_are_told():
         q_sample(x, torch.arange(5), schedule, x)
     with pytest.raises(InvalidInput, match=r"integer tensor, found dtype torch\.float32"):
         q_sample(x, torch.ones(4), schedule, x)
+
+
+def test_steps_of_every_shape_that_fits_the_poses():
+    schedule, like = make_schedule("converging"), torch.zeros(5, 17, 3)
+    assert alphas_at(schedule, torch.empty(0, dtype=torch.long), torch.zeros(0, 17, 3)).shape == (0, 1, 1)
+    shared = alphas_at(schedule, torch.tensor([7]), like)
+    assert shared.shape == (1, 1, 1) and float(shared) == schedule.alphas_cumprod[7]
+    every = torch.full((5, 17, 3), 7)
+    assert torch.equal(alphas_at(schedule, every, like), shared.expand(5, 17, 3))
+    with pytest.raises(InvalidInput, match="between 0 and 50, found 51"):
+        alphas_at(schedule, torch.tensor([51]), like)

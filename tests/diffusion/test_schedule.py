@@ -26,12 +26,19 @@ def test_the_supplements_schedule_value_by_value():
 def test_the_converging_schedule_converges():
     schedule = make_schedule("converging", 50)
     assert schedule.alphas_cumprod[50] < 1e-2
+    assert np.allclose(schedule.betas, 1e-4 + (0.2 - 1e-4) * np.arange(50) / 49, rtol=1e-12)
     assert (np.diff(schedule.alphas_cumprod) < 0).all()
 
 
 def test_schedules_are_read_only():
     with pytest.raises(ValueError, match="read-only"):
         make_schedule("supplement").betas[0] = 0.5
+    given = np.array([1.0, 0.5])
+    own = Schedule("mine", np.array([0.5]), given)
+    with pytest.raises(ValueError, match="read-only"):
+        own.alphas_cumprod[0] = 0.5
+    given[0] = 0.7
+    assert own.alphas_cumprod[0] == 1.0, "a copy"
 
 
 def test_bad_schedules_are_told():
@@ -45,6 +52,27 @@ def test_bad_schedules_are_told():
         Schedule("mine", np.array([0.1, 0.1]), np.ones(2))
     with pytest.raises(InvalidInput, match="cumulated product"):
         Schedule("mine", np.array([0.1, 0.1]), np.array([1.0, 0.9, 0.9]))
+
+
+@pytest.mark.parametrize("betas", [[], [[0.1]], [0.1, np.nan], [np.inf, 0.1], [0.0, 0.1], [-0.1, 0.1], [0.1, 1.0]])
+def test_betas_that_are_none_are_told(betas):
+    betas = np.array(betas)
+    with pytest.raises(InvalidInput, match=r"betas must (be|lie between)"):
+        Schedule("mine", betas, np.concatenate([[1.0], np.cumprod(1.0 - betas)]))
+
+
+def test_a_schedule_of_one_step_and_one_that_is_nearly_right():
+    assert Schedule("mine", np.array([0.5]), np.array([1.0, 0.5])).num_steps == 1
+    assert make_schedule("converging", 1).betas.tolist() == [1e-4]
+    with pytest.raises(InvalidInput, match="cumulated product"):
+        Schedule("mine", np.array([0.5]), np.array([1.0, 0.5 + 1e-6]))
+    assert make_schedule().name == "supplement" and make_schedule().num_steps == 50
+
+
+@pytest.mark.parametrize("steps", [(50,), (50, 30, 30, 0), (50, 20, 30, 0), (49, 0), (50, 1), ()])
+def test_steps_that_do_not_run_from_K_down_to_0_are_told(steps):
+    with pytest.raises(InvalidInput, match="must run from 50 down to 0"):
+        ddim_steps(50, steps)
 
 
 @pytest.mark.parametrize("num_steps", range(1, 51))

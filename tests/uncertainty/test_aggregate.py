@@ -1,5 +1,6 @@
 """Hypotheses weighted by the picture: densities against scipy's, and the hypothesis that fits is what counts."""
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -185,3 +186,20 @@ def test_places_are_those_of_the_mean_scale():
     hypotheses = torch.stack((0.9 * pose, 1.1 * pose), 1)
     scale, _ = metric_scale(view, pose)
     assert torch.allclose(reprojected(view, hypotheses)[:, 1], 1.1 * pose[..., :2] / scale[:, None, None])
+
+
+def test_joints_at_the_camera_or_behind_it_keep_a_tenth_of_the_distance():
+    pose, view = people(1)
+    pose = pose.clone()
+    pose[0, 13, 2], pose[0, 16, 2] = -4.8, -7.0
+    scale, distance = metric_scale(view, pose)
+    found = reprojected(view, pose[:, None])[0, 0]
+    assert float(distance) == 5.0
+    for joint in (13, 16):
+        assert torch.allclose(found[joint], pose[0, joint, :2] / (scale[0] * 0.1))
+    known = replace(view, plane_unit=torch.full((1,), 0.2, dtype=torch.float64))
+    root = torch.tensor([[0.0, 0.0, 5.0]], dtype=torch.float64)
+    found = reprojected(known, pose[:, None], root)[0, 0]
+    assert torch.allclose(found[16], pose[0, 16, :2] / 0.1 / 0.2) and torch.allclose(
+        found[13], pose[0, 13, :2] / 0.2 / 0.2
+    )

@@ -243,6 +243,12 @@ def test_charts_of_distributions_hold_the_reports_numbers(tmp_path: Path):
     assert {"energy_mm", "calibration_percent", "rigid_percent"} <= set(distributions.SHOWN)
 
 
+def test_the_stored_report_of_hypotheses_has_every_score():
+    content = reports.hypotheses()
+    assert content is not None
+    assert all(score in row for row in content["scores"] for score in distributions.SCORES)
+
+
 def test_the_board_knows_every_kind_of_chart():
     code = (ROOT / "app" / "board" / "board.js").read_text(encoding="utf-8")
     table, _ = published_tables()

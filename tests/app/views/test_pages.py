@@ -58,11 +58,12 @@ def test_results_open_and_their_controls_work(app: AppTest):
     app.session_state["metric"] = "p_mpjpe_mm"
     app.run()
     assert not app.exception and not app.error
-    assert [s.value for s in app.subheader][:4] == [
+    assert [s.value for s in app.subheader][:5] == [
         "What the paper reports",
         "What this project measured",
         "How far hypotheses can be trusted",
         "What each part brings",
+        "How good hypotheses are as a distribution",
     ]
     app.selectbox(key="ablation").select("hypotheses").run()
     assert not app.exception and not app.error

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 
+from app.jobs.pictures import Pictures
 from app.text import log_exception
 from diffpose_core.io.detectors import DetectorKind
 from diffpose_core.io.formats import PoseFile
@@ -26,23 +27,26 @@ class Detecting:
         name: Names it in messages.
         kind: The detector, whose weights are downloaded if they are not here.
         part: Part of the video, all of it by default.
+        pictures: Collects small pictures, where they are wanted.
         patience_s: After this long without a question how far it is, it stops.
 
     Attributes:
         done: Frames that were looked at.
         total: Frames in all, 0 where unknown.
         result: The people that were found, None before the end.
+        pictures: Pictures of the frames, where they were wanted.
         error: Reason why there is no result, None before the end.
     """
 
     def __init__(
-        self, content: bytes, name: str, kind: DetectorKind, part: Part | None = None, patience_s: float = PATIENCE_S
-    ) -> None:
+        self, content: bytes, name: str, kind: DetectorKind, part: Part | None = None,
+        pictures: Pictures | None = None, patience_s: float = PATIENCE_S,
+    ) -> None:  # fmt: skip
         self.result: PoseFile | None = None
         self.error: str | None = None
         self.done, self.total = 0, 0
         self._content, self._name, self._kind, self._part = content, name, kind, part
-        self._patience_s = patience_s
+        self.pictures, self._patience_s = pictures, patience_s
         self._share, self._words = 0.0, f"Loading {kind.title}"
         self._cancelled = threading.Event()
         self._asked = self._begun = time.monotonic()
@@ -92,7 +96,8 @@ class Detecting:
             if not self._kind.has_weights():
                 self._kind.get_weights(self._downloaded)
             self._share, self._words = 0.0, f"Loading {self._kind.title}"
-            self.result = poses_of_video(self._content, self._name, self._kind.load(), self._looked, self._part)
+            keep = None if self.pictures is None else self.pictures.add
+            self.result = poses_of_video(self._content, self._name, self._kind.load(), self._looked, self._part, keep)
         except InvalidInput as error:
             self.error = str(error)
         except Cancelled:

@@ -49,6 +49,21 @@ def _courier() -> Any:
     return st.components.v2.component("diffpose_file", html="<span hidden></span>", js=script, isolate_styles=False)
 
 
+@cache
+def _footage_courier() -> Any:
+    script = component_script(HERE / "js" / "footage_courier.js")
+    html = '<span class="dps-footage" hidden></span>'
+    return st.components.v2.component("diffpose_footage", html=html, js=script, isolate_styles=False)
+
+
+def footage(packed: bytes, key: str) -> None:
+    """Bring the pictures of a clip (app.jobs.pictures) to the page; stages of that clip show them under the 2D pose.
+
+    Streamlit sends what has not changed once.
+    """
+    _footage_courier()(key=key, data=packed)
+
+
 def _make(request: object, packed: bytes) -> bytes:
     """The file that the browser asked for, or a sentence on why there is none, packed for the stage that asked."""
     # Loaded with the first message: pydantic takes a tenth of a second, which the first picture does not wait for.

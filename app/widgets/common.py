@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.compute.cache import CACHE
 from app.compute.clips import clip_hash
+from app.jobs.pictures import Footage
 from app.widgets.uploads import OwnClip, Uploads
 from diffpose_core.structures import PoseClip2D
 
@@ -24,9 +25,11 @@ def dialog_is_open() -> bool:
     return uploads().pending is not None or EXPORTING in st.session_state
 
 
-def keep(state: Uploads, clip: PoseClip2D, format: str, notes: tuple[str, ...]) -> None:
+def keep(state: Uploads, clip: PoseClip2D, format: str, notes: tuple[str, ...], footage: Footage | None = None) -> None:
     """Make a clip one of the visitor's own and open it; caches forget it when the visitor has left or removed it."""
-    state.keep(OwnClip(clip, format, notes, clip_hash(clip)), CACHE.forget_soon)
+    source = clip_hash(clip)
+    packed = b"" if footage is None else footage.pack(source)
+    state.keep(OwnClip(clip, format, notes, source, packed), CACHE.forget_soon)
 
 
 def leave(state: Uploads | None = None) -> None:

@@ -8,10 +8,20 @@ import numpy as np
 import streamlit as st
 
 from app.figures import pose_preview
+from app.jobs.pictures import Footage
 from app.text import plain
 from app.widgets.common import keep, leave, picture, uploads
 from app.widgets.uploads import Pending
-from diffpose_core.io.formats import COORDINATES, Choice, FileClip, PoseFile, PoseTrack, default_choice, to_clip
+from diffpose_core.io.formats import (
+    COORDINATES,
+    Choice,
+    ChosenClip,
+    FileClip,
+    PoseFile,
+    PoseTrack,
+    default_choice,
+    to_clip,
+)
 from diffpose_core.io.formats.convert import in_pixels
 from diffpose_core.io.formats.orientation import TURNS, Turn, turned, turned_size
 from diffpose_core.io.limits import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
@@ -69,9 +79,16 @@ def confirm() -> None:
         except InvalidInput as error:
             st.error(plain(str(error)))
             return
-        keep(state, chosen.clip, poses.format, chosen.notes)
+        keep(state, chosen.clip, poses.format, chosen.notes, _footage(pending, clip, chosen, turn))
         leave(state)
         st.rerun()
+
+
+def _footage(pending: Pending, clip: FileClip, chosen: ChosenClip, turn: Turn) -> Footage | None:
+    """Pictures of the clip, where the file is a video; a picture that poses are turned against does not fit them."""
+    if pending.pictures is None or turn != "none":
+        return None
+    return pending.pictures.footage(clip, chosen.first_frame, len(chosen.clip))
 
 
 def _pick_clip(poses: PoseFile, key: str) -> FileClip:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.jobs.detecting import Detecting
+from app.jobs.pictures import Pictures
 from app.text import plain
 from app.widgets.common import leave, uploads
 from app.widgets.uploads import Pending, PendingVideo
@@ -44,7 +45,7 @@ def find_people() -> None:
     if work is None or error is not None:
         return
     if work.wait(0.3) and work.result is not None:
-        uploads().pending = Pending(work.result, video.number)
+        uploads().pending = Pending(work.result, video.number, work.pictures)
         st.rerun()
     _again()
 
@@ -77,6 +78,12 @@ def _choose(video: PendingVideo) -> None:
             f"{kind.download}. The video stays on this machine.",
             icon=":material/download:",
         )
+    st.toggle(
+        "Show the video under the 2D pose",
+        True,
+        key=f"{key}_pictures",
+        help="Small pictures of the frames are kept in this machine's memory until you leave or remove the clip.",
+    )
     with st.expander("Only a part of it"):
         columns = st.columns(3)
         columns[0].number_input("From second", 0.0, None, 0.0, step=1.0, key=f"{key}_from")
@@ -112,7 +119,8 @@ def _begin() -> None:
     except InvalidInput as error:
         video.refused = str(error)
         return
-    video.work = Detecting(video.content, video.name, DETECTORS[video.detector], part)
+    pictures = Pictures() if st.session_state.get(f"{_key(video)}_pictures", True) else None
+    video.work = Detecting(video.content, video.name, DETECTORS[video.detector], part, pictures)
 
 
 def _again() -> None:

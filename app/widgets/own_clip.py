@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.compute.kept import forget
 from app.figures import pose_preview
+from app.stage.component import footage
 from app.text import plain
 from app.widgets.common import picture, uploads
 from app.widgets.uploads import MOST_OWN
@@ -30,6 +31,15 @@ def about(name: str) -> None:
         args=(name,),
         help=f"Forget it here and go back to the others. The last {MOST_OWN} of your clips are kept until you leave.",
     )
+
+
+def bring_footage(source: str) -> None:
+    """Bring the pictures of one of the visitor's clips to the page. source: its hash."""
+    for own in uploads().own.values():
+        if own.source == source and own.footage:
+            with st.container(key="footage"):
+                footage(own.footage, "footage_courier")
+            return
 
 
 def _forget(name: str) -> None:

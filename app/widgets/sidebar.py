@@ -79,6 +79,7 @@ def draw(view: str, clip_slot: Any) -> Session | None:
         st.divider()
         session = Session(clip, source, frame, _settings(view))
         download.control(session)
+    own_clip.bring_footage(source)
     return session
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.jobs.detecting import Detecting
+from app.jobs.pictures import Pictures
 from diffpose_core.io.formats import PoseFile
 from diffpose_core.io.video_file import VideoFacts
 from diffpose_core.structures import PoseClip2D
@@ -30,20 +31,29 @@ class OwnClip:
         format: Name of its file's format.
         notes: Assumptions that were made when it was read.
         source: Hash of the clip, by which caches know it.
+        footage: Packed pictures of the video that it comes from; empty without.
     """
 
     clip: PoseClip2D
     format: str
     notes: tuple[str, ...]
     source: str
+    footage: bytes = b""
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A file that was read and waits to be confirmed. number: of the upload, so that no choice is left of the last."""
+    """A file that was read and waits to be confirmed.
+
+    Attributes:
+        poses: The file.
+        number: Of the upload, so that no choice is left of the last.
+        pictures: Of the video, where the file is one and they are wanted.
+    """
 
     poses: PoseFile
     number: int
+    pictures: Pictures | None = None
 
 
 @dataclass

@@ -26,7 +26,7 @@ _UNEVEN = 0.25
 
 def poses_of_video(
     source: Source, name: str, detector: Detector, progress: Progress | None = None, part: Part | None = None,
-    on_picture: Callable[[int, np.ndarray], None] | None = None,
+    on_picture: Callable[[int, Picture], None] | None = None,
 ) -> PoseFile:  # fmt: skip
     """Detect the people in every frame. Pictures are decoded one by one and not kept.
 
@@ -51,7 +51,7 @@ def poses_of_video(
             for picture in pictures(container, name, part):
                 search.look(picture)
                 if on_picture is not None:
-                    on_picture(search.count - 1, picture.image)
+                    on_picture(search.count - 1, picture)
                 if progress is not None and progress(search.count, total) is False:
                     raise Cancelled(f"stopped after {search.count} frames")
         except Damaged:

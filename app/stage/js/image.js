@@ -1,6 +1,7 @@
 // The picture plane: the 2D pose over the joints' heatmap mixtures.
 
 import { fitCanvas, line, markerPath } from "./canvas.js";
+import { footageOf, PICTURE } from "./footage.js";
 import { PANEL_KINDS } from "./kinds.js";
 import { FlatPanel } from "./panel.js";
 import { jointLabel, JOINTS, PARENTS, SIDE } from "./skeleton.js";
@@ -16,6 +17,7 @@ export class ImagePanel extends FlatPanel {
     const zoom = Math.min(width / (2 * across), height / (2 * half));
     const toX = (u) => width / 2 + (u - centre[0]) * zoom;
     const toY = (v) => height / 2 + (v - centre[1]) * zoom;
+    if (!spec.bare) this.drawFootage(context, toX, toY, zoom);
     if (!spec.plain) this.drawPlane(context, toX, toY, width, height, zoom);
     this.targets = [];
     const pose = stage.arrays[spec.pose].at(stage.frame, stage.step);
@@ -27,6 +29,18 @@ export class ImagePanel extends FlatPanel {
     if (!spec.bare) this.drawPose(context, toX, toY, pose, confidence, hidden, colours);
     this.drawReadouts();
     this.canvas.setAttribute("aria-label", `${spec.title}, ${stage.positionText()}`);
+  }
+  /** The video's picture, where it is here and switched on. */
+  drawFootage(context, toX, toY, zoom) {
+    const { stage, spec } = this;
+    const { axes, shows_frame: shown, source } = stage.header;
+    const footage = stage.memory.hidden.has(PICTURE) ? null : footageOf(source);
+    const picture = footage?.at(axes.frame ? axes.frame.values[stage.frame] : shown ?? 0, () => stage.schedule());
+    this.root.toggleAttribute("data-footage", !!picture);
+    if (!picture) return;
+    context.globalAlpha = 0.8;
+    context.drawImage(picture, toX(0), toY(0), spec.image_px[0] * zoom, spec.image_px[1] * zoom);
+    context.globalAlpha = 1;
   }
   drawPose(context, toX, toY, pose, confidence, hidden, colours) {
     const { stage } = this;

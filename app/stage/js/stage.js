@@ -50,6 +50,7 @@ export class Stage {
     root.addEventListener("keydown", (e) => handleKey(this, e));
     root.addEventListener("pointerenter", () => (shared.hovered = this));
     root.addEventListener("pointerleave", () => { if (shared.hovered === this) shared.hovered = null; });
+    root.addEventListener("dps-footage", () => { if (this.header) { this.legend.build(); this.schedule(); } });
     root.addEventListener("dps-file", (e) => this.download.arrived?.(e.detail));
     this.resizer = new ResizeObserver(() => this.resized());
     for (const node of [root, document.body, root.closest("[data-testid=stMainBlockContainer]")]) if (node) this.resizer.observe(node);

@@ -1,0 +1,62 @@
+// Pictures of a video, which lie under the 2D pose. They hang on an element of the page, and go with it.
+
+/** Name of the switch in the legend. */
+export const PICTURE = "Video picture";
+
+const DECODED = 24; // pictures that are kept decoded
+const AHEAD = 4; // pictures that are decoded before they are asked for
+
+/** The pictures of a clip, where there are any. source: the clip's hash. */
+export function footageOf(source) {
+  const { footage } = document.querySelector(".dps-footage") ?? {};
+  return footage && footage.source === source ? footage : null;
+}
+
+export class Footage {
+  /** data: bytes as app.jobs.pictures packs them. */
+  constructor(data) {
+    const length = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, true);
+    const header = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
+    Object.assign(this, { source: header.source, size: header.size, frames: header.frames });
+    let offset = 4 + length;
+    this.jpegs = header.bytes.map((size) => data.subarray(offset, (offset += size)));
+    this.decoded = new Map(); // index -> ImageBitmap, or null on its way
+    this.shown = null;
+  }
+  /** Index of the picture of a frame: its own, or the last one before it; -1 where there is none. */
+  index(frame) {
+    let low = 0, high = this.frames.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.frames[middle] <= frame) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+  /** The picture of a frame; until it is decoded the one that was shown last. ready: called when it can be drawn. */
+  at(frame, ready) {
+    const i = this.index(frame);
+    if (i < 0) return null;
+    const found = this.decoded.get(i);
+    if (found) this.shown = found;
+    else this.decode(i, ready);
+    for (let k = i + 1; k <= i + AHEAD && k < this.jpegs.length; k++) this.decode(k);
+    return this.shown;
+  }
+  async decode(i, ready) {
+    if (this.decoded.has(i)) return;
+    this.decoded.set(i, null);
+    try {
+      this.decoded.set(i, await createImageBitmap(new Blob([this.jpegs[i]], { type: "image/jpeg" })));
+    } catch {
+      return; // a picture that can't be read is left out
+    }
+    for (const [k, bitmap] of this.decoded) {
+      if (this.decoded.size <= DECODED) break;
+      if (k === i || !bitmap || bitmap === this.shown) continue;
+      bitmap.close();
+      this.decoded.delete(k);
+    }
+    ready?.();
+  }
+}

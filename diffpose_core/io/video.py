@@ -124,7 +124,7 @@ class _Search:
         fps, count = self._evened(None if fps is None else fps / part.every)
         clip = build_clip("", self.found, count, self.name, self.notes, self.size, fps)
         title = self.detector.name
-        layouts = (LayoutGuess(self.detector.layout, f"{title}'s joints are in this order"),)
+        layouts = (LayoutGuess(self.detector.layout, f"the detector, {title}"),)
         return PoseFile(self.name, f"video, by {title}", (clip,), layouts, notes=tuple(self.notes))
 
     def _check_somebody(self) -> None:

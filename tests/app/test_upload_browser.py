@@ -434,5 +434,7 @@ def test_a_real_video_becomes_3d_in_two_clicks(driver: Any, tmp_path: Path, dete
     dialog_closed(driver)
     wait_for_new_stage(driver, old)
     assert painted(driver) > 0
+    footage = "const f = document.querySelector('.dps-footage')?.footage; return f ? f.frames.length : 0"
+    wait_for(lambda: driver.execute_script(footage) == 12, 30, "a picture of every frame")
     here = sorted(path.name for path in (detector_weights / "absent").iterdir())
     assert here == ["pose_detection.tflite", "pose_landmark_full.tflite"]

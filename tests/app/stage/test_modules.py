@@ -17,7 +17,9 @@ JS = ROOT / "app" / "stage" / "js"
 def test_every_module_comes_behind_what_it_imports_and_all_are_needed() -> None:
     order = modules.needed_by(JS / "mount.js")
     assert order[-1].name == "mount.js"
-    assert {path.name for path in order} | {"courier.js", "footage_courier.js", "page.js"} == {path.name for path in JS.glob("*.js")}
+    assert {path.name for path in order} | {"courier.js", "footage_courier.js", "page.js"} == {
+        path.name for path in JS.glob("*.js")
+    }
     names = [path.name for path in modules.needed_by(ROOT / "app" / "board" / "board.js")]
     assert names.index("theme.js") < names.index("board.js")
 

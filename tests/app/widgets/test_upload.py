@@ -497,6 +497,16 @@ def test_a_video_goes_through_a_detector_and_is_confirmed_like_a_file(app: AppTe
     assert "recognised as video, by MadeUp" in said(app).replace("*", "")
     press(app, "Use this clip")
     assert len(newest(app)) == 6 and newest(app).fps == 25.0
+    kept = next(iter(state(app).own.values()))
+    assert b'"frames": [0, 1, 2, 3, 4, 5]' in kept.footage and kept.source.encode() in kept.footage
+
+
+def test_pictures_of_a_video_are_not_kept_where_they_are_not_wanted(app: AppTest, detector: MadeUp) -> None:
+    send(app, ("walk.mp4", made_video()))
+    next(t for t in app.toggle if t.label.startswith("Show the video")).set_value(False)
+    press(app, "Download and find the people")
+    press(app, "Use this clip")
+    assert next(iter(state(app).own.values())).footage == b""
 
 
 def test_a_video_that_is_cancelled_leaves_everything_as_it_was(app: AppTest, detector: MadeUp) -> None:

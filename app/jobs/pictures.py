@@ -35,7 +35,7 @@ class Footage:
     jpegs: tuple[bytes, ...]
 
     def pack(self, source: str) -> bytes:
-        """What the browser gets: the header's length, the header as JSON, and the JPEGs. source: the clip's hash."""
+        """Bytes for the browser: the header's length, the header as JSON, and the JPEGs. source: the clip's hash."""
         header = {
             "source": source,
             "size": list(self.size),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from diffpose_core.io.formats.alphapose_files import is_alphapose, read_alphapose
+from diffpose_core.io.formats.frame_lists import is_vitpose, is_yolo_list, read_vitpose, read_yolo_list
 from diffpose_core.io.formats.landmark_files import landmarks_of, only_in_3d, read_landmarks
 from diffpose_core.io.formats.mmpose_files import read_mmpose
 from diffpose_core.io.formats.openpose_files import read_by_image, read_openpose
@@ -31,6 +32,8 @@ def read_json(data: Any, name: str) -> PoseFile:
 
 def _of_object(data: dict[str, Any], name: str) -> PoseFile | None:
     inside: Any = next(iter(data.values()), None)
+    if is_vitpose(data):
+        return read_vitpose(data, name)
     if "people" in data:
         return read_openpose([(name, data)], name)
     if any(isinstance(data.get(key), list) for key in ("instance_info", "instances", "predictions")):
@@ -49,6 +52,8 @@ def _of_object(data: dict[str, Any], name: str) -> PoseFile | None:
 
 
 def _of_list(data: list[Any], name: str) -> PoseFile | None:
+    if is_yolo_list(data):
+        return read_yolo_list(data, name)
     # A frame without anybody may come first.
     first: Any = next((item for item in data if item), None)
     person: Any = first[0] if isinstance(first, list) else first

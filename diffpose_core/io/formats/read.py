@@ -21,7 +21,7 @@ from diffpose_core.io.formats.openpose_files import OPENPOSE, read_frames
 from diffpose_core.io.formats.people_of_frame import frame_people, is_frame
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
 from diffpose_core.io.formats.pyskl_files import read_pickle
-from diffpose_core.io.formats.yolo_files import YOLO, is_label, label_people
+from diffpose_core.io.formats.yolo_files import YOLO, in_pixels, is_label, label_people
 from diffpose_core.io.limits import check_frames
 from diffpose_core.io.untrusted.archive import MAX_ENTRIES, Archive
 from diffpose_core.io.untrusted.files import check_size, read_bytes
@@ -108,7 +108,7 @@ def _read(content: bytes, name: str) -> PoseFile:
 
     text = decode_text(content, name)
     if is_label(text):
-        return read_frames([(name, label_people(text, name))], name, YOLO, "unit")
+        return read_frames([(name, label_people(text, name))], name, YOLO, "pixels" if in_pixels(text) else "unit")
     if looks_like_csv(text):
         return read_csv(text, name)
     raise InvalidInput(f"{name}: starts with {content[:8]!r}, which is no known format; expected {FORMATS}")
@@ -148,12 +148,9 @@ def _read_zip(content: bytes, name: str) -> PoseFile:
 def _read_labels(archive: Archive, entries: Sequence[str], name: str) -> PoseFile:
     """Ultralytics' text files, one a frame."""
 
-    def people() -> Iterator[tuple[str, Detections]]:
-        for entry in entries:
-            label = f"{name}: {entry[-60:]}"
-            yield entry, label_people(decode_text(archive.read(entry), label), label)
-
-    return read_frames(people(), name, YOLO, "unit")
+    texts = {entry: decode_text(archive.read(entry), f"{name}: {entry[-60:]}") for entry in entries}
+    people = ((entry, label_people(text, f"{name}: {entry[-60:]}")) for entry, text in texts.items())
+    return read_frames(people, name, YOLO, "pixels" if any(map(in_pixels, texts.values())) else "unit")
 
 
 def _is_clutter(entry: str) -> bool:

@@ -1,4 +1,4 @@
-"""Ultralytics' YOLO: text files with a person a line, and its JSON."""
+"""YOLO's text files with a person a line: Ultralytics' and YOLOv7's."""
 
 from __future__ import annotations
 
@@ -8,12 +8,29 @@ from diffpose_core.io.formats.detections import Detections
 from diffpose_core.structures import InvalidInput
 
 YOLO = "Ultralytics YOLO"
+#: Numbers of a line of YOLOv7's poses: image of the batch, class, box, score, then x, y and confidence of 17 joints.
+_YOLOV7 = 7 + 3 * 17
 
 
 def is_label(text: str) -> bool:
     """True if the first line is a class, a box and keypoints."""
     words = next((line.split() for line in text.splitlines() if line.strip()), [])
-    return len(words) >= 5 + 3 * 14 and words[0].isdecimal() and "," not in "".join(words)
+    return len(words) >= 5 + 3 * 14 and (words[0].isdecimal() or in_pixels(text)) and "," not in "".join(words)
+
+
+def _is_yolov7(values: np.ndarray) -> bool:
+    """True for a line of YOLOv7's `output_to_keypoint`, in pixels; Ultralytics' of this length are 0 to 1."""
+    whole = len(values) == _YOLOV7 and np.isfinite(values[:7]).all() and (values[:2] == np.floor(values[:2])).all()
+    return bool(whole and values[2:6].max() > 2 and 0 <= values[6] <= 1)
+
+
+def in_pixels(text: str) -> bool:
+    """Whether the first line is YOLOv7's, whose numbers are pixels."""
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    try:
+        return _is_yolov7(np.array([float(word) for word in line.split()]))
+    except ValueError:
+        return False
 
 
 def label_people(text: str, label: str) -> Detections:
@@ -31,6 +48,9 @@ def label_people(text: str, label: str) -> Detections:
             values = np.array([float(word) for word in words])
         except ValueError:
             raise InvalidInput(f"{label}: {line[:60]!r} holds something other than numbers") from None
+        if _is_yolov7(values):
+            found.add(0, values[7:].reshape(-1, 3), None, float(values[6]))
+            continue
         joints, more = divmod(len(values) - 5, 3)
         if joints < 14:
             raise InvalidInput(

@@ -152,3 +152,51 @@ def test_small_joint_orders_by_their_number_and_places(name):
 def test_files_of_other_kinds_are_named(content, word):
     with pytest.raises(InvalidInput, match=f"^a: {word}.*expected"):
         read_pose_file(content + bytes(range(64)), "a")
+
+
+@pytest.mark.parametrize("kind", ["frames", "texts", "one frame"])
+def test_ultralytics_lists_of_people(kind):
+    def person(pose):
+        x, y, visible = pose.T.tolist()
+        return {"name": "person", "class": 0, "confidence": 0.9, "box": {"x1": 0, "y1": 0, "x2": 9, "y2": 9},
+                "keypoints": {"x": x, "y": y, "visible": visible}}  # fmt: skip
+
+    frames = [[], *([person(pose)] for pose in COCO17[1:])]
+    content = {
+        "frames": frames, "texts": [json.dumps(frame) for frame in frames], "one frame": [person(COCO17[1])],
+    }[kind]  # fmt: skip
+    poses = read_pose_file(json.dumps(content).encode(), "a.json")
+    assert poses.format == "Ultralytics YOLO" and poses.layouts[0].layout.name == "COCO-17"
+    clip = assert_limbs(poses, Choice(layout="coco"), slice(1, 2) if kind == "one frame" else slice(1, None))
+    assert np.allclose(clip.confidence[:, LIMBS], 0.9)
+    with pytest.raises(InvalidInput, match=r"a\.json: frame 1: a list of people expected"):
+        read_pose_file(json.dumps([[person(COCO17[0])], {"boxes": []}]).encode(), "a.json")
+
+
+def test_easy_vitpose_has_y_first_and_names():
+    names = [name.replace(" ", "_") for name in LAYOUTS["COCO-17"].names]
+    order = [*range(5, 17), *range(5)]
+    frames = [{"3": pose[order][:, [1, 0, 2]].tolist()} for pose in COCO17]
+    content = {"keypoints": frames, "skeleton": {str(n): names[joint] for n, joint in enumerate(order)}}
+    poses = read_pose_file(json.dumps(content).encode(), "a.json")
+    assert poses.format == "easy_ViTPose" and not poses.needs_confirmation
+    clip = assert_limbs(poses)
+    assert clip.provenance["person"] == "3"
+    content["keypoints"][4]["3"].pop()
+    with pytest.raises(InvalidInput, match="frame 4: 16 joints, but 17 names in skeleton"):
+        read_pose_file(json.dumps(content).encode(), "a.json")
+    content["keypoints"] = [[1, 2]]
+    with pytest.raises(InvalidInput, match="people by identity expected"):
+        read_pose_file(json.dumps(content).encode(), "a.json")
+
+
+@pytest.mark.parametrize("whole", ["0", "0.0"])
+def test_yolov7_rows_are_pixels_behind_image_class_box_and_score(whole):
+    lines = {
+        f"walk_{number}.txt": " ".join([whole, whole, "640", "360", "200", "500", "0.87", *map(str, pose.ravel())])
+        for number, pose in enumerate(COCO17)
+    }
+    poses = read_pose_file(zipped(lines), "a.zip")
+    assert poses.coordinates == "pixels"
+    assert_limbs(poses, Choice(layout="coco"))
+    assert read_pose_file(next(iter(lines.values())).encode(), "a.txt").coordinates == "pixels"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from diffpose_core.diffusion.forward import q_sample
-from diffpose_core.diffusion.reverse import reverse_process
+from diffpose_core.diffusion.reverse import ddim, reverse_process
 from diffpose_core.diffusion.schedule import make_schedule
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +43,7 @@ def test_files_and_names_that_the_page_mentions_exist():
         if path not in EXAMPLES:
             assert (ROOT / path).exists(), path
     assert "def _read(" in (ROOT / "diffpose_core/io/formats/read.py").read_text()
-    assert "yield from reverse_process(" in (ROOT / "diffpose_core/lifting/sampling.py").read_text()
+    assert "SAMPLERS: dict[str, Sampler] = {DDIM: ddim}" in (ROOT / "diffpose_core/diffusion/samplers.py").read_text()
     assert "VIEWS = {" in (ROOT / "app/streamlit_app.py").read_text()
     assert "_STRIDES = {" in (ROOT / "diffpose_core/cli/evaluate.py").read_text()
 
@@ -80,15 +80,15 @@ def test_the_sampler(monkeypatch, name):
     solver = example("diffpose_core/diffusion/dpm_solver.py", monkeypatch).dpm_solver
     schedule, generator = make_schedule(name), torch.Generator().manual_seed(0)
     truth, mean, start = (torch.randn(2, 17, 3, generator=generator, dtype=torch.float64) for _ in range(3))
-    states = list(solver(lambda sample, k: truth, start, schedule, 10, component_mean=mean))
+    states = list(reverse_process(lambda sample, k: truth, start, schedule, 10, component_mean=mean, sampler=solver))
     assert [state.k for state in states] == [50, 45, 40, 35, 30, 25, 20, 15, 10, 5, 0]
     torch.testing.assert_close(states[-1].sample, truth)
     # A denoiser that knows the truth and the noise keeps every state on the path of Eq. 1, as DDIM does.
     noise = torch.randn(truth.shape, generator=generator, dtype=torch.float64)
     begin = q_sample(truth, 50, schedule, noise, mean)
-    ddim = list(reverse_process(lambda sample, k: truth, begin, schedule, 5, component_mean=mean))
-    own = list(solver(lambda sample, k: truth, begin, schedule, 5, component_mean=mean))
-    for one, other in zip(own, ddim, strict=True):
+    usual = list(reverse_process(lambda sample, k: truth, begin, schedule, 5, component_mean=mean))
+    own = list(reverse_process(lambda sample, k: truth, begin, schedule, 5, component_mean=mean, sampler=solver))
+    for one, other in zip(own, usual, strict=True):
         torch.testing.assert_close(one.sample, other.sample, rtol=1e-5, atol=1e-6)
 
     # Of second order: with a prediction that moves with the state it comes nearer to many steps than DDIM does.
@@ -97,10 +97,25 @@ def test_the_sampler(monkeypatch, name):
 
     fine = list(reverse_process(denoise, begin, schedule, 50, component_mean=mean))[-1].sample
     errors = []
-    for way in (solver, reverse_process):
-        coarse = list(way(denoise, begin, schedule, 8, component_mean=mean))[-1].sample
+    for way in (solver, ddim):
+        coarse = list(reverse_process(denoise, begin, schedule, 8, component_mean=mean, sampler=way))[-1].sample
         errors.append(float((coarse - fine).norm()))
     assert errors[0] < errors[1]
+
+
+def test_a_sampler_that_has_a_name_is_lifted_and_evaluated_with(monkeypatch, tiny_models, walking_clip):
+    from diffpose_core.diffusion.samplers import SAMPLERS
+    from diffpose_core.lifting.lift import lift
+    from diffpose_core.lifting.settings import LiftSettings
+
+    monkeypatch.setitem(SAMPLERS, "dpm", example("diffpose_core/diffusion/dpm_solver.py", monkeypatch).dpm_solver)
+    found = {
+        name: lift(walking_clip, tiny_models, LiftSettings(steps=5, sampler=name, up=None, body=None), frames=range(2))
+        for name in ("ddim", "dpm")
+    }
+    assert found["dpm"].pose3d.shape == (2, 17, 3)
+    assert not np.allclose(found["dpm"].pose3d, found["ddim"].pose3d)
+    assert found["dpm"].provenance["settings"]["sampler"] == "dpm"
 
 
 def test_the_network():

@@ -28,6 +28,15 @@ def add_model_arguments(parser: argparse.ArgumentParser, hypotheses: int) -> Non
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="what computes: processor or GPU")
 
 
+def add_sampler_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--sampler`; names are checked later, since their list takes long to load."""
+    parser.add_argument(
+        "--sampler",
+        default="ddim",
+        help="rule of the reverse steps: a name in diffpose_core/diffusion/samplers.py",
+    )
+
+
 def add_seed_argument(parser: argparse.ArgumentParser, help: str) -> None:
     """Add `--seed`."""
     add_whole(parser, "--seed", 0, LARGEST_SEED, 0, help=help)

@@ -11,6 +11,7 @@ from diffpose_core.cli.arguments import (
     add_model_arguments,
     add_overwrite_argument,
     add_processes_argument,
+    add_sampler_argument,
     check_device,
     first_clips,
 )
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_processes_argument(parser, "--workers", "processes that share the clips")
     parser.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the diffusion networks")
     add_model_arguments(parser, hypotheses=5)
+    add_sampler_argument(parser)
 
 
 def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
     models = load_models(args.weights, args.setting).to(args.device)
     settings = EvaluationSettings(
         args.stride or _STRIDES[args.dataset], args.consecutive, args.steps, args.hypotheses, args.seed,
-        args.mixed_precision, args.tilt, args.body,
+        args.mixed_precision, args.tilt, args.body, args.sampler,
     )  # fmt: skip
     report, table = measure(args, models, settings)
     report["provenance"] |= made_by(args)

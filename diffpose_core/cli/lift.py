@@ -11,6 +11,7 @@ from diffpose_core.cli.arguments import (
     add_model_arguments,
     add_overwrite_argument,
     add_processes_argument,
+    add_sampler_argument,
     check_device,
 )
 from diffpose_core.cli.everybody import lift_everybody
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_sampling_arguments(parser)
     add_model_arguments(parser, hypotheses=5)
+    add_sampler_argument(parser)
 
 
 def _add_input_arguments(parser: argparse.ArgumentParser) -> None:

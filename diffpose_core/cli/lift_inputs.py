@@ -70,6 +70,7 @@ def settings_of(args: argparse.Namespace) -> LiftSettings:
         steps=args.steps,
         hypotheses=args.hypotheses,
         eta=args.eta,
+        sampler=args.sampler,
         seed=args.seed,
         context=not args.no_context,
         schedule=args.schedule,

@@ -1,4 +1,4 @@
-"""Reverse diffusion around a GMM component's mean: DDIM with any number of steps, as a generator.
+"""Reverse diffusion around a GMM component's mean: DDIM or another sampler with any number of steps, as a generator.
 
 Everything holds for h~ = h - mu^G, the pose centred at its component's mean, as in Eq. 2 and 3 of the supplement;
 with mu^G = 0 it is DDIM as published (Song et al., 2021).
@@ -6,9 +6,10 @@ with mu^G = 0 it is DDIM as published (Song et al., 2021).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
 from torch import Tensor
 
@@ -41,6 +42,31 @@ class ReverseStep(NamedTuple):
     k: int
     sample: Tensor
     pred_x_start: Tensor
+
+
+class Sampler(Protocol):
+    """The rule of a reverse process's steps: from the states so far to the next one."""
+
+    def __call__(
+        self, states: Sequence[ReverseStep], k_prev: int, schedule: Schedule, eta: float, noise: Tensor | None
+    ) -> Tensor:
+        """The next state.
+
+        Args:
+            states: the last states, up to `STATES_KEPT`, this one last; sample and pred_x_start centred at mu^G.
+            k_prev: number of the next state, at least 1: the one at 0 is the predicted h_0.
+            schedule: the noise schedule.
+            eta: 0 for a deterministic path, 1 for ancestral sampling.
+            noise: a draw of N(0, Sigma_m), (..., J, 3), where eta > 0.
+
+        Returns:
+            h~_{k_prev} = h_{k_prev} - mu^G, (..., J, 3).
+        """
+        ...
+
+
+#: States that a sampler may look back at.
+STATES_KEPT = 3
 
 
 def _check_type(prediction_type: str) -> None:
@@ -191,6 +217,12 @@ def ddim_step(
     return decentred(state, component_mean), pred_x_start
 
 
+def ddim(states: Sequence[ReverseStep], k_prev: int, schedule: Schedule, eta: float, noise: Tensor | None) -> Tensor:
+    """DDIM, the sampler of the paper: see `ddim_step`."""
+    k, sample, pred_x_start = states[-1]
+    return ddim_step(pred_x_start, sample, k, k_prev, schedule, eta, None, noise)[0]
+
+
 def reverse_process(
     denoise: Denoiser,
     x_K: Tensor,
@@ -200,6 +232,7 @@ def reverse_process(
     component_mean: ComponentMean = 0.0,
     noise_source: NoiseSource | None = None,
     prediction_type: PredictionType = "x_start",
+    sampler: Sampler = ddim,
 ) -> Iterator[ReverseStep]:
     """The reverse process from h_K to h_0, one state at a time.
 
@@ -214,6 +247,7 @@ def reverse_process(
         component_mean: mu^G of the component that each x_K was drawn from.
         noise_source: draws of N(0, Sigma_m), needed where eta > 0.
         prediction_type: of the network.
+        sampler: the rule of its steps.
 
     Yields:
         num_steps + 1 states, from k = K to k = 0, each with the h_0 predicted at it.
@@ -229,12 +263,14 @@ def reverse_process(
     if eta > 0 and noise_source is None:
         raise InvalidInput(f"eta of {eta} adds noise to every step: a noise source must be given, found None")
     sample = x_K
+    states: deque[ReverseStep] = deque(maxlen=STATES_KEPT)
     for k, k_prev in pairwise(ddim_steps(schedule.num_steps, num_steps)):
-        prediction = denoise(sample, k)
-        noise = noise_source(sample) if noise_source is not None and eta > 0 and k_prev > 0 else None
-        following, pred_x_start = ddim_step(
-            prediction, sample, k, k_prev, schedule, eta, component_mean, noise, prediction_type
-        )
+        pred_x_start = to_x_start(denoise(sample, k), prediction_type, sample, k, schedule, component_mean)
         yield ReverseStep(k, sample, pred_x_start)
-        sample = following
+        if k_prev == 0:
+            sample = pred_x_start
+            break
+        noise = noise_source(sample) if noise_source is not None and eta > 0 else None
+        states.append(ReverseStep(k, centred(sample, component_mean), centred(pred_x_start, component_mean)))
+        sample = decentred(sampler(states, k_prev, schedule, eta, noise), component_mean)
     yield ReverseStep(0, sample, sample)

@@ -14,6 +14,7 @@ import numpy as np
 
 from diffpose_core.config import UncertaintyConfig, to_dict
 from diffpose_core.datasets.benchmark import Benchmark, Recording
+from diffpose_core.diffusion.samplers import DDIM, sampler_named
 from diffpose_core.evaluation.collect import Known, Progress, body_for, collect, map_recordings, no_progress, up_for
 from diffpose_core.evaluation.gains import gains, method_report
 from diffpose_core.evaluation.methods import MethodPoses, method_poses
@@ -40,6 +41,7 @@ class EvaluationSettings:
         mixed_precision: bfloat16 inside the diffusion networks.
         tilt: the way every method knows the camera's tilt.
         body: the way every method knows the body's proportions.
+        sampler: rule of the reverse steps, a name in `diffusion.samplers.SAMPLERS`.
 
     Raises:
         InvalidInput: where a number is out of range.
@@ -53,19 +55,22 @@ class EvaluationSettings:
     mixed_precision: bool = False
     tilt: Known = "unknown"
     body: Known = "unknown"
+    sampler: str = DDIM
 
     def __post_init__(self) -> None:
         if self.stride < 1:
             raise InvalidInput(f"the stride must be at least 1, found {self.stride}")
         if self.consecutive < 1:
             raise InvalidInput(f"at least one frame in a row must be evaluated, found {self.consecutive}")
+        sampler_named(self.sampler)
 
     @property
     def lift(self) -> LiftSettings:
         """The settings of every lift, but for the direction that is up and the body."""
         return LiftSettings(
-            steps=self.steps, hypotheses=self.hypotheses, seed=self.seed, mixed_precision=self.mixed_precision
-        )
+            steps=self.steps, hypotheses=self.hypotheses, seed=self.seed, mixed_precision=self.mixed_precision,
+            sampler=self.sampler,
+        )  # fmt: skip
 
     def frames(self, recording: Recording) -> np.ndarray:
         """Numbers of a recording's frames that are measured."""

@@ -12,6 +12,7 @@ import torch
 
 from diffpose_core.bundle import bundled
 from diffpose_core.config import DenoiserConfig
+from diffpose_core.diffusion.samplers import DDIM
 from diffpose_core.diffusion.schedule import ScheduleName
 from diffpose_core.io.calibrations import OutdatedCalibration, calibration_path, read_calibration
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_denoiser, load_encoder
@@ -110,7 +111,7 @@ class Models:
         )
 
     def calibration(self, name: str, settings: LiftSettings) -> Calibration | None:
-        """The calibration that applies, or None for a single hypothesis.
+        """The calibration that applies, or None for a single hypothesis and for samplers but DDIM.
 
         Calibrations are measured on cameras of unknown tilt: where it is known errors are somewhat smaller.
 
@@ -118,7 +119,7 @@ class Models:
             name: preset of the denoiser.
             settings: of the lift.
         """
-        return self.calibrations.get(name) if settings.hypotheses > 1 else None
+        return self.calibrations.get(name) if settings.hypotheses > 1 and settings.sampler == DDIM else None
 
 
 def load_models(directory: str | Path | None = None, setting: Setting = "frame") -> Models:

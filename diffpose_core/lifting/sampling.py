@@ -10,6 +10,7 @@ from torch import Tensor
 
 from diffpose_core.diffusion.flow import flow_process
 from diffpose_core.diffusion.reverse import ReverseStep, reverse_process
+from diffpose_core.diffusion.samplers import DDIM, sampler_named
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.lifting.encode import EncodedFrames, context_for
 from diffpose_core.lifting.models import Models
@@ -59,11 +60,13 @@ def reverse_steps(
 
 @torch.inference_mode()
 def _diffusion(encoded: EncodedFrames, network: Denoiser, settings: LiftSettings) -> Iterator[ReverseStep]:
-    """DDIM around each component's mean, or the flow from the component's draws."""
+    """The chosen sampler around each component's mean, or the flow from the component's draws."""
     config, shape = network.config, (len(encoded), settings.hypotheses)
     generator = seeded("cpu", settings.seed, START_STREAM)
     if config.diffusion == "flow" and settings.eta > 0:
         raise InvalidInput(f"rectified flow adds no noise on the way: eta must be 0, found {settings.eta}")
+    if config.diffusion == "flow" and settings.sampler != DDIM:
+        raise InvalidInput(f"rectified flow takes Euler steps: leave out the sampler, found {settings.sampler!r}")
     gmm = _standard_normals(encoded) if config.diffusion == "standard" else encoded.gmm
     components = gmm.draw_components(settings.hypotheses, generator, shared=True, balanced=settings.balanced)
     mean = _poses(gmm.mean_of(components))
@@ -84,8 +87,9 @@ def _diffusion(encoded: EncodedFrames, network: Denoiser, settings: LiftSettings
         return
     schedule = make_schedule(config.schedule, config.num_steps)
     yield from reverse_process(
-        denoise, start, schedule, visited, settings.eta, mean, shared_noise, config.prediction_type
-    )
+        denoise, start, schedule, visited, settings.eta, mean, shared_noise, config.prediction_type,
+        sampler_named(settings.sampler),
+    )  # fmt: skip
 
 
 def _poses(flat: Tensor) -> Tensor:

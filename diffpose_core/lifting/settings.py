@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from diffpose_core.config import UncertaintyConfig
+from diffpose_core.diffusion.samplers import DDIM, sampler_named
 from diffpose_core.diffusion.schedule import ScheduleName, ddim_steps
 from diffpose_core.lifting.facts import ClipFacts
 from diffpose_core.models.conditions import GIVEN_STD, USUAL_PROPORTIONS
@@ -42,6 +43,7 @@ class LiftSettings:
         steps: DDIM steps, 1 to K (50), evenly spread; or all k that are visited, from K down to 0.
         hypotheses: H, poses drawn from H_K, 1 to 200; the prediction is their mean.
         eta: 0 for deterministic DDIM, 1 for ancestral sampling.
+        sampler: rule of the reverse steps, a name in `diffusion.samplers.SAMPLERS`.
         seed: of every random number.
         balanced: whether hypotheses are spread evenly over the mixture's components and their noise has mean 0, which
             keeps their mean near the mixture's; otherwise they are drawn independently, as in the paper.
@@ -60,12 +62,14 @@ class LiftSettings:
         uncertainty: how H_K is drawn and its GMM fitted.
 
     Raises:
-        InvalidInput: hypotheses, eta, up_std or body_std are out of range, `up` is no direction or `body` no lengths.
+        InvalidInput: hypotheses, eta, up_std or body_std are out of range, the sampler is unknown, `up` is no
+            direction or `body` no lengths.
     """
 
     steps: int | Sequence[int] = 5
     hypotheses: int = 5
     eta: float = 0.0
+    sampler: str = DDIM
     seed: int = 0
     balanced: bool = True
     context: bool = True
@@ -84,6 +88,7 @@ class LiftSettings:
             raise InvalidInput(f"hypotheses must lie between 1 and {MAX_HYPOTHESES}, found {self.hypotheses}")
         if not 0.0 <= self.eta <= 1.0:
             raise InvalidInput(f"eta must lie between 0 and 1, found {self.eta}")
+        sampler_named(self.sampler)
         if not 0.0 <= self.up_std <= MAX_UP_STD:
             raise InvalidInput(f"up_std must lie between 0 and {MAX_UP_STD} radians, found {self.up_std}")
         if not 0.0 <= self.body_std <= MAX_BODY_STD:

@@ -5,6 +5,7 @@ import torch
 
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import ddim_step, from_x_start, reverse_process, to_x_start
+from diffpose_core.diffusion.samplers import sampler_named
 from diffpose_core.diffusion.schedule import ddim_steps, make_schedule
 from diffpose_core.structures import InvalidInput
 from tests.diffusion.noise import standard_noise
@@ -204,3 +205,26 @@ def test_the_step_function_opens_with_its_table_of_symbols():
     assert text.index("| code") < text.index("prediction, sample, noise")
     for symbol in ("pred_x_start", "mu^G", "alpha_prev", "eta", "Eq. 1", "h_k"):
         assert symbol in text
+
+
+def test_a_sampler_sees_the_last_states_around_the_components_mean():
+    schedule, mean = make_schedule("converging"), torch.full((3,), 2.0)
+    start, seen = torch.ones(2, 17, 3), []
+
+    def sampler(states, k_prev, schedule, eta, noise):
+        seen.append(([state.k for state in states], k_prev, float(states[-1].sample.mean()), noise))
+        return 0.5 * states[-1].sample
+
+    states = list(
+        reverse_process(lambda h, k: torch.zeros_like(h), start, schedule, 5, component_mean=mean, sampler=sampler)
+    )
+    assert [(ks, k_prev) for ks, k_prev, _, _ in seen] == [
+        ([50], 40), ([50, 40], 30), ([50, 40, 30], 20), ([40, 30, 20], 10)
+    ]  # fmt: skip
+    assert [mean for _, _, mean, _ in seen] == [-1.0, -0.5, -0.25, -0.125] and seen[0][3] is None
+    assert float(states[1].sample.mean()) == 1.5 and torch.equal(states[-1].sample, torch.zeros_like(start))
+
+
+def test_an_unknown_sampler_is_refused_with_those_that_there_are():
+    with pytest.raises(InvalidInput, match="sampler must be one of ddim, found 'euler'"):
+        sampler_named("euler")

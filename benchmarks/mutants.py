@@ -232,10 +232,15 @@ def paths_of(modules: Sequence[str]) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in found]
 
 
-def run(path: str, tried: Sequence[str]) -> dict[str, Any]:
-    """A module's row of the report: how many faults are caught in which stage, and those that are not."""
-    row: dict[str, Any] = {**dict.fromkeys(stages(path), 0), "survivors": []}
+def run(path: str, tried: Sequence[str], before: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A module's row of the report: how many faults are caught in which stage, and those that are not.
+
+    before: an earlier row, of which only the survivors are tried again.
+    """
+    row: dict[str, Any] = {**(before or dict.fromkeys(stages(path), 0)), "survivors": []}
     for mutant in mutants(path):
+        if before is not None and mutant.name not in before["survivors"]:
+            continue
         code = compile(ast.fix_missing_locations(mutant.tree), str(ROOT / path), "exec")
         for stage, tests in stages(path).items():
             if stage in tried and tests and caught(path, code, tests):
@@ -261,6 +266,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("modules", nargs="*", default=MODULES, help="rooms or files of diffpose_core")
     parser.add_argument("--stages", nargs="*", default=["own", "room", "far"], help="tests that are tried")
+    parser.add_argument("--again", action="store_true", help="try only the report's survivors, after tests were added")
     parser.add_argument("--faults", action="store_true", help="plant the faults of benchmarks/planted_faults.json")
     parser.add_argument("--json", type=Path, default=REPORT, help="the report; modules that it has are replaced")
     args = parser.parse_args()
@@ -281,7 +287,7 @@ def main() -> int:
         if path.endswith("__init__.py"):
             continue
         started = time.time()
-        row = run(path, args.stages)
+        row = run(path, args.stages, report.get(path) if args.again else None)
         report[path] = row
         args.json.write_text(json.dumps(dict(sorted(report.items())), indent=1) + "\n")
         count = sum(row[stage] for stage in stages(path)) + len(row["survivors"])

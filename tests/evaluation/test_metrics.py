@@ -210,3 +210,32 @@ def test_bad_poses_are_told():
         metrics.pck(good, good, -1)
     with pytest.raises(InvalidInput, match=r"need \(\.\.\., frames, 17, 3\), found \(2, 16, 3\)"):
         metrics.bone_length_spread(good[:, :16])
+
+
+def test_the_14_joints_of_mpi_inf_3dhp_are_all_but_hip_spine_and_nose():
+    assert sorted(metrics.PCK_JOINTS) == [j for j in range(17) if j not in (0, 7, 9)]
+
+
+def test_a_single_joint_a_single_clip_and_two_frames_are_enough():
+    one = np.array([[1.0, 0.0, 0.0]])
+    assert metrics.mpjpe(one, np.zeros((1, 3))) == 1.0
+    two = np.zeros((2, 1, 3))
+    two[1, 0, 0] = 0.5
+    assert metrics.mpjve(two, np.zeros((2, 1, 3))) == 0.5
+    assert (metrics.bone_length_spread(np.random.default_rng(0).random((1, 17, 3))) == 0).all()
+
+
+def test_one_number_that_is_not_finite_spoils_a_pose():
+    bad = np.zeros((5, 3))
+    bad[2, 1] = np.nan
+    with pytest.raises(InvalidInput, match="finite numbers only"):
+        metrics.mpjpe(np.zeros((5, 3)), bad)
+
+
+def test_an_error_at_the_threshold_is_within_it_and_0_is_a_threshold():
+    off = np.zeros((2, 3))
+    off[1, 0] = 0.25
+    assert metrics.pck(off, np.zeros((2, 3)), 0.25) == 1.0
+    assert metrics.pck(off, np.zeros((2, 3)), 0.0) == 0.5
+    with pytest.raises(InvalidInput, match="not be below 0 m, found nan"):
+        metrics.pck(off, off, float("nan"))

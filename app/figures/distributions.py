@@ -39,6 +39,8 @@ def charts(content: Mapping[str, Any]) -> list[BarsChart]:
 
 
 def _chart(rows: Sequence[Mapping[str, Any]], score: str, note: str) -> BarsChart:
+    # Millimetres in the left column, percent in the right one.
+    span = 7 if score.endswith("_mm") else 5
     unit = "mm" if score.endswith("_mm") else "%"
     found: list[BarRow] = []
     for row in rows:
@@ -46,4 +48,4 @@ def _chart(rows: Sequence[Mapping[str, Any]], score: str, note: str) -> BarsChar
         colour = next((colour for word, colour in _COLOURS.items() if word in row["hypotheses"]), "teal")
         words = f"{row[score]['value']:.1f} {unit}, 95 % interval over clips {low:.1f} to {high:.1f}"
         found.append({"label": row["hypotheses"], "value": row[score]["value"], "colour": colour, "help": words})
-    return {**bars(SCORES[score], unit, found, 6), "note": note}
+    return {**bars(SCORES[score], unit, found, span), "note": note}

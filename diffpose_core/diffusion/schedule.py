@@ -44,7 +44,7 @@ class Schedule:
         alphas = np.array(self.alphas_cumprod, dtype=np.float64)
         if betas.ndim != 1 or betas.size == 0:
             raise InvalidInput(f"betas must be (K,) with K of at least 1, found shape {betas.shape}")
-        if not (np.isfinite(betas).all() and (betas > 0).all() and (betas < 1).all()):
+        if not ((betas > 0) & (betas < 1)).all():
             raise InvalidInput(f"betas must lie between 0 and 1, found values from {betas.min()} to {betas.max()}")
         if alphas.shape != (betas.size + 1,):
             raise InvalidInput(f"alphas_cumprod must be {(betas.size + 1,)}, found shape {alphas.shape}")

@@ -69,7 +69,7 @@ def test_a_schedule_of_one_step_and_one_that_is_nearly_right():
     assert make_schedule().name == "supplement" and make_schedule().num_steps == 50
 
 
-@pytest.mark.parametrize("steps", [(50,), (50, 30, 30, 0), (50, 20, 30, 0), (49, 0), (50, 1), ()])
+@pytest.mark.parametrize("steps", [(50,), (50, 30, 30, 0), (50, 20, 30, 0), (49, 0), (50, 1), (60, 50, 0), ()])
 def test_steps_that_do_not_run_from_K_down_to_0_are_told(steps):
     with pytest.raises(InvalidInput, match="must run from 50 down to 0"):
         ddim_steps(50, steps)
@@ -82,6 +82,11 @@ def test_ddim_steps_descend_from_K_to_0_evenly(num_steps):
     assert steps[0] == 50 and steps[-1] == 0
     gaps = -np.diff(steps)
     assert gaps.min() >= 1 and gaps.max() - gaps.min() <= 1
+
+
+def test_steps_that_are_given_are_kept():
+    for steps in ((50, 0), (50, 30, 0), (50, 49, 1, 0)):
+        assert ddim_steps(50, steps) == ddim_steps(50, np.array(steps)) == steps
 
 
 def test_ddim_steps_of_the_paper():

@@ -143,3 +143,12 @@ def test_hidden_joints_come_nearer_to_where_they_are(shipped_models):
         errors.append([(c.pose_view - truth).norm(dim=-1)[hidden].mean() for c in (detected, reconciled)])
     of_detected, of_reconciled = np.mean(errors, axis=0)
     assert of_reconciled < of_detected
+
+
+def test_metres_of_a_unit_near_the_camera_never_fall_below_a_tenth():
+    view, place = random_view()
+    pose, _ = pose_at(place)
+    pose[0, 13, 2], pose[0, 16, 2] = -4.8, -7.0  # the unknown camera is taken to be 5 m away
+    found = metres_per_unit(view, pose)[0, :, 0]
+    assert torch.allclose(found[[13, 16]] / found[0], torch.full((2,), 0.1, dtype=found.dtype))
+    assert torch.allclose(found[1:13], found[:1].expand(12))

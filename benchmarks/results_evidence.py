@@ -53,6 +53,19 @@ def scores_table(report: dict[str, Any]) -> list[str]:
     return [title, "", *lines, "", f"{said}. In brackets: 95 % bootstrap intervals over clips."]
 
 
+def mutants_table(report: dict[str, Any]) -> list[str]:
+    """Table of the report of `benchmarks.mutants`, as lines of Markdown."""
+    lines = [
+        "| module | faults | caught by its own tests | by its room's | by others and golden errors | survive |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for path, row in report.items():
+        caught = [row[stage] for stage in ("own", "room", "far")]
+        cells = [sum(caught) + len(row["survivors"]), *caught, len(row["survivors"])]
+        lines.append(f"| `{path.removeprefix('diffpose_core/')}` | " + " | ".join(map(str, cells)) + " |")
+    return lines
+
+
 def better_2d_table(report: dict[str, Any]) -> str:
     """Table of the report of `benchmarks.better_2d`, with a sentence on its data."""
     heads = [

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results_cells import change, number, seen, signed
-from benchmarks.results_evidence import OF_SHIPPED, SHOWN, better_2d_table, groups_of, scores_table
+from benchmarks.results_evidence import OF_SHIPPED, SHOWN, better_2d_table, groups_of, mutants_table, scores_table
 from benchmarks.results_real import footage_table, real_section
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +35,7 @@ EVIDENCE = ROOT / "docs" / "evidence.md"
 ABLATIONS = ROOT / "benchmarks" / "results" / "ablations.json"
 #: Of the shipped weights.
 ABLATIONS_SHIPPED = ROOT / "benchmarks" / "results" / "ablations_shipped.json"
+MUTANTS = ROOT / "benchmarks" / "results" / "mutants.json"
 HYPOTHESES = ROOT / "benchmarks" / "results" / "hypotheses_test.json"
 SPEED = ROOT / "docs" / "speed.md"
 BETTER_2D = ROOT / "benchmarks" / "results" / "better_2d_test.json"
@@ -42,6 +43,7 @@ FEWER_STEPS = ROOT / "benchmarks" / "results" / "fewer_steps_val.json"
 #: Of the speed benchmark: this commit's, then older ones of other processors.
 THROUGHPUT = [ROOT / "benchmarks" / "results" / f"throughput{of}.json" for of in ("", "_420_gflops", "_amx")]
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+MUTANTS_BEGIN, MUTANTS_END = "<!-- mutants:begin -->", "<!-- mutants:end -->"
 SHIPPED_BEGIN, SHIPPED_END = "<!-- shipped:begin -->", "<!-- shipped:end -->"
 PROCESSORS_BEGIN, PROCESSORS_END = "<!-- processors:begin -->", "<!-- processors:end -->"
 
@@ -308,6 +310,9 @@ def rewritten_evidence(page: str) -> str:
     old, better_2d = (json.loads(path.read_text()) for path in (ABLATIONS, BETTER_2D))
     better = ["**What better 2D poses would bring**", "", better_2d_table(better_2d)]
     page = _between(page, "\n".join([BEGIN, *groups_of(old, SHOWN), *better, END]))
+    if MUTANTS.is_file():
+        table = mutants_table(json.loads(MUTANTS.read_text()))
+        page = _between(page, "\n".join([MUTANTS_BEGIN, *table, MUTANTS_END]), MUTANTS_BEGIN, MUTANTS_END)
     if not (ABLATIONS_SHIPPED.is_file() and HYPOTHESES.is_file()):
         return page
     shipped, scores = (json.loads(path.read_text()) for path in (ABLATIONS_SHIPPED, HYPOTHESES))

@@ -13,7 +13,7 @@ _EVEN_SHARE = 0.3
 _ITERATIONS = 15
 #: Two Gaussians are one if their means are nearer than this, in units of their spread along the line between them.
 MERGE_DISTANCE = 2.0
-#: Gaussians that hold less of a map than this are left out: on real footage the truth was at 1 in 100 of them.
+#: Gaussians that hold less of a map than this are left out: on real footage the truth is hardly ever there.
 LEAST_WEIGHT = 0.1
 #: A landmark is a mode of its own if it lies further than this from every mode of the heatmap, in units of their
 #: common spread.

@@ -58,7 +58,7 @@ STRIDE ?= 50
 EVALUATE = $(BIN)/diffpose evaluate --mixed-precision --workers 2 --overwrite
 MOCAP17 = --data $(DIFFPOSE_DATA)/mocap17_test.npz
 OPEN = --data $(DIFFPOSE_DATA)/mocap17_open_test.npz
-FOOTAGE = --dataset footage --data $(DIFFPOSE_DATA)/real_footage.npz --stride 2 --tilt estimated
+FOOTAGE = --dataset footage --data $(DIFFPOSE_DATA)/real_footage.npz --stride 2 --tilt estimated --body estimated
 
 reproduce: setup ## measure again every figure that the README shows, from the shipped weights (DIFFPOSE_DATA=folder)
 	$(BIN)/diffpose detector-stats --data $(DIFFPOSE_DATA)/mocap17_val.npz > $(RESULTS)/detector_val.json
@@ -68,7 +68,7 @@ reproduce: setup ## measure again every figure that the README shows, from the s
 	$(EVALUATE) --dataset lean --setting video --json $(RESULTS)/real/lean_video.json
 	$(EVALUATE) $(OPEN) --stride $(STRIDE) --json $(RESULTS)/open_test_frame.json
 	$(EVALUATE) $(MOCAP17) --stride $(STRIDE) --json $(RESULTS)/mocap17_test_frame.json
-	$(EVALUATE) $(MOCAP17) --stride 100 --tilt estimated --json $(RESULTS)/mocap17_test_frame_fixed_camera.json
+	$(EVALUATE) $(MOCAP17) --stride 100 --tilt estimated --body estimated --json $(RESULTS)/mocap17_test_frame_fixed_camera.json
 	$(EVALUATE) $(MOCAP17) --stride 100 --consecutive 8 --setting video --json $(RESULTS)/mocap17_test_video.json
 	for input in confidences gaps; do \
 		$(EVALUATE) $(MOCAP17) --stride 100 --input $$input --json $(RESULTS)/mocap17_test_frame_$$input.json \

@@ -23,7 +23,7 @@ README = ROOT / "README.md"
 RESULTS = ROOT / "docs" / "results.md"
 REPORT = ROOT / "benchmarks" / "results" / "mocap17_test_frame.json"
 VIDEO = ROOT / "benchmarks" / "results" / "mocap17_test_video.json"
-#: Of the frame setting, where every method is told the camera's tilt.
+#: Of the frame setting, where every method is told the camera's tilt and the body's proportions.
 FIXED_CAMERA = ROOT / "benchmarks" / "results" / "mocap17_test_frame_fixed_camera.json"
 #: Reports on input as files of other detectors bring it.
 OTHERS = [
@@ -158,8 +158,10 @@ def detector_sentence(statistics: dict[str, Any]) -> str:
 def _conditions(report: dict[str, Any]) -> str:
     p = report["provenance"]
     context = "one frame at a time" if p["setting"] == "frame" else "context of 27 frames"
-    if p.get("fixed_camera"):
-        context += ", every method told the camera's tilt, which all of the clip's frames together say"
+    facts = {"tilt": "the camera's tilt", "body": "the body's proportions"}
+    told = [words for fact, words in facts.items() if p.get(fact) == "estimated"]
+    if told:
+        context += f", every method told {' and '.join(told)}, estimated from the whole clip"
     return (
         f"{seen(p, report['frames'])}, detected 2D of the simulated detector, {p['steps']} DDIM steps, "
         f"{p['hypotheses']} hypotheses, {context}{', diffusion networks in bfloat16' if p['mixed_precision'] else ''}."
@@ -197,7 +199,7 @@ def section(
     parts = [BEGIN, *real_section(), "**Single frames**", "", *_tables(report, ROWS, "diffpose")]
     if fixed is not None:
         shown = tuple(row for row in ROWS if row[1] != "supplement")
-        parts += ["**Single frames of a camera that stands still**", "", *_tables(fixed, shown, "diffpose")]
+        parts += ["**Single frames, told what the whole clip shows**", "", *_tables(fixed, shown, "diffpose")]
     if video is not None:
         parts += ["**Video**", "", *_tables(video, VIDEO_ROWS, "diffpose_video")]
     if others:

@@ -122,8 +122,9 @@ def _provenance(report: Report) -> None:
     for key, label in (("hypotheses", "Hypotheses"), ("steps", "Steps")):
         if key in p:
             facts.append(f"**{label}** {p[key]}")
-    if p.get("fixed_camera"):
-        facts.append("camera's tilt judged from the clip")
+    for key, label in (("tilt", "camera's tilt"), ("body", "body's proportions")):
+        if p.get(key) in ("estimated", "given"):
+            facts.append(f"{label} {p[key]}")
     if p.get("mixed_precision"):
         facts.append("networks in bfloat16")
     st.markdown(" · ".join(facts))

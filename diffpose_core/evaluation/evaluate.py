@@ -189,7 +189,6 @@ def evaluate(
             **benchmark.about,
             "clips": len(chosen),
             **asdict(settings),
-            "fixed_camera": settings.tilt == "estimated",
             "setting": models.setting,
             "uncertainty": to_dict(UncertaintyConfig()),
             "device": models.device.type,

@@ -41,8 +41,8 @@ def footage_table() -> list[str]:
         *lines,
         "",
         f"One man before four phones, {reports['frame']['frames']} frames and views, MediaPipe's 2D, no camera known,",
-        f"tilt {provenance['tilt']}, body {provenance['body']}; twelve limb joints, mean of the cameras, 95 % intervals.",
-        "The truth is triangulated and worth a few centimetres: it tells 170 mm from 100, not 40 from 35.",
+        f"tilt {provenance['tilt']}, body {provenance['body']}; twelve limb joints, mean of the cameras, 95 %",
+        "intervals. The truth is triangulated and worth a few centimetres: it tells 170 mm from 100, not 40 from 35.",
     ]
 
 

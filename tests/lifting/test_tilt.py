@@ -167,6 +167,9 @@ def test_evaluation_tells_every_method(shipped_models: Models, tmp_path: Path) -
         evaluate(data, models, EvaluationSettings(stride=20, steps=1, hypotheses=1, tilt=tilt))
         for tilt in ("unknown", "estimated")
     )
-    assert (plain["provenance"]["fixed_camera"], told["provenance"]["fixed_camera"]) == (False, True)
+    assert (plain["provenance"]["tilt"], told["provenance"]["tilt"]) == ("unknown", "estimated")
+    body = evaluate(data, models, EvaluationSettings(stride=20, steps=1, hypotheses=1, body="given"))
+    assert body["provenance"]["body"] == "given"
     for name in ("graformer", "graformer_reconciled", "diffpose"):
-        assert plain["methods"][name]["mpjpe_mm"] != told["methods"][name]["mpjpe_mm"]
+        errors = {report["methods"][name]["mpjpe_mm"] for report in (plain, told, body)}
+        assert len(errors) == 3, name

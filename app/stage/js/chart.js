@@ -108,7 +108,7 @@ export class Chart {
     context.fillStyle = stage.theme.label;
     context.lineWidth = 1;
     context.textAlign = "right";
-    for (const f of [0, 0.5, 1]) {
+    for (const f of this.bottom - this.ceiling < 33 ? [0, 1] : [0, 0.5, 1]) {
       context.beginPath();
       context.moveTo(this.left, this.Y(f * this.top));
       context.lineTo(this.width - this.right, this.Y(f * this.top));

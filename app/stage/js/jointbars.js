@@ -6,6 +6,11 @@ import { niceCeiling, shortNumber } from "./numbers.js";
 import { jointLabel, SIDE } from "./skeleton.js";
 import { withAlpha } from "./theme.js";
 
+/** Least height of a line of names, pixels. */
+const LINE = 11;
+/** Whether a row is named: rows that are too flat for a name each are named every few. */
+const isNamed = (row, tall) => row % Math.ceil(LINE / tall) === 0;
+
 /** Joints by steps, dark where a joint is far from where it ends; a line marks from where on it stays. */
 class StripChart extends Chart {
   build() {
@@ -58,6 +63,7 @@ class StripChart extends Chart {
         context.fillStyle = withAlpha(ink, 0.04 + 0.92 * Math.sqrt(Math.min(1, v / this.top)));
         context.fillRect(this.left + i * w, y + 0.5, Math.max(1, w - (w > 16 ? 1 : 0)), tall - 1);
       }
+      if (!isNamed(r, tall)) return;
       context.textAlign = "right";
       context.fillStyle = inks[SIDE[j]];
       context.fillText(jointLabel(j), this.left - 7, y + tall / 2);
@@ -115,13 +121,13 @@ class BarChart extends Chart {
       context.fillText(shortNumber(f * this.top), X(f * this.top), this.height - 8);
     }
     const rows = spec.series.map((s) => stage.arrays[s.array].at(stage.frame, stage.step));
-    const thick = Math.max(2, Math.min(6, (tall - 3) / rows.length));
+    const thick = Math.max(1, Math.min(6, (tall - 3) / rows.length));
     this.bars = [];
     JOINT_ROWS.forEach((j, r) => {
       const y = this.ceiling + r * tall;
       context.textAlign = "right";
       context.fillStyle = inks[SIDE[j]];
-      context.fillText(jointLabel(j), this.left - 7, y + tall / 2);
+      if (isNamed(r, tall)) context.fillText(jointLabel(j), this.left - 7, y + tall / 2);
       rows.forEach((row, s) => {
         const from = y + tall / 2 - (thick * rows.length) / 2 + s * thick;
         if (!Number.isFinite(row[j])) return;
@@ -129,7 +135,7 @@ class BarChart extends Chart {
         context.fillRect(this.left, from, Math.max(1, X(row[j]) - this.left), thick - 0.6);
       });
       const most = Math.max(...rows.map((row) => row[j]).filter(Number.isFinite));
-      if (!Number.isFinite(most)) return;
+      if (!Number.isFinite(most) || !isNamed(r, tall)) return;
       context.textAlign = "left";
       context.fillStyle = stage.theme.label;
       context.fillText(most.toFixed(0), X(most) + 5, y + tall / 2);

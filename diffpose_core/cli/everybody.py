@@ -34,12 +34,13 @@ def lift_everybody(args: argparse.Namespace) -> int:
     form = args.format or format_of_ending(args.out)
     export_format(form)
     settings_of(args), finish_of(args)
-    people = _people(args, poses_of(args))
+    poses = poses_of(args)
+    models = load_models(args.weights, args.setting).to(args.device)
+    people = _people(args, poses, models)
     together = form == "glb"
     outputs = {key: args.out for key in people} if together else _outputs(args.out, list(people))
     for path in dict.fromkeys(outputs.values()):
         check_output(path, [args.clip], is_own=is_lift_result, overwrite=args.overwrite)
-    models = load_models(args.weights, args.setting).to(args.device)
     done: dict[str, LiftResult] = {}
     failed = 0
     for key, chosen in people.items():
@@ -86,20 +87,21 @@ def _lift_one(
     return result
 
 
-def _people(args: argparse.Namespace, poses: PoseFile) -> dict[str, ChosenClip]:
+def _people(args: argparse.Namespace, poses: PoseFile, models: Models) -> dict[str, ChosenClip]:
     """The clips of all people by their keys; assumptions about the file are printed once.
 
     Raises:
         InvalidInput: nobody can be lifted.
     """
-    from diffpose_core.io.formats import every_person, to_clip
+    from diffpose_core.io.formats import every_person
+    from diffpose_core.lifting.image_size import to_clip_in_proportion
 
     found: dict[str, ChosenClip] = {}
     said: set[str] = set()
     refused = []
     for key, choice in every_person(poses, choice_of(args)):
         try:
-            found[key] = to_clip(poses, choice)
+            found[key] = to_clip_in_proportion(poses, choice, models)
         except InvalidInput as error:
             refused.append(f"person {key}: {error}")
             continue

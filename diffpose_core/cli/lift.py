@@ -15,7 +15,7 @@ from diffpose_core.cli.arguments import (
     check_device,
 )
 from diffpose_core.cli.everybody import lift_everybody
-from diffpose_core.cli.lift_inputs import choice_of, clip_of, finish_of, settings_of
+from diffpose_core.cli.lift_inputs import choice_of, clip_of, finish_of, poses_of, settings_of
 from diffpose_core.cli.options import MAX_FPS, MIN_FPS, add_real
 from diffpose_core.cli.outputs import check_output, check_output_folder, is_lift_result
 from diffpose_core.cli.shared import progress_printer, say, warn
@@ -142,8 +142,9 @@ def lift_clip(args: argparse.Namespace) -> int:
     if args.ray:
         raise InvalidInput(f"--ray shares the files of a folder; found one clip, {args.clip}")
     check_output(args.out, [args.clip], is_own=is_lift_result, overwrite=args.overwrite)
-    clip = clip_of(args)
+    poses = poses_of(args)
     models = load_models(args.weights, args.setting).to(args.device)
+    clip = clip_of(args, poses, models)
     lifted = lift(clip, models, settings, progress=progress_printer("frames", args.quiet))
     result = finished(lifted, clip, finish, lambda: upright_of(lifted, clip, models))
     scaled = ""

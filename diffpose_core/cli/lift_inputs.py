@@ -11,14 +11,15 @@ from diffpose_core.structures import InvalidInput, PoseClip2D
 if TYPE_CHECKING:
     from diffpose_core.io.formats import Choice, PoseFile
     from diffpose_core.lifting.finish import Finish
+    from diffpose_core.lifting.models import Models
     from diffpose_core.lifting.settings import LiftSettings
 
 
-def clip_of(args: argparse.Namespace) -> PoseClip2D:
+def clip_of(args: argparse.Namespace, poses: PoseFile, models: Models) -> PoseClip2D:
     """The clip to lift; assumptions about the file are printed."""
-    from diffpose_core.io.formats import to_clip
+    from diffpose_core.lifting.image_size import to_clip_in_proportion
 
-    chosen = to_clip(poses_of(args), choice_of(args))
+    chosen = to_clip_in_proportion(poses, choice_of(args), models)
     # Assumptions are no progress: --quiet doesn't hide them.
     for note in chosen.notes:
         warn(f"{args.clip}: {note}")

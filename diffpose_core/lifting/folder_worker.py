@@ -12,10 +12,11 @@ import torch
 
 from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.exports import EXPORTS, export_bytes, export_format, file_stem
-from diffpose_core.io.formats import Choice, every_person, read_pose_path, to_clip
+from diffpose_core.io.formats import Choice, every_person, read_pose_path
 from diffpose_core.lifting.finish import Finish, finished, notes_of
 from diffpose_core.lifting.folder_files import FileTask
 from diffpose_core.lifting.folder_reports import FileReport, Status
+from diffpose_core.lifting.image_size import to_clip_in_proportion
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.models import Models, load_models
 from diffpose_core.lifting.settings import LiftSettings, Setting
@@ -123,7 +124,7 @@ class FileWorker:
             # Keys of different clips may become the same file name: their number tells them apart.
             base = task.base if len(parts) == 1 else f"{task.base}-{number + 1}-{file_stem(part)}"
             try:
-                chosen = to_clip(poses, picked)
+                chosen = to_clip_in_proportion(poses, picked, self.models)
                 said = self._write(chosen.clip, base, outputs)
             except InvalidInput as error:
                 failed.append(str(error) if len(parts) == 1 else f"{part}: {error}")

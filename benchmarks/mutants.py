@@ -211,8 +211,9 @@ def caught(path: str, code: CodeType, tests: Sequence[str]) -> bool:
 
 
 def own_tests(path: str) -> list[str]:
-    """A module's own tests."""
-    return [f"tests/{Path(path).parent.name}/test_{Path(path).stem}.py"] if path not in _TESTED_BY else _TESTED_BY[path]
+    """A module's own tests; none where they stand in those of another module of its room."""
+    own = f"tests/{Path(path).parent.name}/test_{Path(path).stem}.py"
+    return _TESTED_BY.get(path, [own] if (ROOT / own).is_file() else [])
 
 
 def stages(path: str) -> dict[str, list[str]]:

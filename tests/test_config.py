@@ -36,7 +36,11 @@ def test_a_whole_number_is_a_float_too():
         (GraformerConfig, {"dropout": None}, "dropout must be float, found None"),
         (DenoiserConfig, {"use_context": 1}, "use_context must be bool, found 1"),
         (DenoiserConfig, {"schedule": "cosine"}, "schedule must be one of supplement, converging, found 'cosine'"),
-        (DenoiserConfig, {"diffusion": ["gmm"]}, r"diffusion must be one of gmm, standard, none, found \['gmm'\]"),
+        (
+            DenoiserConfig,
+            {"diffusion": ["gmm"]},
+            r"diffusion must be one of gmm, standard, none, flow, found \['gmm'\]",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(kind, values, message):

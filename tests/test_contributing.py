@@ -12,6 +12,7 @@ import torch
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import ddim, reverse_process
 from diffpose_core.diffusion.schedule import make_schedule
+from diffpose_core.structures import InvalidInput
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
@@ -56,6 +57,8 @@ def test_the_format(monkeypatch, walking_clip):
     data = {"sticks": [[person.tolist()] for person in people], "fps": 25}
     assert stick.is_stick(data) and not stick.is_stick({"people": []})
     poses = stick.read_stick(data, "sticks.json")
+    with pytest.raises(InvalidInput, match="frame 1 must be a list of people, found 7"):
+        stick.read_stick({"sticks": [[], 7]}, "sticks.json")
     chosen = to_clip(poses, Choice(layout="h36m"))
     assert poses.format == "Stick Tracker" and len(chosen.clip) == len(walking_clip) and chosen.clip.fps == 25
 
@@ -103,7 +106,7 @@ def test_the_sampler(monkeypatch, name):
     assert errors[0] < errors[1]
 
 
-def test_a_sampler_that_has_a_name_is_lifted_and_evaluated_with(monkeypatch, tiny_models, walking_clip):
+def test_a_sampler_that_has_a_name_is_lifted_with(monkeypatch, tiny_models, walking_clip):
     from diffpose_core.diffusion.samplers import SAMPLERS
     from diffpose_core.lifting.lift import lift
     from diffpose_core.lifting.settings import LiftSettings

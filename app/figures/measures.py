@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from diffpose_core.datasets.bodies import possible_bones
 from diffpose_core.skeleton import NUM_JOINTS, bone_lengths
 from diffpose_core.uncertainty.pose_gmm import PoseGMM
-
-#: A bone is impossible when nobody that the networks learnt from has one so short or so long: (16, 2) metres.
-POSSIBLE_BONES_M = possible_bones()
 
 #: A joint has settled when it stays this near to where it ends, millimetres: two per cent of a short person's height.
 SETTLED_MM = 30.0
@@ -56,10 +55,16 @@ def reference_bones(poses_cam: np.ndarray) -> np.ndarray:
     return np.median(bone_lengths(poses_cam), axis=0)
 
 
+@cache
+def possible_bones_m() -> np.ndarray:
+    """Shortest and longest that a bone of the people is whom the networks learnt from, (16, 2) metres."""
+    return possible_bones()
+
+
 def impossible_bones_percent(poses_cam: np.ndarray) -> np.ndarray:
     """Share of bones that are shorter or longer than any of the training bodies', (..., H, 17, 3) -> (...), percent."""
-    lengths = bone_lengths(poses_cam)
-    outside = (lengths < POSSIBLE_BONES_M[:, 0]) | (lengths > POSSIBLE_BONES_M[:, 1])
+    lengths, (low, high) = bone_lengths(poses_cam), possible_bones_m().T
+    outside = (lengths < low) | (lengths > high)
     return outside.mean((-2, -1)) * 100.0
 
 

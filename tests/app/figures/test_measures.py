@@ -53,7 +53,7 @@ def test_a_bone_is_impossible_outside_the_range_of_the_training_bodies() -> None
 
 
 def test_bones_of_drawn_people_are_possible_and_others_are_not() -> None:
-    low, high = measures.POSSIBLE_BONES_M.T
+    low, high = measures.possible_bones_m().T
     people = draw_bodies(2000, BodyRanges(landmark_std=(0.0,) * 9), torch.Generator().manual_seed(7)).numpy()
     for bone, (_, child) in enumerate(BONES):
         kinds = [kind for _, end, kind in SEGMENTS if end == child and child not in (7, 8)]

@@ -12,6 +12,7 @@ from app.stage.payload import Bounds, StagePayload, to_plot_axes
 from app.stage.specs.charts import Track
 from app.stage.specs.layers import SkeletonLayer, SkeletonLook, skeleton
 from app.stage.specs.panels import ImagePanel, MixtureArrays, Readout, ReadoutWords
+from diffpose_core.io.formats.doubts import jumps
 from diffpose_core.structures import DiffusionTrace, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.mixtures import clip_mixture
 
@@ -139,7 +140,7 @@ def image_panel(payload: StagePayload, view: ClipFrames, columns: float = 1.0) -
 
 
 def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None) -> Track | None:
-    """The player's track along the frames: an error to scrub along, and the joints that were guessed.
+    """The player's track along the frames: an error to scrub along, the joints that were guessed, and jumps.
 
     Args:
         payload: The stage's data.
@@ -155,7 +156,17 @@ def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None
         track["curve"] = {"array": curve, "label": words, "palette": "teal"}
     if view.clip.guessed.any():
         track["guessed"] = payload.add("guessed_count", view.clip.guessed[view.frames].sum(-1), ("frame",))
+    jumped = _jumped(view)
+    if jumped:
+        track["jumps"] = jumped
     return track or None
+
+
+def _jumped(view: ClipFrames) -> list[int]:
+    """Indices of the frames to which the 2D pose jumps, or between which and the one before it does."""
+    at = np.flatnonzero(jumps(view.clip.keypoints_px)) + 1
+    places = np.searchsorted(view.frames, at)
+    return np.unique(places[(places > 0) & (places < len(view.frames))]).tolist()
 
 
 def readout(

@@ -186,10 +186,12 @@ class Track(TypedDict, total=False):
     Attributes:
         curve: An error to scrub along.
         guessed: Array of the number of guessed joints, (frame,).
+        jumps: Indices of frames to which the person jumps.
     """
 
     curve: TrackCurve
     guessed: str
+    jumps: list[int]
 
 
 #: Label, array, palette and dash of a curve.

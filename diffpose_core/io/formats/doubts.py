@@ -18,17 +18,28 @@ LEGS_APART = 0.06
 
 def note_jumps(track: PoseTrack, notes: Notes) -> None:
     """Note where a person jumps by more than a body from one frame to the next: identities may have been exchanged."""
-    place, size = _places(track)
-    moved = np.linalg.norm(np.diff(place, axis=0), axis=-1)
-    _note_mixed(
-        f"Person {track.key} jumps", track.frames[1:][(moved > JUMP * size) & (np.diff(track.frames) == 1)], notes
-    )
+    jumped = jumps(track.keypoints) & (np.diff(track.frames) == 1)
+    _note_mixed(f"Person {track.key} jumps", track.frames[1:][jumped], notes)
+
+
+def jumps(keypoints: np.ndarray) -> np.ndarray:
+    """Whether a person jumps by more than a body between two poses that follow each other.
+
+    Args:
+        keypoints: (T, J, 2) in any unit, NaN where a joint is missing, at least one joint a pose.
+
+    Returns:
+        (T - 1,) bool.
+    """
+    place, size = _places(keypoints)
+    moved: np.ndarray = np.linalg.norm(np.diff(place, axis=0), axis=-1)
+    return moved > JUMP * size
 
 
 def note_exchanges(one: PoseTrack, other: PoseTrack, notes: Notes) -> None:
     """Note where two people change places from one frame to the next, who may stand too near each other for a jump."""
     frames, mine, theirs = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
-    (place, size), (place_other, size_other) = _places(one), _places(other)
+    (place, size), (place_other, size_other) = _places(one.keypoints), _places(other.keypoints)
     pair = np.stack((place[mine], place_other[theirs]))  # (2, F, 2)
     stay = np.linalg.norm(pair[:, 1:] - pair[:, :-1], axis=-1)
     change = np.linalg.norm(pair[::-1, 1:] - pair[:, :-1], axis=-1)
@@ -37,9 +48,9 @@ def note_exchanges(one: PoseTrack, other: PoseTrack, notes: Notes) -> None:
     _note_mixed(f"Persons {' and '.join(sorted((one.key, other.key)))} change places", frames[1:][exchanged], notes)
 
 
-def _places(track: PoseTrack) -> tuple[np.ndarray, float]:
+def _places(keypoints: np.ndarray) -> tuple[np.ndarray, float]:
     """Middle of a person's box in every frame, (T, 2), and the usual length of its diagonal."""
-    low, high = np.nanmin(track.keypoints, axis=1), np.nanmax(track.keypoints, axis=1)
+    low, high = np.nanmin(keypoints, axis=1), np.nanmax(keypoints, axis=1)
     return (low + high) / 2, float(np.median(np.linalg.norm(high - low, axis=-1)))
 
 

@@ -222,6 +222,18 @@ def test_guessed_joints_are_marked_in_the_image(view: scenes.ClipFrames) -> None
     assert "hidden" not in header["panels"][0]
 
 
+def test_the_players_track_marks_jumps_of_the_2d_pose(view: scenes.ClipFrames) -> None:
+    keypoints = view.clip.keypoints_px[:1].repeat(10, 0).copy()
+    keypoints[[5, 6, 7, 8, 9]] += 900.0
+    jumping = dataclasses.replace(view, clip=dataclasses.replace(view.clip, keypoints_px=keypoints))
+    both = compare.Compared.of(view, trace(4, view))
+    header, _ = unpack(compare.compare(jumping, both, SAMPLES))
+    assert header["track"]["jumps"] == [2], "of frames 0, 3, 6 and 9 the third is the first after the jump to frame 5"
+    still = dataclasses.replace(view, clip=dataclasses.replace(view.clip, keypoints_px=keypoints[:1].repeat(10, 0)))
+    header, _ = unpack(compare.compare(still, both, SAMPLES))
+    assert "jumps" not in header["track"]
+
+
 def test_compare_without_the_truth_shows_no_error(view: scenes.ClipFrames) -> None:
     blind = dataclasses.replace(view, clip=dataclasses.replace(view.clip, pose3d_cam=None, hidden=None, mixture=None))
     both = compare.Compared.of(blind, trace(4, view))

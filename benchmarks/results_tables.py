@@ -119,7 +119,8 @@ def other_inputs(reports: list[dict[str, Any]]) -> list[str]:
     for report in reports:
         p, methods = report["provenance"], report["methods"]
         baseline, own = ("mixste", "diffpose_video") if p["setting"] == "video" else ("graformer", "diffpose")
-        kind = "video" if p["setting"] == "video" else "single, fixed camera" if p["fixed_camera"] else "single"
+        kind = "video" if p["setting"] == "video" else "single"
+        kind += ", tilt estimated" if p.get("tilt") == "estimated" else ""
         errors = [number(methods[name]["mpjpe_mm"]) for name in (baseline, own)]
         cells = [p["input"], kind, f"{report['frames']:,}", *errors, *_gain_cells(report["gains"][baseline][own])]
         lines.append("| " + " | ".join(cells) + " |")

@@ -84,4 +84,4 @@ def test_bundled_clips_are_like_the_data_and_nonsense_is_not(shipped_models):
         assert unlike_share(clip, points, shipped_models) < 0.05, path.stem
         scrambled.append(unlike_share(clip, points[:, order], shipped_models))
     # A frame alone does not always show it: a clip's alarm does (`lifting.plausibility`).
-    assert np.mean(scrambled) > 0.3 and min(scrambled) > 0.05
+    assert np.mean(scrambled) > 0.25 and min(scrambled) > 0.05

@@ -35,7 +35,7 @@ def test_a_level_camera_and_a_usual_body_are_zeros_beside_their_certainty():
 def test_usual_proportions_are_those_of_drawn_people():
     people = draw_bodies(20_000, BodyRanges(children_share=0.0), generator(0))
     mean = (people / people[:, 1:4].sum(-1, keepdim=True)).mean(0)
-    assert torch.allclose(mean, torch.tensor(USUAL_PROPORTIONS), rtol=0.02)
+    assert torch.allclose(mean, torch.tensor(USUAL_PROPORTIONS), rtol=0.03)
 
 
 def test_what_is_not_told_is_zero():

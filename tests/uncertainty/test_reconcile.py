@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from diffpose_core.config import GraformerConfig
+from diffpose_core.evaluation.metrics import joint_errors, procrustes_align
 from diffpose_core.io.clips import load_clip
 from diffpose_core.lifting.view import clip_view
 from diffpose_core.models.context import ContextEncoder
@@ -131,18 +132,19 @@ def test_with_certain_heatmaps_the_encoder_sees_what_was_detected():
 
 
 def test_hidden_joints_come_nearer_to_where_they_are(shipped_models):
-    """On the mean of all bundled clips: on single ones the encoder's error can outweigh the heatmaps."""
+    """After alignment, on the mean of all bundled clips: one whole pose's turn can outweigh the heatmaps."""
     errors = []
     for path in CLIPS:
         clip = load_clip(path)
         view = clip_view(clip, np.arange(0, len(clip), 3))
-        truth = view.to_view(torch.from_numpy(clip.pose3d_cam[::3].astype(np.float32)))
-        hidden = torch.from_numpy(clip.hidden[::3].copy())
+        truth = view.to_view(torch.from_numpy(clip.pose3d_cam[::3].astype(np.float32))).numpy()
+        hidden = clip.hidden[::3]
         detected = shipped_models.encoder.encode(view)
         reconciled = shipped_models.encoder.encode_reconciled(view, detected)
-        errors.append([(c.pose_view - truth).norm(dim=-1)[hidden].mean() for c in (detected, reconciled)])
+        aligned = [procrustes_align(context.pose_view.numpy(), truth) for context in (detected, reconciled)]
+        errors.append([joint_errors(pose, truth)[hidden].mean() for pose in aligned])
     of_detected, of_reconciled = np.mean(errors, axis=0)
-    assert of_reconciled < of_detected
+    assert of_reconciled < 0.99 * of_detected
 
 
 def test_metres_of_a_unit_near_the_camera_never_fall_below_a_tenth():

@@ -460,8 +460,9 @@ def test_a_link_opens_the_same_place(driver: Any, address: str) -> None:
         assert close(cameras(driver), [[1, -1, 0.5]] * 2)
 
 
-def test_one_finger_scrolls_and_two_turn(driver: Any, address: str) -> None:
-    with new_tab(driver):
+def test_one_finger_scrolls_and_two_turn(address: str) -> None:
+    # A browser of its own: what other tests left in storage and emulation decides how touches are taken.
+    with browser() as driver:
         size = {"width": 390, "height": 420, "deviceScaleFactor": 1, "mobile": True}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})

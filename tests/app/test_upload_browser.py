@@ -145,7 +145,7 @@ def all_of(driver: Any, selector: str) -> list[Any]:
 
 
 def dialog_closed(driver: Any) -> None:
-    wait_for(lambda: not all_of(driver, "[role=dialog]"), 30, "the dialog's end")
+    wait_for(lambda: not all_of(driver, "[role=dialog]"), 90, "the dialog's end")
 
 
 def click(driver: Any, label: str, within: str = "") -> None:
@@ -168,8 +168,8 @@ def send(driver: Any, folder: Path, named: dict[str, bytes]) -> None:
     for name, content in named.items():
         (folder / name).write_bytes(content)
     # A person does not choose a file in the very moment in which a window closes.
-    wait_for(lambda: driver.execute_script(AT_REST), 60, "the app at rest")
-    box = wait_for(lambda: driver.execute_script(f"return {BOX}"), 30, "the uploader")
+    wait_for(lambda: driver.execute_script(AT_REST), 120, "the app at rest")
+    box = wait_for(lambda: driver.execute_script(f"return {BOX}"), 90, "the uploader")
     driver.execute_script("arguments[0].value = ''", box)  # the driver adds to what it chose before; a person doesn't
     box.send_keys("\n".join(str(folder / name) for name in named))
 
@@ -203,7 +203,7 @@ def test_every_format_is_uploaded_confirmed_seen_exported_and_read_back(
     send(driver, tmp_path / "in", make(frames))
     if kind:
         try:
-            words = wait_for(lambda: [d.text for d in all_of(driver, "[role=dialog]")], 60, "the dialog")[0]
+            words = wait_for(lambda: [d.text for d in all_of(driver, "[role=dialog]")], 120, "the dialog")[0]
         except TimeoutError:
             pytest.fail(f"no dialog; the sidebar says: {all_of(driver, '[data-testid=stSidebar]')[0].text}")
         assert kind in words, words
@@ -238,7 +238,7 @@ def test_a_refused_file_leaves_the_picture_as_it_is(driver: Any, tmp_path: Path)
     address = driver.current_url
     for name, content in {"broken.json": b'{"people": [1,', "empty.npz": b"", "picture.png": b"\x89PNG\r\n"}.items():
         send(driver, tmp_path / "in", {name: content})
-        wait_for(lambda n=name: any(n in alert.text for alert in all_of(driver, REFUSAL)), 30, f"the words on {name}")
+        wait_for(lambda n=name: any(n in alert.text for alert in all_of(driver, REFUSAL)), 90, f"the words on {name}")
         time.sleep(0.5)
         assert {key: state(driver, key) for key in watched} == before
         assert driver.current_url == address and not all_of(driver, "[role=dialog]")
@@ -250,7 +250,7 @@ def test_closing_the_window_stops_the_lifting(driver: Any, tmp_path: Path) -> No
     wait_for_new_stage(driver, old)
     click(driver, "Download the 3D pose")
     click(driver, "Lift the clip", "[role=dialog]")
-    wait_for(lambda: any("of 4,000 frames" in d.text for d in all_of(driver, "[role=dialog]")), 30, "progress")
+    wait_for(lambda: any("of 4,000 frames" in d.text for d in all_of(driver, "[role=dialog]")), 90, "progress")
     all_of(driver, "[role=dialog] button[aria-label=Close]")[0].click()
     dialog_closed(driver)
     click(driver, "Download the 3D pose")
@@ -280,7 +280,7 @@ def video(painted_people: Any, frames: int) -> bytes:
     return encoded([images[n % 10] for n in range(frames)], fps=30)
 
 
-def dialog_says(driver: Any, words: str, seconds: float = 60) -> None:
+def dialog_says(driver: Any, words: str, seconds: float = 180) -> None:
     def said() -> list[str]:
         return driver.execute_script("return [...document.querySelectorAll('[role=dialog]')].map(d => d.innerText)")
 
@@ -318,7 +318,7 @@ def test_a_search_that_is_cancelled_loses_nothing(driver: Any, tmp_path: Path, p
         else:
             all_of(driver, "[role=dialog] button[aria-label=Close]")[0].click()
         dialog_closed(driver)
-        wait_for(lambda: driver.execute_script(AT_REST), 30, "the app at rest")
+        wait_for(lambda: driver.execute_script(AT_REST), 90, "the app at rest")
         time.sleep(1)
         assert {name: state(driver, name) for name in watched} == before
         assert not all_of(driver, "[role=dialog]") and not all_of(driver, REFUSAL)
@@ -361,7 +361,7 @@ def alphapose() -> str:
 
 
 def dialog_is_about(driver: Any, name: str) -> None:
-    wait_for(lambda: any(name in dialog.text for dialog in all_of(driver, "[role=dialog]")), 30, f"what {name} shows")
+    wait_for(lambda: any(name in dialog.text for dialog in all_of(driver, "[role=dialog]")), 90, f"what {name} shows")
 
 
 def empty_boxes(driver: Any) -> list[bool]:
@@ -390,7 +390,7 @@ def test_a_file_that_comes_while_a_window_closes_is_not_lost(driver: Any, tmp_pa
         driver.execute_async_script(CHOOSE + AS_THE_WINDOW_CLOSES, f"next{wait}.json", alphapose(), label, wait)
         dialog_is_about(driver, f"next{wait}.json")
         close(driver)
-        wait_for(lambda: empty_boxes(driver) == [True], 30, "one uploader to be seen, without a file in it")
+        wait_for(lambda: empty_boxes(driver) == [True], 90, "one uploader to be seen, without a file in it")
 
 
 def real_video(frames: int) -> bytes:
@@ -435,6 +435,6 @@ def test_a_real_video_becomes_3d_in_two_clicks(driver: Any, tmp_path: Path, dete
     wait_for_new_stage(driver, old)
     assert painted(driver) > 0
     footage = "const f = document.querySelector('.dps-footage')?.footage; return f ? f.frames.length : 0"
-    wait_for(lambda: driver.execute_script(footage) == 12, 30, "a picture of every frame")
+    wait_for(lambda: driver.execute_script(footage) == 12, 90, "a picture of every frame")
     here = sorted(path.name for path in (detector_weights / "absent").iterdir())
     assert here == ["pose_detection.tflite", "pose_landmark_full.tflite"]

@@ -166,9 +166,9 @@ def evaluate(
     Returns:
         {"methods": {NAME: {METRIC, "hidden", "visible", "action_mean", "actions"}}, "gains", "frames", "provenance"}.
         Metrics are those of `METRICS`: MPJPE (Protocol 1), P-MPJPE (Protocol 2), N-MPJPE, PCK at 150 mm and AUC over
-        `PCK_JOINTS`, MPJVE in mm a frame over pairs of consecutive frames (None where there are none), and each bone's
-        standard deviation over its mean within a camera's clip. Totals are means over all frames. "gains" are those of
-        `gains`, with 95 % bootstrap intervals over recordings.
+        `PCK_JOINTS`. MPJVE is in mm a frame over pairs of consecutive frames, None where there are none. Bones have
+        their standard deviation over their mean within a camera's clip. Totals are means over all frames.
+        "gains" are those of `gains`, with 95 % bootstrap intervals over recordings.
 
     Raises:
         InvalidInput: if the file isn't in the layout or a number is out of range.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeGuard, get_args
 
 import numpy as np
 
@@ -19,12 +19,14 @@ from diffpose_core.structures import InvalidInput
 Setting = Literal["frame", "video"]
 #: Noise of the diffusion: of the pose's fitted GMM, or standard normal; or rectified flow from the GMM.
 Diffusion = Literal["gmm", "standard", "flow"]
+#: A fact about a clip that is estimated from the whole clip.
+_Estimate = Literal["estimate", "auto"]
 #: The direction that is up: in the camera's frame; "estimate" takes it from the clip of a camera that stands still,
 #: "auto" does so where the camera seems to stand still.
-Up = Sequence[float] | np.ndarray | Literal["estimate", "auto"]
+Up = Sequence[float] | np.ndarray | _Estimate
 #: The person's proportions: nine lengths in any unit, in the order of `datasets.bodies.MEASURES`; "estimate" and "auto"
 #: take them from the clip, "auto" where it has enough frames and the networks can use them.
-Body = Sequence[float] | np.ndarray | Literal["estimate", "auto"]
+Body = Sequence[float] | np.ndarray | _Estimate
 #: Largest spread of the direction up, radians, and of the body's lengths, of their logarithm.
 MAX_UP_STD = MAX_BODY_STD = 1.0
 #: Largest H.
@@ -125,13 +127,16 @@ class LiftSettings:
         return ddim_steps(num_steps, self.steps)
 
 
-def _checked_direction(up: Up | None) -> tuple[float, ...] | Literal["estimate", "auto"] | None:
+def _is_estimated(value: object, words: str) -> TypeGuard[_Estimate]:
+    """Whether a fact is to be estimated from the clip. words: what else it can be, for the message."""
+    if isinstance(value, str) and value not in get_args(_Estimate):
+        raise InvalidInput(f"{words}, 'estimate' or 'auto', found {value!r}")
+    return isinstance(value, str)
+
+
+def _checked_direction(up: Up | None) -> tuple[float, ...] | _Estimate | None:
     """The direction as three floats, of any length above 0."""
-    if up is None:
-        return None
-    if isinstance(up, str):
-        if up not in ("estimate", "auto"):
-            raise InvalidInput(f"up must be a direction in the camera's frame, 'estimate' or 'auto', found {up!r}")
+    if up is None or _is_estimated(up, "up must be a direction in the camera's frame"):
         return up
     direction = np.asarray(up, dtype=np.float64)
     length = float(np.linalg.norm(direction)) if direction.shape == (3,) else 0.0
@@ -140,13 +145,9 @@ def _checked_direction(up: Up | None) -> tuple[float, ...] | Literal["estimate",
     return tuple(direction.tolist())
 
 
-def _checked_lengths(body: Body | None) -> tuple[float, ...] | Literal["estimate", "auto"] | None:
+def _checked_lengths(body: Body | None) -> tuple[float, ...] | _Estimate | None:
     """The lengths as nine floats above 0."""
-    if body is None:
-        return None
-    if isinstance(body, str):
-        if body not in ("estimate", "auto"):
-            raise InvalidInput(f"body must be nine lengths, 'estimate' or 'auto', found {body!r}")
+    if body is None or _is_estimated(body, "body must be nine lengths"):
         return body
     lengths = np.asarray(body, dtype=np.float64)
     if lengths.shape != (len(USUAL_PROPORTIONS),) or not (np.isfinite(lengths).all() and (lengths > 1e-6).all()):

@@ -6,7 +6,7 @@ from typing import Literal, TypedDict, Unpack
 
 
 class SkeletonLook(TypedDict, total=False):
-    """How a skeleton is drawn.
+    """Drawing options of a skeleton.
 
     Attributes:
         width: Thickness of its bones, of the usual one.
@@ -33,7 +33,7 @@ class SkeletonLayer(SkeletonLook):
 
 
 class CloudLook(TypedDict, total=False):
-    """How a cloud is drawn.
+    """Drawing options of a cloud.
 
     Attributes:
         opacity: Of the usual one, which falls with the number of samples.

@@ -28,9 +28,9 @@ def _json_rows(array: np.ndarray) -> str:
 def write_json(result: LiftResult) -> bytes:
     """Write one JSON object: a description, then the arrays as nested lists.
 
-    They are pose3d (F, 17, 3), joint_std (F, 17), guessed (F, 17) as 0 or 1, and, where they are known,
-    expected_error (F, 17), unlike (F,) as 0 or 1, root_cam (F, 3), and in the world frame pose_world (F, 17, 3) and
-    standing (F, 2), the right and the left foot, as 0 or 1.
+    Always there are pose3d (F, 17, 3), joint_std (F, 17) and guessed (F, 17). Where they are known, expected_error (F,
+    17), unlike (F,) and root_cam (F, 3) follow. The world frame adds pose_world (F, 17, 3) and standing (F, 2), the
+    right and the left foot. guessed, unlike and standing are 0 or 1.
     """
     about = {
         "schema": SCHEMA,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from diffpose_core.datasets.bodies import measure
-from diffpose_core.lifting.contexts import FEWEST_FRAMES, encode_detected, spread_frames
+from diffpose_core.lifting.contexts import FEWEST_FRAMES, read_frames, spread_frames
 from diffpose_core.lifting.facts import ClipFacts
 from diffpose_core.lifting.models import Models
 from diffpose_core.structures import InvalidInput, PoseClip2D
@@ -40,10 +40,11 @@ def estimate_body(clip: PoseClip2D, models: Models, facts: ClipFacts | None = No
     if not models.encoder.network.config.conditions:
         title = models.encoder.title
         raise InvalidInput(f"the weights of {title} were trained without the body's proportions and can't use them")
-    frames, facts = spread_frames(clip), facts or ClipFacts()
-    if len(frames) < FEWEST_FRAMES:
+    numbers, facts = spread_frames(clip), facts or ClipFacts()
+    if len(numbers) < FEWEST_FRAMES:
         return None
+    frames = read_frames(clip, models.encoder, numbers)
     for _ in range(_PASSES):
-        _, context = encode_detected(clip, models.encoder, frames, facts)
-        facts = replace(facts, body=measure(context.pose_view[None])[0].cpu().numpy(), body_std=BODY_STD)
+        pose_view = frames.detected(models.encoder, facts).pose_view
+        facts = replace(facts, body=measure(pose_view[None])[0].cpu().numpy(), body_std=BODY_STD)
     return facts.body

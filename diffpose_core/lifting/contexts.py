@@ -44,40 +44,8 @@ def spread_frames(clip: PoseClip2D) -> np.ndarray:
     return np.unique(np.linspace(0, len(clip) - 1, min(len(clip), MOST_FRAMES)).round().astype(np.int64))
 
 
-def encode_contexts(
-    clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray, facts: ClipFacts | None = None
-) -> FrameContexts:
-    """Encode frames of a clip.
-
-    Args:
-        clip: in 2D.
-        encoder: of single frames, or of windows of a video.
-        numbers: (F,) numbers of the frames.
-        facts: to tell the encoder; nothing by default.
-    """
-    frames = _frames_read(clip, encoder, numbers)
-    told = (facts or ClipFacts()).told(frames.view)
-    rows = torch.from_numpy(frames.rows)
-    picked = None if told is None else told[rows]
-    mixture, view = frames.mixture.frames(frames.rows), frames.view[rows]
-    if encoder.receptive_field == 1:
-        context = encoder.encode(view, picked)
-        return FrameContexts(mixture, view, context, encoder.encode_reconciled(view, context, picked), picked)
-    context, reconciled = encoder.encode_frames(frames.view, frames.windows, told=told)
-    return FrameContexts(mixture, view, context, reconciled, picked)
-
-
-def encode_detected(
-    clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray, facts: ClipFacts | None = None
-) -> tuple[View, Context]:
-    """The views of frames of a clip and the contexts of their detected 2D poses: part of `encode_contexts`."""
-    frames = _frames_read(clip, encoder, numbers)
-    told = (facts or ClipFacts()).told(frames.view)
-    return frames.view[torch.from_numpy(frames.rows)], encoder.encode_detected(frames.view, frames.windows, told)
-
-
 @dataclass(frozen=True)
-class _FramesRead:
+class FramesRead:
     """Frames that an encoder reads for some frames of a clip.
 
     Attributes:
@@ -91,11 +59,44 @@ class _FramesRead:
     rows: np.ndarray
     windows: Windows
 
+    @property
+    def wanted(self) -> View:
+        """The view of the wanted frames."""
+        return self.view[torch.from_numpy(self.rows)]
 
-def _frames_read(clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray) -> _FramesRead:
+    def detected(self, encoder: ContextEncoder, facts: ClipFacts | None = None) -> Context:
+        """The context of the wanted frames' detected 2D poses. facts: to tell the encoder; nothing by default."""
+        return encoder.encode_detected(self.view, self.windows, (facts or ClipFacts()).told(self.view))
+
+
+def read_frames(clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray) -> FramesRead:
+    """Frames of a clip, (F,) their numbers, with those around them that the encoder reads too."""
     windows = cut_windows(numbers, len(clip), encoder.receptive_field, window_step(clip))
     read, place = np.unique(windows.frames, return_inverse=True)
     mixture = clip_mixture(clip, read)
     view = mixture_view(mixture, clip.intrinsics).levelled().to(encoder.device)
     around = replace(windows, frames=place.reshape(windows.frames.shape))
-    return _FramesRead(mixture, view, np.searchsorted(read, numbers), around)
+    return FramesRead(mixture, view, np.searchsorted(read, numbers), around)
+
+
+def encode_contexts(
+    clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray, facts: ClipFacts | None = None
+) -> FrameContexts:
+    """Encode frames of a clip.
+
+    Args:
+        clip: in 2D.
+        encoder: of single frames, or of windows of a video.
+        numbers: (F,) numbers of the frames.
+        facts: to tell the encoder; nothing by default.
+    """
+    frames = read_frames(clip, encoder, numbers)
+    told = (facts or ClipFacts()).told(frames.view)
+    rows = torch.from_numpy(frames.rows)
+    picked = None if told is None else told[rows]
+    mixture, view = frames.mixture.frames(frames.rows), frames.wanted
+    if encoder.receptive_field == 1:
+        context = encoder.encode(view, picked)
+        return FrameContexts(mixture, view, context, encoder.encode_reconciled(view, context, picked), picked)
+    context, reconciled = encoder.encode_frames(frames.view, frames.windows, told=told)
+    return FrameContexts(mixture, view, context, reconciled, picked)

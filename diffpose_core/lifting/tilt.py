@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from diffpose_core.lifting.contexts import FEWEST_FRAMES, encode_detected, spread_frames
+from diffpose_core.lifting.contexts import FEWEST_FRAMES, read_frames, spread_frames
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.settings import MAX_UP_STD
 from diffpose_core.structures import InvalidInput, PoseClip2D
@@ -48,16 +48,15 @@ def estimate_tilt(clip: PoseClip2D, models: Models) -> Tilt:
     Raises:
         InvalidInput: the encoder was trained without it.
     """
-    frames = spread_frames(clip)
-    view, context = encode_detected(clip, models.encoder, frames)
-    up_view, std = models.encoder.up(context)
-    ups, stds = view.to_cam(up_view[:, None])[:, 0].double().cpu(), std.double().cpu()
+    frames = read_frames(clip, models.encoder, spread_frames(clip))
+    up_view, std = models.encoder.up(frames.detected(models.encoder))
+    ups, stds = frames.wanted.to_cam(up_view[:, None])[:, 0].double().cpu(), std.double().cpu()
     weights = stds.pow(-2) / stds.pow(-2).sum()
     mean = (weights[:, None] * ups).sum(0)
     up_cam = (mean / mean.norm().clamp_min(1e-9)).numpy()
     spread = float((weights * stds.square()).sum().sqrt())
     apart = float((weights * (ups - mean).square().sum(-1) / 2).sum().sqrt())
-    steady = len(frames) >= FEWEST_FRAMES and apart <= _STEADY_STDS * spread
+    steady = len(ups) >= FEWEST_FRAMES and apart <= _STEADY_STDS * spread
     return Tilt(up_cam.astype(np.float32), min(spread, MAX_UP_STD), steady)
 
 

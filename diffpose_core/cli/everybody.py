@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffpose_core.cli.lift_inputs import choice_of, finish_of, poses_of, settings_of
+from diffpose_core.cli.lift_inputs import choice_of, finish_of, lift_as_asked, poses_of, settings_of
 from diffpose_core.cli.outputs import check_output, is_lift_result
-from diffpose_core.cli.shared import progress_printer, say, warn
+from diffpose_core.cli.shared import say, warn
 from diffpose_core.structures import InvalidInput
 
 if TYPE_CHECKING:
@@ -75,13 +75,9 @@ def _lift_one(
         beside: the first person's result.
         keep: whether hypotheses are kept.
     """
-    from diffpose_core.lifting.finish import finished, notes_of
-    from diffpose_core.lifting.lift import lift
-    from diffpose_core.lifting.world.frame import upright_of
+    from diffpose_core.lifting.finish import notes_of
 
-    show = progress_printer(f"frames of person {key}", args.quiet)
-    lifted = lift(chosen.clip, models, settings_of(args), keep_hypotheses=keep, progress=show)
-    result = finished(lifted, chosen.clip, finish_of(args), lambda: upright_of(lifted, chosen.clip, models), beside)
+    result = lift_as_asked(args, chosen.clip, models, f"frames of person {key}", beside, keep_hypotheses=keep)
     for note in notes_of(result):
         warn(f"{args.clip}: person {key}: {note}")
     return result

@@ -15,7 +15,7 @@ from diffpose_core.cli.arguments import (
     check_device,
 )
 from diffpose_core.cli.everybody import lift_everybody
-from diffpose_core.cli.lift_inputs import choice_of, clip_of, finish_of, poses_of, settings_of
+from diffpose_core.cli.lift_inputs import choice_of, clip_of, finish_of, lift_as_asked, poses_of, settings_of
 from diffpose_core.cli.options import MAX_FPS, MIN_FPS, add_real
 from diffpose_core.cli.outputs import check_output, check_output_folder, is_lift_result
 from diffpose_core.cli.shared import progress_printer, say, warn
@@ -130,13 +130,11 @@ def lift_clip(args: argparse.Namespace) -> int:
     """Lift one clip to one file."""
     from diffpose_core.io.atomic import write_whole
     from diffpose_core.io.exports import export_bytes, export_format, format_of_ending
-    from diffpose_core.lifting.finish import finished, notes_of
-    from diffpose_core.lifting.lift import lift
+    from diffpose_core.lifting.finish import notes_of
     from diffpose_core.lifting.models import load_models
-    from diffpose_core.lifting.world.frame import upright_of
 
     # Checked before the work is done, not after it.
-    settings, finish = settings_of(args), finish_of(args)
+    settings_of(args), finish_of(args)
     form = args.format or format_of_ending(args.out)
     export_format(form)
     if args.ray:
@@ -145,8 +143,7 @@ def lift_clip(args: argparse.Namespace) -> int:
     poses = poses_of(args)
     models = load_models(args.weights, args.setting).to(args.device)
     clip = clip_of(args, poses, models)
-    lifted = lift(clip, models, settings, progress=progress_printer("frames", args.quiet))
-    result = finished(lifted, clip, finish, lambda: upright_of(lifted, clip, models))
+    result = lift_as_asked(args, clip, models)
     scaled = ""
     if args.height is not None:
         scaled = f", scaled by {result.provenance['scaled_by']:.3f} to a height of {args.height:g} m"

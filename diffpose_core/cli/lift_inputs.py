@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from diffpose_core.cli.shared import warn
+from diffpose_core.cli.shared import progress_printer, warn
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from diffpose_core.lifting.finish import Finish
     from diffpose_core.lifting.models import Models
     from diffpose_core.lifting.settings import LiftSettings
+    from diffpose_core.structures import LiftResult
 
 
 def clip_of(args: argparse.Namespace, poses: PoseFile, models: Models) -> PoseClip2D:
@@ -57,6 +58,33 @@ def finish_of(args: argparse.Namespace) -> Finish:
     from diffpose_core.lifting.finish import Finish
 
     return Finish(args.height, args.smooth, args.world)
+
+
+def lift_as_asked(
+    args: argparse.Namespace,
+    clip: PoseClip2D,
+    models: Models,
+    counted: str = "frames",
+    beside: LiftResult | None = None,
+    keep_hypotheses: bool = True,
+) -> LiftResult:
+    """Lift a clip and finish the result as the arguments ask.
+
+    Args:
+        args: of the command.
+        clip: the clip.
+        models: loaded weights.
+        counted: what the progress counts.
+        beside: as in `lifting.finish.finished`.
+        keep_hypotheses: as in `lifting.lift.lift`.
+    """
+    from diffpose_core.lifting.finish import finished
+    from diffpose_core.lifting.lift import lift
+    from diffpose_core.lifting.world.frame import upright_of
+
+    show = progress_printer(counted, args.quiet)
+    lifted = lift(clip, models, settings_of(args), keep_hypotheses=keep_hypotheses, progress=show)
+    return finished(lifted, clip, finish_of(args), lambda: upright_of(lifted, clip, models), beside)
 
 
 def settings_of(args: argparse.Namespace) -> LiftSettings:

@@ -57,13 +57,30 @@ def procrustes_align(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     p, t = _pair(predicted, target)
     p_centre, t_centre = p.mean(-2, keepdims=True), t.mean(-2, keepdims=True)
     p, t = p - p_centre, t - t_centre
-    u, singular, vt = np.linalg.svd(np.swapaxes(p, -1, -2) @ t)
+    rotation, singular = best_rotation(p, t)
+    size = np.square(p).sum((-1, -2))
+    scale = np.divide(singular.sum(-1), size, out=np.zeros_like(size), where=size > 1e-18)
+    return scale[..., None, None] * (p @ rotation) + t_centre
+
+
+def best_rotation(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rotations about the origin that bring points nearest to their targets, least squares.
+
+    Args:
+        points: (..., J, 3).
+        targets: (..., J, 3).
+
+    Returns:
+        Rotations (..., 3, 3), for points @ rotation, and the singular values of points' @ targets, the last of them
+        negative where a mirror image would fit better: (..., 3).
+
+    Source: Kabsch (1976).
+    """
+    u, singular, vt = np.linalg.svd(np.swapaxes(points, -1, -2) @ targets)
     # A mirror image would fit better where the product has determinant -1: the weakest axis then turns around.
     signs = np.ones_like(singular)
     signs[..., 2] = np.where(np.linalg.det(u @ vt) < 0, -1.0, 1.0)
-    size = np.square(p).sum((-1, -2))
-    scale = np.divide((singular * signs).sum(-1), size, out=np.zeros_like(size), where=size > 1e-18)
-    return scale[..., None, None] * (p @ ((u * signs[..., None, :]) @ vt)) + t_centre
+    return (u * signs[..., None, :]) @ vt, singular * signs
 
 
 def p_mpjpe(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:

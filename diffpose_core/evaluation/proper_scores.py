@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from diffpose_core.evaluation.metrics import best_rotation
 from diffpose_core.structures import InvalidInput
 
 #: Levels of the central intervals that `expected_calibration_error` looks at.
@@ -109,9 +110,6 @@ def rigid_share(hypotheses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     h = np.asarray(hypotheses, dtype=np.float64)
     mean = h.mean(1, keepdims=True)
-    u, _, vt = np.linalg.svd(np.swapaxes(h, -1, -2) @ mean)
-    signs = np.ones((*h.shape[:2], 3))
-    signs[..., 2] = np.where(np.linalg.det(u @ vt) < 0, -1.0, 1.0)
-    aligned = h @ ((u * signs[..., None, :]) @ vt)
+    aligned = h @ best_rotation(h, mean)[0]
     whole, rest = (np.square(poses - mean).sum(-1).mean((1, 2)) for poses in (h, aligned))
     return whole, rest

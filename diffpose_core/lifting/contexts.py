@@ -39,9 +39,9 @@ class FrameContexts:
     told: Tensor | None
 
 
-def spread_frames(clip: PoseClip2D) -> np.ndarray:
-    """Numbers of up to 64 frames, evenly spread over a clip, that facts about it are estimated from."""
-    return np.unique(np.linspace(0, len(clip) - 1, min(len(clip), MOST_FRAMES)).round().astype(np.int64))
+def spread_frames(clip: PoseClip2D, most: int = MOST_FRAMES) -> np.ndarray:
+    """Numbers of up to `most` frames, evenly spread over a clip, that facts about it are estimated from."""
+    return np.unique(np.linspace(0, len(clip) - 1, min(len(clip), most)).round().astype(np.int64))
 
 
 @dataclass(frozen=True)

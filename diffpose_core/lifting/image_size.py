@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from diffpose_core.io.formats import Choice, ChosenClip, PoseFile, to_clip
-from diffpose_core.lifting.contexts import encode_contexts
+from diffpose_core.lifting.contexts import read_frames, spread_frames
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.plausibility import reprojection_residual
 from diffpose_core.structures import PoseClip2D
@@ -61,9 +61,9 @@ def to_clip_in_proportion(poses: PoseFile, choice: Choice, models: Models) -> Ch
 @torch.inference_mode()
 def _residual(clip: PoseClip2D, models: Models) -> float:
     """Median residual of the encoder's poses over the 2D poses of a few frames; infinity where nothing is seen."""
-    frames = np.unique(np.linspace(0, len(clip) - 1, min(len(clip), _FRAMES)).round().astype(np.int64))
-    found = encode_contexts(clip, models.encoder, frames)
-    pose = found.view.to_cam(found.context.pose_view).cpu().numpy()
+    frames = spread_frames(clip, _FRAMES)
+    read = read_frames(clip, models.encoder, frames)
+    pose = read.wanted.to_cam(read.detected(models.encoder).pose_view).cpu().numpy()
     residual = reprojection_residual(pose, clip.keypoints_px[frames], ~clip.guessed[frames])
     known = residual[np.isfinite(residual)]
     return float(np.median(known)) if known.size else float("inf")

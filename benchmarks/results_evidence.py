@@ -10,6 +10,7 @@ from benchmarks.results_cells import change, number, seen, signed
 #: Groups of the ablation suite that the page shows, of the comparison networks and of the shipped weights.
 SHOWN = ("baselines", "chain")
 OF_SHIPPED = ("encoder", "best", "ways", "noise")
+OF_BUDGET = ("told", "flow", "published")
 
 
 def groups_of(report: dict[str, Any], names: tuple[str, ...]) -> list[str]:

@@ -24,8 +24,8 @@ from diffpose_core.datasets.procedural import procedural_dataset
 from diffpose_core.datasets.sampling import PoseSampler, Variation
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Conditioning, Denoiser
+from diffpose_core.models.encoders import build_encoder
 from diffpose_core.models.graformer import Graformer
-from diffpose_core.models.mixste import MixSTE
 from diffpose_core.presets import PAPER_TRAINING, PRESETS
 from diffpose_core.rng import seeded
 from diffpose_core.training.bank import build_bank
@@ -60,7 +60,7 @@ def training_step(name: str) -> Step:
             return (found - torch.randn(poses, 17, 3)).norm(dim=-1).mean()
 
         return Step(denoiser, denoise, 1)
-    encoder = MixSTE(config) if isinstance(config, MixSTEConfig) else Graformer(config)
+    encoder = build_encoder(config)
 
     def encode(poses: int) -> torch.Tensor:
         return (encoder(torch.randn(poses, 17, 2)) - torch.randn(poses, 17, 3)).norm(dim=-1).mean()

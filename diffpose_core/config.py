@@ -109,7 +109,28 @@ class MixSTEConfig:
             raise InvalidInput(f"a window needs an odd number of frames, 3 or more, found {self.receptive_field}")
 
 
-EncoderConfig = GraformerConfig | MixSTEConfig
+@dataclass(frozen=True)
+class PublishedGraformerConfig:
+    """The Graformer as published, a baseline.
+
+    Attributes:
+        channels: width.
+        num_blocks: layers of attention, GCN and Chebyshev block.
+        num_heads: of each attention layer.
+        cheb_order: order of the Chebyshev convolutions.
+        dropout: share that is dropped of what a residual adds.
+        inner_dropout: share that is dropped of attention weights and inside the Chebyshev blocks.
+    """
+
+    channels: int = 96
+    num_blocks: int = 5
+    num_heads: int = 4
+    cheb_order: int = 2
+    dropout: float = 0.25
+    inner_dropout: float = 0.1
+
+
+EncoderConfig = GraformerConfig | MixSTEConfig | PublishedGraformerConfig
 
 
 @dataclass(frozen=True)

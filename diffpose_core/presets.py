@@ -10,6 +10,7 @@ from diffpose_core.config import (
     EncoderConfig,
     GraformerConfig,
     MixSTEConfig,
+    PublishedGraformerConfig,
     TrainingConfig,
 )
 
@@ -48,6 +49,17 @@ SHORT_DENOISER_TRAINING = replace(
 SHORT_VIDEO_DENOISER_TRAINING = replace(SHORT_DENOISER_TRAINING, epochs=4, learning_rate_decay=0.42)
 #: The supplement's own numbers and loss (section 3), for denoisers.
 PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_size=4096, loss="squared")
+#: The Graformer's own numbers and loss, from its authors' released settings: 100 epochs of Human3.6M's training poses.
+PUBLISHED_GRAFORMER_TRAINING = TrainingConfig(
+    samples_per_epoch=1_559_752,
+    epochs=100,
+    batch_size=64,
+    learning_rate=1e-3,
+    decay_every_epochs=2,
+    warmup_steps=0,
+    ema_decay=0.0,
+    loss="squared",
+)
 
 
 @dataclass(frozen=True)
@@ -59,38 +71,46 @@ class Preset:
         training: the "short" recipe.
         summary: one line for people.
         encoder: preset of the context encoder that a denoiser is trained on.
+        paper: the recipe of the network's authors, if it is at hand.
     """
 
     network: EncoderConfig | DenoiserConfig
     training: TrainingConfig
     summary: str
     encoder: str = "graformer"
+    paper: TrainingConfig | None = None
 
     @property
     def recipes(self) -> dict[str, TrainingConfig]:
         """The recipes that the network can be trained with, by name."""
-        paper = {"paper": PAPER_TRAINING} if isinstance(self.network, DenoiserConfig) else {}
-        return {"short": self.training, **paper}
+        return {"short": self.training} | ({} if self.paper is None else {"paper": self.paper})
 
 
 def _denoiser(
     summary: str, encoder: str = "graformer", training: TrainingConfig = SHORT_DENOISER_TRAINING, **changes: Any
 ) -> Preset:
-    return Preset(DenoiserConfig(**{"conditions": True, **changes}), training, summary, encoder)
+    return Preset(DenoiserConfig(**{"conditions": True, **changes}), training, summary, encoder, PAPER_TRAINING)
 
 
 _RECONCILED: dict[str, Any] = {"context_input": "reconciled"}
 _NO_CONTEXT: dict[str, Any] = {"use_context": False, "anchor": "mixture"}
-#: Standard diffusion uses neither heatmaps nor a GMM: its noise is the same for every pose.
-_STANDARD: dict[str, Any] = {"diffusion": "standard", "conditioning": "none"}
+#: g is told f_ST of the detected 2D pose alone, as in the paper: neither heatmaps nor the GMM.
+_TOLD_F_ST: dict[str, Any] = {"conditioning": "none"}
+_STANDARD: dict[str, Any] = {"diffusion": "standard", **_TOLD_F_ST}
 #: DiffPose without diffusion: no noise and no steps.
-_REGRESSION: dict[str, Any] = {"diffusion": "none", "conditioning": "none"}
+_REGRESSION: dict[str, Any] = {"diffusion": "none", **_TOLD_F_ST}
 
 PRESETS: dict[str, Preset] = {
     "graformer": Preset(
         GraformerConfig(joint_embedding=True, conditions=True),
         SHORT_ENCODER_TRAINING,
         "context encoder of one frame, and the baseline that DiffPose is compared with",
+    ),
+    "graformer_published": Preset(
+        PublishedGraformerConfig(),
+        SHORT_ENCODER_TRAINING,
+        "the Graformer as published, a baseline of one frame",
+        paper=PUBLISHED_GRAFORMER_TRAINING,
     ),
     "mixste": Preset(
         MixSTEConfig(joint_embedding=True, conditions=True),
@@ -104,6 +124,10 @@ PRESETS: dict[str, Preset] = {
     ),
     "diffpose_flow": _denoiser("rectified flow from H_K with f_ST", diffusion="flow", **_RECONCILED),
     "diffpose_standard": _denoiser("standard diffusion with f_ST", **_STANDARD),
+    "diffpose_told_f_st": _denoiser("GMM diffusion, g is told f_ST alone", **_TOLD_F_ST),
+    "diffpose_standard_told_all": _denoiser(
+        "standard diffusion, g is told all that DiffPose's g is told", diffusion="standard", **_RECONCILED
+    ),
     "diffpose_supplement": _denoiser(
         "GMM diffusion with f_ST, the supplement's schedule", schedule="supplement", **_RECONCILED
     ),

@@ -53,7 +53,7 @@ def trained_settings() -> list[Setting]:
 def _can_be_told() -> bool:
     """Whether the encoder of single frames was trained with the camera's tilt and the body's proportions."""
     try:
-        return models("frame").encoder.network.config.conditions
+        return models("frame").encoder.takes_conditions
     except InvalidInput:
         return False
 

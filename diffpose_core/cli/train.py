@@ -20,7 +20,6 @@ from diffpose_core.cli.outputs import check_output, check_output_folder, is_chec
 from diffpose_core.cli.shared import command_line, say
 from diffpose_core.config import (
     DenoiserConfig,
-    GraformerConfig,
     MixSTEConfig,
     TrainingConfig,
     override,
@@ -172,7 +171,7 @@ def _check(args: argparse.Namespace, preset: Preset) -> None:
     for option, given in (("--bank-size", args.bank_size), ("--own-states", args.own_states)):
         if given is not None and not denoiser:
             raise InvalidInput(f"{option} belongs to a denoiser, found it with {args.name}")
-    if args.encoder is not None and isinstance(preset.network, GraformerConfig | MixSTEConfig):
+    if args.encoder is not None and not denoiser:
         raise InvalidInput(f"{args.name} is itself an encoder, found --encoder {args.encoder}")
     if args.dataset != "h36m" and (args.subjects or args.detections):
         raise InvalidInput("--subjects and --detections belong to --dataset h36m")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from diffpose_core.evaluation.ablation_suite import ENCODERS, Answer, Setting, groups
+from diffpose_core.evaluation.ablation_suite import ENCODERS, OTHER_ENCODERS, Answer, Setting, groups
 from diffpose_core.evaluation.population import Population
 from diffpose_core.evaluation.turned import turned
 from diffpose_core.io.checkpoints import load_denoiser, load_encoder
@@ -28,12 +28,12 @@ class Weights:
 
     Attributes:
         models: the shipped networks and those found beside them.
-        long_encoder: the Graformer that was trained longer.
+        encoders: those of `OTHER_ENCODERS`, by name.
         population: averages over training views, in place of the encoder.
     """
 
     models: Models
-    long_encoder: ContextEncoder | None = None
+    encoders: Mapping[str, ContextEncoder] = field(default_factory=dict)
     population: Population | None = None
 
     def has(self, setting: Setting) -> bool:
@@ -41,9 +41,7 @@ class Weights:
         network = setting.network
         if setting.encoder != "all" and self.population is None:
             return False
-        if network == "graformer_long":
-            return self.long_encoder is not None
-        return network in ENCODERS or network in self.models.denoisers
+        return network in ENCODERS or network in self.encoders or network in self.models.denoisers
 
 
 def find_weights(models: Models, folders: Sequence[str | Path] = ()) -> Weights:
@@ -52,17 +50,17 @@ def find_weights(models: Models, folders: Sequence[str | Path] = ()) -> Weights:
     Raises:
         InvalidInput: where a file is damaged or was trained on another encoder.
     """
-    denoisers, long_encoder = dict(models.denoisers), None
+    denoisers, encoders = dict(models.denoisers), {}
     wanted = {cell.setting.network for group in groups() for cell in group.cells}
-    for name in sorted(wanted - set(denoisers) - {"graformer", "graformer_reconciled"}):
+    for name in sorted(wanted - set(denoisers) - set(ENCODERS)):
         path = next((p for p in (Path(folder) / f"{name}.safetensors" for folder in folders) if p.is_file()), None)
         if path is None:
             continue
-        if name == "graformer_long":
-            long_encoder, _ = load_encoder(path)
+        if name in OTHER_ENCODERS:
+            encoders[name], _ = load_encoder(path)
         else:
             denoisers[name], _ = load_denoiser(path, models.encoder)
-    return Weights(replace(models, denoisers=denoisers), long_encoder)
+    return Weights(replace(models, denoisers=denoisers), encoders)
 
 
 #: Answers that are measured, by setting, each with or without the true root.
@@ -73,11 +71,10 @@ Key = tuple[Setting, Answer, bool]
 def _hypotheses(encoded: EncodedFrames, setting: Setting, weights: Weights, lift: LiftSettings) -> Tensor:
     """A setting's hypotheses of encoded frames, (F, N, J, 3) metres, view frame."""
     view = encoded.view
-    if setting.network in ENCODERS:
+    if setting.network in (*ENCODERS, *OTHER_ENCODERS):
         found = {"graformer": encoded.context, "graformer_reconciled": encoded.reconciled}.get(setting.network)
         if found is None:
-            assert weights.long_encoder is not None
-            found = weights.long_encoder.encode(view)
+            found = weights.encoders[setting.network].encode(view)
         final = found.pose_view[:, None]
     else:
         network = weights.models.denoisers[setting.network]

@@ -17,7 +17,9 @@ from diffpose_core.uncertainty.aggregate import Way
 #: Ways from many hypotheses to one pose: those of `uncertainty.aggregate.one_pose`, and the best by the truth.
 Answer = Literal[Way, "p-best", "j-best"]
 #: Baselines that are context encoders, not denoisers.
-ENCODERS = ("graformer", "graformer_reconciled", "graformer_long")
+ENCODERS = ("graformer", "graformer_reconciled")
+#: Further encoders, each trained for its row.
+OTHER_ENCODERS = ("graformer_long", "graformer_budget", "graformer_published", "graformer_published_recipe")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Setting:
     """Settings of one cell.
 
     Attributes:
-        network: a preset's name, or one of `ENCODERS`.
+        network: a preset's name, or one of `ENCODERS` or `OTHER_ENCODERS`.
         steps: DDIM steps.
         hypotheses: N.
         components: M.
@@ -79,6 +81,7 @@ class Group:
         cells: its figures.
         reference: label of the cell that gains are measured against; its weights are shipped.
         axis: label of the x axis, where the group is a curve.
+        budget: all its networks were trained from random weights for the same short time.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Group:
     cells: tuple[Cell, ...]
     reference: str
     axis: str = ""
+    budget: bool = False
 
 
 _STEPS, _HYPOTHESES = (1, 2, 5, 10, 25, 50), (1, 2, 5, 10, 20, 50)
@@ -111,6 +115,13 @@ DEFAULT = Setting()
 #: How all denoisers and regressions are trained: the preset's epochs, then a few at a low rate.
 _EPOCHS, _MORE_EPOCHS = SHORT_DENOISER_TRAINING.epochs, 3
 _ENCODER_EPOCHS = SHORT_ENCODER_TRAINING.epochs
+#: Epochs of the groups of equal budgets: of denoisers, and of encoders.
+_BUDGET_EPOCHS, _BUDGET_ENCODER_EPOCHS = 8, 12
+#: Data of these groups: that of the shipped weights.
+_BUDGET_DATA = (
+    "--data mocap17_train.npz:0.5 --data mocap17_open_train.npz:0.5 "
+    "--validation mocap17_val.npz:0.5 --validation mocap17_open_val.npz:0.5"
+)
 #: Kinds of knowledge of 2D poses outside a laboratory, and exact places.
 _INPUTS: tuple[Input2D, ...] = ("detected", "exact", "confidences", "gaps")
 _FORMS = {"": "GMM diffusion, f_ST", "_no_context": "GMM diffusion, no f_ST", "_standard": "standard diffusion, f_ST"}
@@ -122,7 +133,9 @@ def _curve(values: Iterable[int], make: Callable[[int], Setting]) -> tuple[Cell,
 
 def groups() -> tuple[Group, ...]:
     """The whole suite."""
-    return (*_compared_networks(), *_inference_settings(), *_hypotheses_settings(), _chain_lengths())
+    return (
+        *_compared_networks(), *_inference_settings(), *_hypotheses_settings(), *_equal_budgets(), _chain_lengths(),
+    )  # fmt: skip
 
 
 def _compared_networks() -> tuple[Group, ...]:
@@ -249,14 +262,54 @@ def _hypotheses_settings() -> tuple[Group, ...]:
                   for balanced, title in ((True, "balanced"), (False, "independent")) for n in (2, 5, 20)),
             "5, balanced", "hypotheses",
         ),
+    )  # fmt: skip
+
+
+#: Kinds of noise, each with the networks that are told everything and f_ST alone.
+_NOISES = {
+    "GMM noise": ("diffpose", "diffpose_told_f_st"),
+    "standard noise": ("diffpose_standard_told_all", "diffpose_standard"),
+    "no noise (regression)": ("regression_mixture", "regression"),
+}
+
+
+def _equal_budgets() -> tuple[Group, ...]:
+    """Groups of networks that were all trained from random weights for the same short time."""
+    encoders = (
+        ("as trained here", "graformer_budget"), ("as published", "graformer_published"),
+        ("as published, with its authors' recipe", "graformer_published_recipe"),
+    )  # fmt: skip
+    return (
+        Group(
+            "told", "Noise and information",
+            "Told all: g is given heatmaps, the GMM, and f_ST of the reconciled 2D pose. Told f_ST: that of the "
+            "detected pose alone. With GMM noise the start h_K holds the heatmaps even so. Every network was trained "
+            f"from random weights for the same {_BUDGET_EPOCHS} epochs.",
+            (*(Cell(f"{noise}, told {what}", Setting(network))
+               for noise, both in _NOISES.items() for what, network in zip(("all", "f_ST"), both, strict=True)),
+             Cell("GMM noise, told all but f_ST", Setting("diffpose_pose"))),
+            "GMM noise, told all", budget=True,
+        ),
         Group(
             "flow", "Rectified flow beside diffusion",
             "The same network, data and budget: Euler steps on straight lines from draws of H_K to the pose.",
-            (Cell("DiffPose", DEFAULT),
-             *(Cell(f"flow, {n} Euler step{'s' * (n > 1)}", Setting("diffpose_flow", n)) for n in (1, 2, 3, 5))),
-            "DiffPose",
+            (*(Cell(f"DiffPose, {_steps(n)}", Setting(steps=n)) for n in (1, 2, 5)),
+             *(Cell(f"flow, {_steps(n)}", Setting("diffpose_flow", n)) for n in (1, 2, 3, 5))),
+            "DiffPose, 5 steps", budget=True,
+        ),
+        Group(
+            "published", "The Graformer as published",
+            "All but the first were trained from random weights on the same "
+            f"{_BUDGET_ENCODER_EPOCHS * 65_536:,} views. Nobody is told tilt or body.",
+            (Cell("Graformer, shipped weights, trained far longer", Setting("graformer")),
+             *(Cell(f"Graformer {title}", Setting(name)) for title, name in encoders)),
+            "Graformer, shipped weights, trained far longer", budget=True,
         ),
     )  # fmt: skip
+
+
+def _steps(count: int) -> str:
+    return f"{count} step{'s' * (count > 1)}"
 
 
 def _chain_lengths() -> Group:
@@ -270,8 +323,30 @@ def _chain_lengths() -> Group:
         )  # fmt: skip
 
 
-def training_commands(network: str) -> list[str]:
-    """The commands that train a network of the suite, all on the same budget."""
+def _budget_command(network: str) -> str:
+    """The command that trains a network of a group of equal budgets."""
+    out = f"--out runs/budget/{network}.safetensors"
+    if network in OTHER_ENCODERS:
+        preset = "graformer" if network == "graformer_budget" else "graformer_published"
+        recipe = "--set learning_rate_decay=0.75"
+        if network == "graformer_published_recipe":
+            recipe = "--recipe paper --samples-per-epoch 65536 --set ema_decay=0.999"
+        return f"diffpose train {preset} {_BUDGET_DATA} --epochs {_BUDGET_ENCODER_EPOCHS} {recipe} {out}"
+    return (
+        f"diffpose train {network} {_BUDGET_DATA} --encoder checkpoints/graformer.safetensors --bank-size 98304 "
+        f"--epochs {_BUDGET_EPOCHS} --set learning_rate_decay=0.65 {out}"
+    )
+
+
+def training_commands(network: str, budget: bool = False) -> list[str]:
+    """The commands that train a network of the suite, all networks of a group on the same budget.
+
+    Args:
+        network: its name.
+        budget: the group is one of equal budgets.
+    """
+    if budget:
+        return [_budget_command(network)]
     data = "--data mocap17_train.npz --validation mocap17_val.npz"
     train = f"diffpose train {network} {data}"
     if network == "graformer_long":

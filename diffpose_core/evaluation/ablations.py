@@ -190,6 +190,24 @@ def _group_report(group: Group, weights: Weights, measured: _Measured) -> dict[s
     }  # fmt: skip
 
 
+def _asked_and_missing(suite: Sequence[Group], weights: Weights) -> tuple[Asked, list[dict[str, Any]]]:
+    """The answers to measure, and the cells whose weights are not at hand with the commands that train them."""
+    asked: dict[Setting, list[tuple[Answer, bool]]] = {}
+    missing: dict[tuple[str, bool], dict[str, Any]] = {}
+    for group, cell in ((within, cell) for within in suite for cell in within.cells):
+        network, answer = cell.setting.network, (cell.answer, cell.true_root)
+        if weights.has(cell.setting):
+            if answer not in asked.setdefault(cell.setting, []):
+                asked[cell.setting].append(answer)
+        elif weights.has(replace(cell.setting, encoder="all")):
+            commands = ["python -m benchmarks.ablations --train mocap17_train.npz"]
+            missing[cell.label, False] = {"label": cell.label, "network": network, "commands": commands}
+        else:
+            commands = training_commands(network, group.budget)
+            missing[network, group.budget] = {"label": cell.label, "network": network, "commands": commands}
+    return asked, list(missing.values())
+
+
 def ablate(
     data: str | Path,
     weights: Weights,
@@ -219,22 +237,11 @@ def ablate(
         raise InvalidInput(f"no weights for {DEFAULT.network!r}, which everything else is compared with")
     suite = tuple(group for group in groups() if not settings.only or group.name in settings.only)
     numbers = chosen_clips(load_mocap17(data), settings.clips)
-    asked: dict[Setting, list[tuple[Answer, bool]]] = {}
-    missing: dict[str, dict[str, Any]] = {}
-    for cell in (cell for group in suite for cell in group.cells):
-        network, answer = cell.setting.network, (cell.answer, cell.true_root)
-        if weights.has(cell.setting):
-            if answer not in asked.setdefault(cell.setting, []):
-                asked[cell.setting].append(answer)
-        elif weights.has(replace(cell.setting, encoder="all")):
-            commands = ["python -m benchmarks.ablations --train mocap17_train.npz"]
-            missing[cell.label] = {"label": cell.label, "network": network, "commands": commands}
-        else:
-            missing[network] = {"label": cell.label, "network": network, "commands": training_commands(network)}
+    asked, missing = _asked_and_missing(suite, weights)
     measured = _measure_all(data, numbers, asked, weights, settings, progress)
     return {
         "groups": [_group_report(group, weights, measured) for group in suite],
-        "missing": list(missing.values()),
+        "missing": missing,
         "views": measured.views,
         "clips": len(numbers),
         "provenance": {

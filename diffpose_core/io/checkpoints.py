@@ -14,12 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from diffpose_core.config import DenoiserConfig, GraformerConfig, MixSTEConfig, from_dict, to_dict
+from diffpose_core.config import DenoiserConfig, from_dict, to_dict
 from diffpose_core.io.atomic import write_whole
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser
-from diffpose_core.models.graformer import Graformer
-from diffpose_core.models.mixste import MixSTE
+from diffpose_core.models.encoders import ENCODER_KINDS, build_encoder
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import DepthResidual
 
@@ -38,6 +37,7 @@ _SIZES: dict[str, tuple[float, float]] = {
     "mlp_ratio": (1, 16),
     "num_steps": (1, 10_000),
     "dropout": (0.0, 1.0),
+    "inner_dropout": (0.0, 1.0),
 }
 
 ConfigT = TypeVar("ConfigT")
@@ -50,7 +50,7 @@ class Record:
     """Description of a network, which its checkpoint holds.
 
     Attributes:
-        kind: "graformer", "mixste" or "denoiser".
+        kind: of an encoder (`models.encoders.ENCODER_KINDS`), or "denoiser".
         name: of the preset.
         config: of the network.
         training: the recipe.
@@ -211,12 +211,8 @@ def load_encoder(path: str | Path) -> tuple[ContextEncoder, Record]:
         InvalidInput: The file is no checkpoint of an encoder.
     """
     tensors, record = read_checkpoint(path)
-    _expect_kind(record, ("graformer", "mixste"), path)
-    network: Graformer | MixSTE
-    if record.kind == "mixste":
-        network = _build(MixSTE, MixSTEConfig, record, path)
-    else:
-        network = _build(Graformer, GraformerConfig, record, path)
+    _expect_kind(record, tuple(ENCODER_KINDS), path)
+    network = _build(build_encoder, ENCODER_KINDS[record.kind][0], record, path)
     depth = {name.removeprefix(_DEPTH): tensors.pop(name) for name in list(tensors) if name.startswith(_DEPTH)}
     if set(depth) != {"correlation", "base_var", "spread_gain"}:
         raise InvalidInput(f"{path}: the encoder's depth residual is missing or incomplete, found {sorted(depth)}")

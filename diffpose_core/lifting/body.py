@@ -37,7 +37,7 @@ def estimate_body(clip: PoseClip2D, models: Models, facts: ClipFacts | None = No
     Raises:
         InvalidInput: the encoder was trained without them.
     """
-    if not models.encoder.network.config.conditions:
+    if not models.encoder.takes_conditions:
         title = models.encoder.title
         raise InvalidInput(f"the weights of {title} were trained without the body's proportions and can't use them")
     numbers, facts = spread_frames(clip), facts or ClipFacts()

@@ -148,7 +148,7 @@ def decide_settings(settings: LiftSettings, clip: PoseClip2D, models: Models) ->
     """
     if settings.mixed_precision is None:
         settings = replace(settings, mixed_precision=has_fast_bfloat16(models.device.type))
-    if not models.encoder.network.config.conditions:
+    if not models.encoder.takes_conditions:
         for asked, fact in ((settings.up, "the camera's tilt"), (settings.body, "the body's proportions")):
             if asked not in (None, "auto"):
                 raise InvalidInput(f"the weights of {models.encoder.title} were trained without {fact}")

@@ -73,7 +73,7 @@ def _diffusion(encoded: EncodedFrames, network: Denoiser, settings: LiftSettings
     start = mean + _poses(gmm.noise(components, generator, shared=True, balanced=settings.balanced))
     g = fast_denoiser(network, _mixed_precision(encoded, settings))
     visited = settings.timesteps(config.num_steps)
-    cached = g.cache_conditioning(_conditioning(encoded, network, gmm, components), visited[:-1])
+    cached = g.cache_conditioning(_conditioning(encoded, network, components), visited[:-1])
 
     def denoise(sample: Tensor, k: int) -> Tensor:
         return g.predict(sample.flatten(0, 1), k, cached).unflatten(0, shape)
@@ -110,25 +110,27 @@ def _mixed_precision(encoded: EncodedFrames, settings: LiftSettings) -> bool:
     return bool(encoded.settings.mixed_precision if asked is None else asked)
 
 
-def _conditioning(encoded: EncodedFrames, network: Denoiser, gmm: PoseGMM, components: Tensor) -> Conditioning:
-    """Inputs of g beside the state, for every hypothesis: leading axis F * H. components: (F, H)."""
-    variances = gmm.covariances.diagonal(dim1=-2, dim2=-1)
-    component_std = variances.gather(1, components[..., None].expand(-1, -1, variances.shape[-1])).sqrt()
+def _conditioning(encoded: EncodedFrames, network: Denoiser, components: Tensor) -> Conditioning:
+    """Inputs of g beside the state, for every hypothesis: leading axis F * H. components: (F, H), of the noise.
+
+    Standard diffusion draws no component of the pose's GMM: the whole mixture takes its place.
+    """
     hypotheses = components.shape[1]
 
     def per_hypothesis(tensor: Tensor) -> Tensor:
         return tensor[:, None].expand(-1, hypotheses, *tensor.shape[1:]).flatten(0, 1)
 
-    context = context_for(encoded, network)
+    gmm, context = encoded.gmm, context_for(encoded, network)
+    mean, std = (per_hypothesis(_poses(part)) for part in (gmm.mean, gmm.variance.sqrt()))
+    component_mean, component_std = mean, std
+    if network.config.diffusion != "standard":
+        variances = gmm.covariances.diagonal(dim1=-2, dim2=-1)
+        of_component = variances.gather(1, components[..., None].expand(-1, -1, variances.shape[-1])).sqrt()
+        component_mean, component_std = (_poses(part).flatten(0, 1) for part in (gmm.mean_of(components), of_component))
     return Conditioning(
         features=per_hypothesis(context.features),
         pose=per_hypothesis(context.pose_view),
-        gmm=gmm_features(
-            _poses(gmm.mean_of(components)).flatten(0, 1),
-            _poses(component_std).flatten(0, 1),
-            per_hypothesis(_poses(gmm.mean)),
-            per_hypothesis(_poses(gmm.variance.sqrt())),
-        ),
+        gmm=gmm_features(component_mean, component_std, mean, std),
         heatmaps=per_hypothesis(encoded.view.heatmap_features()),
         told=None if encoded.told is None else per_hypothesis(encoded.told),
     )

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from diffpose_core.config import UncertaintyConfig
-from diffpose_core.models.graformer import Graformer
-from diffpose_core.models.mixste import MixSTE
+from diffpose_core.models.encoders import ENCODER_KINDS, EncoderNetwork, encoder_kind, takes_conditions
 from diffpose_core.models.windows import Windows
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.fit_gmm import fit_gmm_batch
@@ -50,18 +49,23 @@ class ContextEncoder:
         depth: Spread of its depth errors on training data.
     """
 
-    network: Graformer | MixSTE
+    network: EncoderNetwork
     depth: DepthResidual
 
     @property
     def name(self) -> str:
-        """The name of the method whose pose is the baseline: "graformer" or "mixste"."""
-        return "mixste" if isinstance(self.network, MixSTE) else "graformer"
+        """The name of the method whose pose is the baseline, such as "graformer" or "mixste"."""
+        return encoder_kind(self.network)
 
     @property
     def title(self) -> str:
         """The name in texts."""
-        return {"mixste": "MixSTE", "graformer": "Graformer"}[self.name]
+        return ENCODER_KINDS[self.name][1]
+
+    @property
+    def takes_conditions(self) -> bool:
+        """Whether it can be told the camera's tilt and the body's proportions."""
+        return takes_conditions(self.network)
 
     @property
     def receptive_field(self) -> int:
@@ -138,7 +142,7 @@ class ContextEncoder:
         Raises:
             InvalidInput: The network was trained without the camera's tilt.
         """
-        if not self.network.config.conditions:
+        if not takes_conditions(self.network):
             raise InvalidInput(f"the weights of {self.title} were trained without the camera's tilt and can't find it")
         return self.network.up(context.features)
 

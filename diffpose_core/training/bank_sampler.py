@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from diffpose_core.config import DenoiserConfig
+from diffpose_core.models.denoiser import gmm_features
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training.bank import ConditionBank
@@ -77,28 +78,22 @@ class BankSampler:
         return fields | self._noise_fields(row, draw, fields["x_start"], generator)
 
     def _noise_fields(self, row: Tensor, draw: Tensor, x_start: Tensor, generator: torch.Generator) -> Fields:
-        """The fields that depend on the noise: the pose's GMM, standard noise, or the whole mixture for regression."""
+        """The noise, and the mixture that g is told: a component beside the whole, or the whole alone."""
         bank = self.bank
-        if self.network.diffusion == "standard":
-            zero, one = torch.zeros_like(x_start), torch.ones_like(x_start)
-            noise = torch.randn(x_start.shape, generator=generator)
-            return {
-                "component_mean": zero,
-                "component_std": one,
-                "noise": noise,
-                "mixture_mean": zero,
-                "mixture_std": one,
-            }
         mean, std = bank.mixture_mean[row].float(), bank.mixture_std[row].float()
-        if self.network.diffusion == "none":
+        if self.network.diffusion in ("standard", "none"):
             # No component is drawn: the whole mixture takes its place.
-            return {"component_mean": mean, "component_std": std, "mixture_mean": mean, "mixture_std": std}
+            told = {"gmm": gmm_features(mean, std, mean, std)}
+            if self.network.diffusion == "none":
+                return told
+            noise = torch.randn(x_start.shape, generator=generator)
+            return {"component_mean": torch.zeros_like(x_start), "noise": noise, **told}
+        component_mean = bank.component_mean[row, draw].float()
+        component_std = bank.component_std[row, draw].float()
         return {
-            "component_mean": bank.component_mean[row, draw].float(),
-            "component_std": bank.component_std[row, draw].float(),
+            "component_mean": component_mean,
             "noise": bank.noise[row, draw].float(),
-            "mixture_mean": mean,
-            "mixture_std": std,
+            "gmm": gmm_features(component_mean, component_std, mean, std),
         }
 
     def validation_batches(self, size: int, batch_size: int) -> Iterator[Fields]:

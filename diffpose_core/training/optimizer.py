@@ -12,6 +12,7 @@ from diffpose_core.config import TrainingConfig
 from diffpose_core.models.blocks import GraphAttentionBlock
 from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
 from diffpose_core.models.mixste import TemporalBlock
+from diffpose_core.models.published_graformer import PublishedBlock
 
 
 def inner_matrices(module: nn.Module, temporal_only: bool = False) -> list[Tensor]:
@@ -24,7 +25,7 @@ def inner_matrices(module: nn.Module, temporal_only: bool = False) -> list[Tenso
     Returns:
         The weights, (out, in) each.
     """
-    kinds = (TemporalBlock,) if temporal_only else (GraphAttentionBlock, TemporalBlock)
+    kinds = (TemporalBlock,) if temporal_only else (GraphAttentionBlock, TemporalBlock, PublishedBlock)
     blocks = (block for block in module.modules() if isinstance(block, kinds))
     return [layer.weight for block in blocks for layer in block.modules() if isinstance(layer, nn.Linear)]
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from diffpose_core.config import DenoiserConfig, EncoderConfig, MixSTEConfig, TrainingConfig
+from diffpose_core.config import DenoiserConfig, EncoderConfig, TrainingConfig
 from diffpose_core.datasets.sampling import Batch
 from diffpose_core.diffusion.flow import flow_state
 from diffpose_core.diffusion.forward import q_sample
 from diffpose_core.diffusion.reverse import from_x_start, to_x_start
 from diffpose_core.diffusion.schedule import make_schedule
 from diffpose_core.models.conditions import TILT_CHANNELS
-from diffpose_core.models.denoiser import Conditioning, Denoiser, gmm_features
+from diffpose_core.models.denoiser import Conditioning, Denoiser
+from diffpose_core.models.encoders import EncoderNetwork, build_encoder, takes_conditions
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
 from diffpose_core.training.base_task import Fields, TrainingTask
@@ -49,7 +50,7 @@ class EncoderTask(TrainingTask):
 
     def __init__(self, network: EncoderConfig, config: TrainingConfig) -> None:
         super().__init__(config)
-        self.network = MixSTE(network) if isinstance(network, MixSTEConfig) else Graformer(network)
+        self.network: EncoderNetwork = build_encoder(network)
 
     def training_step(self, batch: Fields, _: int) -> Tensor:
         told, truth = batch["told"], batch["pose_view"]
@@ -57,7 +58,7 @@ class EncoderTask(TrainingTask):
         predicted = self.network.pose(features)
         loss = self.loss(predicted, truth)
         self.log_epoch("train_mpjpe_m", mean_joint_distance(predicted.detach(), truth), len(truth))
-        if self.network.config.conditions:
+        if takes_conditions(self.network):
             # Where up was told there is nothing to learn from finding it; where it is unknown to the data neither.
             counts = (told[:, TILT_CHANNELS - 1] == 0) & (batch["up"] != 0).any(-1)
             loss = loss + _UP_WEIGHT * (up_loss(*self.network.up(features), batch["up"]) * counts).mean()
@@ -85,21 +86,21 @@ class EncoderTask(TrainingTask):
         scale = (predicted * truth).sum((1, 2)) / predicted.square().sum((1, 2)).clamp_min(1e-9)
         scaled = (scale[:, None, None] * predicted - truth).norm(dim=-1)
         self.log_epoch("val_n_mpjpe_m", scaled.mean(), error.numel())
-        if self.network.config.conditions:
-            self._validate_conditions(batch, features)
+        if takes_conditions(self.network):
+            self._validate_conditions(self.network, batch, features)
         hidden = batch["hidden"]
         self.log_epoch("val_hidden_m", error[hidden].mean(), int(hidden.sum()))
         if self.network.receptive_field > 1:
             self.log_epoch("val_mpjve_m", self._velocity_error(predicted, truth, batch["rotation"]), len(error))
 
-    def _validate_conditions(self, batch: Fields, features: Tensor) -> None:
+    def _validate_conditions(self, network: Graformer | MixSTE, batch: Fields, features: Tensor) -> None:
         """Log how well the network finds up, and its errors where it is told the tilt, and the proportions too."""
-        cosine = (self.network.up(features)[0] * batch["up"]).sum(-1).clamp(-1.0, 1.0)
+        cosine = (network.up(features)[0] * batch["up"]).sum(-1).clamp(-1.0, 1.0)
         self.log_epoch("val_up_deg", cosine.acos().rad2deg().mean(), len(cosine))
         told = batch["told"]
         tilt = torch.cat((told[:, :TILT_CHANNELS], torch.zeros_like(told[:, TILT_CHANNELS:])), dim=-1)
         for name, known in (("tilt", tilt), ("tilt_and_body", told)):
-            error = (self.network(batch["pose_norm"], known) - batch["pose_view"]).norm(dim=-1)
+            error = (network(batch["pose_norm"], known) - batch["pose_view"]).norm(dim=-1)
             self.log_epoch(f"val_{name}_mpjpe_m", error.mean(), error.numel())
 
 
@@ -118,8 +119,7 @@ class DenoiserTask(TrainingTask):
     @staticmethod
     def conditioning(batch: Fields) -> Conditioning:
         """The inputs of g beside h_k and k."""
-        gmm = gmm_features(batch["component_mean"], batch["component_std"], batch["mixture_mean"], batch["mixture_std"])
-        return Conditioning(batch.get("context"), batch["encoder_pose"], gmm, batch["heatmaps"], batch["told"])
+        return Conditioning(batch.get("context"), batch["encoder_pose"], batch["gmm"], batch["heatmaps"], batch["told"])
 
     def predict(self, batch: Fields, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Noise a batch and run g on it.
@@ -132,11 +132,11 @@ class DenoiserTask(TrainingTask):
             The output of g, its target, and the predicted h_0; (B, J, 3) each.
         """
         kind = self.network.config.prediction_type
-        x_start, mean = batch["x_start"], batch["component_mean"]
-        conditioning = self.conditioning(batch)
+        x_start, conditioning = batch["x_start"], self.conditioning(batch)
         if self.network.config.diffusion == "none":
             output = self.network(batch["encoder_pose"], torch.full_like(k, self.schedule.num_steps), conditioning)
             return output, x_start, output
+        mean = batch["component_mean"]
         noised = self._own_prediction(batch, conditioning) if self.training and "own" in batch else x_start
         if self.network.config.diffusion == "flow":
             x_k = flow_state(noised, mean + batch["noise"], k, self.schedule.num_steps)

@@ -15,8 +15,10 @@ from diffpose_core.datasets.training_set import Sampler, make_sampler
 from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.checkpoints import Record, encoder_tensors, fingerprint, load_encoder, network_tensors
 from diffpose_core.models.context import ContextEncoder
+from diffpose_core.models.encoders import EncoderNetwork
 from diffpose_core.models.graformer import Graformer
 from diffpose_core.models.mixste import MixSTE
+from diffpose_core.models.published_graformer import PublishedGraformer
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training.base_task import Fields
@@ -31,7 +33,7 @@ _CALIBRATION_SEED = 30_000
 _BLOCK_POSES = 1000
 
 
-def calibrate_encoder(network: Graformer | MixSTE, sampler: Sampler, num_poses: int = 20_000) -> ContextEncoder:
+def calibrate_encoder(network: EncoderNetwork, sampler: Sampler, num_poses: int = 20_000) -> ContextEncoder:
     """Measure the depth error of a trained network on training views, which H_K's depth is drawn from.
 
     Args:
@@ -51,18 +53,19 @@ def calibrate_encoder(network: Graformer | MixSTE, sampler: Sampler, num_poses: 
     return ContextEncoder(network, fit_depth_residual(torch.cat(residuals), torch.cat(spreads)))
 
 
-def _load_start(network: Graformer | MixSTE, path: Path, name: str) -> None:
+def _load_start(network: EncoderNetwork, path: Path, name: str) -> None:
     """Copy a checkpoint's weights into a network, or a Graformer's into the spatial half of MixSTE."""
     start = load_encoder(path)[0].network
     part = network.spatial if isinstance(network, MixSTE) and isinstance(start, Graformer) else network
     # A network that can't be told anything is a good start for one that can: conditions begin without effect.
-    if start.config != part.config and replace(start.config, conditions=True) != part.config:
+    told = start.config if isinstance(start, PublishedGraformer) else replace(start.config, conditions=True)
+    if part.config not in (start.config, told):
         raise InvalidInput(f"{path}: its network doesn't fit {name}, found {start.config}")
     part.load_state_dict(start.state_dict(), strict=start.config == part.config)
 
 
 def train_encoder(network: EncoderConfig, job: TrainingJob) -> Record | None:
-    """Train the Graformer or MixSTE and write its checkpoint.
+    """Train a context encoder and write its checkpoint.
 
     Args:
         network: its configuration.
@@ -97,7 +100,7 @@ def train_encoder(network: EncoderConfig, job: TrainingJob) -> Record | None:
     return job.publish(encoder_tensors(encoder), job.record(encoder.name, network, metrics, task.sources))
 
 
-def _calibrated(network: Graformer | MixSTE, sampler: Sampler, kept: Path) -> ContextEncoder:
+def _calibrated(network: EncoderNetwork, sampler: Sampler, kept: Path) -> ContextEncoder:
     """A trained network with its depth error. It is measured once for the same weights and then kept.
 
     Measuring again on another machine would give other numbers by rounding, and so another encoder.

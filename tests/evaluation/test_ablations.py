@@ -48,7 +48,7 @@ def cells(report, name):
 
 
 def test_every_group_names_its_reference_and_every_network_is_a_preset():
-    known = {*PRESETS, *ablation_suite.ENCODERS}
+    known = {*PRESETS, *ablation_suite.ENCODERS, *ablation_suite.OTHER_ENCODERS}
     labels = [group.name for group in groups()]
     assert len(labels) == len(set(labels))
     for group in groups():
@@ -124,6 +124,18 @@ def test_what_is_missing_is_listed_with_commands_that_are_commands(report):
     assert training_commands("diffpose_supplement") == [
         "diffpose train diffpose_supplement --data mocap17_train.npz --validation mocap17_val.npz"
     ]
+
+
+def test_networks_of_one_budget_are_trained_by_one_command_each(data, tiny_models):
+    names = ("told", "flow", "published")
+    found = ablate(data, Weights(tiny_models), replace(SETTINGS, clips=range(1), only=names))
+    missing = {entry["network"]: entry["commands"] for entry in found["missing"]}
+    encoders = {"graformer_budget", "graformer_published", "graformer_published_recipe"}
+    assert encoders | {"regression", "diffpose_flow", "diffpose_standard_told_all"} <= set(missing)
+    for network, (line,) in missing.items():
+        words = parser().parse_args(line.split()[1:])
+        assert words.epochs == (12 if network in encoders else 8) and words.out == f"runs/budget/{network}.safetensors"
+        assert line in training_commands(network, budget=True)
 
 
 def test_hypotheses_and_answers(data, tiny_models, monkeypatch):

@@ -103,7 +103,11 @@ def test_the_fingerprint_sees_every_bit_and_name_and_not_the_order():
 @pytest.mark.parametrize(
     ("load", "name", "message"),
     [
-        (load_encoder, "diffpose", "a 'denoiser' checkpoint found, a 'graformer' or 'mixste' one expected"),
+        (
+            load_encoder,
+            "diffpose",
+            "a 'denoiser' checkpoint found, a 'graformer' or 'mixste' or 'graformer_published' one expected",
+        ),
         (load_denoiser, "graformer", "a 'graformer' checkpoint found, a 'denoiser' one expected"),
         (load_encoder, "absent", "no such checkpoint"),
     ],

@@ -56,11 +56,15 @@ def test_what_a_denoiser_is_trained_on_is_the_librarys_forward_diffusion(bank, p
         assert torch.allclose(target[row], wanted, atol=1e-5)
     assert output.shape == target.shape == predicted.shape == (20, 17, 3)
     if diffusion == "standard":
-        assert bool((batch["component_mean"] == 0).all()) and bool((batch["component_std"] == 1).all())
+        assert bool((batch["component_mean"] == 0).all())
         assert 0.9 < float(batch["noise"].std()) < 1.1
+        # g is told the pose's own mixture, as with GMM diffusion; no component of it is drawn.
+        assert torch.equal(heard["given"].gmm[..., :6], heard["given"].gmm[..., 6:])
+        assert (heard["given"].gmm[..., :3] - batch["x_start"]).norm(dim=-1).mean() < 1.0
+        assert bool((heard["given"].gmm[..., :3] != 0).any())
     else:
         assert torch.equal(heard["given"].gmm[..., :3], batch["component_mean"])
-        assert heard["given"].heatmaps.shape == (20, 17, 12)
+    assert heard["given"].heatmaps.shape == (20, 17, 12)
 
 
 def test_a_share_of_training_is_spent_where_inference_starts(bank):

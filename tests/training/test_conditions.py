@@ -12,6 +12,7 @@ from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.sampling import sample_hypotheses
 from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.models.context import ContextEncoder
+from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.fast.denoiser_cache import FastDenoiser
 from diffpose_core.rng import seeded
 from diffpose_core.training.bank import ConditionBank, prepare_conditions
@@ -114,6 +115,20 @@ def test_g_is_told_a_component_of_the_gmm_beside_the_whole_mixture(encoded, bank
         off = (found[:, :, None] - known[:, None]).abs().amax((-1, -2))
         assert off.amin(-1).max() < 1e-5, "mean and spread of one and the same component"
         assert len(off.argmin(-1).unique()) > 1, "and not of the same one every time"
+
+
+def test_standard_diffusion_can_be_told_the_same_mixture_and_f_st(encoded, bank, tiny_models, monkeypatch):
+    own = tiny_models.denoisers["diffpose"]
+    network = Denoiser(replace(own.config, diffusion="standard")).eval().requires_grad_(False)
+    training, inference = in_training(bank, network), at_inference(encoded, network, monkeypatch)
+    whole = candidates(encoded.gmm)[:, 0, :, 6:]
+    expected = torch.cat((whole, whole), -1)
+    assert torch.allclose(training.gmm, expected, atol=1e-5)
+    assert torch.allclose(inference["gmm"], expected[:, None].expand_as(inference["gmm"]), atol=1e-5)
+    for part in ("features", "pose", "heatmaps"):
+        same = getattr(in_training(bank, own), part)
+        assert torch.equal(getattr(training, part), same)
+        assert torch.allclose(inference[part][:, 0], same, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -53,7 +53,7 @@ def upright_of(result: LiftResult, clip: PoseClip2D, models: Models) -> Upright:
     up = settings.get("up")
     if isinstance(up, list):
         return Upright(tuple(up), "estimated" if settings.get("up_estimated") else "given")
-    if not models.encoder.network.config.conditions:
+    if not models.encoder.takes_conditions:
         # A level camera is the likeliest one where nothing is known.
         return Upright((0.0, -1.0, 0.0), "doubtful")
     tilt = estimate_tilt(clip, models)

@@ -51,8 +51,8 @@ def _open_view(view: str) -> None:
     st.session_state["view"] = view
 
 
-def bar() -> tuple[str, Any]:
-    """The bar over every view: the name, which view is open, and the place for the clip's name."""
+def bar() -> tuple[str, Any, Any]:
+    """The bar over every view: the name, which view is open, and places for the clip's name and the uploader."""
     with st.container(key="bar", horizontal=True, vertical_alignment="center"):
         st.title("DiffPose Studio", anchor=False, width="content")
         view = st.segmented_control(
@@ -66,14 +66,15 @@ def bar() -> tuple[str, Any]:
             help="The parts of the story, from the picture's uncertainty to the result; clip and frame stay.",
         )
         clip_slot = st.container(key="clip_slot")
-    return view or "Overview", clip_slot
+        upload_slot = st.container(key="upload_slot")
+    return view or "Overview", clip_slot, upload_slot
 
 
 def main() -> None:
     """The app."""
     housekeeping.start()
     prefetcher().drop()
-    view, clip_slot = bar()
+    view, clip_slot, upload_slot = bar()
     page.show(view, _open_view)
     try:
         with st.spinner("Loading the networks"):
@@ -81,9 +82,9 @@ def main() -> None:
     except InvalidInput as error:
         st.error(f"The weights can't be loaded. {plain(str(error))}", icon=":material/error:")
         return
-    session = sidebar.draw(view, clip_slot)
+    session = sidebar.draw(view, clip_slot, upload_slot)
     if session is None:
-        st.info("No clip is loaded. Upload one in the sidebar.", icon=":material/upload_file:")
+        st.info("No clip is loaded. Upload one above.", icon=":material/upload_file:")
         return
     try:
         VIEWS[view](session)

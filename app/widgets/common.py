@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from app.compute.cache import CACHE
@@ -38,6 +40,11 @@ def leave(state: Uploads | None = None) -> None:
     state.leave()
     for key in [k for k in st.session_state if str(k).startswith(f"up{number}_")]:
         del st.session_state[key]
+
+
+def actions() -> Any:
+    """Place for a dialog's buttons. They stay in sight while the dialog is scrolled."""
+    return st.container(key="actions", horizontal=True, horizontal_alignment="right")
 
 
 def picture(svg: str, words: str) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from app.figures import pose_preview
 from app.jobs.pictures import Footage
 from app.text import plain
-from app.widgets.common import keep, leave, picture, uploads
+from app.widgets.common import actions, keep, leave, picture, uploads
 from app.widgets.uploads import Pending
 from diffpose_core.io.formats import (
     COORDINATES,
@@ -64,7 +64,7 @@ def confirm() -> None:
                 st.markdown("\n".join(f"- {plain(note)}" for note in poses.notes))
     with pictures:
         _pictures(poses, clip, track, layout, size, turn)
-    with st.container(horizontal=True, horizontal_alignment="right"):
+    with actions():
         st.button("Cancel", help="Forget this file; everything stays as it was.", on_click=leave)
         used = st.button(
             "Use this clip",
@@ -212,8 +212,7 @@ def _ask_turn(poses: PoseFile, key: str) -> tuple[Turn, bool]:
     if poses.turn != "none":
         st.warning("The person's feet are not down. A turn is proposed: does the picture look right with it?")
     turns = list(TURNS)
-    left, right = st.columns([2, 1], vertical_alignment="bottom")
-    turn = left.selectbox(
+    turn = st.selectbox(
         "Turn the poses",
         turns,
         index=turns.index(poses.turn),
@@ -221,7 +220,7 @@ def _ask_turn(poses: PoseFile, key: str) -> tuple[Turn, bool]:
         key=f"{key}_turn",
         help="For y that is measured upwards, and for videos on their side.",
     )
-    exchanged = right.checkbox(
+    exchanged = st.checkbox(
         "Exchange left and right", key=f"{key}_exchanged", help="For a mirrored video, as of a selfie camera."
     )
     return turn, exchanged

@@ -7,7 +7,7 @@ import streamlit as st
 from app.jobs.detecting import Detecting
 from app.jobs.pictures import Pictures
 from app.text import plain
-from app.widgets.common import leave, uploads
+from app.widgets.common import actions, leave, uploads
 from app.widgets.uploads import Pending, PendingVideo
 from diffpose_core.io.detectors import DETECTORS
 from diffpose_core.io.video_file import Part
@@ -35,7 +35,7 @@ def find_people() -> None:
             if error is not None:
                 st.error(plain(error))
             _choose(video)
-    with st.container(horizontal=True, horizontal_alignment="right"):
+    with actions():
         st.button("Cancel", help="Forget this video; everything stays as it was.", on_click=leave)
         begin = st.empty()
         if work is None or error is not None:

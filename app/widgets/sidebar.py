@@ -28,7 +28,7 @@ def _no_longer_lost() -> None:
     uploads().lost = None
 
 
-def _pick_clip(slot: Any) -> PoseClip2D | None:
+def _pick_clip(slot: Any, upload_slot: Any) -> PoseClip2D | None:
     bundled = clips.bundled_clips()
     state = uploads()
     own = state.own
@@ -52,7 +52,8 @@ def _pick_clip(slot: Any) -> PoseClip2D | None:
             on_change=_no_longer_lost,
             help="A person moving, seen by one camera: detected 2D joints with their uncertainty; yours come first.",
         )
-    uploader.uploader()
+    with upload_slot:
+        uploader.uploader()
     if name in own:
         own_clip.about(name)
         return own[name].clip
@@ -63,14 +64,14 @@ def _pick_clip(slot: Any) -> PoseClip2D | None:
     return clip
 
 
-def draw(view: str, clip_slot: Any) -> Session | None:
-    """Draw the sidebar for a view, and the choice of the clip into its slot.
+def draw(view: str, clip_slot: Any, upload_slot: Any) -> Session | None:
+    """Draw the sidebar for a view, and the choice of the clip and the uploader into their slots.
 
     Returns:
         The clip and the settings, or None without a clip.
     """
     with st.sidebar:
-        clip = _pick_clip(clip_slot)
+        clip = _pick_clip(clip_slot, upload_slot)
         if clip is None:
             return None
         source = clips.clip_hash(clip)

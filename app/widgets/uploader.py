@@ -40,17 +40,28 @@ def uploader() -> None:
             # Nothing between these two may end the run: the file would be lost, or read twice.
             state.read.update(file.file_id for file in unread)
             state.boxes[number] += len(unread)
+            if state.pending is None:
+                state.renew_uploader()
             _let_go(unread)
         st.rerun()
-    if state.lost is not None:
-        lost = plain(state.lost[:80])
-        st.info(f"The link is to the clip {lost}, which is not here. If it is a file of yours, upload it again.")
-    if state.refused is not None:
-        st.error(f"**This can't be used; nothing else has changed.** {plain(state.refused)}")
+    _news(state)
     if isinstance(state.pending, PendingVideo):
         find_people()
     elif state.pending is not None:
         confirm()
+
+
+def _news(state: Uploads) -> None:
+    """Message on the last file, or on a link to a clip, over the page until it is closed."""
+    if state.lost is None and state.refused is None:
+        return
+    with st.container(key="news", gap="small"):
+        if state.lost is not None:
+            lost = plain(state.lost[:80])
+            st.info(f"The link is to the clip {lost}, which is not here. If it is a file of yours, upload it again.")
+        if state.refused is not None:
+            st.error(f"**This can't be used; nothing else has changed.** {plain(state.refused)}")
+        st.button("Close", key="close_news", help="Close this message.", on_click=state.close_news)
 
 
 @st.cache_resource(show_spinner=False)
@@ -65,7 +76,7 @@ def _key(number: int) -> str:
 
 def _box(number: int) -> list[UploadedFile]:
     return st.file_uploader(
-        "Or your own 2D poses or video",
+        "Your own 2D poses or video",
         accept_multiple_files=True,
         key=_key(number),
         help=f"A video, or what a 2D pose detector wrote, recognised by its content: {FORMATS}.",

@@ -83,8 +83,8 @@ class PendingVideo:
 class Uploads:
     """A visitor's uploads, with the state of their uploaders and dialogs.
 
-    When a dialog is left, a new, empty uploader takes the last one's place. That one stays unseen: a file may be on its
-    way in it, or be being chosen.
+    When a file is dealt with, a new, empty uploader takes the last one's place. That one stays unseen: a file may be
+    on its way in it, or be being chosen.
 
     Attributes:
         own: Clips by their names in the picker, the newest first.
@@ -122,11 +122,19 @@ class Uploads:
         self.opened = name
         self.refused = self.lost = None
 
+    def close_news(self) -> None:
+        """Forget what was said of the last file and of a link."""
+        self.refused = self.lost = None
+
     def leave(self) -> None:
         """Close the dialog and drop its file."""
         if isinstance(self.pending, PendingVideo) and self.pending.work is not None:
             self.pending.work.cancel()
         self.pending = None
+        self.renew_uploader()
+
+    def renew_uploader(self) -> None:
+        """Put an empty uploader into the last one's place."""
         while len(self.boxes) > 1 and sum(self.boxes.values()) > MOST_UNSEEN:
             del self.boxes[min(self.boxes)]
         self.boxes[max(self.boxes) + 1] = 0

@@ -83,7 +83,7 @@ def test_compare_lifts_the_whole_clip_and_shows_the_joints_in_a_table(
     app.session_state["hypotheses"] = 1
     app.session_state["layout"] = "Overlaid"
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
+    app.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     assert not app.exception
     assert "mean of 20 frames" in app.expander[0].label
     table = app.dataframe[0].value
@@ -133,7 +133,7 @@ def test_the_video_setting_compares_with_its_own_context_encoder(
     assert app.sidebar.selectbox(key="setting").value == "frame"
     assert networks.trained_settings() == ["frame", "video"], "nothing among these weights knows a camera's tilt"
     app.sidebar.selectbox(key="setting").select("video").run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
+    app.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     assert not app.exception
     table = app.dataframe[0].value
     np.testing.assert_allclose(table["Gain"], table["MixSTE"] - table["DiffPose"])
@@ -156,7 +156,7 @@ def test_what_the_whole_clip_shows(app: AppTest, clip_file: Callable[..., bytes]
     app.session_state["hypotheses"] = 2
     app.session_state["setting"] = "clip"
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
+    app.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     assert not app.exception and not app.error
     assert any("the body and camera's tilt that the whole clip shows" in text.value for text in app.markdown)
     told = app.dataframe[0].value
@@ -175,7 +175,7 @@ def test_the_cameras_tilt_can_be_given(app: AppTest, clip_file: Callable[..., by
     app.session_state["hypotheses"] = 2
     app.session_state["setting"] = "clip"
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
+    app.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     estimated = app.dataframe[0].value
     app.sidebar.toggle(key="tilt_known").set_value(True).run()
     app.sidebar.slider(key="tilt").set_value(30).run()
@@ -206,12 +206,12 @@ def test_upload_of_our_own_format_is_shown_and_a_bad_one_keeps_it(
 ) -> None:
     app.session_state["view"] = "Forward"
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(), "application/octet-stream")).run()
+    app.file_uploader[0].set_value(("mine.npz", clip_file(), "application/octet-stream")).run()
     assert not app.exception
     assert "3 frames" in app.sidebar.success[0].value
-    app.sidebar.file_uploader[0].set_value(("broken.npz", b"not a clip", "application/octet-stream")).run()
+    app.file_uploader[0].set_value(("broken.npz", b"not a clip", "application/octet-stream")).run()
     assert not app.exception
-    assert "broken.npz" in app.sidebar.error[0].value
+    assert "broken.npz" in app.error[0].value
     assert "3 frames" in app.sidebar.success[0].value, "the clip before it is still shown"
 
 
@@ -224,7 +224,7 @@ def test_a_single_frame_without_truth_mixture_or_camera(
     app.session_state["steps"] = 1
     app.session_state["hypotheses"] = 1
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(1, blind=True), "application/octet-stream")).run()
+    app.file_uploader[0].set_value(("mine.npz", clip_file(1, blind=True), "application/octet-stream")).run()
     assert not app.exception
     assert not app.error
     assert "1 frames" in app.sidebar.success[0].value

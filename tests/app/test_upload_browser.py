@@ -22,7 +22,7 @@ from diffpose_core.structures import PoseClip2D
 pytest.importorskip("selenium")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-REFUSAL = "[data-testid=stSidebar] [role=alert]"
+REFUSAL = ".st-key-news [role=alert]"
 #: Where a person puts a file: the uploader that is to be seen.
 BOX = """[...document.querySelectorAll("[data-testid=stFileUploader] input[type=file]")].filter(
   (box) => box.closest("[data-testid=stFileUploader]").offsetParent).at(-1)"""

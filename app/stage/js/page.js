@@ -1,4 +1,6 @@
-// The page as a whole: every view is a place of the browser's history.
+// The page as a whole: every view is a place of the browser's history, and style rules know the theme.
+
+import { readTheme } from "./theme.js";
 
 const FIRST = "Overview";
 
@@ -27,7 +29,8 @@ export function keepHistory(place, state) {
 
 const state = { view: null, going: false, open: null };
 
-export default function mountPage({ data, setTriggerValue }) {
+export default function mountPage({ data, setTriggerValue, parentElement }) {
+  document.documentElement.dataset.dpsTheme = readTheme(parentElement).dark ? "dark" : "light";
   if (state.view == null) keepHistory(window, state);
   if (data.view === viewOf(window.location.href)) state.going = false;
   state.view = data.view;

@@ -72,7 +72,6 @@ export class Stage {
     const structure = JSON.stringify(header.panels.map((p) => [p.id, p.kind]));
     Object.assign(this, { theme, themeKey, header, arrays, furniture: null });
     this.root.dataset.theme = theme.dark ? "dark" : "light";
-    document.documentElement.dataset.dpsTheme = this.root.dataset.theme; // for the page's own style rules
     this.root.dataset.stage = header.id;
     this.root.dataset.hash = header.hash;
     this.root.setAttribute("aria-label", `${header.title}: arrow keys step, space plays, shift and arrow keys turn`);

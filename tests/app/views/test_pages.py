@@ -33,7 +33,7 @@ def test_uncertainty_of_a_bare_frame(app: AppTest, clip_file: Callable[..., byte
     app.session_state["view"] = "Uncertainty"
     app.session_state["draws"] = 200
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(1, blind=True), "application/octet-stream")).run()
+    app.file_uploader[0].set_value(("mine.npz", clip_file(1, blind=True), "application/octet-stream")).run()
     assert not app.exception and not app.error
 
 
@@ -109,7 +109,7 @@ def test_the_tour_goes_on_and_back_and_ends_with_doors(app: AppTest):
 def test_the_tour_of_a_bare_frame(app: AppTest, clip_file: Callable[..., bytes]):
     app.session_state["view"] = "Learn"
     app.run()
-    app.sidebar.file_uploader[0].set_value(("mine.npz", clip_file(1, blind=True), "application/octet-stream")).run()
+    app.file_uploader[0].set_value(("mine.npz", clip_file(1, blind=True), "application/octet-stream")).run()
     app.session_state["lesson"] = "equation"
     app.run()
     assert not app.exception and not app.error

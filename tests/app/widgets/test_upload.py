@@ -45,7 +45,7 @@ COCO = detected(walking(8), "COCO-17")
 
 @pytest.fixture
 def app(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    """The app with small random networks, at a page that lifts nothing: what is looked at stands in the sidebar."""
+    """The app with small random networks, at a page that lifts nothing: nothing holds it up."""
 
     def forget() -> None:
         st.cache_data.clear()
@@ -64,7 +64,7 @@ def app(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest
 
 
 def send(app: AppTest, *files: tuple[str, bytes]) -> None:
-    app.sidebar.file_uploader[-1].set_value([(name, content, "") for name, content in files]).run()
+    app.file_uploader[-1].set_value([(name, content, "") for name, content in files]).run()
     assert not app.exception
 
 
@@ -203,13 +203,15 @@ def test_a_refused_file_changes_nothing_and_says_why(app: AppTest) -> None:
     kept = {key: app.session_state[key] for key in ("clip", "frame", "seed", "steps", "hypotheses", "view", "eta")}
     for name, content in REFUSED.items():
         send(app, (name, content))
-        message = app.sidebar.error[0].value.replace("\\", "")
+        message = app.error[0].value.replace("\\", "")
         assert name in message and "nothing else has changed" in message
         assert len(message) < 900, message
         assert {key: app.session_state[key] for key in kept} == kept
         assert list(own(app)) == ["walk"] and "Use this clip" not in labels(app)
+    press(app, "Close")
+    assert not app.error and list(own(app)) == ["walk"]
     send(app, ("again.json", alphapose([COCO])))
-    assert not app.sidebar.error, "the next file begins afresh"
+    assert not app.error, "the next file begins afresh"
 
 
 def test_a_mistake_in_a_reader_is_told_too(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +220,7 @@ def test_a_mistake_in_a_reader_is_told_too(app: AppTest, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(uploader, "read_pose_files_apart", broken)
     send(app, ("odd.json", b"{}"))
-    assert "odd.json: reading it failed" in app.sidebar.error[0].value.replace("\\", "")
+    assert "odd.json: reading it failed" in app.error[0].value.replace("\\", "")
     assert not own(app)
 
 
@@ -289,10 +291,10 @@ def test_our_own_file_says_everything_and_is_opened_at_once(app: AppTest, walkin
 def test_a_link_to_a_clip_that_is_not_here_is_explained(app: AppTest) -> None:
     app.query_params["clip"] = "walk (yours)"
     app.run()
-    assert "walk (yours), which is not here" in app.sidebar.info[0].value
+    assert "walk (yours), which is not here" in app.info[0].value
     send(app, ("walk.json", alphapose([COCO])))
     press(app, "Use this clip")
-    assert not app.sidebar.info
+    assert not app.info
 
 
 def test_only_so_many_own_clips_are_kept(app: AppTest, walking_clip: PoseClip2D) -> None:
@@ -377,7 +379,7 @@ def test_a_file_that_comes_while_another_is_asked_about_waits_for_its_turn(app: 
     assert "second.json was recognised" in said(app).replace("*", ""), "not lost"
     press(app, "Use this clip")
     assert [len(own.clip) for own in own(app).values()] == [4, 8]
-    assert "Use this clip" not in labels(app) and not app.sidebar.file_uploader[-1].value
+    assert "Use this clip" not in labels(app) and not app.file_uploader[-1].value
 
 
 def test_unseen_uploaders_stay_until_they_hold_many_files() -> None:
@@ -484,7 +486,7 @@ def detector(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
 def test_without_the_extra_the_way_to_get_it_is_named(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploader, "DETECTORS", {})
     send(app, ("walk.mp4", made_video()))
-    assert 'pip install ".[video]"' in app.sidebar.error[0].value.replace("\\", "")
+    assert 'pip install ".[video]"' in app.error[0].value.replace("\\", "")
 
 
 def test_a_video_goes_through_a_detector_and_is_confirmed_like_a_file(app: AppTest, detector: MadeUp) -> None:

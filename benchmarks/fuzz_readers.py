@@ -1,9 +1,10 @@
 """Feeds damaged and hostile files to every reader: `python -m benchmarks.fuzz_readers --inputs 200000 --processes 2`.
 
-Every input is made from a seed file of one format (`pose_files.py`) by mutations of its bytes, of its parsed JSON, of
-its table's cells or of the files in its archive. It depends on its own number only: a run can be cut into pieces
-(--first), and one input made again (--show). An input passes where it is read and made a clip of, or refused
-with InvalidInput, within --seconds of processor time and without the process growing by a gigabyte.
+Every input is made from a seed by mutations of its bytes, of its parsed JSON, of its table's cells, of the files in its
+archive or of its header. Seeds are files of 2D poses (`fuzz_seeds.py`), which are made clips of, and those of all other
+readers, the app's messages among them (`fuzz_targets.py`). An input depends on its own number only: a run can be cut
+into pieces (--first), and one input made again (--show). It passes where it is read, or refused with InvalidInput,
+within --seconds of processor time and without the process growing by a gigabyte.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import copy
 import io
 import itertools
 import json
+import logging
 import multiprocessing
 import pickle
 import resource
 import signal
+import struct
 import sys
 import time
 import traceback
@@ -29,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.fuzz_seeds import seeds
+from benchmarks.fuzz_targets import is_safetensors, targets
 from diffpose_core.io.formats import Choice, read_pose_file, to_clip
 from diffpose_core.structures import InvalidInput
 
@@ -108,7 +112,8 @@ def _mutate_tree(tree: Any, rng: np.random.Generator) -> Any:
 
 
 def _mutate_table(text: str, rng: np.random.Generator) -> str:
-    rows = [line.split(",") for line in text.splitlines()]
+    usual = "," if "," in text else " "
+    rows = [line.split(usual) for line in text.splitlines()]
     for _ in range(int(rng.integers(1, 5))):
         row = int(rng.integers(0, len(rows)))
         kind = rng.integers(0, 7)
@@ -123,7 +128,7 @@ def _mutate_table(text: str, rng: np.random.Generator) -> str:
             rows[row] = rows[row][:cut]
         else:
             rows[row] += rows[row][: int(rng.integers(0, 50))]
-    separator = "," if rng.random() < 0.8 else str(rng.choice([";", "\t", "|", ",,"]))
+    separator = usual if rng.random() < 0.8 else str(rng.choice([";", "\t", "|", ",,"]))
     return "\n".join(separator.join(row) for row in rows)
 
 
@@ -147,6 +152,19 @@ def _mutate_archive(data: bytes, rng: np.random.Generator, others: list[bytes]) 
                     content = _mutate_bytes(content, rng, others)
             new.writestr(entry, content)
     return buffer.getvalue()
+
+
+def _mutate_header(data: bytes, rng: np.random.Generator) -> bytes:
+    """A safetensors file with other values in its JSON header, or in the JSON that its metadata holds."""
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    inner = header.get("__metadata__", {}).get("diffpose")
+    if inner is not None and rng.random() < 0.6:
+        header["__metadata__"]["diffpose"] = json.dumps(_mutate_tree(json.loads(inner), rng))
+    else:
+        header = _mutate_tree(header, rng)
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data[8 + length :]
 
 
 def _pickled(rng: np.random.Generator) -> bytes:
@@ -176,22 +194,34 @@ class Maker:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.files = seeds()
+        self.files = seeds() | {name: target.seed for name, target in targets().items()}
         self.names = list(self.files)
         self.all = list(self.files.values())
 
     def make(self, number: int) -> tuple[str, bytes]:
-        """(name of the seed file, content of the input)."""
+        """(name of the seed, content of the input)."""
         rng = np.random.default_rng((self.seed, number))
         name = self.names[int(rng.integers(0, len(self.names)))]
-        data = self.files[name]
-        if rng.random() < 0.3 or data[:1] in (b"\x80", b"\x93"):
-            return name, _mutate_bytes(data, rng, self.all)
-        if data[:2] == b"PK":
-            return name, _mutate_archive(data, rng, self.all)
-        if data[:1] in (b"{", b"["):
-            return name, json.dumps(_mutate_tree(json.loads(data), rng)).encode()
-        return name, _mutate_table(data.decode(), rng).encode()
+        content = mutated(self.files[name], rng, self.all)
+        return name, targets()[name].pack(content) if name in targets() else content
+
+
+def mutated(data: bytes, rng: np.random.Generator, others: list[bytes]) -> bytes:
+    """A file with mutations of the kind that suits its content. others: files to take pieces of."""
+    try:
+        if rng.random() >= 0.3:
+            if data[:2] == b"PK":
+                return _mutate_archive(data, rng, others)
+            if data[:1] in (b"{", b"["):
+                return json.dumps(_mutate_tree(json.loads(data), rng)).encode()
+            if is_safetensors(data):
+                return _mutate_header(data, rng)
+            if data.isascii() and b"\0" not in data:
+                return _mutate_table(data.decode(), rng).encode()
+    # A file that was mutated before may be no archive, table or JSON any more.
+    except Exception:
+        pass
+    return _mutate_bytes(data, rng, others)
 
 
 @dataclass
@@ -234,6 +264,20 @@ def check(content: bytes) -> bool:
     return read
 
 
+def fed(name: str, content: bytes) -> bool:
+    """Give an input to the reader of its seed. True where something came of it, False where it was refused."""
+    target = targets().get(name)
+    if target is None:
+        return check(content)
+    try:
+        return target.read(content)
+    except InvalidInput as error:
+        text = str(error)
+        assert "not enough memory" not in text, text
+        assert 10 < len(text) < 1500, f"a message of {len(text)} characters"
+    return False
+
+
 class Hang(BaseException):
     """An input that is not done after ENDED_AFTER_S."""
 
@@ -251,7 +295,7 @@ def run(seed: int, numbers: range, seconds: float, progress: Callable[[int], Non
         begin = time.process_time()
         signal.alarm(ENDED_AFTER_S)
         try:
-            if check(content):
+            if fed(name, content):
                 tally.read += 1
             else:
                 tally.refused += 1
@@ -275,10 +319,11 @@ def run(seed: int, numbers: range, seconds: float, progress: Callable[[int], Non
 
 
 def _limit_memory() -> None:
-    """Growing by a gigabyte fails from here on."""
+    """Growing by a gigabyte fails from here on. Messages that the app ignores are not logged."""
+    logging.disable(logging.ERROR)
     # Libraries reserve address space of their own when they are first used.
-    for content in seeds().values():
-        check(content)
+    for name, content in Maker(0).files.items():
+        fed(name, targets()[name].pack(content) if name in targets() else content)
     with open("/proc/self/statm") as file:
         now = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY_BYTES, now + MEMORY_BYTES))

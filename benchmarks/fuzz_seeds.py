@@ -85,6 +85,19 @@ def _other_seeds(person: np.ndarray, names: tuple[str, ...]) -> dict[str, bytes]
         f"a_{frame}.txt": f"0 0.5 0.5 0.2 0.2 {' '.join(f'{v / 1500:.4f}' for v in row.ravel())}".encode()
         for frame, row in enumerate(person)
     }
+    boxes = {
+        f"a_{frame}.txt": f"0 0 400 400 90 300 0.9 {' '.join(f'{v:.2f}' for v in row.ravel())}".encode()
+        for frame, row in enumerate(person)
+    }
+    lists = [
+        [{"name": "person", "class": 0, "confidence": 0.9, "box": {"x1": 1, "y1": 2, "x2": 3, "y2": 4},
+          "keypoints": dict(zip(("x", "y", "visible"), row.T.tolist(), strict=True))}]
+        for row in person
+    ]  # fmt: skip
+    vitpose = {
+        "keypoints": [{"0": row[:, [1, 0, 2]].tolist()} for row in person],
+        "skeleton": {str(number): name for number, name in enumerate(names)},
+    }
     one_a_frame = {
         f"{frame}.json": json.dumps([{"keypoints": row.ravel().tolist(), "score": 0.9}]).encode()
         for frame, row in enumerate(person)
@@ -95,5 +108,11 @@ def _other_seeds(person: np.ndarray, names: tuple[str, ...]) -> dict[str, bytes]
         "pyskl": pickle.dumps({"annotations": pyskl}),
         "named points": json.dumps([{"keypoints": row} for row in points]).encode(),
         "yolo zip": write.zipped(labels),
+        "yolo txt": next(iter(labels.values())),
+        "yolov7 zip": write.zipped(boxes),
+        "yolov7 txt": next(iter(boxes.values())),
+        "ultralytics": json.dumps(lists).encode(),
+        "ultralytics as text": json.dumps([json.dumps(people) for people in lists]).encode(),
+        "vitpose": json.dumps(vitpose).encode(),
         "pifpaf zip": write.zipped(one_a_frame),
     }

@@ -48,7 +48,7 @@ class Report:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
 
 
 def read_report(path: Path) -> Report | None:
@@ -56,7 +56,7 @@ def read_report(path: Path) -> Report | None:
     raw = path.read_bytes()
     try:
         content = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path.name} is no JSON: {error}") from error
     if not isinstance(content, dict) or "methods" not in content:
         return None
@@ -67,11 +67,13 @@ def read_report(path: Path) -> Report | None:
         missing = [m for m in METRICS if not (isinstance(row, dict) and _number(row.get(m)))]
         if missing:
             raise InvalidInput(f"{path.name}: the method {name!r} has no number for {', '.join(missing)}")
-    provenance = content.get("provenance")
+    provenance, frames = content.get("provenance"), content.get("frames", 0)
+    if not _number(frames):
+        raise InvalidInput(f"{path.name}: frames must be a number, found {str(frames)[:40]}")
     return Report(
         path.stem,
         methods,
-        int(content.get("frames", 0)),
+        int(frames),
         provenance if isinstance(provenance, dict) else {},
         hashlib.sha256(raw).hexdigest(),
     )
@@ -96,7 +98,7 @@ def _objects(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for path in sorted(folder.glob("*.json")):
         try:
             content = json.loads(path.read_bytes())
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(content, dict):
             yield path.stem, content

@@ -1,58 +1,51 @@
-"""The process that encodes an animation: `python -m app.stage.encode`. It holds one picture at a time.
-
-Input: a JSON header, then PNG pictures, the samples for a palette first; each part after its length (uint32, little-
-endian). Output: the file. It ends with status 2 and a sentence on stderr where a picture can't be read.
-"""
+"""The encoding of an animation, in a process of its own (`films`). One picture is decoded at a time."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import struct
-import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import GifImagePlugin, Image, ImageChops
 
+from diffpose_core.structures import InvalidInput
+
 VIDEO_RATE = 30
 LAST_PICTURE_S = 1.0
 GIF_COLOURS = 255
-#: Limits of this process: bytes of address space, seconds of the processor, bytes of the file.
-LIMITS = {"RLIMIT_AS": 3 << 30, "RLIMIT_CPU": 120, "RLIMIT_FSIZE": 300 << 20}
 
 
-def limit_resources() -> None:
-    """Have the system end this process where it takes too much, on systems that can."""
-    with contextlib.suppress(ImportError):
-        import resource
+def film(parts: list[bytes]) -> bytes:
+    """Encode an animation.
 
-        for name, most in LIMITS.items():
-            kind = getattr(resource, name)
-            hard = resource.getrlimit(kind)[1]
-            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(kind, (most, hard))
+    Args:
+        parts: a header in JSON with kind ("mp4" or "gif") and interval_s, the seconds that each picture is shown; then
+            the pictures, PNG of one size.
+
+    Raises:
+        InvalidInput: a picture can't be read.
+    """
+    header: dict[str, Any] = json.loads(parts[0])
+    pictures, interval_s, out = parts[1:], float(header["interval_s"]), io.BytesIO()
+    decoded = (read_picture(picture, number) for number, picture in enumerate(pictures))
+    if header["kind"] == "mp4":
+        write_video(decoded, len(pictures), interval_s, out)
+    else:
+        samples = [read_picture(pictures[number], number) for number in (0, len(pictures) // 2, len(pictures) - 1)]
+        write_gif(decoded, len(pictures), interval_s, palette_of(samples), out)
+    return out.getvalue()
 
 
-def read_part(file: BinaryIO) -> bytes:
-    """The next part of the input. Raises EOFError at its end."""
-    head = file.read(4)
-    if len(head) < 4:
-        raise EOFError("the input ends early")
-    (length,) = struct.unpack("<I", head)
-    return file.read(length)
-
-
-def read_picture(file: BinaryIO, number: int) -> Image.Image:
-    """The next picture of the input, RGB. Raises ValueError, with its number, where it can't be read."""
-    part = read_part(file)
+def read_picture(content: bytes, number: int) -> Image.Image:
+    """A picture, RGB. Raises InvalidInput, with its number, where it can't be read."""
     try:
-        with Image.open(io.BytesIO(part), formats=["PNG"]) as picture:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             return picture.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"picture {number} is no PNG: {error}") from None
+        raise InvalidInput(f"picture {number} is no PNG: {ascii(str(error))[1:-1][:120]}") from None
 
 
 def frames_of_pictures(count: int, interval_s: float) -> np.ndarray:
@@ -66,8 +59,8 @@ def write_video(pictures: Iterator[Image.Image], count: int, interval_s: float, 
     """H.264 in MP4 at a constant rate; every picture is repeated for as long as it is shown."""
     import av
 
-    file = io.BytesIO()  # MP4 is not written front to back
-    with av.open(file, "w", format="mp4") as container:
+    # Not written front to back.
+    with av.open(out, "w", format="mp4") as container:
         options = {"crf": "20", "preset": "veryfast"}
         stream = container.add_stream("libx264", rate=VIDEO_RATE, options=options)
         stream.pix_fmt = "yuv420p"  # all players know it
@@ -83,7 +76,6 @@ def write_video(pictures: Iterator[Image.Image], count: int, interval_s: float, 
                 container.mux(stream.encode(frame))
                 shown += 1
         container.mux(stream.encode())
-    out.write(file.getbuffer())
 
 
 def palette_of(samples: list[Image.Image]) -> Image.Image:
@@ -117,30 +109,3 @@ def write_gif(
             out.write(chunk)
         before = now
     out.write(b";")
-
-
-def encode(source: BinaryIO, out: BinaryIO) -> None:
-    """Encode the animation that the input describes."""
-    header: dict[str, Any] = json.loads(read_part(source))
-    count, interval_s = int(header["count"]), float(header["interval_s"])
-    samples = [read_picture(source, int(number)) for number in header["samples"]]
-    pictures = (read_picture(source, number) for number in range(count))
-    if header["kind"] == "mp4":
-        write_video(pictures, count, interval_s, out)
-    else:
-        write_gif(pictures, count, interval_s, palette_of(samples), out)
-
-
-def main() -> int:
-    """The process."""
-    limit_resources()
-    try:
-        encode(sys.stdin.buffer, sys.stdout.buffer)
-    except (OSError, ValueError, EOFError) as error:
-        print(ascii(str(error))[1:-1][:120], file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

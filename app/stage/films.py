@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import json
-import os
 import struct
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import cache
 
 from app.stage.messages import INTERVAL_MS, MOST_BYTES, MOST_PICTURES
+from diffpose_core.io.untrusted.files import MIB
+from diffpose_core.io.untrusted.worker import Allowance, Workers
 from diffpose_core.structures import InvalidInput
 
 #: Pixels a side, of one picture, of all pictures, and of all frames of a video.
 LONGEST_SIDE, MOST_PIXELS, MOST_IN_ALL, MOST_ENCODED = 4096, 4_000_000, 1_000_000_000, 4_000_000_000
-#: Seconds that a film may last, and that its encoding may take.
-LONGEST_FILM_S, PATIENCE_S = 180.0, 120.0
-#: Films that are encoded at a time, for all visitors together.
-_places = threading.Semaphore(2)
+#: Seconds that a film may last.
+LONGEST_FILM_S = 180.0
+#: Of an encoding. Its process holds all pictures as they came, one decoded, and the encoder's frames.
+ALLOWANCE = Allowance(memory=2048 * MIB, processor_s=120, wall_s=120.0)
+_ENCODE = "app.stage.encode"
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
-_ROOT = Path(__file__).resolve().parents[2]
+
+
+@cache
+def encoders() -> Workers:
+    """The processes that encode films, for all visitors together. None stays: films are rare, and take seconds."""
+    return Workers(ALLOWANCE, (_ENCODE, "av"), 2, False, "encoding it", "make it smaller or shorter")
 
 
 def animation(kind: str, pictures: Sequence[str], interval_ms: float | None, stopped: Callable[[], bool]) -> bytes:
@@ -44,14 +45,9 @@ def animation(kind: str, pictures: Sequence[str], interval_ms: float | None, sto
     Raises:
         InvalidInput: The pictures are out of bounds or can't be read, or the encoding was stopped or took too long.
     """
-    interval_s = _check(kind, pictures, interval_ms)
-    while not _places.acquire(timeout=0.2):
-        if stopped():
-            raise InvalidInput("the animation was stopped")
-    try:
-        return _encode(kind, pictures, interval_s, stopped)
-    finally:
-        _places.release()
+    header = {"kind": kind, "interval_s": _check(kind, pictures, interval_ms)}
+    parts = [json.dumps(header).encode(), *(_decoded(number, picture) for number, picture in enumerate(pictures))]
+    return encoders().run(f"{_ENCODE}:film", parts, "the animation", stopped)
 
 
 def _check(kind: str, pictures: Sequence[str], interval_ms: float | None) -> float:
@@ -96,69 +92,9 @@ def _size(number: int, picture: str) -> tuple[int, int]:
     return width, height
 
 
-def _parts(kind: str, pictures: Sequence[str], interval_s: float) -> Iterator[bytes]:
-    """The input of the encoding process, part by part."""
-    samples = [0, len(pictures) // 2, len(pictures) - 1] if kind == "gif" else []
-    header = {"kind": kind, "count": len(pictures), "interval_s": interval_s, "samples": samples}
-    yield json.dumps(header).encode()
-    for number in [*samples, *range(len(pictures))]:
-        try:
-            yield base64.b64decode(pictures[number], validate=True)
-        except (binascii.Error, ValueError):
-            raise InvalidInput(f"picture {number} is no PNG") from None
-
-
-def _encode(kind: str, pictures: Sequence[str], interval_s: float, stopped: Callable[[], bool]) -> bytes:
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app.stage.encode"],
-            stdin=subprocess.PIPE, stdout=out, stderr=errors, cwd=_ROOT, env={**os.environ, "PYTHONPATH": str(_ROOT)},
-        )  # fmt: skip
-        watch = _Watch(process, stopped)
-        try:
-            assert process.stdin is not None
-            # A process that has ended tells the reason by its status.
-            with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-                for part in _parts(kind, pictures, interval_s):
-                    pipe.write(struct.pack("<I", len(part)))
-                    pipe.write(part)
-            process.wait()
-        finally:
-            process.kill()
-            process.wait()
-            watch.join()
-        if watch.reason or process.returncode:
-            errors.seek(0)
-            words = errors.read(200).decode(errors="replace").strip()
-            raise InvalidInput(watch.reason or _why(process.returncode, words))
-        out.seek(0)
-        return out.read()
-
-
-class _Watch(threading.Thread):
-    """Kills a process that nobody waits for, or that takes too long; a write to it, or a wait for it, ends then."""
-
-    def __init__(self, process: subprocess.Popen[bytes], stopped: Callable[[], bool]) -> None:
-        super().__init__(name="film", daemon=True)
-        self.reason = ""
-        self._process, self._stopped = process, stopped
-        self._end = time.monotonic() + PATIENCE_S
-        self.start()
-
-    def run(self) -> None:
-        """Look every 0.2 s until the process has ended."""
-        while self._process.poll() is None:
-            if self._stopped():
-                self.reason = "the animation was stopped"
-            elif time.monotonic() > self._end:
-                self.reason = f"the animation took more than {PATIENCE_S:.0f} s; make it smaller or shorter"
-            if self.reason:
-                self._process.kill()
-                return
-            time.sleep(0.2)
-
-
-def _why(status: int, words: str) -> str:
-    if status == 2:
-        return words
-    return "the animation takes too much memory or time; make it smaller or shorter"
+def _decoded(number: int, picture: str) -> bytes:
+    """A picture out of its base64."""
+    try:
+        return base64.b64decode(picture, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidInput(f"picture {number} is no PNG") from None

@@ -133,7 +133,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
             header = (archive.metadata() or {}).get("diffpose")
             tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise InvalidInput(f"{path}: not a safetensors file ({error})") from error
+        raise InvalidInput(f"{path}: not a safetensors file ({str(error)[:160]})") from error
     if header is None:
         raise InvalidInput(
             f"{path}: a safetensors file without a DiffPose record; expected one made by `diffpose train`"
@@ -146,7 +146,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
     if missing:
         raise InvalidInput(f"{path}: the record misses {', '.join(missing)}")
     if values["format"] != FORMAT:
-        raise InvalidInput(f"{path}: format {values['format']!r} found, {FORMAT!r} expected")
+        raise InvalidInput(f"{path}: format {str(values['format'])[:40]!r} found, {FORMAT!r} expected")
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise InvalidInput(f"{path}: the tensor {name} holds values that are not finite")
@@ -158,12 +158,12 @@ def from_dict_record(values: dict[str, Any], path: Path) -> Record:
     """Build a Record from JSON values, checking the types of the fields in use."""
     for name in ("config", "training", "metrics"):
         if not isinstance(values[name], dict):
-            raise InvalidInput(f"{path}: the record's {name} must be an object, found {values[name]!r}")
+            raise InvalidInput(f"{path}: the record's {name} must be an object, found {str(values[name])[:40]!r}")
     if not isinstance(values.get("sources", {}), dict):
-        raise InvalidInput(f"{path}: the record's sources must be an object, found {values['sources']!r}")
+        raise InvalidInput(f"{path}: the record's sources must be an object, found {str(values['sources'])[:40]!r}")
     for name in ("kind", "name", "data", "command", "licence"):
         if not isinstance(values[name], str):
-            raise InvalidInput(f"{path}: the record's {name} must be a text, found {values[name]!r}")
+            raise InvalidInput(f"{path}: the record's {name} must be a text, found {str(values[name])[:40]!r}")
     return Record(**values)
 
 
@@ -185,7 +185,7 @@ def _fill(network: torch.nn.Module, tensors: dict[str, Tensor], path: str | Path
 def _expect_kind(record: Record, kinds: tuple[str, ...], path: str | Path) -> None:
     if record.kind not in kinds:
         expected = " or ".join(map(repr, kinds))
-        raise InvalidInput(f"{path}: a {record.kind!r} checkpoint found, a {expected} one expected")
+        raise InvalidInput(f"{path}: a {record.kind[:40]!r} checkpoint found, a {expected} one expected")
 
 
 def _build(network: Callable[[ConfigT], NetworkT], kind: type[ConfigT], record: Record, path: str | Path) -> NetworkT:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from diffpose_core.io.atomic import write_whole
+from diffpose_core.io.untrusted.files import read_bytes
 
 #: Names of the files beside the outputs.
 JOURNAL, REPORT_CSV, REPORT_JSON = "lift-journal.jsonl", "lift-report.csv", "lift-report.json"
@@ -53,20 +55,29 @@ class FileReport:
         """The report that `to_json` wrote.
 
         Raises:
-            ValueError: the line is cut off.
+            ValueError: the line is cut off, or damaged.
             TypeError: it holds something else.
         """
         report = cls(**json.loads(line))
+        texts = (report.file, report.status, report.reason, report.key, *report.notes, *report.outputs)
+        numbers = (report.clips, report.frames, report.seconds, *dict(report.outputs).values())
+        if not all(isinstance(text, str) for text in texts) or not all(type(n) in (int, float) for n in numbers):
+            raise TypeError("fields of other types")
         return replace(report, notes=tuple(report.notes))
 
 
 def read_journal(path: Path) -> dict[str, FileReport]:
-    """The last report of every file, by its path. A line that was cut off by a kill is passed over."""
+    """The last report of every file, by its path. A line that was cut off or damaged is passed over.
+
+    Raises:
+        InvalidInput: the journal is no regular file, too large, or can't be read.
+    """
     reports = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    content = read_bytes(path) if os.path.lexists(path) else b""
+    for line in content.splitlines():
         try:
-            report = FileReport.from_json(line)
-        except (ValueError, TypeError):
+            report = FileReport.from_json(line.decode())
+        except (ValueError, TypeError, RecursionError):
             continue
         reports[report.file] = report
     return reports

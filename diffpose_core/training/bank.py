@@ -116,7 +116,7 @@ class ConditionBank:
                 sha256 = (archive.metadata() or {}).get("sha256")
                 bank = cls(**{f.name: archive.get_tensor(f.name) for f in fields(cls)})
         except (SafetensorError, OSError) as error:
-            raise InvalidInput(f"{path}: not a bank, or damaged ({error})") from error
+            raise InvalidInput(f"{path}: not a bank, or damaged ({str(error)[:160]})") from error
         if bank.sha256() != sha256:
             raise InvalidInput(f"{path}: damaged, its content does not match its hash")
         return bank

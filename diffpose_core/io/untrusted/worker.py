@@ -1,18 +1,18 @@
-"""A second line behind the readers' bounds: foreign bytes are read in a process of its own, which may be killed.
+"""A second line behind bounds: foreign bytes are read, and films encoded, in a process of its own, which may be killed.
 
 The process is bounded in memory and processor time, writes no files, and answers in plain bytes, which are never
-unpickled. It stays for the next file; one that grew is replaced, so that its memory goes back to the system.
+unpickled. It may stay for the next job; one that grew is replaced, so that its memory goes back to the system.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -24,6 +24,8 @@ from diffpose_core.structures import InvalidInput
 _ANSWER_LIMIT = 2048 * MIB
 #: A process that holds more than this above its beginning is not used again.
 _GROWN = 256 * MIB
+#: Seconds between two looks whether a job is still wanted.
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,23 @@ class _Process:
 
 @dataclass
 class Workers:
-    """Worker processes: as many as there are jobs at once, of which one stays when they are done.
+    """Worker processes: as many as there are jobs at once.
 
     Attributes:
         allowance: of each job.
         modules: loaded before a process is bounded, so that no job waits for them.
         at_once: jobs that run at the same time; others wait.
+        stays: whether one process stays when all jobs are done.
+        doing: the jobs in words, for messages: "reading it" took too long.
+        advice: what to do about a job that takes too much, for messages.
     """
 
     allowance: Allowance = field(default_factory=Allowance)
     modules: tuple[str, ...] = ()
     at_once: int = 2
+    stays: bool = True
+    doing: str = "reading it"
+    advice: str = "cut it into parts"
 
     def __post_init__(self) -> None:
         self._idle: list[_Process] = []
@@ -72,35 +80,57 @@ class Workers:
         """Start a process, so that the first job need not wait for it."""
         self._give(self._take())
 
-    def run(self, function: str, arguments: Sequence[bytes], label: str) -> bytes:
+    def run(
+        self, function: str, arguments: Sequence[bytes], label: str, stopped: Callable[[], bool] = lambda: False
+    ) -> bytes:
         """Run a job in a process of its own.
 
         Args:
             function: "module:function", which takes a list of byte strings and returns bytes.
             arguments: that list.
             label: names the file in messages.
+            stopped: asked again and again, by any thread: whether nobody wants the answer any more.
 
         Raises:
-            InvalidInput: raised by the function, or the process was ended because it passed its allowance.
-            RuntimeError: the function failed in another way.
+            InvalidInput: raised by the function, or the process was ended: nobody wants the answer, or it passed its
+                allowance.
+            RuntimeError: the function failed in another way; its cause holds the traceback.
         """
-        with self._turn:
-            process = self._take()
-            timer = threading.Timer(self.allowance.wall_s, process.popen.kill)
-            timer.start()
-            try:
-                letter, content = self._ask(process.popen, [function.encode(), *arguments])
-            except (OSError, EOFError, ValueError):
-                raise InvalidInput(f"{label}: {self._reason(process.popen)}") from None
-            finally:
-                timer.cancel()
-            self._give(process)
+        while not self._turn.acquire(timeout=_LOOK_S):
+            if stopped():
+                raise InvalidInput(f"{label}: stopped")
+        try:
+            letter, content = self._answer([function.encode(), *arguments], label, stopped)
+        finally:
+            self._turn.release()
+        if letter == b"R":
+            return content
         if letter == b"I":
             raise InvalidInput(content.decode("utf-8", "replace"))
-        if letter != b"R":
-            logging.getLogger(__name__).error("a file could not be read:\n%s", content.decode("utf-8", "replace"))
-            raise RuntimeError(f"{label}: reading it failed")
-        return content
+        if letter == b"M":
+            raise InvalidInput(f"{label}: there is not enough memory for {self.doing}; {self.advice}")
+        raise RuntimeError(f"{label}: {self.doing} failed") from RuntimeError(content.decode("utf-8", "replace"))
+
+    def _answer(self, job: Sequence[bytes], label: str, stopped: Callable[[], bool]) -> tuple[bytes, bytes]:
+        """The letter and the bytes of a job's answer."""
+        process = self._take()
+        watch = _Watch(process.popen, self.allowance.wall_s, stopped)
+        try:
+            jobs, answers = _pipes(process.popen)
+            write_parts(jobs, job)
+            letter, content = read_parts(answers, _ANSWER_LIMIT)
+        except (OSError, EOFError, ValueError):
+            status = _end(process.popen)
+            raise InvalidInput(f"{label}: {'stopped' if watch.stopped else self._reason(status)}") from None
+        except BaseException:
+            # Ctrl-C: nobody reads the rest of the answer.
+            process.popen.kill()
+            _end(process.popen)
+            raise
+        finally:
+            watch.end()
+        self._give(process)
+        return letter, content
 
     def close(self) -> None:
         """End the processes that wait."""
@@ -108,12 +138,6 @@ class Workers:
             processes, self._idle = self._idle, []
         for process in processes:
             _end(process.popen)
-
-    def _ask(self, popen: subprocess.Popen[bytes], job: Sequence[bytes]) -> tuple[bytes, bytes]:
-        jobs, answers = _pipes(popen)
-        write_parts(jobs, job)
-        letter, content = read_parts(answers, _ANSWER_LIMIT)
-        return letter, content
 
     def _take(self) -> _Process:
         with self._lock:
@@ -129,27 +153,52 @@ class Workers:
         try:
             read_parts(_pipes(popen)[1], MIB)
         except EOFError:
-            raise RuntimeError(
-                f"the process that reads files could not be started (exit status {popen.wait()})"
-            ) from None
+            raise RuntimeError(f"the process for {self.doing} could not be started ({popen.wait()})") from None
         return _Process(popen, _memory_of(popen))
 
     def _give(self, process: _Process) -> None:
         if _memory_of(process.popen) <= process.idle + _GROWN:
             with self._lock:
-                if not self._idle:
+                if self.stays and not self._idle:
                     self._idle.append(process)
                     return
         _end(process.popen)
 
-    def _reason(self, popen: subprocess.Popen[bytes]) -> str:
-        """Sentence about the end of a process that gave no answer."""
-        status = _end(popen)
+    def _reason(self, status: int) -> str:
+        """Sentence about the end of a process that gave no answer. status: its exit status."""
         if status == -getattr(signal, "SIGXCPU", 0):
-            return f"reading it took more than {self.allowance.processor_s} s of processor time; cut it into parts"
+            return f"{self.doing} took more than {self.allowance.processor_s} s of processor time; {self.advice}"
         if status == -getattr(signal, "SIGKILL", 9):
-            return f"reading it took more than {self.allowance.wall_s:g} s, or too much memory; cut it into parts"
-        return f"the process that read it ended without an answer (exit status {status}); perhaps it is damaged"
+            return f"{self.doing} took more than {self.allowance.wall_s:g} s, or too much memory; {self.advice}"
+        return f"{self.doing} ended without an answer (exit status {status}); perhaps it is damaged"
+
+
+class _Watch(threading.Thread):
+    """Kills a process that nobody waits for, or that takes too long; a write to it, or a read from it, ends then.
+
+    Attributes:
+        stopped: whether it was killed because nobody waits for it.
+    """
+
+    def __init__(self, popen: subprocess.Popen[bytes], seconds: float, stopped: Callable[[], bool]) -> None:
+        super().__init__(name="watch", daemon=True)
+        self.stopped = False
+        self._popen, self._asked, self._ended = popen, stopped, threading.Event()
+        self._latest = time.monotonic() + seconds
+        self.start()
+
+    def run(self) -> None:
+        """Look again and again until the job has ended."""
+        while not self._ended.wait(_LOOK_S):
+            self.stopped = self._asked()
+            if self.stopped or time.monotonic() > self._latest:
+                self._popen.kill()
+                return
+
+    def end(self) -> None:
+        """The job has ended."""
+        self._ended.set()
+        self.join()
 
 
 def _pipes(popen: subprocess.Popen[bytes]) -> tuple[BinaryIO, BinaryIO]:

@@ -1,8 +1,8 @@
-"""The process that reads foreign bytes for another: takes jobs from its standard input, one after the other.
+"""The process that works on foreign bytes for another: takes jobs from its standard input, one after the other.
 
 A job is a list of byte strings: the name of a function ("module:function"), then its arguments. The function
 takes a list of byte strings and returns bytes. The answer is one letter and bytes: R and the result, I and the message
-of an InvalidInput, F and the text of any other error.
+of an InvalidInput, M without memory, F and the text of any other error.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def answer(job: Sequence[bytes]) -> tuple[bytes, bytes]:
     except InvalidInput as error:
         return b"I", str(error).encode("utf-8", "replace")
     except MemoryError:
-        return b"I", b"there is not enough memory for this file; cut it into parts"
+        return b"M", b""
     except Exception:
         return b"F", traceback.format_exc().encode("utf-8", "replace")
 

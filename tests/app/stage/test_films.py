@@ -7,13 +7,15 @@ import io
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from app.stage import encode, films
+from app.stage import films
+from diffpose_core.io.untrusted.worker import Workers
 from diffpose_core.structures import InvalidInput
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,20 +49,20 @@ def test_animations_that_become_too_large_are_refused_before_a_picture_is_decode
     def started(*_: Any, **__: Any) -> None:
         raise AssertionError("no process is started")
 
-    monkeypatch.setattr(films.subprocess, "Popen", started)
+    monkeypatch.setattr(films, "encoders", started)
     with pytest.raises(InvalidInput, match=words):
         films.animation(kind, [picture(*size)] * count, interval_ms, going)
 
 
 MEASURE = """
-import io, struct, sys
-from app.stage import encode, films
+import base64, json, sys
+from app.stage import encode
 from tests.app.stage.test_films import picture
 
-pictures = [picture(2000, 1600, colour) for colour in ("#203040", "#405060")] * 15
-parts = [struct.pack("<I", len(part)) + part for part in films._parts(sys.argv[1], pictures, 0.1)]
+pictures = [base64.b64decode(picture(2000, 1600, colour)) for colour in ("#203040", "#405060")] * 15
+content = encode.film([json.dumps({"kind": sys.argv[1], "interval_s": 0.1}).encode(), *pictures])
 with open(sys.argv[2], "wb") as out:
-    encode.encode(io.BytesIO(b"".join(parts)), out)
+    out.write(content)
 print(int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) // 1024)
 """
 
@@ -83,15 +85,29 @@ def test_an_encoding_stops_when_nobody_wants_it() -> None:
     assert time.monotonic() - begun < 4.0
 
 
-def test_an_encoding_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(films, "PATIENCE_S", 0.5)
-    monkeypatch.setattr(films.sys, "executable", str(tmp_path / "hangs"))
-    (tmp_path / "hangs").write_text("#!/bin/sh\nexec sleep 60\n")
-    (tmp_path / "hangs").chmod(0o755)
+def test_one_who_waits_for_a_place_may_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoders = Workers(films.ALLOWANCE, ("app.stage.encode",), at_once=1)
+    monkeypatch.setattr(films, "encoders", lambda: encoders)
+    with encoders._turn, pytest.raises(InvalidInput, match="the animation: stopped"):
+        films.animation("gif", [picture(64, 64)], 100, lambda: True)
+
+
+def test_an_encoding_beyond_its_allowance_ends_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoders = films.encoders()
+    monkeypatch.setattr(encoders, "allowance", replace(films.ALLOWANCE, wall_s=0.5))
     begun = time.monotonic()
-    with pytest.raises(InvalidInput, match="took more than"):
-        films.animation("gif", [picture(64, 64)] * 300, 100, going)
-    assert time.monotonic() - begun < 5.0
+    with pytest.raises(InvalidInput, match=r"encoding it took more than 0\.5 s, .*; make it smaller or shorter"):
+        films.animation("mp4", [picture(2000, 1600)] * 20, 1000, going)
+    assert time.monotonic() - begun < 10.0
+    monkeypatch.setattr(encoders, "allowance", replace(films.ALLOWANCE, memory=64 * 2**20))
+    with pytest.raises(InvalidInput, match="the animation: .*(memory|ended without an answer)"):
+        films.animation("gif", [picture(2000, 1600)] * 3, 100, going)
+
+
+def test_the_largest_film_fits_into_its_allowance() -> None:
+    """Pictures of as many pixels as are allowed, shown long enough for the encoder to hold as many as it wants."""
+    assert films.animation("mp4", [picture(2000, 2000)] * 3, 900, going)[4:8] == b"ftyp"
+    assert films.animation("gif", [picture(2000, 2000)] * 3, 900, going)[:6] == b"GIF89a"
 
 
 def test_every_picture_of_a_gif_is_seen_as_it_was() -> None:
@@ -105,15 +121,6 @@ def test_every_picture_of_a_gif_is_seen_as_it_was() -> None:
     reds = [pixel for pixel, _ in shown]
     assert reds == [(255, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)]
     assert [duration for _, duration in shown] == [200, 200, 200, 1000]
-
-
-def test_the_process_has_limits() -> None:
-    code = (
-        "import resource; from app.stage import encode; encode.limit_resources(); "
-        "print(resource.getrlimit(resource.RLIMIT_AS)[0], resource.getrlimit(resource.RLIMIT_CPU)[0])"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == [str(encode.LIMITS["RLIMIT_AS"]), str(encode.LIMITS["RLIMIT_CPU"])]
 
 
 def test_a_picture_that_is_damaged_further_on_is_named() -> None:

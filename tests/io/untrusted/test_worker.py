@@ -26,21 +26,21 @@ def test_a_job_runs_in_another_process_which_stays(workers):
     assert first == second != str(os.getpid()).encode()
 
 
-def test_refusals_come_back_as_they_are_and_other_errors_without_their_text(workers, caplog):
+def test_refusals_come_back_as_they_are_and_other_errors_without_their_text(workers):
     with pytest.raises(InvalidInput, match=r"^a file: bad \u2713$"):
         workers.run(f"{ME}:refuse", [], "x")
-    with pytest.raises(RuntimeError, match=r"^x: reading it failed$"):
+    with pytest.raises(RuntimeError, match=r"^x: reading it failed$") as failed:
         workers.run(f"{ME}:fail", [], "x")
-    assert "ZeroDivisionError" in caplog.text
+    assert "ZeroDivisionError" in str(failed.value.__cause__)
 
 
 @pytest.mark.parametrize(
     ("job", "message"),
     [
-        ("grow", "there is not enough memory for this file; cut it into parts"),
+        ("grow", "x: there is not enough memory for reading it; cut it into parts"),
         ("spin", "x: reading it took more than 2 s of processor time; cut it into parts"),
-        ("die", "x: the process that read it ended without an answer"),
-        ("lie", "x: the process that read it ended without an answer"),
+        ("die", "x: reading it ended without an answer"),
+        ("lie", "x: reading it ended without an answer"),
     ],
 )
 def test_a_job_beyond_its_allowance_ends_with_a_sentence(workers, job, message):
@@ -57,6 +57,22 @@ def test_a_job_that_waits_is_ended():
     impatient = Workers(Allowance(wall_s=1.0))
     with pytest.raises(InvalidInput, match="x: reading it took more than 1 s, or too much memory; cut it into parts"):
         impatient.run(f"{ME}:sleep", [], "x")
+
+
+def test_a_job_that_nobody_wants_any_more_is_ended(workers):
+    begin = time.monotonic()
+    with pytest.raises(InvalidInput, match="^x: stopped$"):
+        workers.run(f"{ME}:sleep", [], "x", lambda: time.monotonic() - begin > 0.5)
+    assert 0.5 < time.monotonic() - begin < 30
+    with workers._turn, workers._turn, pytest.raises(InvalidInput, match="^x: stopped$"):
+        workers.run(f"{ME}:joined", [], "x", lambda: True)
+    assert workers.run(f"{ME}:joined", [b"again"], "x") == b"again"
+
+
+def test_a_process_that_is_not_to_stay_ends_with_its_job():
+    once = Workers(stays=False)
+    first, second = (once.run(f"{ME}:process", [], "x") for _ in range(2))
+    assert first != second and not once._idle
 
 
 def test_it_writes_no_files(workers, tmp_path):

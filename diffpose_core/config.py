@@ -48,7 +48,7 @@ def _check_ranges(config: Any, ranges: Ranges) -> None:
         # Not a number compares as false.
         if not low <= value <= high:
             raise InvalidInput(
-                f"{type(config).__name__}.{name} must lie between {low:,g} and {high:,g}, found {value!r}"
+                f"{type(config).__name__}.{name} must lie between {low:,g} and {high:,g}, found {_shown(value)}"
             )
 
 
@@ -295,18 +295,25 @@ def from_dict(kind: type[ConfigT], values: Any) -> ConfigT:
     hints = typing.get_type_hints(kind)
     unknown = sorted(set(values) - set(hints))
     if unknown:
-        raise InvalidInput(f"{kind.__name__} has no field {', '.join(map(repr, unknown))}; it has {', '.join(hints)}")
+        raise InvalidInput(
+            f"{kind.__name__} has no field {', '.join(map(_shown, unknown[:8]))}; it has {', '.join(hints)}"
+        )
     for name, value in values.items():
         hint = hints[name]
         if typing.get_origin(hint) is Literal:
             allowed = typing.get_args(hint)
             if value not in allowed:
-                raise InvalidInput(f"{kind.__name__}.{name} must be one of {', '.join(allowed)}, found {value!r}")
+                raise InvalidInput(f"{kind.__name__}.{name} must be one of {', '.join(allowed)}, found {_shown(value)}")
         else:
             fits = isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)
             if not (fits or (hint is float and isinstance(value, int) and not isinstance(value, bool))):
-                raise InvalidInput(f"{kind.__name__}.{name} must be {hint.__name__}, found {value!r}")
+                raise InvalidInput(f"{kind.__name__}.{name} must be {hint.__name__}, found {_shown(value)}")
     return kind(**values)
+
+
+def _shown(value: Any) -> str:
+    """A value in a message, not too long."""
+    return repr(value)[:60]
 
 
 def override(config: ConfigT, **values: Any) -> ConfigT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 
 import streamlit as st
@@ -18,7 +17,7 @@ from app.widgets.find_people import find_people
 from app.widgets.uploads import Pending, PendingVideo, Uploads
 from diffpose_core.io.detectors import DETECTORS, how_to_install
 from diffpose_core.io.formats import FORMATS
-from diffpose_core.io.formats.apart import read_pose_files_apart, video_facts_apart, workers
+from diffpose_core.io.formats.apart import read_pose_files_apart, start_reader, video_facts_apart
 from diffpose_core.io.video_file import is_video
 from diffpose_core.structures import InvalidInput
 
@@ -66,8 +65,8 @@ def _news(state: Uploads) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _start_reader() -> None:
-    """Start the process that reads files, so that the first upload need not wait for it."""
-    threading.Thread(target=workers().warm_up, daemon=True).start()
+    """Start the process that reads files once for all visitors."""
+    start_reader()
 
 
 def _key(number: int) -> str:

@@ -118,11 +118,15 @@ def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Lift a clip or a folder, write the result and print a summary."""
+    from diffpose_core.io.formats.apart import start_reader
+    from diffpose_core.io.video_file import is_video_file
     from diffpose_core.lifting.folder_files import holds_openpose_frames
 
     check_device("--device", args.device)
     if Path(args.clip).is_dir() and not holds_openpose_frames(Path(args.clip)):
         return lift_clips(args)
+    if not is_video_file(args.clip):
+        start_reader()
     return lift_everybody(args) if args.track == "all" else lift_clip(args)
 
 

@@ -30,10 +30,10 @@ def clip_of(args: argparse.Namespace, poses: PoseFile, models: Models) -> PoseCl
 def poses_of(args: argparse.Namespace) -> PoseFile:
     """The file of poses, or the poses that are found in a video."""
     from diffpose_core.cli.video_input import poses_of_video_file
-    from diffpose_core.io.formats import read_pose_path
+    from diffpose_core.io.formats.apart import read_pose_path_apart
     from diffpose_core.io.video_file import is_video_file
 
-    return poses_of_video_file(args) if is_video_file(args.clip) else read_pose_path(args.clip)
+    return poses_of_video_file(args) if is_video_file(args.clip) else read_pose_path_apart(args.clip)
 
 
 def choice_of(args: argparse.Namespace) -> Choice:

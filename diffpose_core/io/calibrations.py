@@ -83,10 +83,11 @@ def read_calibration(path: str | Path) -> Calibration:
         )
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise InvalidInput(f"{path}: expected a calibration of format {FORMAT!r}, found {found!r}")
+        raise InvalidInput(f"{path}: expected a calibration of format {FORMAT!r}, found {str(found)[:40]!r}")
     network, weights, encoder = (content.get(name) for name in ("network", "weights_sha256", "encoder_sha256"))
     if not (isinstance(network, str) and isinstance(weights, str) and isinstance(encoder, str)):
-        raise InvalidInput(f"{path}: network and fingerprints must be texts, found {network}, {weights}, {encoder}")
+        found = ", ".join(str(value)[:40] for value in (network, weights, encoder))
+        raise InvalidInput(f"{path}: network and fingerprints must be texts, found {found}")
     provenance = content.get("provenance")
     if not isinstance(provenance, dict):
         raise InvalidInput(f"{path}: provenance must be an object, found {type(provenance).__name__}")
@@ -103,4 +104,6 @@ def read_calibration(path: str | Path) -> Calibration:
         return Calibration(network, weights, encoder, coefficients, usual, factor, radii, limits, provenance)
     except (KeyError, TypeError, ValueError) as error:
         # InvalidInput is a ValueError too, and its message names the fault.
-        raise InvalidInput(f"{path}: numbers of a joint or limits are missing or are none ({error!r})") from error
+        raise InvalidInput(
+            f"{path}: numbers of a joint or limits are missing or are none ({repr(error)[:160]})"
+        ) from error

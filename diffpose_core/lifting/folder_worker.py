@@ -12,7 +12,8 @@ import torch
 
 from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.exports import EXPORTS, export_bytes, export_format, file_stem
-from diffpose_core.io.formats import Choice, every_person, read_pose_path
+from diffpose_core.io.formats import Choice, every_person
+from diffpose_core.io.formats.apart import read_pose_path_apart, start_reader
 from diffpose_core.lifting.finish import Finish, finished, notes_of
 from diffpose_core.lifting.folder_files import FileTask
 from diffpose_core.lifting.folder_reports import FileReport, Status
@@ -91,6 +92,7 @@ class FileWorker:
         """A worker for this process. models: loaded weights; without them they are loaded."""
         # Processes share the cores; threads inside them would get in each other's way.
         torch.set_num_threads(1)
+        start_reader()
         return cls(setup, models or setup.config.load_models())
 
     def run(self, task: FileTask) -> FileReport:
@@ -112,7 +114,7 @@ class FileWorker:
         key = hashlib.sha256(f"{self.setup.fingerprint} {_content_hash(Path(task.path))}".encode()).hexdigest()
         if before is not None and before.key == key and _have_sizes(before.outputs, out):
             return replace(before, status="done before")
-        poses, choice = read_pose_path(task.path), self.setup.config.choice
+        poses, choice = read_pose_path_apart(task.path), self.setup.config.choice
         clips = [choice.clip] if choice.clip is not None else [clip.key for clip in poses.clips]
         parts = [found for clip in clips for found in every_person(poses, replace(choice, clip=clip))]
         outputs: dict[str, int] = {}

@@ -19,7 +19,8 @@ from diffpose_core.datasets.training_set import TrainingData, data_sha256, make_
 from diffpose_core.io.checkpoints import encoder_tensors, fingerprint, load_encoder
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training.bank import BLOCK_VIEWS, ConditionBank, build_bank, frames_of_sequence, merge_banks
-from diffpose_core.uncertainty.view import MEAN_STD, WIDEST_STD
+from diffpose_core.uncertainty.mixtures import MEAN_STD
+from diffpose_core.uncertainty.view import WIDEST_STD
 
 BANK_SEED = 40_000
 

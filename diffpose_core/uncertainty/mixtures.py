@@ -8,8 +8,12 @@ import numpy as np
 
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
-from diffpose_core.uncertainty.view import MEAN_STD
 
+#: Spread that every view is brought to, geometric mean over the joints, in units of the pose's own size: the mean of
+#: the simulated detector's. The overall width of heatmaps can't be relied on. Detectors differ in it, and confidences
+#: don't have it. The simulated detector errs by the same length on everybody, so its width tells a person's size: a
+#: network that was given it took it for scale.
+MEAN_STD = 0.046
 #: Spread of a joint relative to the person's size (root mean square distance of the joints from their centre): at full
 #: confidence, and for a joint of which nothing is known.
 SURE_STD = 0.035

@@ -14,16 +14,12 @@ import torch
 from torch import Tensor
 
 from diffpose_core.camera import rotation_to_axis
+from diffpose_core.uncertainty.mixtures import MEAN_STD
 
 #: A joint's heaviest modes that a network is told about, and the numbers for each: weight, u, v, spread.
 HEATMAP_MODES = 3
 HEATMAP_CHANNELS = 4 * HEATMAP_MODES
 
-#: Spread that every view is brought to, geometric mean over the joints, in units of the pose's own size: the mean of
-#: the simulated detector's. The overall width of heatmaps can't be relied on. Detectors differ in it, and confidences
-#: don't have it. The simulated detector errs by the same length on everybody, so its width tells a person's size: a
-#: network that was given it took it for scale.
-MEAN_STD = 0.046
 #: Largest spread of a mode that networks are given: training has few wider ones. Chosen on validation views that miss
 #: joints.
 WIDEST_STD = 0.2

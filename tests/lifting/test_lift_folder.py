@@ -12,6 +12,7 @@ import pytest
 from diffpose_core.cli import main
 from diffpose_core.io.clips import save_clip
 from diffpose_core.io.formats import Choice
+from diffpose_core.io.formats import read as read_module
 from diffpose_core.lifting import folder_processes, folder_worker
 from diffpose_core.lifting.finish import Finish
 from diffpose_core.lifting.folder_files import find_clips
@@ -139,6 +140,37 @@ def test_a_run_that_was_killed_goes_on(folder, config, tmp_path):
     rows = lift_folder(folder, out, config)
     assert states(rows) == {"a.npz": "done before", "b.npz": "lifted", "below/a.npz": "lifted"}
     assert not [path for path in out.rglob(".*")], "no unfinished files"
+
+
+def test_lines_of_a_damaged_journal_are_passed_over(folder, config, tmp_path):
+    out = tmp_path / "out"
+    lift_folder(folder, out, config)
+    good = (out / JOURNAL).read_bytes().splitlines()
+    line = json.loads(good[0])
+    changed = [{"outputs": 5}, {"outputs": {"a.bvh": "7"}}, {"notes": 3}, {"key": None}, {"file": ["a.npz"]}, {"x": 1}]
+    bad = [json.dumps({**line, **change}).encode() for change in changed]
+    bad += [b"\xff\xfe\x00", good[0].replace(b"a.npz", b"\xe9.npz"), b"[" * 100_000, b"[]", b"7"]
+    (out / JOURNAL).write_bytes(b"\n".join([*good[1:], *bad]) + b"\n")
+    assert states(lift_folder(folder, out, config)) == {
+        "a.npz": "lifted", "b.npz": "done before", "below/a.npz": "done before",
+    }  # fmt: skip
+
+
+def test_a_journal_that_is_a_pipe_is_refused(folder, config, tmp_path):
+    (tmp_path / "out").mkdir()
+    os.mkfifo(tmp_path / "out" / JOURNAL)
+    with pytest.raises(InvalidInput, match="no regular file"):
+        lift_folder(folder, tmp_path / "out", config)
+
+
+def test_files_are_read_in_a_process_of_their_own(folder, config, tmp_path, monkeypatch):
+    def read(*_):
+        raise AssertionError("read in this process")
+
+    monkeypatch.setattr(read_module, "read_pose_file", read)
+    words = ["lift", str(folder / "a.npz"), "-o", str(tmp_path / "a.bvh"), "--weights", config.weights, "--steps", "1"]
+    assert main(words) == 0
+    assert set(states(lift_folder(folder, tmp_path / "out", config)).values()) == {"lifted"}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from diffpose_core.camera import project, rotation_to_axis
-from diffpose_core.uncertainty.view import MEAN_STD, WIDEST_STD, normalise_view
+from diffpose_core.uncertainty.mixtures import MEAN_STD
+from diffpose_core.uncertainty.view import WIDEST_STD, normalise_view
 
 
 def mixtures(batch=3, modes=3, seed=0):

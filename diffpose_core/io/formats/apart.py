@@ -1,4 +1,4 @@
-"""Reading of files of poses in a process of its own, for programs that others use over a network.
+"""Reading of files of poses in a process of its own.
 
 The answer comes back as a JSON header and raw arrays, whose claims are checked like those of any file.
 """
@@ -6,8 +6,11 @@ The answer comes back as a JSON header and raw arrays, whose claims are checked 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,7 @@ import numpy as np
 from diffpose_core.io.clips import arrays_of, clip_from_parts, header_of
 from diffpose_core.io.formats.layouts import Layout
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
-from diffpose_core.io.formats.read import read_pose_files
+from diffpose_core.io.formats.read import files_of_path, read_pose_files
 from diffpose_core.io.untrusted.arrays import array_from_bytes
 from diffpose_core.io.untrusted.worker import Workers
 from diffpose_core.io.video_file import VideoFacts, video_facts
@@ -25,6 +28,26 @@ from diffpose_core.io.video_file import VideoFacts, video_facts
 def workers() -> Workers:
     """The processes that read files for this one; pandas and scipy are loaded before the first file comes."""
     return Workers(modules=(__name__, "pandas", "scipy.optimize"))
+
+
+def start_reader() -> None:
+    """Start a process that reads files, in the background, so that the first file need not wait for it."""
+
+    def start() -> None:
+        # The first file meets the same fault, and says it.
+        with suppress(RuntimeError, OSError):
+            workers().warm_up()
+
+    threading.Thread(target=start, name="reader", daemon=True).start()
+
+
+def read_pose_path_apart(path: str | Path) -> PoseFile:
+    """Read a file or a folder as `read_pose_path` does, in a process of its own.
+
+    Raises:
+        InvalidInput: as `read_pose_path`, or reading took too much time or memory.
+    """
+    return read_pose_files_apart(files_of_path(path))
 
 
 def read_pose_files_apart(files: Mapping[str, bytes]) -> PoseFile:

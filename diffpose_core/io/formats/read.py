@@ -73,15 +73,20 @@ def read_pose_files(files: Mapping[str, bytes]) -> PoseFile:
 
 def read_pose_path(path: str | Path) -> PoseFile:
     """Read a file, or a folder of OpenPose's .json files. Raises InvalidInput as read_pose_file."""
+    return read_pose_files(files_of_path(path))
+
+
+def files_of_path(path: str | Path) -> dict[str, bytes]:
+    """The content of a file, or of the .json files in a folder, by name. Raises InvalidInput where it is too large."""
     path = Path(path)
     if not path.is_dir():
-        return read_pose_file(read_bytes(path), str(path))
+        return {str(path): read_bytes(path)}
     inside, size = {}, 0
     for file in sorted(path.glob("*.json")):
         inside[file.name] = read_bytes(file)
         size += len(inside[file.name])
         check_size(size, str(path))
-    return read_pose_files(inside)
+    return inside
 
 
 def _read(content: bytes, name: str) -> PoseFile:

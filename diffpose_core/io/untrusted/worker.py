@@ -73,12 +73,14 @@ class Workers:
 
     def __post_init__(self) -> None:
         self._idle: list[_Process] = []
-        self._lock = threading.Lock()
+        self._lock, self._starting = threading.Lock(), threading.Lock()
         self._turn = threading.BoundedSemaphore(self.at_once)
 
     def warm_up(self) -> None:
         """Start a process, so that the first job need not wait for it."""
-        self._give(self._take())
+        with self._starting:
+            if not self._idle:
+                self._give(self._start())
 
     def run(
         self, function: str, arguments: Sequence[bytes], label: str, stopped: Callable[[], bool] = lambda: False
@@ -140,11 +142,17 @@ class Workers:
             _end(process.popen)
 
     def _take(self) -> _Process:
-        with self._lock:
-            while self._idle:
-                process = self._idle.pop()
+        # One that is being started is waited for.
+        with self._starting:
+            while True:
+                with self._lock:
+                    process = self._idle.pop() if self._idle else None
+                if process is None:
+                    return self._start()
                 if process.popen.poll() is None:
                     return process
+
+    def _start(self) -> _Process:
         popen = subprocess.Popen(
             [sys.executable, "-m", "diffpose_core.io.untrusted.worker_main", str(self.allowance.memory),
              str(self.allowance.processor_s), *self.modules],

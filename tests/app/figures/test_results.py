@@ -124,9 +124,13 @@ def test_broken_reports_are_named_and_others_are_still_read(tmp_path: Path, repo
     (tmp_path / "damaged.json").write_text(json.dumps(damaged))
     (tmp_path / "empty.json").write_text('{"methods": []}')
     (tmp_path / "other.json").write_text('{"frames": 3}')
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    for number, frames in enumerate(([3], 1e999, None)):
+        (tmp_path / f"frames{number}.json").write_text(json.dumps({**CONTENT, "frames": frames}))
     found, problems = reports.reports(tmp_path)
     assert [r.name for r in found] == ["run"]
-    assert len(problems) == 3
+    assert len(problems) == 7
+    assert any("frames0.json: frames must be a number, found [3]" in p for p in problems)
     assert any("broken.json is no JSON" in p for p in problems)
     assert any("'diffpose' has no number for mpjpe_mm" in p for p in problems)
     with pytest.raises(InvalidInput, match=r"empty\.json: expected an object of methods, found list"):

@@ -100,7 +100,7 @@ def test_an_encoding_beyond_its_allowance_ends_with_a_sentence(monkeypatch: pyte
         films.animation("mp4", [picture(2000, 1600)] * 20, 1000, going)
     assert time.monotonic() - begun < 10.0
     monkeypatch.setattr(encoders, "allowance", replace(films.ALLOWANCE, memory=64 * 2**20))
-    with pytest.raises(InvalidInput, match="the animation: .*(memory|ended without an answer)"):
+    with pytest.raises(InvalidInput, match=r"the animation: .*(memory|ended without an answer)"):
         films.animation("gif", [picture(2000, 1600)] * 3, 100, going)
 
 

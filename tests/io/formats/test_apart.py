@@ -1,5 +1,7 @@
 """Files read in a process of their own: everything comes back as it was, and quickly."""
 
+import subprocess
+import sys
 import time
 from dataclasses import fields, is_dataclass
 
@@ -51,6 +53,11 @@ def test_files_are_read_in_another_process_as_in_this_one():
         read_pose_files_apart({"bad": b"GIF89a" + bytes(20)})
     with pytest.raises(InvalidInput, match=r"^bad: not readable as a video|^bad: a video"):
         video_facts_apart(b"\0\0\0\x20ftypisom" + bytes(200), "bad")
+
+
+def test_the_process_needs_no_pytorch():
+    code = "import sys, diffpose_core.io.formats.apart, app.stage.encode; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0
 
 
 def test_a_small_file_costs_little_more():

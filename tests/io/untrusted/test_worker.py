@@ -61,10 +61,10 @@ def test_a_job_that_waits_is_ended():
 
 def test_a_job_that_nobody_wants_any_more_is_ended(workers):
     begin = time.monotonic()
-    with pytest.raises(InvalidInput, match="^x: stopped$"):
+    with pytest.raises(InvalidInput, match=r"^x: stopped$"):
         workers.run(f"{ME}:sleep", [], "x", lambda: time.monotonic() - begin > 0.5)
     assert 0.5 < time.monotonic() - begin < 30
-    with workers._turn, workers._turn, pytest.raises(InvalidInput, match="^x: stopped$"):
+    with workers._turn, workers._turn, pytest.raises(InvalidInput, match=r"^x: stopped$"):
         workers.run(f"{ME}:joined", [], "x", lambda: True)
     assert workers.run(f"{ME}:joined", [b"again"], "x") == b"again"
 

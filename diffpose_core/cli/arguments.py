@@ -37,6 +37,13 @@ def add_sampler_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_mirror_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--mirror`."""
+    parser.add_argument(
+        "--mirror", action="store_true", help="average every pose with that of the mirrored clip: twice the time"
+    )
+
+
 def add_seed_argument(parser: argparse.ArgumentParser, help: str) -> None:
     """Add `--seed`."""
     add_whole(parser, "--seed", 0, LARGEST_SEED, 0, help=help)

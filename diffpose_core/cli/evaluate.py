@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from diffpose_core.cli.arguments import (
     add_clips_argument,
     add_detections_argument,
+    add_mirror_argument,
     add_model_arguments,
     add_overwrite_argument,
     add_processes_argument,
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mixed-precision", action="store_true", help="bfloat16 inside the diffusion networks")
     add_model_arguments(parser, hypotheses=5)
     add_sampler_argument(parser)
+    add_mirror_argument(parser)
 
 
 def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
     models = load_models(args.weights, args.setting).to(args.device)
     settings = EvaluationSettings(
         args.stride or _STRIDES[args.dataset], args.consecutive, args.steps, args.hypotheses, args.seed,
-        args.mixed_precision, args.tilt, args.body, args.sampler,
+        args.mixed_precision, args.tilt, args.body, args.sampler, args.mirror,
     )  # fmt: skip
     report, table = measure(args, models, settings)
     report["provenance"] |= made_by(args)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from diffpose_core.cli.arguments import (
+    add_mirror_argument,
     add_model_arguments,
     add_overwrite_argument,
     add_processes_argument,
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_sampling_arguments(parser)
     add_model_arguments(parser, hypotheses=5)
     add_sampler_argument(parser)
+    add_mirror_argument(parser)
 
 
 def _add_input_arguments(parser: argparse.ArgumentParser) -> None:

@@ -104,6 +104,7 @@ def settings_of(args: argparse.Namespace) -> LiftSettings:
         context=not args.no_context,
         schedule=args.schedule,
         rigid_bones=not args.free_bones,
+        mirror=args.mirror,
         mixed_precision=args.mixed_precision,
         up=up,
         body=None if args.unknown_body else "auto",

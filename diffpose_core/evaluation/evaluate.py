@@ -20,7 +20,8 @@ from diffpose_core.evaluation.gains import gains, method_report
 from diffpose_core.evaluation.methods import MethodPoses, method_poses
 from diffpose_core.evaluation.scores import MetricSums
 from diffpose_core.evaluation.views import Mocap17Benchmark, chosen_clips
-from diffpose_core.lifting.encode import EncodedFrames
+from diffpose_core.lifting.encode import EncodedFrames, decide_settings
+from diffpose_core.lifting.mirror import mirrored_clip, mirrored_pose, mirrored_settings
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.provenance import encoder_hash, software, weights_hash
 from diffpose_core.lifting.settings import LiftSettings
@@ -42,6 +43,7 @@ class EvaluationSettings:
         tilt: the way every method knows the camera's tilt.
         body: the way every method knows the body's proportions.
         sampler: rule of the reverse steps, a name in `diffusion.samplers.SAMPLERS`.
+        mirror: average every method's pose with that of the mirrored clip.
 
     Raises:
         InvalidInput: where a number is out of range.
@@ -56,6 +58,7 @@ class EvaluationSettings:
     tilt: Known = "unknown"
     body: Known = "unknown"
     sampler: str = DDIM
+    mirror: bool = False
 
     def __post_init__(self) -> None:
         if self.stride < 1:
@@ -99,7 +102,12 @@ def clip_poses(
         return method_poses(encoded, models, settings.lift)
 
     known = replace(settings.lift, up=up_for(clip, settings.tilt, up_cam), body=body_for(clip, settings.body))
-    return collect(clip, models, frames, read, known)
+    known = decide_settings(known, clip, models)
+    found = collect(clip, models, frames, read, known)
+    if not settings.mirror:
+        return found
+    other = collect(mirrored_clip(clip), models, frames, read, mirrored_settings(known))
+    return {name: 0.5 * (pose + mirrored_pose(other[name])) for name, pose in found.items()}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch import Tensor
 from diffpose_core.lifting.encode import EncodedFrames, decide_settings, encode_frames
 from diffpose_core.lifting.expected_error import expected_error
 from diffpose_core.lifting.hip_path import hip_path
+from diffpose_core.lifting.mirror import mirrored_clip, mirrored_pose, mirrored_settings
 from diffpose_core.lifting.models import Models, load_models
 from diffpose_core.lifting.plausibility import warnings_of
 from diffpose_core.lifting.provenance import lift_provenance
@@ -87,11 +88,31 @@ def lift(
         else:
             final = sample_hypotheses(encoded, network, settings, done.in_block(rows))
             hypotheses = encoded.view.to_cam(final).cpu()
-        lifted.write(rows, encoded, network, hypotheses, calibration)
+        found = _averaged(encoded, models, network, hypotheses) if settings.mirror else (hypotheses, encoded.baseline)
+        lifted.write(rows, encoded, network, *found, calibration)
         done.tell(rows.stop)
     provenance = lift_provenance(clip, models, name, settings, asked)
     result = lifted.result(clip, numbers, settings, provenance)
     return replace(result, provenance={**provenance, "warnings": warnings_of(result, clip.frames(numbers))})
+
+
+def _averaged(
+    encoded: EncodedFrames, models: Models, network: Denoiser, hypotheses_cam: Tensor
+) -> tuple[Tensor, np.ndarray]:
+    """Hypotheses whose mean is the average with the mirrored clip's, and the averaged baseline.
+
+    Args:
+        encoded: F frames.
+        models: of the lift.
+        network: the denoiser.
+        hypotheses_cam: (F, H, J, 3) metres, camera frame.
+    """
+    settings = mirrored_settings(encoded.settings)
+    other = encode_frames(mirrored_clip(encoded.clip), models, encoded.frames, settings)
+    final = other.view.to_cam(sample_hypotheses(other, network, settings)).cpu().numpy()
+    mean = torch.from_numpy(mirrored_pose(final.mean(1)))
+    moved = hypotheses_cam + 0.5 * (mean - hypotheses_cam.mean(1))[:, None]
+    return moved, 0.5 * (encoded.baseline + mirrored_pose(other.baseline))
 
 
 def _check_sizes(
@@ -181,9 +202,10 @@ class _Lifted:
         encoded: EncodedFrames,
         network: Denoiser,
         hypotheses_cam: Tensor,
+        baseline: np.ndarray,
         calibration: Calibration | None,
     ) -> None:
-        """Fill the rows of a block. hypotheses_cam: (F, H, J, 3) metres, root-relative."""
+        """Fill the rows of a block. hypotheses_cam: (F, H, J, 3) metres, root-relative; baseline: (F, J, 3)."""
         mean = hypotheses_cam.mean(1, keepdim=True)
         if self.hypotheses.shape[1]:
             self.hypotheses[rows] = hypotheses_cam.numpy()
@@ -192,7 +214,7 @@ class _Lifted:
         if self.expected is not None and self.unlike is not None and calibration is not None:
             found = expected_error(encoded, network, calibration, hypotheses_cam.numpy())
             self.expected[rows], self.unlike[rows] = found.error, found.unlike
-        self.baseline[rows] = encoded.baseline
+        self.baseline[rows] = baseline
         self.points_px[rows] = encoded.mixture.argmax_px
         self.points_std_px[rows] = np.sqrt(np.square(encoded.mixture.std_px).mean(-1))
 

@@ -54,6 +54,8 @@ class LiftSettings:
         schedule: noise schedule that the denoiser was trained with.
         rigid_bones: whether bones of prediction and baseline keep their lengths over the clip
             (`skeleton.constant_bones`). Hypotheses and trace stay as they are.
+        mirror: whether every pose is averaged with that of the mirrored clip, mirrored back. It takes twice the time.
+            Hypotheses move with their mean; a trace stays that of the clip itself.
         mixed_precision: bfloat16 inside g, nowhere else; None where the processor is fast at it.
         up: direction that is up, (3,) of any length in the camera's frame; "estimate" to estimate it from the whole
             clip; "auto" to do so where the camera seems to stand still; None where nothing is known.
@@ -78,6 +80,7 @@ class LiftSettings:
     diffusion: Diffusion = "gmm"
     schedule: ScheduleName = "converging"
     rigid_bones: bool = True
+    mirror: bool = False
     mixed_precision: bool | None = None
     up: Up | None = "auto"
     up_std: float = GIVEN_STD

@@ -113,7 +113,8 @@ def test_the_shape_of_the_image_changes_nothing(clip, tiny_models, size):
 @pytest.mark.parametrize("window", [1, 7, 1000])
 def test_the_window_decides_memory_and_nothing_else(walking_clip, shipped_models, window):
     part = walking_clip.frames(slice(0, 20))
-    settings = LiftSettings(uncertainty=FEW, eta=0.5, mixed_precision=False)
+    # A thousand draws: the fit to fewer is so ill-conditioned that rounding shows.
+    settings = LiftSettings(eta=0.5, mixed_precision=False)
     whole, windowed = (lift(part, shipped_models, settings, window=size) for size in (None, window))
     for name in ("pose3d", "hypotheses", "joint_std", "baseline", "root_cam"):
         assert np.allclose(getattr(whole, name), getattr(windowed, name), atol=1e-5), name

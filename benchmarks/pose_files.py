@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import zipfile
 
+import h5py
 import numpy as np
 
 from diffpose_core.io.formats.layouts import LAYOUTS
@@ -181,6 +183,65 @@ def deeplabcut(people: dict[str, np.ndarray], names: tuple[str, ...]) -> bytes:
         values = np.concatenate([person[frame].ravel() for person in people.values()])
         rows.append([str(frame), *("" if np.isnan(v) else f"{v:.4f}" for v in values)])
     return "\n".join(",".join(row) for row in rows).encode()
+
+
+def deeplabcut_hdf5(people: dict[str, np.ndarray], names: tuple[str, ...], fixed: bool = False) -> bytes:
+    """DeepLabCut's HDF5, as pandas writes it: with a record a row, or as arrays. people: as in `deeplabcut`."""
+    columns = [
+        ("DLC_resnet50", *([person] if person else []), part, axis)
+        for person in people for part in names for axis in ("x", "y", "likelihood")
+    ]  # fmt: skip
+    count = len(next(iter(people.values())))
+    values = np.concatenate([poses.reshape(count, -1) for poses in people.values()], axis=1)
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        group = file.create_group("df_with_missing")
+        if not fixed:
+            for key, word in (("pandas_type", "frame_table"), ("table_type", "appendable_frame")):
+                group.attrs[key] = np.bytes_(word)
+            rows = np.zeros(count, [("index", "<i8"), ("values_block_0", "<f8", (values.shape[1],))])
+            rows["index"], rows["values_block_0"] = np.arange(count), values
+            table = group.create_dataset("table", data=rows, chunks=True, compression="gzip")
+            table.attrs["values_block_0_kind"] = np.bytes_(pickle.dumps(columns, 0))
+            return _closed(file, content)
+        group.attrs["pandas_type"] = np.bytes_("frame")
+        group["block0_values"], group["axis1"] = values, np.arange(count)
+        for level, words in enumerate(zip(*columns, strict=True)):
+            known = sorted(set(words))
+            group[f"block0_items_level{level}"] = np.array(known, "S")
+            group[f"block0_items_label{level}"] = np.array([known.index(word) for word in words], "i1")
+        return _closed(file, content)
+
+
+def sleap(people: list[np.ndarray], names: tuple[str, ...], order: str = "", tracks: tuple[str, ...] = ()) -> bytes:
+    """SLEAP's analysis export.
+
+    Args:
+        people: (F, J, 3) each.
+        names: of the joints.
+        order: axes of `tracks` by their first letters (t, x, n, f), which newer files say; MATLAB's by default, unsaid.
+        tracks: names of the people.
+    """
+    whole = np.stack(people)
+    axes = {"t": "track", "f": "frame", "n": "node", "x": "xy"}
+    wanted = order or "txnf"
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.create_dataset("tracks", data=whole[..., :2].transpose(["tfnx".index(axis) for axis in wanted]),
+                            compression="gzip")  # fmt: skip
+        scores = wanted.replace("x", "")
+        file["point_scores"] = whole[..., 2].transpose(["tfn".index(axis) for axis in scores]).astype(np.float32)
+        if order:
+            file["tracks"].attrs["dims"] = json.dumps([axes[axis] for axis in wanted])
+        # Older files hold bytes of one length, newer ones texts of any.
+        file["node_names"] = list(names) if order else np.array(names, "S")
+        file["track_names"] = list(tracks) if order else np.array(tracks, "S8")
+        return _closed(file, content)
+
+
+def _closed(file: h5py.File, content: io.BytesIO) -> bytes:
+    file.close()
+    return content.getvalue()
 
 
 def plain_csv(person: np.ndarray, names: tuple[str, ...], separator: str = ",", fps: float | None = None) -> bytes:

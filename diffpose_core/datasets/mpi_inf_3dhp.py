@@ -2,7 +2,7 @@
 
 Two layouts are read. The npz files that P-STMO's scripts make and most papers use: data_test_3dhp.npz holds data: TS1
 ... TS6 -> data_2d (F, 17, 2) pixels, data_3d (F, 17, 3) mm, valid (F,); data_train_3dhp.npz holds data: "S1 Seq1" ...
--> [camera -> data_2d, data_3d; frames a second]. And the set's own files: TS1/annot_data.mat (HDF5; needs h5py) and
+-> [camera -> data_2d, data_3d; frames a second]. And the set's own files: TS1/annot_data.mat (HDF5) and
 S1/Seq1/annot.mat, with 28 joints. Sources: Mehta et al. (3DV 2017); Shan et al. (P-STMO, ECCV 2022).
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from diffpose_core.datasets.benchmark import Recording, check_poses, view_of
 from diffpose_core.io.untrusted.files import DATA_SET, check_size, read_file
 from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import Intrinsics, InvalidInput
+
+if TYPE_CHECKING:
+    from diffpose_core.io.untrusted.hdf5 import Hdf5
 
 TRAIN_SUBJECTS = tuple(f"S{number}" for number in range(1, 9))
 TEST_SEQUENCES = tuple(f"TS{number}" for number in range(1, 7))
@@ -224,35 +227,26 @@ def _training_sequence(name: str, views: Sequence[HpView]) -> HpSequence:
 
 
 def _test_of_mat(folder: Path, names: Sequence[str]) -> Iterator[HpSequence]:
-    try:
-        import h5py
-    except ImportError:
-        raise InvalidInput(f"{_TEST_MAT} is HDF5: pip install h5py, or convert it to {TEST_FILE}") from None
+    from diffpose_core.io.untrusted.hdf5 import Hdf5  # h5py takes a moment to load
+
     for name in names:
         path = folder / name / _TEST_MAT
         label = f"{name}/{_TEST_MAT}"
         if not path.is_file():
             raise InvalidInput(f"{path}: no such file")
-        check_size(path.stat().st_size, label, DATA_SET.packed)
-        try:
-            with h5py.File(path, "r") as file:
-                found = {key: _hdf5_array(file, key, label) for key in ("annot2", "univ_annot3", "valid_frame")}
-        except OSError as error:
-            raise InvalidInput(f"{label}: not readable as HDF5 ({str(error)[:120]})") from error
+        with Hdf5(path, label, DATA_SET) as file:
+            found = {key: _hdf5_array(file, key, label) for key in ("annot2", "univ_annot3", "valid_frame")}
         # (F, one person, 17, C): one person is all that the set has.
         points, joints = (found[k].reshape(len(found[k]), 17, -1) for k in ("annot2", "univ_annot3"))
         view = _view(label, name, points, joints, FROM_RELEVANT, len(RELEVANT_JOINTS))
         yield HpSequence(name, (view,), _valid(found["valid_frame"], len(points), label), TEST_FPS)
 
 
-def _hdf5_array(file: Any, key: str, label: str) -> np.ndarray:
-    """A dataset of numbers, after its size has been looked at."""
-    found = file[key] if type(file.get(key, getlink=True)).__name__ == "HardLink" else None
-    # Neither a link, nor the storage of an array, nor a virtual array may lead into another file.
-    if getattr(found, "external", ()) is not None or found is None or found.is_virtual or found.dtype.kind not in "fiu":
+def _hdf5_array(file: Hdf5, key: str, label: str) -> np.ndarray:
+    """An array of numbers in the set's layout."""
+    array = file.array(key)
+    if array is None:
         raise InvalidInput(f"{label}: {key}, an array of numbers, is missing")
-    check_size(found.nbytes, f"{label}: {key}", DATA_SET.unpacked)
-    array = np.asarray(found)
     if key != "valid_frame" and (array.ndim != 4 or array.shape[1:3] != (1, 17)):
         raise InvalidInput(f"{label}: {key} must be (frames, 1, 17, coordinates), found {array.shape}")
     return array

@@ -23,8 +23,10 @@ from diffpose_core.io.formats.csv_table import (
     read_table,
     separator_of,
 )
+from diffpose_core.io.formats.deeplabcut_files import Header, deeplabcut_file
 from diffpose_core.io.formats.detections import Detections, Notes
 from diffpose_core.io.formats.frame_numbers import frame_numbers
+from diffpose_core.io.formats.joint_columns import AXES, add_columns
 from diffpose_core.io.formats.landmark_files import MEDIAPIPE
 from diffpose_core.io.formats.layouts import LAYOUTS, layouts_of
 from diffpose_core.io.formats.people import build_clip
@@ -34,13 +36,8 @@ from diffpose_core.io.formats.recognise import layout_by_count, layout_by_names
 from diffpose_core.io.untrusted.files import MIB
 from diffpose_core.structures import InvalidInput
 
-DEEPLABCUT, PLAIN_CSV = "DeepLabCut", "plain CSV"
+PLAIN_CSV = "plain CSV"
 MAX_TEXT = 128 * MIB
-#: Meaning of the word for an axis in a column's name; v is y beside a u, else the visibility.
-_AXES = {
-    "x": "x", "u": "x", "px": "x", "y": "y", "py": "y", "v": "v", "z": "z", "conf": "c", "confidence": "c", "c": "c",
-    "p": "c", "score": "c", "likelihood": "c", "visibility": "c", "vis": "c", "prob": "c", "presence": "",
-}  # fmt: skip
 #: A unit behind a column's name: which one it is, the numbers tell.
 _UNIT = re.compile(r"\s*[(\[](px|pixels?|norm\.?|normali[sz]ed|s|sec|seconds)[)\]]$", re.IGNORECASE)
 _FRAME_WORDS = (
@@ -90,7 +87,7 @@ def read_csv(text: str, name: str) -> PoseFile:
 
 def _read_deeplabcut(text: str, separator: str, head: list[list[str]], name: str) -> PoseFile:
     """DeepLabCut's header: scorer, (individuals), bodyparts, coords; then a frame a row."""
-    notes, rows = Notes(), {row[0].strip().lower(): row[1:] for row in head[:4]}
+    rows = {row[0].strip().lower(): row[1:] for row in head[:4]}
     missing = [word for word in ("bodyparts", "coords") if word not in rows]
     if missing:
         raise InvalidInput(f"{name}: DeepLabCut's header has the rows scorer, bodyparts and coords; missing: "
@@ -103,59 +100,22 @@ def _read_deeplabcut(text: str, separator: str, head: list[list[str]], name: str
     # Labels may take several columns: folder, video, picture.
     label_column = next((number for number, part in enumerate(parts) if part), 0)
     lines = empty_lines(text) + (4 if several else 3)
-    wanted = [number + 1 for number, (part, axis) in enumerate(zip(parts, axes, strict=True)) if part and axis in _AXES]
+    wanted = [number + 1 for number, (part, axis) in enumerate(zip(parts, axes, strict=True)) if part and axis in AXES]
     table = read_table(text, separator, len(parts) + 1, lines, name, wanted, [label_column])
-    labels = table.words[label_column]
-    places = frame_numbers(labels, name, notes)
-    names = list(dict.fromkeys(p for p, person in zip(parts, people, strict=True) if p and person != "single"))
-    found = Detections()
-    for person in dict.fromkeys(person for part, person in zip(parts, people, strict=True) if part):
-        columns = {
-            (part, _AXES.get(axis, "")): number + 1
-            for number, (part, axis, who) in enumerate(zip(parts, axes, people, strict=True)) if part and who == person
-        }  # fmt: skip
-        if person == "single" and not all((part, "x") in columns for part in names):
-            notes.add("DeepLabCut's points that belong to no individual are left out.")
-            continue
-        _add_columns(found, table, names, columns, [places[label] for label in labels], person or "1", name)
-    layouts = layout_by_names(names, name)
-    clip = build_clip("", found, max(places.values()) + 1, name, notes)
-    return pose_file(name, DEEPLABCUT, [clip], notes, "screen", (layouts, False))
-
-
-def _add_columns(
-    found: Detections, table: Table, names: Sequence[str], columns: dict[tuple[str, str], int],
-    frames: Sequence[int], person: str | Sequence[str], label: str,
-) -> None:  # fmt: skip
-    """Add a person's rows. columns: (joint, axis) -> column."""
-    absent = [part for part in names if (part, "x") not in columns or (part, "y") not in columns]
-    if absent:
-        raise InvalidInput(f"{label}: no x and y for {', '.join(part[:30] for part in absent[:6])}")
-    values = np.full((len(table), len(names), 3), np.nan)
-    for place, axis in enumerate("xyc"):
-        there = [joint for joint, part in enumerate(names) if (part, axis) in columns]
-        values[:, there, place] = table.numbers[:, [columns[names[joint], axis] for joint in there]]
-    if not any((part, "c") in columns for part in names):
-        values[..., 2] = np.nan
-    else:
-        # A joint without a number is missing, not unknown.
-        values[..., 2] = np.where(np.isnan(values[..., 0]), 0.0, values[..., 2])
-    for row, frame in enumerate(frames):
-        if not np.isnan(values[row, :, 0]).all():
-            found.add(frame, values[row], person if isinstance(person, str) else person[row])
+    return deeplabcut_file(Header(parts, axes, people), table.numbers[:, 1:], table.words[label_column], name)
 
 
 def _column_joint(column: str) -> tuple[str, str] | None:
     """(joint, axis) that a column's name stands for: nose_x, nose.y, x_nose, x0, leftHipX, LEFT_HIP visibility ..."""
     text = column.strip()[:80]
     match = re.fullmatch(r"(.*[^\s_.:/-])[\s_.:/-]+([A-Za-z]+)", text) or re.fullmatch(r"(.*\d)([A-Za-z]+)", text)
-    if match and match[2].lower() in _AXES:
-        return match[1], _AXES[match[2].lower()]
+    if match and match[2].lower() in AXES:
+        return match[1], AXES[match[2].lower()]
     match = re.fullmatch(r"([A-Za-z]+)[\s_.:/-]+(.+)", text) or re.fullmatch(r"([A-Za-z]{1,10})(\d+)", text)
-    if match and match[1].lower() in _AXES:
-        return match[2], _AXES[match[1].lower()]
+    if match and match[1].lower() in AXES:
+        return match[2], AXES[match[1].lower()]
     match = re.fullmatch(r"([A-Za-z]{2,})([XYZ])", text)
-    return (match[1], _AXES[match[2].lower()]) if match else None
+    return (match[1], AXES[match[2].lower()]) if match else None
 
 
 def _read_wide(text: str, separator: str, columns: list[str], words: list[str], name: str) -> PoseFile:
@@ -284,7 +244,7 @@ def _finish(
     places = frame_numbers(labels, name, notes)
     frames = [places[label] for label in labels]
     found = Detections()
-    _add_columns(found, table, names, axes, frames, people, name)
+    add_columns(found, table.numbers, names, axes, frames, people, name)
     fps = None if time is None else frame_rate(table.words[time], words[time], frames, notes)
     clip = build_clip("", found, max(places.values()) + 1, name, notes, fps=fps)
     return _named_or_numbered(names, clip, name, notes)

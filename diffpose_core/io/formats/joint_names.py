@@ -22,8 +22,20 @@ _SIDED = {
     "foot_index": ("footindex",),
 }  # fmt: skip
 _VISION = {"upleg": "hip", "leg": "knee", "foot": "ankle", "forearm": "elbow", "hand": "wrist", "root": "hip"}
+#: DeepLabCut's own human: 1 is right, 2 is left, as in MPII, which it was trained on.
+_DEEPLABCUT_HUMAN = {
+    f"{part}{number}": f"{side}_{part}"
+    for part in ("ankle", "knee", "hip", "wrist", "elbow", "shoulder") for number, side in ((1, "right"), (2, "left"))
+} | {"chin": "nose", "forehead": "head"}  # fmt: skip
 _MIDDLE_OF = {word: part for part, words in _MIDDLE.items() for word in words}
 _SIDED_OF = {word: part for part, words in _SIDED.items() for word in words}
+
+
+def canonical_names(names: Sequence[str]) -> list[str]:
+    """Joints' names as `canonical_name` gives them, or as those of DeepLabCut's own human where all of them are."""
+    if {spelled(name) for name in names} == set(_DEEPLABCUT_HUMAN):
+        return [_DEEPLABCUT_HUMAN[spelled(name)] for name in names]
+    return [canonical_name(name) for name in names]
 
 
 def canonical_name(name: str) -> str:

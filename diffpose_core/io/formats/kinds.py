@@ -11,6 +11,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x7fELF", "a program"), (b"MZ", "a program"), (b"SQLite format 3", "a database"), (b"PAR1", "a Parquet table"),
     (b"ID3", "a sound file"), (b"OggS", "a sound or video file of a kind that is not read"),
     (b"\xd0\xcf\x11\xe0", "an old Office file: save the table as .csv"), (b"MATLAB 5.0", "a MATLAB file"),
+    (b"MATLAB 7.3", "a MATLAB file"),
     (b"glTF", "a 3D scene (glTF)"), (b"Kaydara FBX", "a 3D scene (FBX)"),
 )  # fmt: skip
 _MARKERS = (

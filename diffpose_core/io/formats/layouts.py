@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diffpose_core.io.formats.joint_names import canonical_name, sources_of_names, spelled
+from diffpose_core.io.formats.joint_names import canonical_names, sources_of_names, spelled
 from diffpose_core.skeleton import BONES, JOINT_NAMES, NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 
@@ -241,11 +241,11 @@ def layout_of_names(names: Sequence[str]) -> Layout:
     Raises:
         InvalidInput: no hips or no shoulders among them.
     """
-    known = [canonical_name(name) for name in names]
+    known = canonical_names(names)
     written = [spelled(name) for name in names]
     for layout in LAYOUTS.values():
         own = [spelled(name) for name in layout.names]
-        if written == own or (len(layout) == len(names) and known == [canonical_name(name) for name in layout.names]):
+        if written == own or (len(layout) == len(names) and known == canonical_names(layout.names)):
             return layout
         if sorted(written) == sorted(own):
             return _reordered(layout, names, [written.index(name) for name in own])

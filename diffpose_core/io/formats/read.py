@@ -33,7 +33,7 @@ from diffpose_core.structures import InvalidInput, PoseClip2D
 OWN = "DiffPose Studio clip"
 FORMATS = (
     "VideoPose3D, DiffPose GMM or Detectron .npz, poses as .npy, PYSKL .pkl, AlphaPose, MMPose, OpenPose or MediaPipe "
-    ".json (one a frame also as a .zip or many files), DeepLabCut or plain .csv, or this project's own .npz or .json"
+    ".json (one a frame also as a .zip or many files), SLEAP or DeepLabCut .h5, DeepLabCut or plain .csv, or this project's own .npz or .json"
 )
 
 
@@ -100,7 +100,9 @@ def _read(content: bytes, name: str) -> PoseFile:
     if kind is not None:
         raise InvalidInput(f"{name}: {kind}; expected {FORMATS}")
     if content[:8] == b"\x89HDF\r\n\x1a\n":
-        raise InvalidInput(f"{name}: an HDF5 file; DeepLabCut writes the same as .csv (save_as_csv), which can be read")
+        from diffpose_core.io.formats.hdf5_files import read_hdf5  # h5py takes a moment to load
+
+        return read_hdf5(content, name)
     content = to_utf8(content, name)
     start = content[:100].lstrip()[:1]
     if start in (b"{", b"["):

@@ -16,7 +16,6 @@ from diffpose_core.io.formats.csv_table import (
     MAX_CELLS,
     MAX_COLUMNS,
     SEPARATORS,
-    Table,
     all_numbers,
     empty_lines,
     first_rows,

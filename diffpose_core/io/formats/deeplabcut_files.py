@@ -1,4 +1,4 @@
-"""DeepLabCut's tables, which come as .csv and as .h5: a frame a row, and a header of several levels over the columns."""
+"""DeepLabCut's tables, of .csv and .h5 files: a frame a row, and several rows of names above the columns."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from diffpose_core.io.formats.apart import packed, unpacked
 from diffpose_core.io.formats.build import pose_file
 from diffpose_core.io.formats.deeplabcut_files import Header, deeplabcut_file
 from diffpose_core.io.formats.detections import Detections, Notes
+from diffpose_core.io.formats.packing import packed, unpacked
 from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import PoseFile
 from diffpose_core.io.formats.recognise import layout_by_names

@@ -33,7 +33,8 @@ from diffpose_core.structures import InvalidInput, PoseClip2D
 OWN = "DiffPose Studio clip"
 FORMATS = (
     "VideoPose3D, DiffPose GMM or Detectron .npz, poses as .npy, PYSKL .pkl, AlphaPose, MMPose, OpenPose or MediaPipe "
-    ".json (one a frame also as a .zip or many files), SLEAP or DeepLabCut .h5, DeepLabCut or plain .csv, or this project's own .npz or .json"
+    ".json (one a frame also as a .zip or many files), SLEAP or DeepLabCut .h5, DeepLabCut or plain .csv, or this "
+    "project's own .npz or .json"
 )
 
 

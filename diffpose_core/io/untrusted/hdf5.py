@@ -124,7 +124,7 @@ class Hdf5:
             about = found.attrs.get_id(key)
             if about.shape != () or about.get_storage_size() > self._limit:
                 return b""
-            if about.dtype.kind != "S" and not h5py.check_string_dtype(about.dtype):
+            if not _is_text(about.dtype):
                 return b""
             value = found.attrs[key]
             return value.encode() if isinstance(value, str) else bytes(value) if isinstance(value, bytes) else b""
@@ -153,8 +153,12 @@ class Hdf5:
         check_size(max(found.nbytes, part), f"{self._name}: {path}", self._limit)
 
 
+def _is_text(dtype: np.dtype) -> bool:
+    return dtype.kind == "S" or h5py.check_string_dtype(dtype) is not None
+
+
 def _is_plain(dtype: np.dtype, kinds: str) -> bool:
     """Whether an array, or every field of a table, has one of the kinds."""
-    if dtype.names is None:
+    if dtype.fields is None:
         return dtype.base.kind in kinds
     return all(field[0].base.kind in kinds for field in dtype.fields.values())

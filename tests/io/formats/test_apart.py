@@ -11,7 +11,8 @@ import pytest
 from benchmarks.fuzz_seeds import seeds
 from benchmarks.hostile_files import own_clip
 from diffpose_core.io.formats import read_pose_file, to_clip
-from diffpose_core.io.formats.apart import packed, read_pose_files_apart, unpacked, video_facts_apart, workers
+from diffpose_core.io.formats.apart import read_pose_files_apart, video_facts_apart, workers
+from diffpose_core.io.formats.packing import packed, unpacked
 from diffpose_core.io.formats.posefile import LARGEST, Choice
 from diffpose_core.structures import InvalidInput
 

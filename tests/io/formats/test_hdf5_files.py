@@ -133,7 +133,7 @@ def test_a_file_that_keeps_the_library_busy_is_ended(monkeypatch):
     monkeypatch.setattr(hdf5_files, "PROCESSOR_S", 1)
     hdf5_files._workers.cache_clear()
     try:
-        with pytest.raises(InvalidInput, match="a.h5: reading it took more than 1 s of processor time"):
+        with pytest.raises(InvalidInput, match=r"a\.h5: reading it took more than 1 s of processor time"):
             read_pose_file(bytes(content), "a.h5")
     finally:
         hdf5_files._workers.cache_clear()

@@ -80,7 +80,7 @@ def test_sizes_are_bounded_before_anything_is_unpacked(monkeypatch):
         monkeypatch.setattr(hdf5, "_MAX_TEXTS", 99)
         with pytest.raises(InvalidInput, match="texts holds 100 texts; the limit is 99"):
             file.texts("texts")
-    with pytest.raises(InvalidInput, match="f: .* bytes; the limit is 1,000 bytes"):
+    with pytest.raises(InvalidInput, match=r"f: .* bytes; the limit is 1,000 bytes"):
         Hdf5(content, "f", Limits(1000, 10**6))
 
 

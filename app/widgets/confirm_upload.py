@@ -24,6 +24,7 @@ from diffpose_core.io.formats import (
 )
 from diffpose_core.io.formats.convert import in_pixels
 from diffpose_core.io.formats.orientation import TURNS, Turn, turned, turned_size
+from diffpose_core.io.formats.pieces import fitting_pieces
 from diffpose_core.io.limits import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
 from diffpose_core.structures import InvalidInput
 
@@ -138,7 +139,29 @@ def _pick_person(poses: PoseFile, clip: FileClip, key: str) -> PoseTrack:
             format_func=lambda name: f"Person {name}: {len(clip.track(name)):,} frames",
             help="People who are seen for a short time only are further down.",
         )
-    return clip.track(picked)
+    return _with_pieces(clip, clip.track(picked), f"{state}_{picked}")
+
+
+def _with_pieces(clip: FileClip, track: PoseTrack, key: str) -> PoseTrack:
+    """The person, with the pieces that may be of the same one and are chosen."""
+    pieces = st.session_state.setdefault(f"{key}_pieces", [piece.key for piece in fitting_pieces(clip, track)])
+    if not pieces:
+        return track
+
+    def words(name: str) -> str:
+        frames = clip.track(name).frames
+        return f"Person {name}: frames {frames[0]:,} to {frames[-1]:,}"
+
+    chosen = st.multiselect(
+        "The same person under another name?",
+        pieces,
+        key=f"{key}_joined",
+        format_func=words,
+        placeholder="No, somebody else",
+        help="Never seen together, and alike in place and size where one follows on the other. Frames between them "
+        "are guessed.",
+    )
+    return clip.track("+".join([track.key, *chosen]))
 
 
 def _most_likely(clip: FileClip) -> list[PoseTrack]:

@@ -68,6 +68,16 @@ def link(frames: np.ndarray, keypoints: np.ndarray, label: str = "the clip") -> 
     return people
 
 
+def fits(poses: np.ndarray, gap: int) -> bool:
+    """Whether the second of two poses (2, J, 2), NaN where missing, can be the first one's person so many frames later.
+
+    An absence of up to LINK_GAP_FRAMES counts.
+    """
+    size = np.maximum(np.linalg.norm(np.nanmax(poses, axis=1) - np.nanmin(poses, axis=1), axis=-1), 1e-6)
+    cost = _costs(poses, size, np.array([0]), np.array([1]))[0, 0]
+    return 0 < gap <= LINK_GAP_FRAMES and bool(cost < LINK_DISTANCE * np.sqrt(gap))
+
+
 def _costs(keypoints: np.ndarray, size: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:
     moved = np.linalg.norm(keypoints[before][:, None] - keypoints[now][None], axis=-1)
     both = ~np.isnan(moved)
@@ -104,8 +114,6 @@ def join_pieces(
         (N,) identities; a joined person has the first one's.
     """
     people = people.copy()
-    low, high = np.nanmin(keypoints, axis=1), np.nanmax(keypoints, axis=1)
-    size = np.maximum(np.linalg.norm(high - low, axis=-1), 1e-6)
     numbers, first = np.unique(people, return_index=True)
     # Hundreds of pieces are a crowd, in which places prove nothing.
     if not 1 < len(numbers) <= 200:
@@ -117,8 +125,7 @@ def join_pieces(
         gaps = [frames[first[piece]] - frames[row] for _, row in whole]
         near = [
             place for place, ((_, row), gap) in enumerate(zip(whole, gaps, strict=True))
-            if 0 < gap <= LINK_GAP_FRAMES
-            and _costs(keypoints, size, np.array([row]), first[[piece]])[0, 0] < LINK_DISTANCE * np.sqrt(gap)
+            if 0 < gap <= LINK_GAP_FRAMES and fits(keypoints[[row, first[piece]]], int(gap))
         ]  # fmt: skip
         # Of two who end there, either may be the one.
         if len(near) != 1:

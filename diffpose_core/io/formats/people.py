@@ -12,6 +12,7 @@ from diffpose_core.io.formats.clean import clean
 from diffpose_core.io.formats.detections import Detections, Notes
 from diffpose_core.io.formats.doubts import note_exchanges, note_jumps
 from diffpose_core.io.formats.link import MAX_PEOPLE, join_pieces, link
+from diffpose_core.io.formats.pieces import note_pieces
 from diffpose_core.io.formats.posefile import FileClip, PoseTrack
 from diffpose_core.io.limits import check_frames
 from diffpose_core.structures import InvalidInput
@@ -63,7 +64,9 @@ def build_clip(
         note_jumps(track, notes)
     for one, other in itertools.combinations(ordered[:8], 2):
         note_exchanges(one, other, notes)
-    return FileClip(key, num_frames, ordered, image_size, fps)
+    clip = FileClip(key, num_frames, ordered, image_size, fps)
+    note_pieces(clip, notes)
+    return clip
 
 
 def _mixture(found: Detections, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:

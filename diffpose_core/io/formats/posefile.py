@@ -5,6 +5,7 @@ Axes: T frames in which a person was seen, J joints in the file's own order, K m
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -55,6 +56,31 @@ class PoseTrack:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def joined(self, other: PoseTrack) -> PoseTrack:
+        """This person and a piece of the same one, under both keys.
+
+        Raises:
+            InvalidInput: both are in one frame.
+        """
+        frames = np.concatenate((self.frames, other.frames))
+        order = np.argsort(frames, kind="stable")
+        if (np.diff(frames[order]) == 0).any():
+            both = int(np.intersect1d(self.frames, other.frames)[0])
+            raise InvalidInput(f"persons {self.key!r} and {other.key!r} are both in frame {both}: not one person")
+
+        def rows(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+            return np.concatenate((mine, theirs))[order]
+
+        mixture = None
+        if self.mixture is not None and other.mixture is not None:
+            (w, m, v), (ow, om, ov) = self.mixture, other.mixture
+            if w.shape[1:] == ow.shape[1:]:
+                mixture = rows(w, ow), rows(m, om), rows(v, ov)
+        return PoseTrack(
+            f"{self.key}+{other.key}", frames[order], rows(self.keypoints, other.keypoints),
+            rows(self.confidence, other.confidence), mixture,
+        )  # fmt: skip
+
     @property
     def missing(self) -> np.ndarray:
         """(T, J) bool, joints that the file does not place."""
@@ -96,9 +122,12 @@ class FileClip:
     original: PoseClip2D | None = None
 
     def track(self, key: str | None = None) -> PoseTrack:
-        """The person of that key, by default the first; LARGEST stands for the one with the largest box.
+        """The person of that key, by default the first.
 
-        Raises InvalidInput that names those that there are.
+        LARGEST stands for the one with the largest box, "1+7" for persons 1 and 7 taken as one.
+
+        Raises:
+            InvalidInput: nobody has the key, or two who are taken as one are in one frame.
         """
         if key is None:
             return self.tracks[0]
@@ -107,6 +136,11 @@ class FileClip:
                 return track
         if key == LARGEST:
             return self.largest
+        parts = key.split("+")
+        if 1 < len(parts) <= len(self.tracks) and all(
+            any(track.key == part for track in self.tracks) for part in parts
+        ):
+            return functools.reduce(PoseTrack.joined, map(self.track, parts))
         raise InvalidInput(f"there is no person {key!r} in this clip; there are: {_some([t.key for t in self.tracks])}")
 
     @property

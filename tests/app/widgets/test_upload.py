@@ -251,6 +251,20 @@ def test_the_largest_of_many_people_is_among_the_pictures(app: AppTest) -> None:
     assert sum("largest" in caption.value for caption in app.caption) == 1
 
 
+def test_a_piece_that_may_be_the_same_person_is_joined_where_it_is_chosen(app: AppTest) -> None:
+    walker = detected(walking(60, 2.0), "COCO-17")
+    first, second = walker.copy(), walker.copy()
+    first[20:], second[:45] = np.nan, np.nan
+    send(app, ("lost.json", alphapose([first, second])))
+    press(app, "Person 1")
+    (offer,) = app.multiselect
+    assert offer.options == ["Person 2: frames 45 to 59"] and offer.value == []
+    offer.set_value(["2"]).run()
+    press(app, "Use this clip")
+    clip = newest(app)
+    assert len(clip) == 60 and clip.provenance["person"] == "1+2"
+
+
 @pytest.mark.parametrize("rate", [0.001, 1e5])
 def test_a_frame_rate_that_no_camera_has_is_asked_for(app: AppTest, rate: float) -> None:
     content = json.loads(mmpose([COCO]))

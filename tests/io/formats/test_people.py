@@ -10,6 +10,7 @@ from diffpose_core.io.formats.detections import Detections, Notes
 from diffpose_core.io.formats.frame_numbers import frame_numbers
 from diffpose_core.io.formats.link import LINK_GAP_FRAMES, link
 from diffpose_core.io.formats.people import build_clip
+from diffpose_core.io.formats.pieces import fitting_pieces
 from diffpose_core.structures import InvalidInput
 
 
@@ -168,3 +169,50 @@ def test_a_crowd_that_would_take_minutes_to_link_is_refused(monkeypatch):
     assert len(link(np.repeat(np.arange(4), 3), crowd)) == 12
     with pytest.raises(InvalidInput, match="crowd: up to 4 people in 3 frames, without identities: too many to follow"):
         link(np.repeat(np.arange(3), 4), crowd, "crowd")
+
+
+def cut(walker, *places):
+    """A person cut into pieces: (begin, end) frames each."""
+    pieces = []
+    for begin, end in places:
+        piece = np.full_like(walker, np.nan)
+        piece[begin:end] = walker[begin:end]
+        pieces.append(piece)
+    return pieces
+
+
+@pytest.mark.parametrize(
+    ("places", "keys", "together"),
+    [
+        (((0, 30), (60, 100)), ["1", "7"], "7+1"),
+        # Away for long, and back under the first name after a while under another.
+        (((0, 30), (70, 90), (91, 120)), ["1", "7", "1"], "1+7"),
+        (((0, 30), (60, 85), (125, 150)), ["1", "7", "9"], "1+7+9"),
+    ],
+)
+def test_pieces_that_may_be_one_person_are_offered(places, keys, together):
+    notes = Notes()
+    found = detections(cut(person(150, 2.0), *places), keys)
+    clip = build_clip("", found, 150, "x", notes)
+    pieces = fitting_pieces(clip, clip.track())
+    assert "+".join([clip.track().key, *(piece.key for piece in pieces)]) == together
+    assert any(f"--track {together} takes them as one" in note for note in notes)
+    whole = clip.track(together)
+    assert whole.key == together and len(whole) == sum(end - begin for begin, end in places)
+    assert (np.diff(whole.frames) > 0).all()
+    assert np.allclose(whole.keypoints, person(150, 2.0)[whole.frames][..., :2], atol=0.01)
+
+
+def test_pieces_of_another_size_or_place_are_not_offered_and_nobody_is_in_a_frame_twice():
+    walker, far, large = person(100, 2.0), person(100, 2.0, (900, 0)), person(100, 2.0) * (2, 2, 1)
+    for other in (far, large):
+        (one,), (two,) = cut(walker, (0, 40)), cut(other, (60, 90))
+        clip = build_clip("", detections([one, two], ["a", "b"]), 100, "x", Notes())
+        assert fitting_pieces(clip, clip.track()) == []
+        assert len(clip.track("a+b")) == 70, "a person may know better"
+    clip = build_clip("", detections(cut(walker, (0, 40), (39, 90)), ["a", "b"]), 100, "x", Notes())
+    assert fitting_pieces(clip, clip.track()) == []
+    with pytest.raises(InvalidInput, match="persons 'a' and 'b' are both in frame 39: not one person"):
+        clip.track("a+b")
+    with pytest.raises(InvalidInput, match=r"no person 'a\+c' in this clip"):
+        clip.track("a+c")

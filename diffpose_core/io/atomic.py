@@ -1,14 +1,18 @@
 """Files that are written whole or not at all.
 
-The content goes to a temporary file in the same folder, is synced to the disk, and then takes the place of the old file
-in one step. A full disk, a crash or a kill leaves the old file as it was.
+The content goes to a temporary file in a hidden folder beside the old file, is synced to the disk, and then takes the
+old file's place in one step. A full disk, a crash or a kill leaves the old file as it was.
 """
 
 from __future__ import annotations
 
+import glob
 import os
+import platform
+import shutil
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,7 +47,7 @@ def writing_whole(path: str | Path, previous: str | Path | None = None) -> Itera
         previous: a path that keeps the file that is replaced.
 
     Yields:
-        A path with the same ending in the same folder.
+        A path with the same ending, on the same file system.
 
     Raises:
         InvalidInput: the file can't be written; an older file is unchanged.
@@ -54,31 +58,54 @@ def writing_whole(path: str | Path, previous: str | Path | None = None) -> Itera
         if target.exists() and not target.is_file() and not target.is_dir():
             yield target
             return
-        unfinished = _temporary(target)
-        try:
+        with _beside(target) as unfinished:
+            unfinished.touch()
             yield unfinished
+            # A library may have put a file of its own in this one's place.
+            with suppress(OSError):
+                unfinished.chmod(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask())
             _sync(unfinished)
             if previous is not None and target.exists():
                 _keep(target, Path(previous))
             os.replace(unfinished, target)
             _sync(target.parent)
-        finally:
-            unfinished.unlink(missing_ok=True)
     except OSError as error:
         reason = "it is a folder" if target.is_dir() else error.strerror or str(error)
         raise InvalidInput(f"{path}: can't be written ({reason}); nothing was changed") from error
 
 
-def _temporary(target: Path) -> Path:
-    """An empty file beside the target, with the permissions that the target has or would get."""
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A path with the target's ending, in a hidden folder beside it that is removed in the end.
+
+    The folder's name tells whose it is: the folder of a process that was killed is removed by the next one that writes
+    the same file, with all that a library may have left in it.
+    """
     if target.is_dir():
         raise IsADirectoryError
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem[:60]}-", suffix=target.suffix)
-    os.close(handle)
-    unfinished = Path(name)
-    with suppress(OSError):
-        unfinished.chmod(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask())
-    return unfinished
+    name = f".{target.name[:60]}-{zlib.crc32(platform.node().encode()):08x}-"
+    for left in target.parent.glob(f"{glob.escape(name)}*-*"):
+        owner = left.name[len(name) :].split("-")[0]
+        if owner.isdecimal() and len(owner) < 10 and not _is_running(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{name}{os.getpid()}-"))
+    try:
+        yield folder / f"unfinished{target.suffix}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process of this number runs on this machine; where that can't be told, it does."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # It is somebody else's.
+    return True
 
 
 def _umask() -> int:
@@ -90,15 +117,13 @@ def _umask() -> int:
 
 def _keep(target: Path, previous: Path) -> None:
     """Make `previous` the file that `target` is now, without a moment in which neither is there."""
-    unfinished = _temporary(previous)
-    unfinished.unlink()
-    try:
-        os.link(target, unfinished)
-    except OSError:
-        # A file system without hard links: for a moment, only the previous file is there.
-        os.replace(target, previous)
-        return
-    os.replace(unfinished, previous)
+    with _beside(previous) as linked:
+        try:
+            os.link(target, linked)
+        except OSError:
+            # A file system without hard links: for a moment, only the previous file is there.
+            linked = target
+        os.replace(linked, previous)
 
 
 def _sync(path: Path) -> None:

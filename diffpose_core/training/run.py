@@ -23,7 +23,7 @@ from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training import interrupt
 from diffpose_core.training.base_task import TrainingTask
-from diffpose_core.training.run_state import LAST, RunStateIO, done_epochs, find_state, remove_unfinished
+from diffpose_core.training.run_state import LAST, RunStateIO, done_epochs, find_state
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,6 @@ def run_task(task: TrainingTask, config: TrainingConfig, options: RunOptions) ->
         options.directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(f"{options.directory}: can't be made ({error.strerror})") from error
-    if is_first_process():
-        remove_unfinished(options.directory)
     found = find_state(options.directory)
     if found is not None:
         _check_same_run(task, options.directory, found[1])

@@ -82,12 +82,6 @@ def find_state(directory: Path) -> tuple[Path, dict[str, Any]] | None:
     return None
 
 
-def remove_unfinished(directory: Path) -> None:
-    """Remove the temporary files that a kill in the middle of saving left in a run's folder."""
-    for path in directory.glob(f".{Path(LAST).stem}-*.ckpt"):
-        path.unlink(missing_ok=True)
-
-
 def done_epochs(state: dict[str, Any]) -> int:
     """The number of epochs that a state has behind it."""
     return int(state["epoch"]) + 1

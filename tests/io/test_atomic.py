@@ -71,7 +71,7 @@ def test_a_device_is_written_to_directly():
 
 def test_the_ending_is_kept_for_libraries_that_read_it(tmp_path):
     with writing_whole(tmp_path / "a.npz") as unfinished:
-        assert unfinished.suffix == ".npz" and unfinished.parent == tmp_path
+        assert unfinished.suffix == ".npz" and unfinished.is_relative_to(tmp_path)
 
 
 def test_a_link_stays_a_link_and_permissions_stay(tmp_path):
@@ -113,3 +113,30 @@ def test_a_kill_in_the_middle_never_leaves_half_a_file(tmp_path):
         process.wait()
         content = path.read_bytes()
         assert len(content) == 3_000_000 and len(set(content)) == 1
+        assert sum(name.startswith(".") for name in os.listdir(tmp_path)) <= 1
+    write_whole(path, "x", tmp_path / "b.bin")
+    assert sorted(os.listdir(tmp_path)) == ["a.bin", "b.bin"], "what killed processes left is gone"
+
+
+def test_unfinished_files_of_others_stay(tmp_path):
+    """Of a process that still writes, of another machine, and names that only look like ours."""
+    path = tmp_path / "a.txt"
+    with writing_whole(path) as unfinished:
+        node = unfinished.parent.name.split("-")[1]
+        others = [".a.txt-00000000-1-x", f".a.txt-{node}-{'9' * 30}-x", f".a.txt-{node}-x", f".b.txt-{node}-9-x"]
+        for name in others:
+            (tmp_path / name).mkdir()
+        write_whole(path, "one")
+        unfinished.write_text("two")
+    assert path.read_text() == "two"
+    assert sorted(os.listdir(tmp_path)) == sorted(["a.txt", *others])
+
+
+def test_a_library_may_put_a_file_of_its_own_in_place(tmp_path):
+    path = tmp_path / "a.txt"
+    with writing_whole(path) as unfinished:
+        own = unfinished.with_name("own")
+        own.touch(0o600)
+        own.replace(unfinished)
+    write_whole(tmp_path / "b.txt", "")
+    assert path.stat().st_mode == (tmp_path / "b.txt").stat().st_mode

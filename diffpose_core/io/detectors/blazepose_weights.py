@@ -5,7 +5,6 @@ The wheel is data here. It is neither installed nor imported.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import subprocess
@@ -15,8 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from diffpose_core.io.atomic import write_whole
-from diffpose_core.io.detectors.detector import Progress, weights_folder
+from diffpose_core.io.detectors.detector import Progress, check_hash, keep_weights, weights_folder
 from diffpose_core.io.untrusted.archive import Archive
 from diffpose_core.io.untrusted.files import MIB, read_bytes
 from diffpose_core.structures import Cancelled, InvalidInput
@@ -53,7 +51,7 @@ def networks() -> tuple[bytes, bytes]:
         )
     first, second = (read_bytes(path, 64 * MIB) for path in _paths())
     for path, content, expected in zip(_paths(), (first, second), NETWORKS.values(), strict=True):
-        _check_hash(path.name, content, expected, f"delete {path.parent} to get it anew")
+        check_hash(path.name, content, expected, f"delete {path.parent} to get it anew")
     return first, second
 
 
@@ -71,32 +69,20 @@ def get_weights(progress: Progress | None = None) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="diffpose-") as folder:
         wheel = read_bytes(_downloaded(Path(folder), progress), name=REQUIREMENT)
-    _check_hash(REQUIREMENT, wheel, WHEEL_SHA256, "nothing of it was kept")
+    check_hash(REQUIREMENT, wheel, WHEEL_SHA256, "nothing of it was kept")
     archive = Archive(wheel, REQUIREMENT)
     absent = [name for name in NETWORKS if name not in archive.names]
     if absent:
         raise InvalidInput(f"{REQUIREMENT}: the wheel holds no {absent[0]}; nothing of it was kept")
     contents = [archive.read(name) for name in NETWORKS]
     for (name, expected), content in zip(NETWORKS.items(), contents, strict=True):
-        _check_hash(name, content, expected, "nothing of it was kept")
+        check_hash(name, content, expected, "nothing of it was kept")
     for path, content in zip(_paths(), contents, strict=True):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidInput(f"{path.parent}: can't be made ({error.strerror})") from error
-        write_whole(path, content)
+        keep_weights(path, content)
 
 
 def _paths() -> list[Path]:
     return [weights_folder("blazepose") / name.rsplit("/", 1)[-1] for name in NETWORKS]
-
-
-def _check_hash(name: str, content: bytes, expected: str, consequence: str) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise InvalidInput(
-            f"{name}: refused, its SHA-256 is {found[:16]}..., expected {expected[:16]}...; {consequence}"
-        )
 
 
 def _downloaded(folder: Path, progress: Progress | None) -> Path:

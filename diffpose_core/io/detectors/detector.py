@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.formats.layouts import Layout
+from diffpose_core.structures import InvalidInput
 
 #: Called with what is done and what there is in all (0: unknown); False cancels.
 Progress = Callable[[int, int], bool | None]
@@ -59,8 +62,40 @@ class Detector:
     restart: Callable[[], None] = field(default=_nothing)
 
 
+def check_hash(name: str, content: bytes, expected: str, consequence: str) -> None:
+    """Refuse downloaded content that is not the expected one.
+
+    Args:
+        name: of the content.
+        content: all of it.
+        expected: its SHA-256.
+        consequence: words for the message.
+
+    Raises:
+        InvalidInput: its SHA-256 is another.
+    """
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise InvalidInput(
+            f"{name}: refused, its SHA-256 is {found[:16]}..., expected {expected[:16]}...; {consequence}"
+        )
+
+
 def weights_folder(detector: str) -> Path:
     """Folder of a detector's weights: what DIFFPOSE_RTMPOSE (or another name) says, or one among the user's caches."""
     named = os.environ.get(f"DIFFPOSE_{detector.upper()}")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(named) if named else cache / "diffpose-studio" / detector
+
+
+def keep_weights(path: Path, content: bytes) -> None:
+    """Write a network into its folder, which is made where it is missing.
+
+    Raises:
+        InvalidInput: it can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{path.parent}: can't be made ({error.strerror})") from error
+    write_whole(path, content)

@@ -9,7 +9,6 @@ import http.client
 import importlib.util
 import io
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,15 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from diffpose_core.io.detectors.detector import Detector, Found, Progress, how_to_install, weights_folder
+from diffpose_core.io.detectors.detector import (
+    Detector,
+    Found,
+    Progress,
+    check_hash,
+    how_to_install,
+    keep_weights,
+    weights_folder,
+)
 from diffpose_core.io.formats.layouts import COCO17
 from diffpose_core.io.untrusted.archive import Archive
 from diffpose_core.io.untrusted.files import check_size
@@ -29,7 +36,13 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 #: rtmlib's name for the pair of a person detector (YOLOX-m) and a pose network (RTMPose-m).
 MODE = "balanced"
-_NETWORKS = ("det", "pose")
+#: The networks by rtmlib's keys, with the SHA-256 of their .onnx files. OpenMMLab publishes none: these are those of
+#: yolox_m_8xb8-300e_humanart-c2c7a14a and rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504, as several
+#: public projects that use them name them alike.
+NETWORKS = {
+    "det": "3dea6513388889f0fff4b77bf7a26013600321b9eb9ceb0e9a400a82572f5f23",
+    "pose": "5c0a4bf67953e6d2ac43ce15e77dc9d5d354ae18430a47d2c5963a7bc5683e3c",
+}
 _PART = 1 << 18
 
 
@@ -57,7 +70,7 @@ def get_weights(progress: Progress | None = None) -> None:
         InvalidInput: they can't be downloaded or kept, or the extra is not installed.
         Cancelled: `progress` returned False.
     """
-    for url in _urls():
+    for url, expected in zip(_urls(), NETWORKS.values(), strict=True):
         path = _path(url)
         if path.is_file():
             continue
@@ -67,13 +80,8 @@ def get_weights(progress: Progress | None = None) -> None:
         if len(inside) != 1:
             raise InvalidInput(f"{name}: holds {len(inside)} .onnx files; expected one network")
         network = archive.read(inside[0])
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                file.write(network)
-            os.replace(file.name, path)
-        except OSError as error:
-            raise InvalidInput(f"{path}: can't be written ({error.strerror})") from error
+        check_hash(inside[0], network, expected, f"nothing of {name} was kept")
+        keep_weights(path, network)
 
 
 def rtmpose() -> Detector:
@@ -92,7 +100,7 @@ def rtmpose() -> Detector:
         pose: Any
         people, pose = (
             network(str(_path(url)), mode[f"{key}_input_size"], backend="onnxruntime", device="cpu")
-            for network, url, key in zip((YOLOX, RTMPose), urls, _NETWORKS, strict=True)
+            for network, url, key in zip((YOLOX, RTMPose), urls, NETWORKS, strict=True)
         )
     except Exception as error:  # the runtime's own, of many kinds
         folder = weights_folder("rtmpose")
@@ -115,7 +123,7 @@ def _urls() -> list[str]:
         from rtmlib import Body
     except ImportError:
         raise InvalidInput(f"RTMPose is not installed; {how_to_install('rtmpose')}") from None
-    return [Body.MODE[MODE][key] for key in _NETWORKS]
+    return [Body.MODE[MODE][key] for key in NETWORKS]
 
 
 def _path(url: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import threading
 from collections.abc import Iterator
@@ -108,6 +109,7 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
     threading.Thread(target=server.serve_forever, daemon=True).start()
     mode = dict(Body.MODE["balanced"])
     for key, network in networks().items():
+        monkeypatch.setitem(rtmpose.NETWORKS, key, hashlib.sha256(network).hexdigest())
         content[f"/{key}-1a2b.zip"] = archive(network)
         mode[key] = f"http://127.0.0.1:{server.server_port}/{key}-1a2b.zip"
     monkeypatch.setitem(Body.MODE, "balanced", mode)
@@ -149,6 +151,7 @@ def test_a_download_can_be_stopped_and_leaves_nothing(offered: dict[str, bytes],
         (b"<html>come back later</html>", "no archive"),
         (b"cut off", "the connection ended after 7 of 107 bytes|IncompleteRead"),
         (archive(b"")[:200], "no archive"),
+        (archive(b"another network"), "end2end.onnx: refused, its SHA-256 is .*nothing of pose-1a2b.zip was kept"),
     ],
 )
 def test_weights_that_cannot_be_had(

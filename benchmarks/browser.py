@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +97,14 @@ def serve(seconds: float = 60.0) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serve_process(seconds: float = 60.0) -> Iterator[tuple[str, int]]:
-    """The app's address and the number of its process."""
+def serve_process(seconds: float = 60.0, options: Sequence[str] = ()) -> Iterator[tuple[str, int]]:
+    """The app's address and the number of its process. options: further ones of Streamlit."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app", "--server.headless", "true"]
     command += ["--server.port", str(port), "--server.fileWatcherType", "none", "--server.address", "127.0.0.1"]
+    command += options
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env={"OMP_NUM_THREADS": "2", **os.environ}

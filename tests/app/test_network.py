@@ -21,7 +21,7 @@ pytest.importorskip("websockets")
 
 from websockets.exceptions import InvalidStatus
 
-from tests.app.visitor import run_script, texts, visit
+from benchmarks.visitor import run_script, texts, visit
 
 ROOT = Path(__file__).resolve().parents[2]
 STRACE = shutil.which("strace")

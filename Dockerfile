@@ -9,11 +9,16 @@ FROM python:3.11-slim AS build
 WORKDIR /source
 RUN python -m venv /opt/diffpose
 ENV PATH=/opt/diffpose/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-# The CPU build of torch: the usual one brings gigabytes of GPU libraries.
-COPY requirements.txt .
-RUN version="$(sed -n 's/^torch==//p' requirements.txt)" \
-    && pip install --index-url https://download.pytorch.org/whl/cpu "torch==$version" \
-    && pip install -r requirements.txt
+# The CPU build of torch: the usual one brings gigabytes of GPU libraries. Hashes are there for x86-64.
+COPY requirements.txt requirements.lock ./
+RUN sed -n '/^torch==/,/[^\\]$/p' requirements.lock > torch.lock \
+    && if [ "$(uname -m)" = x86_64 ]; then \
+        pip install --no-deps --require-hashes --index-url https://download.pytorch.org/whl/cpu -r torch.lock \
+        && pip install --no-deps --require-hashes -r requirements.lock; \
+    else \
+        pip install --index-url https://download.pytorch.org/whl/cpu "$(grep ^torch== requirements.txt)" \
+        && pip install -r requirements.txt; \
+    fi
 COPY . .
 RUN pip install --no-deps .
 

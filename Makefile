@@ -12,7 +12,7 @@ DIFFPOSE_DATA ?= ../shared/data
 RESULTS := benchmarks/results
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check lint format types unit setup setup-dev clean reproduce
+.PHONY: help app test check lint format types unit setup setup-dev lock sbom manifest clean reproduce
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,16 +20,35 @@ help: ## this list
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+# requirements.lock has the hashes of every package, for this platform. Elsewhere, and with LOCK= (nothing), the same
+# versions are installed without hashes. A file with another hash ends the installation.
+LOCK ?= requirements.lock
+LOCKED_FOR := Linux x86_64 3.11
+PLATFORM = $(BIN)/python -c "import platform as p; print(p.system(), p.machine(), p.python_version()[:4])"
+# Where torch for processors alone is, unless pip is set up for a place that has it.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
 # A stamp is newer than its requirements file once that has been installed.
-$(VENV)/.stamp-runtime: requirements.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+$(VENV)/.stamp-runtime: requirements.txt requirements.lock pyproject.toml | $(VENV)/bin/python
+	@if [ -n "$(LOCK)" ] && [ "$$($(PLATFORM))" = "$(LOCKED_FOR)" ]; then \
+		set -e; echo "Installing what $(LOCK) names, each file checked by its hash"; \
+		sed -n '/^torch==/,/[^\\]$$/p' $(LOCK) > $(VENV)/torch.lock; \
+		$(PIP) install --no-deps --require-hashes -r $(VENV)/torch.lock \
+			|| { echo "torch for processors is not in pip's index: asking $(TORCH_INDEX)"; \
+			$(PIP) install --no-deps --require-hashes --index-url $(TORCH_INDEX) -r $(VENV)/torch.lock; }; \
+		$(PIP) install --no-deps --require-hashes -r $(LOCK); \
+	else \
+		echo "The lock file is for $(LOCKED_FOR), or was not wanted: the same versions without hashes"; \
+		$(PIP) install -r requirements.txt; \
+	fi
+	$(PIP) install --no-deps -e .
 	@touch $@
 
 $(VENV)/.stamp-dev: requirements-dev.txt $(VENV)/.stamp-runtime
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	$(PIP) install -r requirements-dev.txt
 	# Left to itself it would bring two builds of OpenCV.
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps rtmlib==0.0.16
+	$(PIP) install --no-deps rtmlib==0.0.16
 	@touch $@
 
 setup: $(VENV)/.stamp-runtime ## make .venv with what the app needs
@@ -52,6 +71,28 @@ unit: setup-dev ## pytest alone
 check: lint types ## lint and types: what to run before a commit
 
 test: lint types unit ## everything that CI runs: lint, types, tests
+
+# Programs about packages live in an environment of their own.
+TOOLS := $(VENV)-tools
+$(TOOLS)/.stamp: requirements-tools.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --disable-pip-version-check -r requirements-tools.txt
+	@touch $@
+
+lock: $(TOOLS)/.stamp ## make requirements.lock of requirements.txt; TORCH_LINKS=folder if torch's wheel is at hand
+	$(TOOLS)/bin/uv pip compile requirements.txt --quiet --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+		--custom-compile-command "make lock" $(if $(TORCH_LINKS),--find-links $(TORCH_LINKS),--torch-backend cpu) \
+		--output-file requirements.lock
+
+sbom: $(TOOLS)/.stamp ## make build/sbom.cdx.json (CycloneDX) and build/licences.md of what the app runs on
+	$(MAKE) setup VENV=build/app
+	$(TOOLS)/bin/cyclonedx-py environment build/app/bin/python --pyproject pyproject.toml --output-reproducible \
+		-o build/sbom.cdx.json
+	$(TOOLS)/bin/pip-licenses --python build/app/bin/python --format markdown --from mixed --with-urls \
+		--ignore-packages pip setuptools diffpose-studio --output-file build/licences.md
+
+manifest: ## write the hashes of the weights in checkpoints/ to assets/weights.sha256
+	cd checkpoints && sha256sum *.safetensors > ../assets/weights.sha256
 
 # Every how many frames of a test clip are measured: 5 takes an hour, 50 ten minutes.
 STRIDE ?= 50
@@ -91,5 +132,5 @@ format: setup-dev ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) $(TOOLS) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,7 +10,9 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 #: Folders and files that installed code reads. Below _bundled they lie as they do in the source tree.
-BUNDLED = ("checkpoints", "assets/clips", "assets/published_results.json", "benchmarks/results", "app")
+BUNDLED = (
+    "checkpoints", "assets/clips", "assets/published_results.json", "assets/weights.sha256", "benchmarks/results", "app"
+)  # fmt: skip
 
 
 class BuildWithBundle(build_py):

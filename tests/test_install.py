@@ -1,11 +1,13 @@
 """A wheel works on its own: built, installed into a fresh environment, used from another folder."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import time
+import tomllib
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = (
     "LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.py", "app", "assets/clips",
-    "assets/published_results.json", "benchmarks/results", "checkpoints", "diffpose_core",
+    "assets/published_results.json", "assets/weights.sha256", "benchmarks/results", "checkpoints", "diffpose_core",
 )  # fmt: skip
 
 
@@ -132,3 +134,28 @@ def test_threads_wait_without_spinning():
         assert ran_alone.stdout.split() == ["passive", "False"]
     source = (ROOT / "app" / "streamlit_app.py").read_text()
     assert source.index("import diffpose_core.environment") < source.index("from app.compute")
+
+
+def pins(file):
+    """Name -> version of the packages that a requirements file pins, and the file's other lines."""
+    lines = [line.rstrip(" \\") for line in (ROOT / file).read_text().splitlines() if not line.startswith("#")]
+    found = dict(line.split("==") for line in lines if "==" in line and not line.startswith(" "))
+    return {re.sub(r"[._]", "-", name): version.split("+")[0] for name, version in found.items()}
+
+
+def test_the_lock_file_has_the_pinned_versions_each_with_a_hash_and_no_address():
+    text = (ROOT / "requirements.lock").read_text()
+    locked = pins("requirements.lock")
+    assert pins("requirements.txt").items() <= locked.items(), "after a change of requirements.txt: make lock"
+    packages = re.split(r"\n(?=\S)", text)
+    assert all("--hash=sha256:" in package for package in packages if not package.startswith("#"))
+    assert not re.search(r"https?://|file:|^--|/", text, re.MULTILINE)
+
+
+def test_the_app_takes_the_version_of_streamlit_that_was_tried():
+    pytest.importorskip("streamlit")
+    from app.streamlit_patches import TESTED_VERSIONS
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (version,) = re.findall(r"streamlit==([\d.]+)", " ".join(extras["app"]))
+    assert version == pins("requirements.txt")["streamlit"] and version in TESTED_VERSIONS

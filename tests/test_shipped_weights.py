@@ -1,5 +1,6 @@
 """The weights in checkpoints/: complete, documented, and as good as they are said to be."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from diffpose_core.evaluation.evaluate import EvaluationSettings, evaluate
+from diffpose_core.io import shipped
 from diffpose_core.io.cards import card_text
 from diffpose_core.io.checkpoints import MAX_BYTES, read_checkpoint
 from diffpose_core.io.clips import load_clip
@@ -16,6 +18,7 @@ from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.models import CHECKPOINTS
 from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.skeleton import bone_lengths
+from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.expected_error import FEATURES
 from diffpose_core.uncertainty.gaps import fill_gaps
 
@@ -46,6 +49,26 @@ def test_shipped_weights_are_small_and_have_a_card_that_says_what_they_say(name)
     _, record = read_checkpoint(path)
     assert record.name == name and "CC BY-NC 4.0" in record.licence
     assert path.with_suffix(".md").read_text().startswith(card_text(record, path.stat().st_size))
+
+
+def test_the_manifest_names_the_shipped_weights_and_no_others():
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in CHECKPOINTS.glob("*.safetensors")}
+    assert shipped.shipped_hashes() == found, "after new weights: make manifest"
+
+
+def test_shipped_weights_that_were_changed_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "checkpoints").mkdir()
+    here = tmp_path / "checkpoints" / "graformer.safetensors"
+    here.write_bytes((CHECKPOINTS / "graformer.safetensors").read_bytes())
+    monkeypatch.setattr(shipped, "bundled", lambda name: tmp_path / name)
+    assert read_checkpoint(here)[1].name == "graformer"
+    content = bytearray(here.read_bytes())
+    content[-1] ^= 1
+    here.write_bytes(content)
+    with pytest.raises(InvalidInput, match=r"graformer\.safetensors: not the shipped weights: its SHA-256 is"):
+        read_checkpoint(here)
+    elsewhere = here.rename(tmp_path / "graformer.safetensors")
+    assert read_checkpoint(elsewhere)[1].name == "graformer", "weights of one's own may have any name"
 
 
 def test_nothing_else_is_shipped(shipped_models, shipped_video_models):

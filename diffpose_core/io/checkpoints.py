@@ -16,6 +16,7 @@ from torch import Tensor
 
 from diffpose_core.config import DenoiserConfig, from_dict, to_dict
 from diffpose_core.io.atomic import write_whole
+from diffpose_core.io.shipped import check_shipped
 from diffpose_core.models.context import ContextEncoder
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.encoders import ENCODER_KINDS, build_encoder
@@ -119,7 +120,8 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
     """Read and check the tensors and the record of a file.
 
     Raises:
-        InvalidInput: The file is no checkpoint, or a damaged one; the message says found and expected.
+        InvalidInput: The file is no checkpoint, a damaged one, or not the one that was shipped; the message says found
+            and expected.
     """
     path = Path(path)
     if not path.is_file():
@@ -128,6 +130,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
         raise InvalidInput(
             f"{path}: {path.stat().st_size / 1e6:.1f} MB; a checkpoint stays under {MAX_BYTES / 1e6:.0f} MB"
         )
+    check_shipped(path)
     try:
         with safe_open(path, framework="pt") as archive:
             header = (archive.metadata() or {}).get("diffpose")

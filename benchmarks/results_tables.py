@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results_cells import change, number, seen, signed
-from benchmarks.results_evidence import OF_SHIPPED, SHOWN, better_2d_table, groups_of, mutants_table, scores_table
+from benchmarks.results_evidence import (
+    OF_BUDGET,
+    OF_SHIPPED,
+    SHOWN,
+    better_2d_table,
+    groups_of,
+    mutants_table,
+    scores_table,
+)
 from benchmarks.results_real import footage_table, real_section
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +43,8 @@ EVIDENCE = ROOT / "docs" / "evidence.md"
 ABLATIONS = ROOT / "benchmarks" / "results" / "ablations.json"
 #: Of the shipped weights.
 ABLATIONS_SHIPPED = ROOT / "benchmarks" / "results" / "ablations_shipped.json"
+#: Of networks that were trained from random weights for the same short time.
+ABLATIONS_BUDGET = ROOT / "benchmarks" / "results" / "ablations_budget.json"
 MUTANTS = ROOT / "benchmarks" / "results" / "mutants.json"
 HYPOTHESES = ROOT / "benchmarks" / "results" / "hypotheses_test.json"
 SPEED = ROOT / "docs" / "speed.md"
@@ -44,6 +54,7 @@ FEWER_STEPS = ROOT / "benchmarks" / "results" / "fewer_steps_val.json"
 THROUGHPUT = [ROOT / "benchmarks" / "results" / f"throughput{of}.json" for of in ("", "_420_gflops", "_amx")]
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 MUTANTS_BEGIN, MUTANTS_END = "<!-- mutants:begin -->", "<!-- mutants:end -->"
+BUDGET_BEGIN, BUDGET_END = "<!-- budget:begin -->", "<!-- budget:end -->"
 SHIPPED_BEGIN, SHIPPED_END = "<!-- shipped:begin -->", "<!-- shipped:end -->"
 PROCESSORS_BEGIN, PROCESSORS_END = "<!-- processors:begin -->", "<!-- processors:end -->"
 
@@ -316,6 +327,9 @@ def rewritten_evidence(page: str) -> str:
     if MUTANTS.is_file():
         table = mutants_table(json.loads(MUTANTS.read_text()))
         page = _between(page, "\n".join([MUTANTS_BEGIN, *table, MUTANTS_END]), MUTANTS_BEGIN, MUTANTS_END)
+    if ABLATIONS_BUDGET.is_file():
+        tables = groups_of(json.loads(ABLATIONS_BUDGET.read_text()), OF_BUDGET)
+        page = _between(page, "\n".join([BUDGET_BEGIN, *tables, BUDGET_END]), BUDGET_BEGIN, BUDGET_END)
     if not (ABLATIONS_SHIPPED.is_file() and HYPOTHESES.is_file()):
         return page
     shipped, scores = (json.loads(path.read_text()) for path in (ABLATIONS_SHIPPED, HYPOTHESES))

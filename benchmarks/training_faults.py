@@ -316,7 +316,8 @@ def run(kills: int, full: int, place: Path, other: Path, seed: int = 0) -> dict[
             if status == 0:  # Done before the fault came: another one of this kind.
                 counts["trainings done, equal to the undisturbed one"] += 1
                 assert found.files == whole.files, "a training that ended lacks a file"
-                left = [path.name for path in folder.rglob("*") if is_unfinished(path.relative_to(folder))]
+                files = [path for path in folder.rglob("*") if path.is_file()]
+                left = [path.name for path in files if is_unfinished(path.relative_to(folder))]
                 assert not left, f"unfinished files are left: {left}"
                 shutil.rmtree(folder.parent)
                 trainings[on_disk] += 1

@@ -80,9 +80,9 @@ $(TOOLS)/.stamp: requirements-tools.txt
 	@touch $@
 
 lock: $(TOOLS)/.stamp ## make requirements.lock of requirements.txt; TORCH_LINKS=folder if torch's wheel is at hand
-	$(TOOLS)/bin/uv pip compile requirements.txt --quiet --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
-		--custom-compile-command "make lock" $(if $(TORCH_LINKS),--find-links $(TORCH_LINKS),--torch-backend cpu) \
-		--output-file requirements.lock
+	$(TOOLS)/bin/uv pip compile requirements.txt --output-file requirements.lock --quiet --generate-hashes \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 --custom-compile-command "make lock" \
+		$(if $(TORCH_LINKS),--find-links $(TORCH_LINKS),--torch-backend cpu)
 
 sbom: $(TOOLS)/.stamp ## make build/sbom.cdx.json (CycloneDX) and build/licences.md of what the app runs on
 	$(MAKE) setup VENV=build/app

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from app.figures.reports import read_report
 from app.stage import files, messages
+from app.stage.encode import film
 from app.stage.payload import Bounds, StagePayload
 from app.text import plain, printable
 from diffpose_core.cli import outputs
@@ -333,6 +335,18 @@ def _video(content: bytes) -> bool:
     return min(video_facts(content, "input").size) > 0
 
 
+def _encoded(kind: str) -> Reader:
+    """A reader that makes a film of one picture, as the process for it does."""
+    header = json.dumps({"kind": kind, "interval_s": 0.1}).encode()
+    return lambda content: bool(film([header, content]))
+
+
+def _picture() -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3)).save(content, "PNG")
+    return content.getvalue()
+
+
 def _film() -> bytes:
     import av
 
@@ -354,13 +368,14 @@ def _app_targets() -> dict[str, Target]:
         "step": 1, "frame": 0, "joint": 3, "hidden": ["truth"], "ghosts": True, "view": "Reverse",
         "theme": {"background": "#000000", "text": "rgb(1, 2, 3)", "primary": "#fff", "dark": True},
     }  # fmt: skip
-    film = {"id": "8", "kind": "gif", "pictures": ["aGVsbG8=", "iVBORw0KGgo="], "interval_ms": 100.0}
+    of_film = {"id": "8", "kind": "gif", "pictures": ["aGVsbG8=", "iVBORw0KGgo="], "interval_ms": 100.0}
     return {
         "message": Target(json.dumps(wanted).encode(), _message),
-        "message for a film": Target(json.dumps(film).encode(), _message),
+        "message for a film": Target(json.dumps(of_film).encode(), _message),
         "message of a view": Target(b'{"view": "Reverse", "frame": 3}', _message),
         "name": Target(b"https://a.example/x www.b.example c@d.example *e* [f](g) \x1b[31m\n    h", _name),
         "video": Target(_film(), _video),
+        "picture for a film": Target(_picture(), _encoded("gif")),
     }
 
 

@@ -9,6 +9,9 @@ import numpy as np
 
 from diffpose_core.structures import InvalidInput
 
+#: Of Unicode: its last character, and halves of pairs, which are none.
+_LAST_CHARACTER, _HALVES = 0x10FFFF, (0xD800, 0xDFFF)
+
 
 def array_from_bytes(dtype_text: str, shape: Any, fortran: bool, data: bytes | memoryview, label: str) -> np.ndarray:
     """Make an array after checking every claim about it.
@@ -39,6 +42,8 @@ def array_from_bytes(dtype_text: str, shape: Any, fortran: bool, data: bytes | m
         )
     if not data:
         return np.zeros(shape, dtype)
+    if dtype.kind == "U":
+        _check_characters(np.frombuffer(data, f"{dtype.byteorder}u4"), label)
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
@@ -50,3 +55,9 @@ def check_shape(shape: Any, label: str) -> None:
     """
     if not isinstance(shape, tuple) or len(shape) > 8 or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
         raise InvalidInput(f"{label}: the shape of an array is damaged")
+
+
+def _check_characters(codes: np.ndarray, label: str) -> None:
+    """Refuse a text of which numpy would make no text, or one that can't be written as UTF-8."""
+    if codes.max() > _LAST_CHARACTER or ((codes >= _HALVES[0]) & (codes <= _HALVES[1])).any():
+        raise InvalidInput(f"{label}: text with characters that don't exist; perhaps it is damaged")

@@ -1,13 +1,15 @@
-"""Hostile files against the readers: `python -m benchmarks.hostile_files` prints peak memory and seconds of each.
+"""Hostile files and messages: `python -m benchmarks.hostile_files` prints peak memory and seconds of each.
 
-Every file is made and read in a process of its own. Allowed is a clip, or a refusal in one sentence, within --seconds
-of processor time and --mib of memory above the idle process.
+Files of 2D poses are here, those of other readers and the app's messages in `hostile_others.py`. Each is made and read
+in a process of its own. Allowed is a result, or a refusal in one sentence, within --seconds of processor time and --mib
+of memory above the idle process. Films count with the process that encodes them.
 """
 
 from __future__ import annotations
 
 import argparse
 import bz2
+import functools
 import io
 import json
 import lzma
@@ -15,7 +17,6 @@ import multiprocessing
 import pickle
 import resource
 import struct
-import time
 import zipfile
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -23,6 +24,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from benchmarks import pose_files as write
+from benchmarks.hostile_others import OTHERS, reader_of
 from diffpose_core.io.formats import read_pose_file, to_clip
 from diffpose_core.io.video_file import is_video, video_facts
 from diffpose_core.structures import InvalidInput
@@ -165,6 +167,60 @@ FILES: dict[str, Callable[[], bytes]] = {
     "zip, 60 clips of OpenPose": lambda: openpose_zip(60, 1_000, 20),
     "zip, 1,000 clips of OpenPose": lambda: openpose_zip(1_000, 60, 2),
     "zip, 100,000 empty frames": lambda: openpose_zip(1, 100_000, 0),
+    "zip, frames 0 and 999,999,999 of OpenPose": lambda: write.zipped(
+        {f"c_{n:012d}_keypoints.json": b'{"people": [{"pose_keypoints_2d": [1, 2, 1]}]}' for n in (0, 999_999_999)}
+    ),
+    "zip, 100,000 labels of YOLO": lambda: write.zipped(
+        {f"a_{n}.txt": b"0 0.5 0.5 0.2 0.2" + b" 0.5 0.5 1" * 17 for n in range(100_000)}
+    ),
+    "txt, 400,000 people of YOLOv7": lambda: (
+        b"0 0 400 400 90 300 0.9" + b"\n0 0 400 400 90 300 0.9".join([b" 9 9 1" * 17] * 400_000)
+    ),
+    "txt, a person of 5,000,000 joints": lambda: b"0 0.5 0.5 0.2 0.2" + b" 0.5 0.5 1" * 5_000_000,
+    "json, Ultralytics, 1,000,000 texts": lambda: b'["[{\\"keypoints\\": {}}]"' + b',"[]"' * 1_000_000 + b"]",
+    "json, Ultralytics, a person of 6,000,000 joints": lambda: (
+        b'[{"keypoints": {"x": [1%s], "y": [1%s]}}]' % ((b",1" * 6_000_000,) * 2)
+    ),
+    "json, easy_ViTPose, 300,000 identities": lambda: (
+        b'{"skeleton": {"0": "nose"}, "keypoints": [{%s}]}'
+        % b",".join(b'"%d": [[1, 2, 1]]' % n for n in range(300_000))
+    ),
+    "json, easy_ViTPose, 3,000,000 names": lambda: (
+        b'{"keypoints": [{}], "skeleton": {%s}}' % b",".join(b'"%d": "nose"' % n for n in range(1_500_000))
+    ),
+    "json, image names of 1 MB": lambda: json.dumps(
+        [{"image_id": "7" * MIB + str(n), "keypoints": [1, 2, 1] * 17} for n in range(100)]
+    ).encode(),
+    "json, landmarks of frame 10^15": lambda: json.dumps(
+        {"frames": [{"frame": n, "landmarks": [[{"x": 0.1, "y": 0.2}] * 33]} for n in (0, 10**15)]}
+    ).encode(),
+    "csv, 400,000 dates that are none": lambda: b"time,left_hip_x,left_hip_y\n" + b"2024-13-45T99:99,1,2\n" * 400_000,
+    "csv, the same name 3,000 times": lambda: b",".join([b"nose_x"] * 3_000) + b"\n" + b",".join([b"1"] * 3_000),
+    "csv, DeepLabCut, 990 individuals": lambda: "\n".join(
+        ",".join([word, *cells])
+        for word, cells in (
+            ("scorer", ["s"] * 2970),
+            ("individuals", [f"i{n // 3}" for n in range(2970)]),
+            ("bodyparts", ["nose"] * 2970),
+            ("coords", ["x", "y", "likelihood"] * 990),
+            *((str(n), ["1"] * 2970) for n in range(3_000)),
+        )
+    ).encode(),
+    "json in UTF-16, 240 MB": lambda: b"\xff\xfe" + "[1,".encode("utf-16-le") * (40 * MIB),
+    "npz, mixtures (10, 17, 20000, 5)": lambda: mixtures(10, 20_000),
+    "npz, heatmap peaks of 1,000,000 people": lambda: write.saved(
+        boxes=np.zeros((2, 1), np.int8), keypoints=np.zeros((1_000_000, 4, 17), np.int8)
+    ),
+    "npz, a result of 4,000,000 frames": lambda: write.saved(
+        pose3d=np.zeros((4_000_000, 17, 3), np.int8), provenance=np.array("{}"), joint_std=np.zeros(1)
+    ),
+    "npz, a text of characters that don't exist": lambda: npz(
+        header=object_npy(b"").replace(b"'|O'", b"'<U1'")[:128] + b"\xff\xff\xff\xff", keypoints_px=b""
+    ),
+    "npy, a header of 60 kB": lambda: b"\x93NUMPY\x01\x00" + struct.pack("<H", 60_000) + b"(" * 60_000,
+    "pkl, 2,000,000 annotations": lambda: pickle.dumps({"annotations": [{}] * 2_000_000}),
+    "pkl, a set in a set in a set": lambda: b"\x80\x04" + b"(" * 200_000 + b"l" * 200_000 + b".",
+    "h5, zeros behind the mark of HDF5": lambda: b"\x89HDF\r\n\x1a\n" + bytes(200 * MIB),
     "mp4, a stream description": stream_description,
     "mp4, cut off": lambda: b"\0\0\0\x20ftypisom" + bytes(200),
     "clip, coordinates of 3e38": lambda: own_clip(keypoints_px=np.full((3, 17, 2), 3e38).tolist()),
@@ -194,12 +250,12 @@ def read(content: bytes) -> str:
 
 
 def _child(name: str, pipe: Connection) -> None:
-    content = FILES[name]()
-    read(b"[1]")
+    reader, make = OTHERS[name] if name in OTHERS else ("poses", FILES[name])
+    content = make()
     # Making the file may have taken more memory than reading it will: a fresh process reads it.
     context = multiprocessing.get_context("spawn")
     inner, outer = context.Pipe(duplex=False)
-    process = context.Process(target=_reader, args=(content, outer))
+    process = context.Process(target=_reader, args=(reader, content, outer))
     process.start()
     outer.close()
     try:
@@ -209,18 +265,36 @@ def _child(name: str, pipe: Connection) -> None:
     process.join()
 
 
-def _reader(content: bytes, pipe: Connection) -> None:
-    # The readers' modules are part of an idle process, and no cost of the file.
-    for warm in (b"[1]", b"frame,nose_x,nose_y\n1,2,3\n"):
-        read(warm)
-    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    begin = time.process_time()
+def _reader(name: str, content: bytes, pipe: Connection) -> None:
+    # The reader's modules are part of an idle process, and no cost of the file.
+    if name == "poses":
+        reader, warm = read, (b"[1]", b"frame,nose_x,nose_y\n1,2,3\n")
+    else:
+        other, seed = reader_of(name)
+        reader, warm = functools.partial(_outcome, other), (seed,)
+    for seed in warm:
+        reader(seed)
+    idle, begin = _used()[0], _used()[1]
     try:
-        outcome = read(content)
+        outcome = reader(content)
     except Exception as error:
         outcome = f"FAILED: {type(error).__name__}: {error}"
-    spent = time.process_time() - begin
-    pipe.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - idle, spent, outcome[:300]))
+    peak, end = _used()
+    pipe.send((peak - idle, end - begin, outcome[:300]))
+
+
+def _outcome(reader: Callable[[bytes], bool], content: bytes) -> str:
+    """What another reader made of a file, in a few words."""
+    try:
+        return "read" if reader(content) else "nothing in it"
+    except InvalidInput as error:
+        return str(error)
+
+
+def _used() -> tuple[float, float]:
+    """Most memory that this process, and the largest that it waited for, held, MiB; and their seconds together."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_maxrss for one in both) / 1024, sum(one.ru_utime + one.ru_stime for one in both)
 
 
 def main() -> None:
@@ -232,7 +306,7 @@ def main() -> None:
     options = parser.parse_args()
     context, failed = multiprocessing.get_context("spawn"), 0
     print(f"{'file':<46} {'bytes':>11} {'MiB':>6} {'s':>6}  outcome")
-    for name in (name for name in FILES if options.only in name):
+    for name in (name for name in (*FILES, *OTHERS) if options.only in name):
         inner, outer = context.Pipe(duplex=False)
         process = context.Process(target=_child, args=(name, outer))
         process.start()

@@ -14,6 +14,8 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from diffpose_core.io.untrusted.files import read_bytes
+from diffpose_core.io.untrusted.text import decode_text
 from diffpose_core.structures import InvalidInput
 
 #: Tells whether an existing file was written by the same kind of command.
@@ -47,7 +49,8 @@ def check_output(
     check_folder(path)
     if is_among(path, inputs):
         raise InvalidInput(f"{path}: is an input of this command; expected another name to write to")
-    if os.path.lexists(path) and not overwrite and not is_own(path):
+    # Of a pipe or a device nobody can tell, and to open one may wait for ever.
+    if os.path.lexists(path) and not overwrite and not (path.is_file() and is_own(path)):
         raise InvalidInput(f"{path}: exists and was not written by this command; --overwrite replaces it")
 
 
@@ -167,9 +170,8 @@ def is_data_page(page: Path, file: Path) -> IsOwn:
 
     def is_own(path: Path) -> bool:
         try:
-            with open(page, encoding="utf-8") as lines:
-                text = lines.read(_LONGEST_TEXT)
-        except (OSError, ValueError):
+            text = decode_text(read_bytes(page, _LONGEST_TEXT), str(page))
+        except InvalidInput:
             return False
         return "\ndiffpose data " in text and (file == page or f"\n| {file.name} |" in text)
 

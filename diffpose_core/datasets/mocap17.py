@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from diffpose_core.io.atomic import write_arrays
 from diffpose_core.io.untrusted.files import DATA_SET, read_file
 from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.skeleton import NUM_JOINTS
@@ -120,15 +121,8 @@ def in_one_definition(motions: MotionSet) -> MotionSet:
 
 
 def save_mocap17(motions: MotionSet, path: str | Path) -> None:
-    """Write a MotionSet in Mocap-17 layout."""
-    np.savez_compressed(
-        path,
-        root=motions.root,
-        joints=motions.joints,
-        start=motions.start,
-        fps=motions.fps,
-        **{key: getattr(motions, key) for key in _TEXT_KEYS},
-    )
+    """Write a MotionSet in Mocap-17 layout, whole or not at all. Raises InvalidInput where it can't be written."""
+    write_arrays(path, {key: getattr(motions, key) for key in ("root", "joints", "start", "fps", *_TEXT_KEYS)})
 
 
 def motion_set(clips: list[np.ndarray], fps: float, **labels: list[str]) -> MotionSet:

@@ -13,9 +13,11 @@ import shutil
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import numpy as np
 
 from diffpose_core.structures import InvalidInput
 
@@ -25,14 +27,28 @@ def write_whole(path: str | Path, content: bytes | str, previous: str | Path | N
 
     Args:
         path: the file; an existing one is replaced.
-        content: bytes, or text that is written as UTF-8.
+        content: bytes, or text that is written as UTF-8; what is no text in a file's name is escaped.
         previous: a path that keeps the file that is replaced.
 
     Raises:
         InvalidInput: the file can't be written; an older file is unchanged.
     """
     with writing_whole(path, previous) as unfinished:
-        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+        unfinished.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a compressed .npz whole or not at all.
+
+    Args:
+        path: the file; an existing one is replaced.
+        arrays: by name.
+
+    Raises:
+        InvalidInput: the file can't be written; an older file is unchanged.
+    """
+    with writing_whole(path) as unfinished, open(unfinished, "wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from diffpose_core.io.atomic import write_arrays
 from diffpose_core.io.limits import MAX_FPS, MAX_IMAGE_SIDE, MAX_NUMBERS, MIN_FPS
 from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.io.untrusted.json import parse_json
@@ -60,8 +61,16 @@ def arrays_of(clip: PoseClip2D) -> dict[str, np.ndarray]:
 
 
 def save_clip(clip: PoseClip2D, path: str | Path | IO[bytes]) -> None:
-    """Write a clip as .npz. Arrays keep their precision up to float32; everything else is in one JSON header."""
-    np.savez_compressed(path, header=np.array(json.dumps(header_of(clip))), **arrays_of(clip))  # type: ignore[arg-type]
+    """Write a clip as .npz. Arrays keep their precision up to float32; everything else is in one JSON header.
+
+    Raises:
+        InvalidInput: the path can't be written; an older file is unchanged.
+    """
+    arrays = {"header": np.array(json.dumps(header_of(clip))), **arrays_of(clip)}
+    if isinstance(path, (str, Path)):
+        write_arrays(path, arrays)
+    else:
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
 def clip_to_json(clip: PoseClip2D) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.exports import EXPORTS, export_bytes, export_format, file_stem
 from diffpose_core.io.formats import Choice, every_person
 from diffpose_core.io.formats.apart import read_pose_path_apart, start_reader
+from diffpose_core.io.untrusted.files import opened
 from diffpose_core.lifting.finish import Finish, finished, notes_of
 from diffpose_core.lifting.folder_files import FileTask
 from diffpose_core.lifting.folder_reports import FileReport, Status
@@ -73,11 +75,13 @@ class WorkerSetup:
         config: the work on every file.
         out: folder of the outputs.
         fingerprint: hash of weights, software and settings.
+        bases: starts of all files' outputs, in lower case.
     """
 
     config: FolderConfig
     out: str
     fingerprint: str
+    bases: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class FileWorker:
         for number, (person, picked) in enumerate(parts):
             part = " ".join(word for word in (picked.clip, person) if word)
             # Keys of different clips may become the same file name: their number tells them apart.
-            base = task.base if len(parts) == 1 else f"{task.base}-{number + 1}-{file_stem(part)}"
+            base = task.base if len(parts) == 1 else self._base_of_part(f"{task.base}-{number + 1}-{file_stem(part)}")
             try:
                 chosen = to_clip_in_proportion(poses, picked, self.models)
                 said = self._write(chosen.clip, base, outputs)
@@ -136,6 +140,12 @@ class FileWorker:
         status: Status = "failed" if failed else "lifted"
         done = len(parts) - len(failed)
         return FileReport(task.file, status, "; ".join(failed), done, frames, 0.0, tuple(notes), outputs, key)
+
+    def _base_of_part(self, base: str) -> str:
+        """The start of a part's names; none that another file of the folder has."""
+        while base.lower() in self.setup.bases:
+            base += "-part"
+        return base
 
     def _write(self, clip: PoseClip2D, base: str, outputs: dict[str, int]) -> list[str]:
         """Lift a clip, write it in all formats and add the sizes of the files to `outputs`.
@@ -158,11 +168,11 @@ class FileWorker:
 
 
 def _content_hash(path: Path) -> str:
-    """SHA-256 of a file, or of a folder of OpenPose's frames."""
+    """SHA-256 of a file, or of a folder of OpenPose's frames. Raises InvalidInput where one of them can't be read."""
     digest = hashlib.sha256()
     for part in sorted(path.glob("*.json")) if path.is_dir() else [path]:
-        digest.update(part.name.encode() if path.is_dir() else b"")
-        with open(part, "rb") as file:
+        digest.update(os.fsencode(part.name) if path.is_dir() else b"")
+        with opened(part) as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 

@@ -60,8 +60,9 @@ def lift_folder(
     if not folder.is_dir():
         raise InvalidInput(f"{folder}: there is no such folder")
     models = config.load_models()
-    setup = WorkerSetup(config, str(out), _fingerprint(config, models))
     tasks = _find_tasks(folder, out)
+    bases = frozenset(task.base.lower() for task in tasks)
+    setup = WorkerSetup(config, str(out), _fingerprint(config, models), bases)
     reports: list[FileReport] = []
     try:
         _run_all(_reports(tasks, setup, models, jobs, runner), out, len(tasks), reports, progress)

@@ -13,8 +13,11 @@ import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 
 from diffpose_core.io.atomic import write_whole
+from diffpose_core.io.untrusted.files import MIB, read_bytes
 from diffpose_core.structures import InvalidInput
 
+#: A state holds the weights four times: as they are, their average, and two of the optimiser.
+_MAX_BYTES = 2048 * MIB
 _MAGIC = b"diffpose-run/1 "
 #: Names in a run's folder.
 LAST, PREVIOUS, DAMAGED = "last.ckpt", "previous.ckpt", "damaged.ckpt"
@@ -39,10 +42,7 @@ def read_state(path: Path) -> dict[str, Any]:
     Raises:
         InvalidInput: it is damaged, or not a state.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{path}: can't be read ({error.strerror})") from error
+    content = read_bytes(path, _MAX_BYTES)
     header, _, raw = content.partition(b"\n")
     if not header.startswith(_MAGIC):
         raise InvalidInput(f"{path}: damaged, or not the state of a run of this version")

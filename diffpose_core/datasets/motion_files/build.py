@@ -19,6 +19,7 @@ import numpy as np
 from diffpose_core.datasets.mocap17 import MotionSet, motion_set, save_mocap17
 from diffpose_core.datasets.motion_files.convert import ENDINGS, FPS, Clip, Settings, read_clips
 from diffpose_core.datasets.motion_files.labels import KEYS, SPLITS, Labels, Split, labels_of
+from diffpose_core.io.atomic import write_whole
 from diffpose_core.structures import InvalidInput
 
 MAX_FILES = 1_000_000
@@ -263,12 +264,9 @@ def build(
             columns = {key: [getattr(labels, key) for labels, _ in chosen] for key in KEYS}
             files[part] = (path, motion_set([clip.poses for _, clip in chosen], FPS, **columns))
     for path, motions in files.values():
-        try:
-            save_mocap17(motions, path)
-        except OSError as error:
-            raise InvalidInput(f"{path}: can't be written ({error.strerror})") from error
+        save_mocap17(motions, path)
     built = Built(files, outcomes, len(kept) - len(distinct), len(clips) - len(kept))
-    out.with_suffix(".md").write_text(page(built, out.stem, split, licence, command), encoding="utf-8")
+    write_whole(out.with_suffix(".md"), page(built, out.stem, split, licence, command))
     return built
 
 
@@ -285,8 +283,9 @@ def output_paths(out: Path, split: Split | None) -> dict[str, Path]:
 
 def _without(sources: list[Source], outputs: Mapping[str, Path]) -> list[Source]:
     """Sources without the outputs of an earlier run."""
-    written = {path.resolve() for path in outputs.values()}
-    return [source for source in sources if source.path.resolve() not in written]
+    # `Path.resolve` raises an error at a link that leads to itself.
+    written = {os.path.realpath(path) for path in outputs.values()}
+    return [source for source in sources if os.path.realpath(source.path) not in written]
 
 
 def _distinct(clips: list[tuple[Labels, Clip]]) -> list[tuple[Labels, Clip]]:

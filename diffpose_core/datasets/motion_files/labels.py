@@ -84,7 +84,8 @@ def labels_of(
             break
     row = (table or {}).get(file) or (table or {}).get(file.rpartition("/")[2]) or {}
     found |= {key: word for key, word in row.items() if key in KEYS and word}
-    return Labels(**{key: word[:_MAX_TEXT] for key, word in found.items()})
+    # A file's name may hold bytes that are no text, which can't be written as UTF-8.
+    return Labels(**{key: word[:_MAX_TEXT].encode("utf-8", "replace").decode() for key, word in found.items()})
 
 
 def read_label_file(content: bytes, name: str) -> dict[str, dict[str, str]]:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from diffpose_core.datasets.procedural.kick import kick
 from diffpose_core.datasets.procedural.kinematics import Array, Body, sample_body
 from diffpose_core.datasets.procedural.series import bow, run, turn, walk, wave
 from diffpose_core.datasets.procedural.sit_stand import sit_stand
+from diffpose_core.io.atomic import write_arrays
 from diffpose_core.structures import InvalidInput
 
 ACTIONS: tuple[str, ...] = ("walk", "run", "wave", "bow", "jump", "sit-stand", "kick", "turn")
@@ -125,6 +125,5 @@ def procedural_dataset(num_clips: int, seed: int, fps: float = 30.0) -> dict[str
 
 
 def write_procedural_dataset(path: str | Path, num_clips: int, seed: int, fps: float = 30.0) -> None:
-    """Write `procedural_dataset` as a compressed .npz that reads like mocap17_train.npz."""
-    arrays: dict[str, Any] = procedural_dataset(num_clips, seed, fps)
-    np.savez_compressed(path, **arrays)
+    """Write `procedural_dataset` as a compressed .npz that reads like mocap17_train.npz, whole or not at all."""
+    write_arrays(path, procedural_dataset(num_clips, seed, fps))

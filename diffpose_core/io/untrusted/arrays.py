@@ -9,8 +9,8 @@ import numpy as np
 
 from diffpose_core.structures import InvalidInput
 
-#: Of Unicode: its last character, and halves of pairs, which are none.
-_LAST_CHARACTER, _HALVES = 0x10FFFF, (0xD800, 0xDFFF)
+#: Of Unicode: its last character, halves of pairs, which are none, and what is put in their place.
+_LAST, _HALVES, _NONE = 0x10FFFF, (0xD800, 0xDFFF), ord("?")
 
 
 def array_from_bytes(dtype_text: str, shape: Any, fortran: bool, data: bytes | memoryview, label: str) -> np.ndarray:
@@ -43,7 +43,7 @@ def array_from_bytes(dtype_text: str, shape: Any, fortran: bool, data: bytes | m
     if not data:
         return np.zeros(shape, dtype)
     if dtype.kind == "U":
-        _check_characters(np.frombuffer(data, f"{dtype.byteorder}u4"), label)
+        data = _characters(np.frombuffer(data, f"{dtype.byteorder}u4"), label).data
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
@@ -57,7 +57,16 @@ def check_shape(shape: Any, label: str) -> None:
         raise InvalidInput(f"{label}: the shape of an array is damaged")
 
 
-def _check_characters(codes: np.ndarray, label: str) -> None:
-    """Refuse a text of which numpy would make no text, or one that can't be written as UTF-8."""
-    if codes.max() > _LAST_CHARACTER or ((codes >= _HALVES[0]) & (codes <= _HALVES[1])).any():
+def _characters(codes: np.ndarray, label: str) -> np.ndarray:
+    """Codes of characters, with question marks in place of halves of pairs, which can't be written as UTF-8.
+
+    Raises:
+        InvalidInput: some are no characters; numpy would fail when it makes a text of them.
+    """
+    if codes.max() > _LAST:
         raise InvalidInput(f"{label}: text with characters that don't exist; perhaps it is damaged")
+    halves = (codes >= _HALVES[0]) & (codes <= _HALVES[1])
+    if halves.any():
+        codes = codes.copy()
+        codes[halves] = _NONE
+    return codes

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from diffpose_core.structures import InvalidInput
@@ -48,8 +52,9 @@ def check_size(size: int, name: str, limit: int | None = None) -> None:
         raise InvalidInput(f"{name}: {found}; the limit is {allowed}")
 
 
-def read_bytes(path: str | Path, limit: int | None = None, name: str | None = None) -> bytes:
-    """Bytes of a regular file. No more than the limit is read, whatever size the system reports.
+@contextmanager
+def opened(path: str | Path, limit: int | None = None, name: str | None = None) -> Iterator[BufferedReader]:
+    """A regular file, open for reading. Pipes and devices are refused at once; to open one may wait for ever.
 
     Args:
         path: the file.
@@ -60,7 +65,6 @@ def read_bytes(path: str | Path, limit: int | None = None, name: str | None = No
         InvalidInput: no such file, a folder, device or pipe, a larger file, or one that can't be read.
     """
     name = str(path) if name is None else name
-    limit = MAX_FILE_BYTES if limit is None else limit
     # Without this flag, opening a pipe waits for somebody to write into it.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -69,9 +73,7 @@ def read_bytes(path: str | Path, limit: int | None = None, name: str | None = No
             if not stat.S_ISREG(facts.st_mode):
                 raise InvalidInput(f"{name}: can't be read (no regular file: a device or a pipe)")
             check_size(facts.st_size, name, limit)
-            content = file.read(facts.st_size + 1)
-            while more := file.read(min(MIB, limit + 1 - len(content))):
-                content += more
+            yield file
     except FileNotFoundError:
         raise InvalidInput(f"{name}: no such file") from None
     # ValueError: a path that holds a zero byte.
@@ -79,8 +81,33 @@ def read_bytes(path: str | Path, limit: int | None = None, name: str | None = No
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput(f"{name}: can't be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def read_bytes(path: str | Path, limit: int | None = None, name: str | None = None) -> bytes:
+    """Bytes of a regular file. No more than the limit is read, whatever size the system reports.
+
+    Args:
+        path: the file.
+        limit: bytes; MAX_FILE_BYTES by default.
+        name: names the file in messages; the path by default.
+
+    Raises:
+        InvalidInput: as `opened`.
+    """
+    name = str(path) if name is None else name
+    limit = MAX_FILE_BYTES if limit is None else limit
+    with opened(path, limit, name) as file:
+        content = file.read(os.fstat(file.fileno()).st_size + 1)
+        while more := file.read(min(MIB, limit + 1 - len(content))):
+            content += more
     check_size(len(content), name, limit)
     return content
+
+
+def read_beginning(path: str | Path, count: int) -> bytes:
+    """The first bytes of a regular file of any size. Raises InvalidInput as `opened`."""
+    with opened(path, sys.maxsize) as file:
+        return file.read(count)
 
 
 def read_file(path: str | Path, expected: str, limits: Limits) -> bytes:

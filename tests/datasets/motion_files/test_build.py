@@ -232,6 +232,22 @@ def test_names_of_files_say_what_the_usual_sets_put_into_them(file, expected):
     assert labels_of(file, "x") == expected
 
 
+def test_names_that_are_no_text_and_links_to_themselves(folder, tmp_path):
+    motions = tmp_path / "motions"
+    motions.mkdir()
+    name = os.fsdecode(b"w\xe4lk1_subject1.bvh")
+    (motions / name).write_bytes((folder / "lafan" / "walk1_subject1.bvh").read_bytes())
+    (motions / "loop.bvh").symlink_to("loop.bvh")
+    (motions / "zero.bvh").symlink_to("/dev/zero")
+    os.mkfifo(motions / "pipe.bvh")
+    out = tmp_path / "out.npz"
+    built = build([motions], out, split=Split((1, 1, 1), "clip"))
+    assert [outcome.source.path.name for outcome in built.outcomes if outcome.clips] == [name]
+    (path,) = (path for path, _ in built.files.values())
+    assert load_mocap17(path).name.tolist() == ["w?lk1_subject1"]
+    assert rb"w\udce4lk1" in out.with_suffix(".md").read_bytes() or b"w?lk1" in out.with_suffix(".md").read_bytes()
+
+
 def test_a_pattern_or_a_table_says_what_names_mean():
     pattern = compiled(r"(?P<subject>\w+)/(?P<style>\w+)_(?P<action>\w+)")
     assert labels_of("Ada/old_walk.bvh", "x", pattern) == Labels("Ada_old_walk", "x", "Ada", "walk", "old")

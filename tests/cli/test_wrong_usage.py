@@ -134,6 +134,19 @@ def test_outputs_are_checked_before_any_work(folder, capsys, monkeypatch, words,
     assert (folder / f"mine{ending}").read_bytes() == b"somebody's" and not (folder / name).exists()
 
 
+@pytest.mark.parametrize(("words", "option", "name"), OUTPUTS)
+def test_a_pipe_or_a_device_in_the_way_is_not_opened(folder, capsys, words, option, name):
+    os.mkfifo(folder / name)
+    assert "exists and was not written by this command" in refused([*words, option, name], capsys)
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    assert "exists and was not written by this command" in refused([*words, option, name], capsys)
+    if words[0] == "data":
+        (folder / name).unlink()
+        os.mkfifo(folder / "x.md")
+        assert "x.md: exists and was not written by this command" in refused([*words, option, name], capsys)
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [

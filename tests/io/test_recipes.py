@@ -40,7 +40,11 @@ def test_a_recipe_from_a_file_keeps_the_presets_other_fields(tmp_path, ending, t
         ("json", '{"rate": 1}', "has no field 'rate'"),
         ("json", '{"epochs": 0}', "TrainingConfig.epochs must lie between 1 and .*, found 0"),
         ("json", '{"learning_rate": NaN}', "learning_rate must lie between .*, found nan"),
-        ("json", "[" * 100_000, "not a recipe"),
+        ("json", "[" * 90_000, "not a recipe"),
+        ("json", "[" * 110_000, "the limit is 100,000 bytes"),
+        ("toml", ".".join(["a"] * 40_000) + " = 1", "a line of a recipe has at most 1,000 characters"),
+        ("toml", "a = " + "[" * 900, "not a recipe"),
+        ("json", '{"learning_rate": "' + "9" * 5000 + '"}', "learning_rate must be float, found '9999"),
     ],
 )
 def test_files_that_are_no_recipe(tmp_path, ending, text, message):
@@ -48,7 +52,7 @@ def test_files_that_are_no_recipe(tmp_path, ending, text, message):
     path.write_text(text)
     with pytest.raises(InvalidInput, match=message):
         find_recipe(PRESETS["diffpose"], str(path))
-    with pytest.raises(InvalidInput, match="no such recipe file"):
+    with pytest.raises(InvalidInput, match="no such file"):
         find_recipe(PRESETS["diffpose"], str(tmp_path / "none.json"))
 
 

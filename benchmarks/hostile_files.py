@@ -284,7 +284,7 @@ def _reader(name: str, content: bytes, pipe: Connection) -> None:
 
 
 def _outcome(reader: Callable[[bytes], bool], content: bytes) -> str:
-    """What another reader made of a file, in a few words."""
+    """The outcome of another reader, in a few words."""
     try:
         return "read" if reader(content) else "nothing in it"
     except InvalidInput as error:

@@ -1,4 +1,4 @@
-"""`diffpose lift --track all`: every person of a file, one result each, or one glTF scene with all of them."""
+"""`diffpose lift --track all`: every person of a file, one result each, or one scene with all of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lift_everybody(args: argparse.Namespace) -> int:
         The exit status: 0, or 1 if somebody could not be lifted.
     """
     from diffpose_core.io.atomic import write_whole
-    from diffpose_core.io.exports import export_bytes, export_format, format_of_ending, write_scene
+    from diffpose_core.io.exports import SCENES, export_bytes, export_format, format_of_ending, write_scene
     from diffpose_core.lifting.models import load_models
 
     form = args.format or format_of_ending(args.out)
@@ -37,7 +37,7 @@ def lift_everybody(args: argparse.Namespace) -> int:
     poses = poses_of(args)
     models = load_models(args.weights, args.setting).to(args.device)
     people = _people(args, poses, models)
-    together = form == "glb"
+    together = form in SCENES
     outputs = {key: args.out for key in people} if together else _outputs(args.out, list(people))
     for path in dict.fromkeys(outputs.values()):
         check_output(path, [args.clip], is_own=is_lift_result, overwrite=args.overwrite)
@@ -57,7 +57,8 @@ def lift_everybody(args: argparse.Namespace) -> int:
         if together or not done:
             done[key] = replace(result, hypotheses=result.hypotheses[:, :0])
     if together and done:
-        write_whole(args.out, write_scene(done, {key: people[key].first_frame / done[key].fps for key in done}))
+        starts_s = {key: people[key].first_frame / done[key].fps for key in done}
+        write_whole(args.out, write_scene(done, starts_s, form))
         say(f"wrote {args.out}: {len(done)} people in one scene")
     return 1 if failed else 0
 

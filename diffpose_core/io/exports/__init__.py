@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from types import MappingProxyType
 
 from diffpose_core.io.exports.markers import C3D_MAX_FRAMES, write_c3d, write_trc
@@ -48,6 +49,14 @@ def _later(module: str, writer: str) -> Callable[[LiftResult], bytes]:
     return write
 
 
+#: The format of an extra; nothing where its package is not installed.
+_RERUN = {} if find_spec("rerun_bindings") is None else {
+    "rrd": ExportFormat(
+        ".rrd", "Rerun (recording)",
+        "Bones, joints and hypotheses over time, for the viewer of Rerun.",
+        "application/octet-stream", _later("rerun_scene", "write_rrd"),
+    ),
+}  # fmt: skip
 EXPORTS: Mapping[str, ExportFormat] = MappingProxyType({
     "npz": ExportFormat(
         ".npz", "NumPy (.npz)",
@@ -104,15 +113,22 @@ EXPORTS: Mapping[str, ExportFormat] = MappingProxyType({
         "Joint positions as markers in millimetres, for motion capture and gait software; up to 65,535 frames.",
         "application/octet-stream", write_c3d, C3D_MAX_FRAMES,
     ),
+    **_RERUN,
 })  # fmt: skip
+#: Formats that hold several people in one scene, with the modules that write it.
+SCENES: Mapping[str, str] = MappingProxyType({"glb": "gltf", "rrd": "rerun_scene"})
 
 
 def export_format(name: str) -> ExportFormat:
     """The format of a name.
 
     Raises:
-        InvalidInput: lists the names that there are.
+        InvalidInput: lists the names that there are, or says what the format needs.
     """
+    if name == "rrd" and name not in EXPORTS:
+        raise InvalidInput(
+            'rrd, a recording of Rerun, needs its package: pip install ".[rerun]" in the project\'s folder'
+        )
     if name not in EXPORTS:
         raise InvalidInput(f"no export format {name!r}; there are {', '.join(EXPORTS)}")
     return EXPORTS[name]
@@ -126,7 +142,7 @@ def format_of_ending(file_name: str) -> str:
     """
     suffix = re.search(r"\.[^./\\]*$", file_name.lower())
     name = "" if suffix is None else suffix.group()[1:]
-    if name not in EXPORTS:
+    if name not in EXPORTS and name not in SCENES:
         known = ", ".join(sorted({"." + form.ending.rpartition(".")[2] for form in EXPORTS.values()}))
         raise InvalidInput(
             f"{file_name}: the ending names no export format; expected one of {known}, or a format by its name"
@@ -134,11 +150,10 @@ def format_of_ending(file_name: str) -> str:
     return name
 
 
-def write_scene(results: Mapping[str, LiftResult], starts_s: Mapping[str, float]) -> bytes:
-    """Write several people, by their keys and the times at which they begin, as one glTF scene (.glb)."""
-    from diffpose_core.io.exports.gltf import write_people
-
-    return write_people(results, starts_s)
+def write_scene(results: Mapping[str, LiftResult], starts_s: Mapping[str, float], format: str) -> bytes:
+    """Write several people, by their keys and the times at which they begin, as one scene. format: a key of SCENES."""
+    content: bytes = import_module(f"{__name__}.{SCENES[format]}").write_people(results, starts_s)
+    return content
 
 
 def file_stem(name: str) -> str:

@@ -343,7 +343,8 @@ def test_every_format_writes_one_frame_and_describes_itself(name, walking):
 
 
 def test_the_same_result_gives_the_same_bytes(walking):
-    for name in set(EXPORTS) - {"npz"}:
+    # Recordings hold numbers of their own for every row.
+    for name in set(EXPORTS) - {"npz", "rrd"}:
         assert export_bytes(made_result(walking), name)[0] == export_bytes(made_result(walking), name)[0], name
 
 

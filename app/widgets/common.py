@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -40,6 +41,13 @@ def leave(state: Uploads | None = None) -> None:
     state.leave()
     for key in [k for k in st.session_state if str(k).startswith(f"up{number}_")]:
         del st.session_state[key]
+
+
+def remembered(key: str, make: Callable[[], Any]) -> Any:
+    """A value of the session that is made once."""
+    if key not in st.session_state:
+        st.session_state[key] = make()
+    return st.session_state[key]
 
 
 def actions() -> Any:

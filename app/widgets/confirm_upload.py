@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
+from app.compute import networks
 from app.figures import pose_preview
 from app.jobs.pictures import Footage
 from app.text import plain
-from app.widgets.common import actions, keep, leave, picture, uploads
+from app.widgets.common import actions, keep, leave, picture, remembered, uploads
 from app.widgets.uploads import Pending
 from diffpose_core.io.formats import (
     COORDINATES,
@@ -26,6 +27,7 @@ from diffpose_core.io.formats.convert import in_pixels
 from diffpose_core.io.formats.orientation import TURNS, Turn, turned, turned_size
 from diffpose_core.io.formats.pieces import fitting_pieces
 from diffpose_core.io.limits import MAX_FPS, MAX_IMAGE_SIDE, MIN_FPS
+from diffpose_core.lifting.image_size import LikelySize, likely_size, to_clip_of_size
 from diffpose_core.structures import InvalidInput
 
 #: People who are shown as pictures, the largest among them; further ones are in a list.
@@ -58,7 +60,7 @@ def confirm() -> None:
         clip = _pick_clip(poses, key)
         track = _pick_person(poses, clip, f"{key}_{clip.key}")
         layout = _pick_layout(poses, f"{key}_layout")
-        size, fps = _ask_size_and_rate(poses, clip, f"{key}_{clip.key}")
+        size, fps = _ask_size_and_rate(poses, clip, layout, f"{key}_{clip.key}")
         turn, exchanged = _ask_turn(poses, key)
         if poses.notes:
             with st.expander(f"What was assumed ({len(poses.notes)})", expanded=len(poses.notes) < 4):
@@ -76,13 +78,50 @@ def confirm() -> None:
     if used and layout is not None:
         try:
             with st.spinner("Preparing the clip"):
-                chosen = to_clip(poses, Choice(clip.key, track.key, layout, size, fps, turn, exchanged))
+                choice = Choice(clip.key, track.key, layout, size, fps, turn, exchanged)
+                chosen = _chosen(poses, choice, _likely_size(poses, clip, layout, f"{key}_{clip.key}"))
         except InvalidInput as error:
             st.error(plain(str(error)))
             return
         keep(state, chosen.clip, poses.format, chosen.notes, _footage(pending, clip, chosen, turn))
         leave(state)
         st.rerun()
+
+
+def _chosen(poses: PoseFile, choice: Choice, likely: LikelySize | None) -> ChosenClip:
+    """The clip of a choice. Values that the file lacks, and that were left as they were proposed, count as assumed.
+
+    Args:
+        poses: The file.
+        choice: With image size and frame rate as the dialog shows them.
+        likely: The image size that the body's proportions propose.
+
+    Raises:
+        InvalidInput: As `to_clip`.
+    """
+    clip = poses.clip(choice.clip)
+    usual = default_choice(poses, Choice(clip=clip.key))
+    if clip.fps is None and choice.fps == usual.fps:
+        choice = replace(choice, fps=None)
+    if clip.image_size is None and choice.image_size == (likely.size if likely is not None else usual.image_size):
+        choice = replace(choice, image_size=None)
+        if likely is not None:
+            return to_clip_of_size(poses, choice, likely)
+    return to_clip(poses, choice)
+
+
+def _likely_size(poses: PoseFile, clip: FileClip, layout: str | None, key: str) -> LikelySize | None:
+    """The image size that the body's proportions propose where the file doesn't say it, found once."""
+
+    def find() -> LikelySize | None:
+        order = poses.layout(layout).layout.name
+        try:
+            return likely_size(poses, Choice(clip.key, layout=order, turn=poses.turn), networks.models("frame"))
+        except InvalidInput:
+            return None  # using the clip says why
+
+    found: LikelySize | None = remembered(f"{key}_likely", find)
+    return found
 
 
 def _footage(pending: Pending, clip: FileClip, chosen: ChosenClip, turn: Turn) -> Footage | None:
@@ -144,7 +183,7 @@ def _pick_person(poses: PoseFile, clip: FileClip, key: str) -> PoseTrack:
 
 def _with_pieces(clip: FileClip, track: PoseTrack, key: str) -> PoseTrack:
     """The person, with the pieces that may be of the same one and are chosen."""
-    pieces = st.session_state.setdefault(f"{key}_pieces", [piece.key for piece in fitting_pieces(clip, track)])
+    pieces: list[str] = remembered(f"{key}_pieces", lambda: [piece.key for piece in fitting_pieces(clip, track)])
     if not pieces:
         return track
 
@@ -199,9 +238,12 @@ def _pick_layout(poses: PoseFile, key: str) -> str | None:
     )
 
 
-def _ask_size_and_rate(poses: PoseFile, clip: FileClip, key: str) -> tuple[tuple[int, int], float]:
-    """Image size in pixels and frames a second, filled in from the file or with usual values."""
+def _ask_size_and_rate(poses: PoseFile, clip: FileClip, layout: str | None, key: str) -> tuple[tuple[int, int], float]:
+    """Image size in pixels and frames a second, filled in from the file or with likely values."""
     usual = default_choice(poses, Choice(clip=clip.key))
+    likely = _likely_size(poses, clip, layout, key)
+    if likely is not None:
+        usual = replace(usual, image_size=likely.size)
     assert usual.image_size is not None and usual.fps is not None
     left, middle, right = st.columns(3)
     width, height = (
@@ -218,6 +260,10 @@ def _ask_size_and_rate(poses: PoseFile, clip: FileClip, key: str) -> tuple[tuple
     if assumed:
         words = " and ".join(assumed)
         st.caption(f"The file doesn't say its {words}: assumed here, please check.")
+        if likely is not None:
+            wide, high = likely.usual
+            doubt = "" if likely.sure else " Another upright or square size may fit too."
+            st.caption(f"In this image size the body has its proportions; {wide} x {high} would stretch it.{doubt}")
     else:
         st.caption("Image size and frame rate are from the file.")
     if poses.coordinates != "pixels":

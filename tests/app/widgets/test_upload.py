@@ -24,7 +24,7 @@ from app.compute import clips, exporting, networks
 from app.compute.cache import CACHE
 from app.session import AppSettings
 from app.text import plain
-from app.widgets import find_people, uploader
+from app.widgets import confirm_upload, find_people, uploader
 from app.widgets.uploads import MOST_OWN, MOST_UNSEEN, OwnClip, Uploads
 from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, videopose3d, walking
 from diffpose_core.io.clips import save_clip
@@ -34,6 +34,7 @@ from diffpose_core.io.exports import EXPORTS
 from diffpose_core.io.formats import read_pose_file, to_clip
 from diffpose_core.io.formats.layouts import COCO17
 from diffpose_core.lifting.finish import finished
+from diffpose_core.lifting.image_size import LikelySize
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.structures import InvalidInput, PoseClip2D
@@ -263,6 +264,31 @@ def test_a_piece_that_may_be_the_same_person_is_joined_where_it_is_chosen(app: A
     press(app, "Use this clip")
     clip = newest(app)
     assert len(clip) == 60 and clip.provenance["person"] == "1+2"
+
+
+def test_an_image_size_in_which_the_body_has_its_proportions_is_proposed(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upright = LikelySize((1080, 1920), (1920, 1080), sure=False)
+    monkeypatch.setattr(confirm_upload, "likely_size", lambda *_: upright)
+    content = json.dumps({"frames": [{"keypoints": (row / (1280, 720, 1)).tolist()} for row in COCO]}).encode()
+
+    def sides() -> list[object]:
+        return [field.value for field in app.number_input if field.label.startswith("Image")]
+
+    send(app, ("phone.json", content))
+    app.radio[0].set_value("COCO-17").run()
+    assert sides() == [1080, 1920] and "1920 x 1080 would stretch it. Another upright" in said(app)
+    press(app, "Use this clip")
+    clip = newest(app)
+    assert (clip.width, clip.height) == (1080, 1920)
+    assert clip.provenance["assumed"] == ["frames a second", "image size"]
+    assert "1080 x 1920 is taken, in which the body has its proportions" in " ".join(clip.provenance["notes"])
+    send(app, ("phone.json", content))
+    app.radio[0].set_value("COCO-17").run()
+    next(field for field in app.number_input if field.label == "Image height").set_value(1440).run()
+    press(app, "Use this clip")
+    assert newest(app).height == 1440 and newest(app).provenance["assumed"] == ["frames a second"]
 
 
 @pytest.mark.parametrize("rate", [0.001, 1e5])

@@ -15,6 +15,8 @@ from diffpose_core.lifting.world.frame import upright_of
 from diffpose_core.structures import LiftResult, PoseClip2D
 
 _LIFTED = "lifted_clips"
+#: Results of all people of a file.
+PEOPLE = "lifted_people"
 _FINISHED = "finished_clip"
 #: Results that a browser session keeps.
 _MOST = 2
@@ -35,8 +37,9 @@ def lifted(source: str, settings: AppSettings) -> LiftResult | None:
 
 def forget_lifted(source: str) -> None:
     """Drop the results of a clip."""
-    results = st.session_state.get(_LIFTED, {})
-    st.session_state[_LIFTED] = {key: result for key, result in results.items() if key[0] != source}
+    for name in (_LIFTED, PEOPLE):
+        results = st.session_state.get(name, {})
+        st.session_state[name] = {key: result for key, result in results.items() if key[0] != source}
     st.session_state.pop(_FINISHED, None)
 
 

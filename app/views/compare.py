@@ -9,9 +9,13 @@ from app.compute.kept import kept
 from app.session import READS, Session
 from app.views.blocks import stage_by_blocks
 from app.views.equations import EQ_MEAN
+from app.views.everybody import everybody
 from app.views.layout import choice, explanation, options
+from app.widgets.own_clip import people_of
 
 LAYOUTS = ("Side by side", "Overlaid")
+#: A further one, for files of several people.
+EVERYBODY = "Everybody"
 
 _MM = "%.1f mm"
 
@@ -47,13 +51,18 @@ def compare(session: Session) -> None:
         EQ_MEAN,
         f"$N$ = {session.settings.hypotheses} hypotheses here; bones then keep their lengths over the clip.",
     )
+    people = people_of(session.source)
     with options():
         layout = choice(
             "Skeletons",
-            LAYOUTS,
+            (*LAYOUTS, EVERYBODY) if people else LAYOUTS,
             "layout",
-            "Every method in a scene of its own, or all in one scene beside the 2D pose that they were made from.",
+            "Every method in a scene of its own, or all in one scene beside the 2D pose that they were made from. Of a "
+            "file of several people also everybody in one scene.",
         )
+    if layout == EVERYBODY:
+        everybody(session, people)
+        return
     clip, source, settings = session.clip, session.source, session.settings.of_reverse()
     lifted = kept(lifting.whole_clip, session, settings)
     overlaid = layout == LAYOUTS[1]

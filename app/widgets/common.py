@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -11,6 +11,7 @@ from app.compute.cache import CACHE
 from app.compute.clips import clip_hash
 from app.jobs.pictures import Footage
 from app.widgets.uploads import OwnClip, Uploads
+from diffpose_core.io.formats import ChosenClip
 from diffpose_core.structures import PoseClip2D
 
 #: Key of the session state that is there while the window of the download is wanted.
@@ -28,11 +29,14 @@ def dialog_is_open() -> bool:
     return uploads().pending is not None or EXPORTING in st.session_state
 
 
-def keep(state: Uploads, clip: PoseClip2D, format: str, notes: tuple[str, ...], footage: Footage | None = None) -> None:
+def keep(
+    state: Uploads, clip: PoseClip2D, format: str, notes: tuple[str, ...], footage: Footage | None = None,
+    people: Mapping[str, ChosenClip] | None = None,
+) -> None:  # fmt: skip
     """Make a clip one of the visitor's own and open it; caches forget it when the visitor has left or removed it."""
     source = clip_hash(clip)
     packed = b"" if footage is None else footage.pack(source)
-    state.keep(OwnClip(clip, format, notes, source, packed), CACHE.forget_soon)
+    state.keep(OwnClip(clip, format, notes, source, packed, people or {}), CACHE.forget_soon)
 
 
 def leave(state: Uploads | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +33,9 @@ from diffpose_core.structures import InvalidInput
 
 #: People who are shown as pictures, the largest among them; further ones are in a list.
 MOST_THUMBNAILS = 6
+
+#: People of a file, and frames of all of them, that a scene of everybody holds at most.
+MOST_PEOPLE, MOST_FRAMES_OF_PEOPLE = 8, 6000
 
 #: Frames of the person that the picture of the image shows.
 SHOWN_FRAMES = 6
@@ -83,7 +87,8 @@ def confirm() -> None:
         except InvalidInput as error:
             st.error(plain(str(error)))
             return
-        keep(state, chosen.clip, poses.format, chosen.notes, _footage(pending, clip, chosen, turn))
+        people = _everybody(poses, clip, choice, chosen)
+        keep(state, chosen.clip, poses.format, chosen.notes, _footage(pending, clip, chosen, turn), people)
         leave(state)
         st.rerun()
 
@@ -122,6 +127,20 @@ def _likely_size(poses: PoseFile, clip: FileClip, layout: str | None, key: str) 
 
     found: LikelySize | None = remembered(f"{key}_likely", find)
     return found
+
+
+def _everybody(poses: PoseFile, clip: FileClip, choice: Choice, chosen: ChosenClip) -> dict[str, ChosenClip]:
+    """Clips of the chosen person and of the others who are seen longest, within bounds; empty for one person."""
+    own = str(choice.track)
+    people, frames = {own: chosen}, len(chosen.clip)
+    size = (chosen.clip.width, chosen.clip.height) if choice.turn in (None, "none") else choice.image_size
+    for track in clip.tracks[:MOST_PEOPLE]:
+        frames += int(track.frames[-1] - track.frames[0]) + 1
+        if track.key in own.split("+") or len(people) == MOST_PEOPLE or frames > MOST_FRAMES_OF_PEOPLE:
+            continue
+        with suppress(InvalidInput):  # too little is seen of somebody
+            people[track.key] = to_clip(poses, replace(choice, track=track.key, image_size=size))
+    return people if len(people) > 1 else {}
 
 
 def _footage(pending: Pending, clip: FileClip, chosen: ChosenClip, turn: Turn) -> Footage | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from app.compute.kept import forget
@@ -10,6 +12,7 @@ from app.stage.component import footage
 from app.text import plain
 from app.widgets.common import picture, uploads
 from app.widgets.uploads import MOST_OWN
+from diffpose_core.io.formats import ChosenClip
 from diffpose_core.structures import PoseClip2D
 
 
@@ -40,6 +43,11 @@ def bring_footage(source: str) -> None:
             with st.container(key="footage"):
                 footage(own.footage, "footage_courier")
             return
+
+
+def people_of(source: str) -> Mapping[str, ChosenClip]:
+    """Everybody of the file that one of the visitor's clips comes from; empty for one person. source: its hash."""
+    return next((own.people for own in uploads().own.values() if own.source == source), {})
 
 
 def _forget(name: str) -> None:

@@ -7,12 +7,12 @@ disagree. Nothing here uses session state: every method runs to its end.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.jobs.detecting import Detecting
 from app.jobs.pictures import Pictures
-from diffpose_core.io.formats import PoseFile
+from diffpose_core.io.formats import ChosenClip, PoseFile
 from diffpose_core.io.video_file import VideoFacts
 from diffpose_core.structures import PoseClip2D
 
@@ -32,6 +32,7 @@ class OwnClip:
         notes: Assumptions that were made when it was read.
         source: Hash of the clip, by which caches know it.
         footage: Packed pictures of the video that it comes from; empty without.
+        people: Everybody of its file by their keys, the clip's own person first; empty where that is all.
     """
 
     clip: PoseClip2D
@@ -39,6 +40,7 @@ class OwnClip:
     notes: tuple[str, ...]
     source: str
     footage: bytes = b""
+    people: Mapping[str, ChosenClip] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

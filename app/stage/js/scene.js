@@ -25,6 +25,9 @@ function projectionOf(stage, width, height) {
   return makeProjection(stage.camera, stage.header.bounds, width, height, lens);
 }
 
+/** Whether a person is there at a time: who is not has no places. */
+const isThere = (values) => Number.isFinite(values[0]);
+
 /** One painting of a scene: what it is painted on and for whom, at which frame and step. */
 class Painting {
   constructor(canvas, owner, layers, width, height, frame, step, small) {
@@ -47,7 +50,7 @@ class Painting {
   at(layer) { return this.stage.arrays[layer.array].at(this.frame, this.step); }
   moves(layer) { return this.stage.arrays[layer.array]?.axes.includes("step"); }
   shadow(onto, layer) {
-    if (layer.kind !== "skeleton" || layer.shadow === false) return;
+    if (layer.kind !== "skeleton" || layer.shadow === false || !isThere(this.at(layer))) return;
     drawShadow(onto, this.at(layer), this.projection, this.stage.header.bounds.floor, this.stage.theme);
   }
   cloud(onto, layer) {
@@ -87,6 +90,7 @@ class Painting {
   skeleton(layer, colours, items) {
     const { stage, owner, projection } = this;
     const values = this.at(layer);
+    if (!isThere(values)) return;
     const screen = projectPoses(values, projection);
     if (this.here && stage.memory.ghosts) ghostItems(stage, layer, projection, colours, items);
     if (this.bodies && layer.opacity !== 0) bodyItems(screen, colours, layer, projection, stage.theme, items);

@@ -23,7 +23,9 @@ from streamlit.testing.v1 import AppTest
 from app.compute import clips, exporting, networks
 from app.compute.cache import CACHE
 from app.session import AppSettings
+from app.stage.payload import unpack
 from app.text import plain
+from app.views import everybody
 from app.widgets import confirm_upload, find_people, uploader
 from app.widgets.uploads import MOST_OWN, MOST_UNSEEN, OwnClip, Uploads
 from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, videopose3d, walking
@@ -232,6 +234,24 @@ def test_one_of_several_people_is_picked_by_its_picture(app: AppTest) -> None:
     press(app, "Use this clip")
     clip = newest(app)
     assert len(clip) == 5 and clip.provenance["person"] == "2"
+
+
+def test_everybody_of_a_file_is_one_scene_of_the_comparison(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(app, ("two.json", alphapose([COCO, detected(walking(8) + 300, "COCO-17")])))
+    press(app, "Person 2")
+    press(app, "Use this clip")
+    assert list(next(iter(own(app).values())).people) == ["2", "1"]
+    monkeypatch.setattr(everybody, "stage", lambda packed, key: shown.append(unpack(packed)))
+    shown: list[Any] = []
+    app.segmented_control(key="view").set_value("Compare").run()
+    app.segmented_control(key="layout").set_value("Everybody").run()
+    assert not app.exception
+    ((header, arrays),) = shown
+    assert [layer["label"] for layer in header["panels"][0]["layers"]] == ["Person 2", "Person 1"]
+    assert arrays["person0"].shape == (8, 17, 3) and np.isfinite(arrays["person1"]).all()
+    assert next(button.label for button in app.get("download_button")) == "Everybody as glTF (3D scene)"
+    app.segmented_control(key="layout").set_value("Overlaid").run()
+    assert not app.exception and not app.get("download_button")
 
 
 def test_one_of_many_people_is_picked_from_the_list(app: AppTest) -> None:

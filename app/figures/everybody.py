@@ -18,7 +18,7 @@ MOST_FRAMES = 600
 #: Room around the people, metres. The sides differ: a box around the origin would be taken for a single person's.
 _MARGIN = (0.5, 0.55)
 #: How much wider than high the box of a scene may be, so that the eye stays out of it.
-_WIDEST = 1.3
+_WIDEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ def everybody(people: Mapping[str, Placed], source: str, clip: str, frame: int, 
     """The stage of all people.
 
     Args:
-        people: By their keys, at least one.
+        people: By their keys, at least one; the clip's own person first, whose first frame is number 0.
         source: Hash of the clip.
         clip: The clip's name.
-        frame: Number of the frame that is shown first, in the file.
+        frame: Number of the clip's frame that is shown first.
         notes: Sentences on who is not there.
     """
     begin = min(one.first_frame for one in people.values())
     end = max(one.first_frame + len(one.result) for one in people.values())
     frames = np.arange(begin, end, -(-(end - begin) // MOST_FRAMES))
-    fps = next(iter(people.values())).result.fps
+    own = next(iter(people.values()))
     poses = {key: _on_frames(one, frames) for key, one in people.items()}
     payload = StagePayload(
         id="everybody",
@@ -56,9 +56,9 @@ def everybody(people: Mapping[str, Placed], source: str, clip: str, frame: int, 
         clip=clip,
         steps=[0],
         bounds=_bounds(np.concatenate(list(poses.values()))),
-        frames=frames.tolist(),
-        times_s=((frames - begin) / fps).tolist(),
-        initial_frame=int(np.abs(frames - frame).argmin()),
+        frames=(frames - own.first_frame).tolist(),
+        times_s=((frames - begin) / own.result.fps).tolist(),
+        initial_frame=int(np.abs(frames - own.first_frame - frame).argmin()),
         line="Everybody on one floor, in the places and sizes in which they are seen. " + " ".join(notes),
     )
     layers = []

@@ -28,8 +28,7 @@ def everybody(session: Session, people: Mapping[str, ChosenClip]) -> None:
     placed, refused = lift_everybody(session.source, people, session.settings, bar.progress)
     bar.empty()
     name = session.clip.name
-    frame = session.frame + next(iter(people.values())).first_frame
-    stage(figure.everybody(placed, session.source, name, frame, refused), "everybody")
+    stage(figure.everybody(placed, session.source, name, session.frame, refused), "everybody")
     with st.container(horizontal=True):
         for form in SCENES:
             if form in EXPORTS:

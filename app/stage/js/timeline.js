@@ -17,6 +17,11 @@ export class Timeline {
 
   // ---- places ----
   axis(name) { return this.stage.header.axes[name]; }
+  /** The axes that a person can go along: a single step is none, where there are frames. */
+  shownAxes() {
+    if (!this.axis("frame")) return ["step"];
+    return this.count("step") > 1 ? ["step", "frame"] : ["frame"];
+  }
   count(axis) { const a = this.axis(axis); return a ? a.values.length : 1; }
   index(axis) { return axis === "step" ? this.step : this.frame; }
   /** A place on an axis in words. Steps that are no diffusion steps bring names of their own. */
@@ -122,16 +127,16 @@ export class Timeline {
   // ---- controls ----
   build() {
     const { header, memory } = this.stage;
-    const { axes } = header;
-    const shape = JSON.stringify([!!axes.frame, axes.step.label]);
+    const shown = this.shownAxes();
+    const shape = JSON.stringify([shown, header.axes.step.label]);
     if (shape !== this.shape) {
       this.shape = shape;
       this.shownPlaying = null;
       this.root.replaceChildren();
       this.buildBar(element("div", "dps-bar", this.root));
       this.rows = {};
-      for (const axis of axes.frame ? ["step", "frame"] : ["step"]) this.rows[axis] = this.buildRow(axis);
-      this.root.dataset.axes = axes.frame ? 2 : 1;
+      for (const axis of shown) this.rows[axis] = this.buildRow(axis);
+      this.root.dataset.axes = shown.length;
     }
     for (const [axis, row] of Object.entries(this.rows)) this.setRow(axis, row);
     this.speed.value = memory.speed;
@@ -139,7 +144,7 @@ export class Timeline {
     this.paint();
   }
   buildBar(bar) {
-    const { memory, header } = this.stage;
+    const { memory } = this.stage;
     const button = (...of) => iconButton(bar, ...of);
     button("first", "To the start (Home)", () => this.jump(0), "dps-icon dps-wide");
     button("back", "One step back (left arrow)", () => this.nudge(-1));
@@ -147,8 +152,9 @@ export class Timeline {
     button("next", "One step on (right arrow)", () => this.nudge(1));
     button("last", "To the end (End)", () => this.jump(-1), "dps-icon dps-wide");
     this.axisButtons = [];
-    if (header.axes.frame) this.buildAxisChoice(bar);
-    else memory.axis = "step";
+    const shown = this.shownAxes();
+    if (shown.length > 1) this.buildAxisChoice(bar);
+    else [memory.axis] = shown;
     this.speed = element("select", "dps-select", bar);
     this.speed.setAttribute("aria-label", "Speed");
     this.speed.title = "Playing speed";

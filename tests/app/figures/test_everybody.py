@@ -18,8 +18,8 @@ def placed(frames, first_frame, shift):
 
 
 def test_people_are_where_and_when_they_are_seen():
-    header, arrays = unpack(everybody({"1": placed(30, 5, 0.0), "b": placed(10, 20, 3.0)}, "s", "c", 21, ["Note."]))
-    assert header["axes"]["frame"]["values"] == list(range(5, 35)) and header["axes"]["frame"]["initial"] == 16
+    header, arrays = unpack(everybody({"1": placed(30, 5, 0.0), "b": placed(10, 20, 3.0)}, "s", "c", 16, ["Note."]))
+    assert header["axes"]["frame"]["values"] == list(range(30)) and header["axes"]["frame"]["initial"] == 16
     assert [layer["label"] for layer in header["panels"][0]["layers"]] == ["Person 1", "Person b"]
     assert np.isfinite(arrays["person0"]).all()
     assert np.isfinite(arrays["person1"][:, 0, 0]).tolist() == [False] * 15 + [True] * 10 + [False] * 5

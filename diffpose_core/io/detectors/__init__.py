@@ -47,7 +47,8 @@ DETECTORS: Mapping[str, DetectorKind] = {
         blazepose.is_installed, blazepose_weights.has_weights, blazepose_weights.get_weights, blazepose.blazepose,
     ),
     "rtmpose": DetectorKind(
-        "RTMPose", "rtmpose", "17 joints with confidences, of everybody", "two networks from OpenMMLab (Apache-2.0)",
+        "RTMPose", "rtmpose", "17 joints with their distributions, of everybody",
+        "two networks from OpenMMLab (Apache-2.0)",
         rtmpose.is_installed, rtmpose.has_weights, rtmpose.get_weights, rtmpose.rtmpose,
     ),
 }  # fmt: skip

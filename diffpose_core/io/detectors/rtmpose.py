@@ -25,6 +25,7 @@ from diffpose_core.io.detectors.detector import (
     keep_weights,
     weights_folder,
 )
+from diffpose_core.io.detectors.simcc import simcc_mixtures
 from diffpose_core.io.formats.layouts import COCO17
 from diffpose_core.io.untrusted.archive import Archive
 from diffpose_core.io.untrusted.files import check_size
@@ -113,9 +114,30 @@ def rtmpose() -> Detector:
         if not len(boxes):
             # rtmlib would take the whole picture for a person.
             return Found(np.zeros((0, 17, 2)), np.zeros((0, 17)))
-        return Found(*pose(image, bboxes=boxes))
+        rows = [_person(pose, image, box) for box in boxes]
+        return Found(*(np.stack(part) for part in zip(*rows, strict=True)))
 
     return Detector("RTMPose", COCO17, detect)
+
+
+def _person(pose: Any, image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Joints (17, 2), confidences (17,) and mixtures (17, K, 5) of the person in a box.
+
+    Args:
+        pose: rtmlib's RTMPose. What it does when it is called is done here step by step, to keep the distributions
+            whose maxima are its joints.
+        image: the picture.
+        box: left, top, right, bottom.
+    """
+    crop, centre, scale = pose.preprocess(image, box)
+    responses = pose.inference(crop)
+    joints, scores = pose.postprocess(responses, centre, scale)
+    weights, means, variances = simcc_mixtures(*(part[0] for part in responses))
+    # Bins are as fine as the crop's pixels, or finer.
+    bin_px = scale / np.array([part.shape[-1] for part in responses])
+    places = means * bin_px + centre - scale / 2
+    mixtures = np.concatenate((weights[..., None], places, variances * np.square(bin_px)), axis=-1)
+    return joints[0], scores[0], mixtures.astype(np.float32)
 
 
 def _urls() -> list[str]:

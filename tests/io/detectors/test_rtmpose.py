@@ -23,7 +23,7 @@ from diffpose_core.io.formats import to_clip
 from diffpose_core.io.video import poses_of_video
 from diffpose_core.structures import Cancelled, InvalidInput
 from tests.io.test_video import encoded, held_upright
-from tests.tiny_rtmpose import archive, networks, painted, put_into, standing
+from tests.tiny_rtmpose import COLOURS, RADIUS, archive, networks, painted, put_into, standing
 
 WIDTH, HEIGHT = 480, 300
 
@@ -60,6 +60,28 @@ def test_joints_come_out_where_they_are_in_the_video(weights: Path) -> None:
         assert (track.confidence > 0.8).all()
     lifted = to_clip(poses).clip
     assert len(lifted) == 8 and (lifted.guessed.any(1) == (np.arange(8) == 4)).all()
+
+
+def test_a_joint_that_may_be_in_two_places_keeps_both(weights: Path) -> None:
+    person = standing(110, 140)
+    found = rtmpose.rtmpose().detect(painted([person], WIDTH, HEIGHT))
+    assert found.mixtures is not None and found.mixtures.shape == (1, 17, 3, 5)
+    weight, place, variance = np.split(found.mixtures[0], [1, 3], axis=-1)
+    assert np.allclose(weight.sum(1), 1.0) and (variance > 0).all()
+    assert np.abs(place[:, 0] - found.keypoints[0]).max() < 3.0, "the main mode is where the maximum is"
+    # The left wrist once more, further up: only y has two places.
+    wrist = 9
+    twice = painted([person], WIDTH, HEIGHT)
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    other = person[wrist] - (0, 70)
+    twice[np.hypot(columns - other[0], rows - other[1]) <= RADIUS] = COLOURS[wrist]
+    modes = rtmpose.rtmpose().detect(twice).mixtures
+    assert modes is not None
+    # The third is what the network says of nobody.
+    kept, third = modes[0, wrist, :2], modes[0, wrist, 2]
+    assert np.allclose(kept[:, 0], kept[:, 0].mean(), atol=0.1) and third[0] < 0.6 * kept[:, 0].min()
+    assert np.abs(np.sort(kept[:, 2]) - np.sort([person[wrist, 1], other[1]])).max() < 3.0
+    assert np.abs(kept[:, 1] - person[wrist, 0]).max() < 3.0
 
 
 def test_a_video_that_is_higher_than_wide(weights: Path) -> None:

@@ -9,7 +9,18 @@ import os
 import sys
 
 import diffpose_core.environment  # noqa: F401  # Before torch is loaded by anything else.
-from diffpose_core.cli import app, calibrate, data, detector_stats, evaluate, lift, make_clips, make_data, train
+from diffpose_core.cli import (
+    app,
+    calibrate,
+    data,
+    demo_video,
+    detector_stats,
+    evaluate,
+    lift,
+    make_clips,
+    make_data,
+    train,
+)
 from diffpose_core.cli.shared import warn
 from diffpose_core.structures import InvalidInput
 
@@ -20,6 +31,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "calibrate": calibrate,
     "lift": lift,
+    "demo-video": demo_video,
     "detector-stats": detector_stats,
     "make-clips": make_clips,
     "data": data,

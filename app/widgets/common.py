@@ -16,6 +16,8 @@ from diffpose_core.structures import PoseClip2D
 
 #: Key of the session state that is there while the window of the download is wanted.
 EXPORTING = "exporting"
+#: The same for the window that offers other ways to a clip than a file.
+OTHER_WAYS = "other_ways"
 
 
 def uploads() -> Uploads:
@@ -26,7 +28,7 @@ def uploads() -> Uploads:
 
 def dialog_is_open() -> bool:
     """True while a dialog is open: long work on the page behind it would keep it from answering."""
-    return uploads().pending is not None or EXPORTING in st.session_state
+    return uploads().pending is not None or {EXPORTING, OTHER_WAYS} & {*st.session_state} != set()
 
 
 def keep(

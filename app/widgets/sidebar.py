@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.compute import clips, networks
 from app.session import READS, SCHEDULES, SETTINGS, AppSettings, Session, Setting
-from app.widgets import download, own_clip, uploader
+from app.widgets import download, other_ways, own_clip, uploader
 from app.widgets.common import uploads
 from diffpose_core.diffusion.schedule import ScheduleName
 from diffpose_core.structures import PoseClip2D
@@ -80,6 +80,7 @@ def draw(view: str, clip_slot: Any, upload_slot: Any) -> Session | None:
         st.divider()
         session = Session(clip, source, frame, _settings(view))
         download.control(session)
+        other_ways.control()
     own_clip.bring_footage(source)
     return session
 

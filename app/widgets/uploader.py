@@ -43,6 +43,10 @@ def uploader() -> None:
                 state.renew_uploader()
             _let_go(unread)
         st.rerun()
+    if state.brought and state.pending is None:
+        files, state.brought = [*state.brought.items()], {}
+        _receive(state, files)
+        state.read.add(f"brought {len(state.read)}")
     _news(state)
     if isinstance(state.pending, PendingVideo):
         find_people()

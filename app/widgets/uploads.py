@@ -95,6 +95,7 @@ class Uploads:
         opened: The clip that the picker has to be set to before it is drawn.
         lost: A clip that a link names and that is not here: links hold names, not uploaded files.
         read: The files that were read, by Streamlit's names of them.
+        brought: A file that came in another way than through an uploader, by its name.
         boxes: The uploaders on the page by their numbers, with the number of files in each.
     """
 
@@ -104,6 +105,7 @@ class Uploads:
     opened: str | None = None
     lost: str | None = None
     read: set[str] = field(default_factory=set)
+    brought: dict[str, bytes] = field(default_factory=dict)
     boxes: dict[int, int] = field(default_factory=lambda: {0: 0})
 
     def keep(self, own: OwnClip, forget: Callable[[str], object]) -> None:

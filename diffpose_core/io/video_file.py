@@ -1,4 +1,7 @@
-"""Video files: facts from their headers, and their pictures one after the other, whatever their length."""
+"""Video files: facts from their headers, and their pictures one after the other, whatever their length.
+
+A photograph (JPEG, PNG) is a video of one frame.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,10 @@ from diffpose_core.io.untrusted.files import check_size
 from diffpose_core.structures import InvalidInput
 
 MAX_PIXELS = 8192 * 4320
-_DEMUXERS = {"mp4": "mov", "webm": "matroska", "avi": "avi"}
-_BEGINNINGS = {"mp4": b"ftyp", "webm": b"\x1aE\xdf\xa3", "avi": b"RIFFAVI "}
+_DEMUXERS = {"mp4": "mov", "webm": "matroska", "avi": "avi", "jpeg": "jpeg_pipe", "png": "png_pipe"}
+_BEGINNINGS = {
+    "mp4": b"ftyp", "webm": b"\x1aE\xdf\xa3", "avi": b"RIFFAVI ", "jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n",
+}  # fmt: skip
 
 #: A video: its bytes, or the path of a file that is read piece by piece.
 Source = bytes | Path
@@ -84,7 +89,7 @@ class Picture:
 
 
 def is_video(content: bytes) -> bool:
-    """True if a file begins as MP4, MOV, WebM, Matroska or AVI."""
+    """True if a file begins as MP4, MOV, WebM, Matroska, AVI, JPEG or PNG."""
     return _demuxer(content) is not None
 
 
@@ -153,7 +158,11 @@ def facts_of(container: Any, name: str) -> VideoFacts:
     if stream.codec_context is None:
         raise InvalidInput(f"{name}: a video of a kind that can't be decoded; export it as MP4 (H.264)")
     width, height = stream.codec_context.width, stream.codec_context.height
+    if not width or not height:
+        raise InvalidInput(f"{name}: damaged: no picture in it says its size")
     _check_picture(width, height, name)
+    if container.format.name.endswith("_pipe"):
+        return VideoFacts((width, height), None, 1)
     fps = float(stream.average_rate or 0)
     return VideoFacts((width, height), fps if MIN_FPS <= fps <= MAX_FPS else None, int(stream.frames))
 
@@ -201,7 +210,10 @@ def pictures(container: Any, name: str, part: Part | None = None) -> Iterator[Pi
 
 def _demuxer(content: bytes) -> str | None:
     """FFmpeg's name of the demuxer for a file; None if it is no video."""
-    beginnings = {"mp4": content[4:8], "webm": content[:4], "avi": content[:4] + content[8:12]}
+    beginnings = {
+        "mp4": content[4:8], "webm": content[:4], "avi": content[:4] + content[8:12], "jpeg": content[:3],
+        "png": content[:8],
+    }  # fmt: skip
     return next((_DEMUXERS[kind] for kind, begins in _BEGINNINGS.items() if beginnings[kind] == begins), None)
 
 

@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("streamlit")
 
 import streamlit as st
+from PIL import Image
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
@@ -26,7 +27,7 @@ from app.session import AppSettings
 from app.stage.payload import unpack
 from app.text import plain
 from app.views import everybody
-from app.widgets import confirm_upload, find_people, uploader
+from app.widgets import confirm_upload, find_people, other_ways, uploader
 from app.widgets.uploads import MOST_OWN, MOST_UNSEEN, OwnClip, Uploads
 from benchmarks.pose_files import alphapose, detected, mmpose, openpose_frames, videopose3d, walking
 from diffpose_core.io.clips import save_clip
@@ -561,6 +562,47 @@ def test_a_video_goes_through_a_detector_and_is_confirmed_like_a_file(app: AppTe
     assert len(newest(app)) == 6 and newest(app).fps == 25.0
     kept = next(iter(state(app).own.values()))
     assert b'"frames": [0, 1, 2, 3, 4, 5]' in kept.footage and kept.source.encode() in kept.footage
+
+
+def test_the_demo_video_is_fetched_on_request_and_searched(
+    app: AppTest, detector: MadeUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[int] = []
+
+    def demo(progress: Any) -> bytes:
+        progress(10, 100)
+        fetched.append(1)
+        return made_video(6)
+
+    monkeypatch.setattr(other_ways, "demo_video", demo)
+    press(app, "No file at hand?")
+    assert "BSD 3-Clause licence" in said(app) and "49 MiB" in said(app) and not fetched
+    press(app, "Fetch the demo video")
+    assert fetched and "balancing.mp4" in said(app)
+    press(app, "Download and find the people")
+    press(app, "Use this clip")
+    assert len(newest(app)) == 6 and "No file at hand?" in labels(app)
+
+
+def test_a_demo_video_that_can_t_be_had_is_told(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def demo(progress: Any) -> bytes:
+        raise InvalidInput("The demo videos can't be downloaded")
+
+    monkeypatch.setattr(other_ways, "demo_video", demo)
+    press(app, "No file at hand?")
+    press(app, "Fetch the demo video")
+    assert any("can't be downloaded" in error.value for error in app.error) and state(app).pending is None
+
+
+def test_a_picture_is_a_clip_of_one_frame(app: AppTest, detector: MadeUp) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.full((300, 480, 3), 90, np.uint8)).save(file, "JPEG")
+    state(app).brought = {"camera.jpg": file.getvalue()}
+    app.run()
+    assert "480 x 300 px, 1 frames" in said(app)
+    press(app, "Download and find the people")
+    press(app, "Use this clip")
+    assert len(newest(app)) == 1 and (newest(app).width, newest(app).height) == (480, 300)
 
 
 def test_pictures_of_a_video_are_not_kept_where_they_are_not_wanted(app: AppTest, detector: MadeUp) -> None:

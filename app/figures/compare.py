@@ -344,7 +344,7 @@ def compare(view: ClipFrames, both: Compared, hypotheses: int, overlaid: bool = 
         payload.pose("truth", both.truth_cam, "frame")
     numbers = _readouts(payload, view, both)
     if overlaid:
-        payload.panels += [image_panel(payload, view, 0.7), _overlaid(both, numbers)]
+        payload.panels += [image_panel(payload, view, 0.7, both.result_cam), _overlaid(both, numbers)]
     else:
         payload.panels += _side_by_side(both, numbers, hypotheses)
     payload.track = clip_track(payload, view, curve=_curve(both))

@@ -66,7 +66,7 @@ def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: S
         truth = [truth_below(width=0.8)]
         error = measures.error_mm(result, view.truth_cam)
         numbers = [readout(payload, "result_error", error, ("frame",), label="error", unit="mm", help=ERROR_HELP)]
-    image = image_panel(payload, view)
+    image = image_panel(payload, view, result_cam=result)
     payload.track = clip_track(payload, view, curve=numbers_by_name.get("error"))
     payload.panels += _strip(image, truth, views)
     payload.panels.append(

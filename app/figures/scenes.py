@@ -13,10 +13,13 @@ from app.stage.specs.charts import Track
 from app.stage.specs.layers import SkeletonLayer, SkeletonLook, skeleton
 from app.stage.specs.panels import ImagePanel, MixtureArrays, Readout, ReadoutWords
 from diffpose_core.io.formats.doubts import jumps
+from diffpose_core.lifting.plausibility import reprojected
 from diffpose_core.structures import DiffusionTrace, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.mixtures import clip_mixture
 
 TRUTH = "Truth"
+#: The 3D pose over the picture; the browser's code knows it by this name.
+RESULT = "3D pose in the picture"
 ERROR_HELP = "Mean distance of the 17 joints to the exact ones (MPJPE)"
 SPREAD_HELP = "How far the samples lie from their own mean, root mean square over joints"
 BONES_HELP = "Mean relative error of the 16 bone lengths against the person's own"
@@ -107,8 +110,17 @@ def mixture_arrays(
     }
 
 
-def image_panel(payload: StagePayload, view: ClipFrames, columns: float = 1.0) -> ImagePanel:
-    """The 2D pose over its heatmap mixtures, cut to where the person is."""
+def image_panel(
+    payload: StagePayload, view: ClipFrames, columns: float = 1.0, result_cam: np.ndarray | None = None
+) -> ImagePanel:
+    """The 2D pose over its heatmap mixtures, cut to where the person is.
+
+    Args:
+        payload: The stage's data.
+        view: The frames of the clip.
+        columns: Width, of the usual one.
+        result_cam: (F', 17, 3), 3D poses of all frames that may be laid over it; hidden at first.
+    """
     clip, index = view.clip, view.frames
     lead = ("frame",) if payload.frames is not None else ()
     pick = index if payload.frames is not None else index[view.current]
@@ -129,6 +141,10 @@ def image_panel(payload: StagePayload, view: ClipFrames, columns: float = 1.0) -
         "caption": "Every glow is one place where a joint may be; rings at one and two standard deviations.",
         "mixture": mixture_arrays(payload, clip_mixture(clip), lead, pick),
     }
+    if result_cam is not None:
+        over = reprojected(result_cam, clip.keypoints_px[index], ~clip.guessed[index])
+        panel["result"] = payload.add("reprojected", over, ("frame", "joint", "uv"))
+        payload.off = (*payload.off, RESULT)
     hollow, word, words = clip.hidden, "hidden joints", "Joints that something hides; drawn hollow"
     if hollow is None and clip.guessed.any():
         hollow, word, words = clip.guessed, "guessed joints", "Joints that the detector did not find; drawn hollow"

@@ -20,6 +20,26 @@ THIGH_BY_SHIN = (0.75, 1.3)
 _THIGHS, _SHINS = ((1, 2), (4, 5)), ((2, 3), (5, 6))
 
 
+def reprojected(pose3d_cam: np.ndarray, keypoints_px: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Poses laid over their 2D poses: projected in parallel, with the scale and shift that fit best in each frame.
+
+    Args:
+        pose3d_cam: (F, 17, 3).
+        keypoints_px: (F, 17, 2).
+        seen: (F, 17) bool, joints that a detector placed.
+
+    Returns:
+        (F, 17, 2) pixels.
+    """
+    weights = seen.astype(np.float64)[..., None]
+    count = np.maximum(weights.sum(1, keepdims=True), 1)
+    flat, image = pose3d_cam[..., :2].astype(np.float64), keypoints_px.astype(np.float64)
+    centre, place = ((weights * points).sum(1, keepdims=True) / count for points in (flat, image))
+    shape = flat - centre
+    fit = (weights * shape * (image - place)).sum((1, 2)) / np.maximum((weights * np.square(shape)).sum((1, 2)), 1e-12)
+    return np.asarray(place + np.maximum(fit, 0)[:, None, None] * shape)
+
+
 def reprojection_residual(pose3d_cam: np.ndarray, keypoints_px: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Residual of a pose over its 2D pose after scale and shift, divided by the spread of the joints.
 
@@ -32,15 +52,10 @@ def reprojection_residual(pose3d_cam: np.ndarray, keypoints_px: np.ndarray, seen
         (F,); NaN where fewer than four joints are seen.
     """
     weights = seen.astype(np.float64)[..., None]
-    count = np.maximum(weights.sum(1, keepdims=True), 1)
-
-    def centred(points: np.ndarray) -> np.ndarray:
-        return (points - (weights * points).sum(1, keepdims=True) / count) * weights
-
-    flat, image = centred(pose3d_cam[..., :2].astype(np.float64)), centred(keypoints_px.astype(np.float64))
-    scale = (flat * image).sum((1, 2)) / np.maximum(np.square(flat).sum((1, 2)), 1e-12)
-    left = np.square(image - np.maximum(scale, 0)[:, None, None] * flat).sum((1, 2))
-    spread = np.square(image).sum((1, 2))
+    image = keypoints_px.astype(np.float64)
+    place = (weights * image).sum(1, keepdims=True) / np.maximum(weights.sum(1, keepdims=True), 1)
+    left = (weights * np.square(image - reprojected(pose3d_cam, keypoints_px, seen))).sum((1, 2))
+    spread = (weights * np.square(image - place)).sum((1, 2))
     ratio = np.sqrt(np.divide(left, spread, out=np.full_like(left, np.nan), where=spread > 0))
     return np.where(seen.sum(1) >= 4, ratio, np.nan)
 

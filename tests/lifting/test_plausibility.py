@@ -7,7 +7,7 @@ import pytest
 
 from diffpose_core.io.clips import load_clip
 from diffpose_core.lifting.lift import lift
-from diffpose_core.lifting.plausibility import DOUBTFUL, reprojection_residual, warnings_of
+from diffpose_core.lifting.plausibility import DOUBTFUL, reprojected, reprojection_residual, warnings_of
 from diffpose_core.lifting.settings import LiftSettings
 from tests.conftest import ROOT
 
@@ -38,6 +38,7 @@ def test_the_residual_of_a_pose_is_what_scale_and_shift_leave():
     hidden[:, 5] = False
     assert (reprojection_residual(pose, away, seen) > 0.3).all()
     assert np.allclose(reprojection_residual(pose, away, hidden), 0, atol=1e-9)
+    assert np.allclose(reprojected(pose, away, hidden), points), "the joint that nobody saw is placed by the others"
     assert np.isnan(reprojection_residual(pose, points, np.zeros((3, 17), bool))).all()
     # A pose that fits only when it is turned inside out does not fit.
     assert (reprojection_residual(pose, -points, seen) > 0.99).all()

@@ -7,6 +7,9 @@ import { FlatPanel } from "./panel.js";
 import { jointLabel, JOINTS, PARENTS, SIDE } from "./skeleton.js";
 import { withAlpha } from "./theme.js";
 
+/** The 3D pose over the picture, as a switch of the legend. */
+export const RESULT = "3D pose in the picture";
+
 export class ImagePanel extends FlatPanel {
   draw() {
     const { stage, spec } = this;
@@ -27,8 +30,23 @@ export class ImagePanel extends FlatPanel {
     const shown = (label) => !stage.memory.hidden.has(label);
     if (spec.mixture && shown("2D uncertainty")) this.drawMixture(context, toX, toY, zoom, colours);
     if (!spec.bare) this.drawPose(context, toX, toY, pose, confidence, hidden, colours);
+    if (spec.result && !spec.bare && shown(RESULT)) this.drawResult(context, toX, toY);
     this.drawReadouts();
     this.canvas.setAttribute("aria-label", `${spec.title}, ${stage.positionText()}`);
+  }
+  /** The 3D pose, laid over the picture: thin, so that the 2D pose stays to be seen. */
+  drawResult(context, toX, toY) {
+    const { stage, spec } = this;
+    const pose = stage.arrays[spec.result].at(stage.frame, stage.step);
+    const colour = stage.theme.palette("teal")[2];
+    for (let j = 1; j < JOINTS; j++) {
+      const p = PARENTS[j];
+      const it = { x0: toX(pose[2 * p]), y0: toY(pose[2 * p + 1]), x1: toX(pose[2 * j]), y1: toY(pose[2 * j + 1]) };
+      context.setLineDash(SIDE[j] === 0 ? [5, 4] : []);
+      line(context, it, stage.theme.halo, 4, true);
+      line(context, it, colour, 2, true);
+    }
+    context.setLineDash([]);
   }
   /** The video's picture, where it is here and switched on. */
   drawFootage(context, toX, toY, zoom) {

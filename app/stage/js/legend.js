@@ -2,8 +2,15 @@
 
 import { element, rich } from "./dom.js";
 import { footageOf, PICTURE } from "./footage.js";
+import { RESULT } from "./image.js";
 import { keep, recall } from "./memory.js";
 import { JOINT_NAMES, jointLabel } from "./skeleton.js";
+
+/** What can be switched on and off in a picture. */
+const keysOf = (image) => [
+  ...(image.mixture ? [{ label: "2D uncertainty", palette: "sides", kind: "glow" }] : []),
+  ...(image.result ? [{ label: RESULT, palette: "teal", kind: "skeleton" }] : []),
+];
 
 export class Legend {
   constructor(stage) {
@@ -36,8 +43,7 @@ export class Legend {
     const { stage } = this;
     this.root.replaceChildren();
     const seen = new Set();
-    const layers = stage.header.panels.flatMap((p) => p.kind === "image" && p.mixture
-      ? [{ label: "2D uncertainty", palette: "sides", kind: "glow" }] : p.layers || []);
+    const layers = stage.header.panels.flatMap((p) => p.kind === "image" ? keysOf(p) : p.layers || []);
     const flat = stage.header.panels.some((p) => p.kind === "image" || p.kind === "belief");
     if (flat && footageOf(stage.header.source)) this.addKey({ label: PICTURE, palette: "grey", kind: "glow" });
     for (const layer of layers) {

@@ -94,6 +94,7 @@ class ImagePanel(_PosePanel):
         image_px: Width and height of the image.
         hidden: Array of the joints that are drawn hollow.
         mixture: The mixtures, or None to show the pose alone.
+        result: Array of the 3D pose laid over the picture, pixels.
         plain: Whether scales and marks are left out.
         bare: Whether the pose itself is left out.
     """
@@ -101,6 +102,7 @@ class ImagePanel(_PosePanel):
     kind: Literal["image"]
     half_u_px: float
     mixture: MixtureArrays | None
+    result: NotRequired[str]
     plain: NotRequired[bool]
     bare: NotRequired[bool]
 

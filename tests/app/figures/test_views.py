@@ -12,6 +12,7 @@ import torch
 from app.figures import compare, forward, overview, reverse, scenes
 from app.stage.payload import Bounds, StagePayload, to_plot_axes, unpack
 from diffpose_core.lifting.forward import ForwardParts
+from diffpose_core.lifting.plausibility import reprojected
 from diffpose_core.structures import DiffusionTrace, InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.pose_gmm import PoseGMM
 
@@ -205,6 +206,16 @@ def test_compare_overlaid_is_one_scene_beside_the_image(view: scenes.ClipFrames)
     assert [p["kind"] for p in header["panels"]] == ["image", "scene"]
     assert {layer["array"] for layer in header["panels"][1]["layers"]} == {"truth", "baseline", "diffpose"}
     assert set(arrays) >= {layer["array"] for layer in header["panels"][1]["layers"]} | {"differs"}
+
+
+def test_the_3d_pose_can_be_laid_over_the_picture(view: scenes.ClipFrames) -> None:
+    both = compare.Compared.of(view, trace(4, view))
+    header, arrays = unpack(compare.compare(view, both, SAMPLES, overlaid=True))
+    over, points = arrays[header["panels"][0]["result"]], view.clip.keypoints_px[view.frames]
+    assert header["off"] == [scenes.RESULT], "where it is asked for"
+    assert np.allclose(over, reprojected(both.result_cam, points, ~view.clip.guessed[view.frames]), atol=0.01)
+    # The browser knows the switch by the same name.
+    assert f'RESULT = "{scenes.RESULT}"' in (ROOT / "app" / "stage" / "js" / "image.js").read_text()
 
 
 def test_guessed_joints_are_marked_in_the_image(view: scenes.ClipFrames) -> None:

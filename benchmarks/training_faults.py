@@ -325,7 +325,7 @@ def run(kills: int, full: int, place: Path, other: Path, seed: int = 0) -> dict[
                 continue
             _check_end(kinds[0], status, folder.parent / "log")
             counts[kinds.pop(0)] += 1
-            if not sum(counts[kind] for kind in (*KILLS, *FULL)) % 25:
+            if not sum(counts[kind] for kind in (*KILLS, *FULL)) % 10:
                 print(json.dumps(counts), f"{time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     return {**counts, "seconds": round(time.monotonic() - start)}
 

@@ -84,9 +84,12 @@ def load_or_build_bank(source: BankSource, directory: Path, workers: int = 1) ->
     path = directory / f"{stem}.safetensors"
     if path.is_file():
         try:
-            return ConditionBank.load(path)
+            bank = ConditionBank.load(path)
         except InvalidInput as error:
             print(f"diffpose: {error}; it is prepared again", file=sys.stderr)
+        else:
+            _remove_parts(directory, stem)
+            return bank
     directory.mkdir(parents=True, exist_ok=True)
     files = [directory / f"{stem}.part{number}.safetensors" for number in range(workers)]
     try:
@@ -97,9 +100,14 @@ def load_or_build_bank(source: BankSource, directory: Path, workers: int = 1) ->
         bank = merge_banks([ConditionBank.load(file) for file in files])
         bank.save(path)
     finally:
-        for file in files:
-            file.unlink(missing_ok=True)
+        _remove_parts(directory, stem)
     return bank
+
+
+def _remove_parts(directory: Path, stem: str) -> None:
+    """Remove the parts of a bank, also those that a killed process left beside the whole one."""
+    for file in directory.glob(f"{stem}.part*.safetensors"):
+        file.unlink(missing_ok=True)
 
 
 def _build_parts(source: BankSource, files: list[Path]) -> None:

@@ -269,6 +269,9 @@ def test_a_bank_is_found_by_content_and_a_damaged_one_prepared_again(small, data
     again = load_or_build_bank(source, tmp_path)
     assert "damaged, its content does not match its hash; it is prepared again" in capsys.readouterr().err
     assert again.sha256() == bank.sha256()
+    (tmp_path / f"{source.stem()}.part1.safetensors").touch()
+    load_or_build_bank(source, tmp_path)
+    assert sorted(tmp_path.glob("bank-*")) == files, "a part that a killed process left is gone"
 
 
 def test_a_file_that_is_no_state_is_refused(tmp_path):

@@ -104,6 +104,7 @@ def held(process: int) -> dict[str, float]:
 def ask_health(url: str, say: Connection, end: Any) -> None:
     """Ask for the server's health until the end, in a process of its own, and send the seconds that answers took."""
     taken = []
+    say.send("ready")
     while not end.is_set():
         start = time.monotonic()
         with urllib.request.urlopen(f"{url}/_stcore/health", timeout=60):
@@ -119,17 +120,14 @@ def health_while(url: str, work: Callable[[], object]) -> dict[str, float]:
     end = context.Event()
     asking = context.Process(target=ask_health, args=(url, say, end))
     asking.start()
+    hear.recv()  # It has been loaded, and asks from now on.
     try:
         work()
     finally:
         end.set()
     taken = hear.recv()
     asking.join()
-    quantiles = np.quantile(taken, [0.5, 0.99, 1.0])
-    return {
-        "asked": len(taken),
-        **{f"p{name}_s": round(float(q), 3) for name, q in zip((50, 99, 100), quantiles, strict=True)},
-    }
+    return {"asked": len(taken), **{f"p{n}_s": round(float(np.percentile(taken, n)), 3) for n in (50, 99, 100)}}
 
 
 def run(visitors: int, together: int, large: int, heavy: int, minutes: float, patience: float) -> dict[str, Any]:

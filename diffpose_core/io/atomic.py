@@ -99,7 +99,7 @@ def _beside(target: Path) -> Iterator[Path]:
     """
     if target.is_dir():
         raise IsADirectoryError
-    name = f".{target.name[:60]}-{zlib.crc32(platform.node().encode()):08x}-"
+    name = f".{target.name[:40]}-{zlib.crc32(platform.node().encode()):08x}-"
     for left in target.parent.glob(f"{glob.escape(name)}*-*"):
         owner = left.name[len(name) :].split("-")[0]
         if owner.isdecimal() and len(owner) < 10 and not _is_running(int(owner)):

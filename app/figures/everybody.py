@@ -18,7 +18,7 @@ MOST_FRAMES = 600
 #: Room around the people, metres. The sides differ: a box around the origin would be taken for a single person's.
 _MARGIN = (0.5, 0.55)
 #: How much wider than high the box of a scene may be, so that the eye stays out of it.
-_WIDEST = 2.0
+_WIDEST = 1.7
 
 
 @dataclass(frozen=True)

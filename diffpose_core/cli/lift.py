@@ -47,8 +47,8 @@ def _add_input_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--part", default=None, help="which clip of a file that holds several; by default the first")
     parser.add_argument("--track", default=None,
-                        help="which person, or: largest, or: all, a file for each; by default the one who is seen "
-                        "longest")  # fmt: skip
+                        help="which person, such as 2, or 1+7 for two pieces of one, or: largest, or: all, a file for "
+                        "each; by default the one who is seen longest")  # fmt: skip
     parser.add_argument("--layout", default=None,
                         help="joint order, such as coco or h36m, where the file doesn't say it")  # fmt: skip
     add_real(parser, "--fps", MIN_FPS, MAX_FPS, help="frames a second, where the file doesn't say it")

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Footage, footageOf } from "../../app/stage/js/footage.js";
+import { Footage, footageOf, frameNumber } from "../../app/stage/js/footage.js";
 
 function packed(frames, source = "abc") {
   const text = new TextEncoder().encode(JSON.stringify({ source, size: [64, 48], frames, bytes: frames.map((_, i) => i + 1) }));
@@ -49,6 +49,26 @@ test("pictures are decoded once, some of them ahead, and a few are kept", async 
   }
   assert.equal(made.length, 60);
   assert.ok(made.filter((bitmap) => !bitmap.closed).length <= 25);
+});
+
+test("a film waits for the picture of each frame", async () => {
+  globalThis.createImageBitmap = async (blob) => {
+    await settled();
+    return { size: blob.size, close() {} };
+  };
+  const footage = new Footage(packed(Array.from({ length: 60 }, (_, i) => i)));
+  for (let frame = 0; frame < 60; frame++) {
+    await footage.whenReady(frame);
+    assert.equal(footage.at(frame).size, frame + 1);
+  }
+  await new Footage(packed([5])).whenReady(0);
+});
+
+test("the number of a frame is that of the timeline, or of the only one", () => {
+  const axes = { frame: { values: [0, 5, 10] } };
+  const stage = { frame: 1, header: { axes } };
+  assert.deepEqual([frameNumber(stage), frameNumber(stage, 2)], [5, 10]);
+  assert.equal(frameNumber({ frame: 0, header: { axes: {}, shows_frame: 7 } }), 7);
 });
 
 test("a picture that can't be read is left out", async () => {

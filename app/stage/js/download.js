@@ -2,6 +2,7 @@
 
 import { orbit } from "./camera.js";
 import { element, icon } from "./dom.js";
+import { footageOf, frameNumber } from "./footage.js";
 import { linkTo } from "./link.js";
 import { PICTURE_MARGIN, pictureOf } from "./picture.js";
 
@@ -172,7 +173,10 @@ export class DownloadMenu {
     for (let i = 0; i < count && !this.cancelled; i++) {
       this.say(`Drawing ${i + 1} of ${count}`, i / count);
       await breathe();
-      stage.at(place(i), ratio, () => pictureOf(stage, ratio, { extras: false, even: true, canvas }));
+      const here = place(i);
+      // A film has every picture of the video, however fast it is drawn.
+      await footageOf(stage.header.source)?.whenReady(frameNumber(stage, here.frame));
+      stage.at(here, ratio, () => pictureOf(stage, ratio, { extras: false, even: true, canvas }));
       pictures.push(base64Of(canvas));
     }
     return pictures;

@@ -12,6 +12,12 @@ export function footageOf(source) {
   return footage && footage.source === source ? footage : null;
 }
 
+/** Number of the clip's frame that a stage shows, or would show at another place of its timeline. */
+export function frameNumber(stage, place = stage.frame) {
+  const { axes, shows_frame: shown } = stage.header;
+  return axes.frame ? axes.frame.values[place] : shown ?? 0;
+}
+
 export class Footage {
   /** data: bytes as app.jobs.pictures packs them. */
   constructor(data) {
@@ -21,6 +27,7 @@ export class Footage {
     let offset = 4 + length;
     this.jpegs = header.bytes.map((size) => data.subarray(offset, (offset += size)));
     this.decoded = new Map(); // index -> ImageBitmap, or null on its way
+    this.coming = new Map(); // index -> the promise of one on its way
     this.shown = null;
   }
   /** Index of the picture of a frame: its own, or the last one before it; -1 where there is none. */
@@ -43,9 +50,19 @@ export class Footage {
     for (let k = i + 1; k <= i + AHEAD && k < this.jpegs.length; k++) this.decode(k);
     return this.shown;
   }
-  async decode(i, ready) {
-    if (this.decoded.has(i)) return;
-    this.decoded.set(i, null);
+  /** Resolves when the picture of a frame can be drawn, or can't be read. */
+  async whenReady(frame) {
+    const i = this.index(frame);
+    if (i >= 0) await this.decode(i);
+  }
+  decode(i, ready) {
+    if (!this.decoded.has(i)) {
+      this.decoded.set(i, null);
+      this.coming.set(i, this.load(i, ready).finally(() => this.coming.delete(i)));
+    }
+    return this.coming.get(i);
+  }
+  async load(i, ready) {
     try {
       this.decoded.set(i, await createImageBitmap(new Blob([this.jpegs[i]], { type: "image/jpeg" })));
     } catch {

@@ -1,7 +1,7 @@
 // The picture plane: the 2D pose over the joints' heatmap mixtures.
 
 import { fitCanvas, line, markerPath } from "./canvas.js";
-import { footageOf, PICTURE } from "./footage.js";
+import { footageOf, frameNumber, PICTURE } from "./footage.js";
 import { PANEL_KINDS } from "./kinds.js";
 import { FlatPanel } from "./panel.js";
 import { jointLabel, JOINTS, PARENTS, SIDE } from "./skeleton.js";
@@ -51,9 +51,8 @@ export class ImagePanel extends FlatPanel {
   /** The video's picture, where it is here and switched on. */
   drawFootage(context, toX, toY, zoom) {
     const { stage, spec } = this;
-    const { axes, shows_frame: shown, source } = stage.header;
-    const footage = stage.memory.hidden.has(PICTURE) ? null : footageOf(source);
-    const picture = footage?.at(axes.frame ? axes.frame.values[stage.frame] : shown ?? 0, () => stage.schedule());
+    const footage = stage.memory.hidden.has(PICTURE) ? null : footageOf(stage.header.source);
+    const picture = footage?.at(frameNumber(stage), () => stage.schedule());
     this.root.toggleAttribute("data-footage", !!picture);
     if (!picture) return;
     context.globalAlpha = 0.8;

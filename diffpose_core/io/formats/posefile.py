@@ -214,8 +214,8 @@ class Choice:
     """A person's choice from a PoseFile; None stands for the default.
 
     Attributes:
-        clip, track, layout: keys and names as in the PoseFile; track may be LARGEST, or EVERYBODY for
-            `every_person`.
+        clip, track, layout: keys and names as in the PoseFile; track may be LARGEST, several keys with "+" between
+            them, or EVERYBODY for `every_person`.
         image_size: (width, height) in pixels, before the turn.
         fps: frames a second.
         turn: of the picture; none by default.

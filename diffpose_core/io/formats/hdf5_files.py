@@ -157,8 +157,7 @@ def _appendable(file: Hdf5, key: str, name: str) -> tuple[list[tuple[str, ...]],
             raise InvalidInput(f"{name}: the header of {key} doesn't fit its {values.shape[1]} columns of numbers")
         columns += [tuple(column) for column in found]
         parts.append(values.astype(np.float64))
-    labels = table["index"]
-    return columns, np.concatenate(parts, axis=1), _labels(labels, name)
+    return columns, np.concatenate(parts, axis=1), _labels(table["index"], name)
 
 
 def _fixed(file: Hdf5, key: str, name: str) -> tuple[list[tuple[str, ...]], np.ndarray, list[Any]]:
@@ -203,6 +202,8 @@ def _is_header(found: Any) -> bool:
 
 def _labels(labels: np.ndarray, name: str) -> list[Any]:
     """Numbers or names of frames."""
+    if labels.ndim != 1:
+        raise InvalidInput(f"{name}: a table's rows must have one number or name each, found {labels.shape}")
     check_frames(len(labels), name)
     words: list[Any] = labels.tolist()
     return [word.decode("utf-8", "replace") if isinstance(word, bytes) else word for word in words]

@@ -118,6 +118,15 @@ def test_damaged_tables_of_deeplabcut_are_refused():
     refused(header(pickle.dumps(np.load, 0)), "pickled objects other than arrays")
     refused(lambda file: file["df_with_missing"].attrs.__setitem__("table_type", np.bytes_("appendable_multiframe")),
             "no table with a row a frame")  # fmt: skip
+
+    def two_numbers_a_row(file):
+        table = file["df_with_missing/table"]
+        kind, rows = dict(table.attrs), np.zeros(3, [("index", "<i8", 2), ("values_block_0", "<f8", (51,))])
+        del file["df_with_missing/table"]
+        file["df_with_missing/table"] = rows
+        file["df_with_missing/table"].attrs.update(kind)
+
+    refused(two_numbers_a_row, r"one number or name each, found \(3, 2\)")
     refused(lambda file: file["df_with_missing"].__delitem__("axis1"), "no table with a row a frame", True)
     refused(lambda file: file["df_with_missing/block0_items_label1"].write_direct(np.full(51, 99, "i1")),
             "the header of a table is damaged", True)  # fmt: skip

@@ -12,7 +12,7 @@ DIFFPOSE_DATA ?= ../shared/data
 RESULTS := benchmarks/results
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check lint format types unit setup setup-dev lock sbom manifest clean reproduce
+.PHONY: help app test check lint format types unit setup setup-dev setup-js lock sbom manifest clean reproduce
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,12 +58,26 @@ setup-dev: $(VENV)/.stamp-dev ## ... and with what the tests need
 app: setup ## open the app in a browser (PORT=8501)
 	$(BIN)/python -m streamlit run app --server.port $(PORT)
 
-lint: setup-dev ## ruff: rules and format
+# ESLint and TypeScript, at the versions of the lock file. The app needs neither.
+node_modules/.stamp: package-lock.json $(VENV)/.stamp-dev
+	$(BIN)/npm ci
+	@touch $@
+
+setup-js: setup-dev
+	@if [ -x $(BIN)/npm ]; then $(MAKE) --no-print-directory node_modules/.stamp; \
+		else echo "No Node in $(VENV): the browser's modules are not checked"; fi
+
+# One tool of node_modules, where there is Node.
+NODE = [ ! -x $(BIN)/node ] || $(BIN)/node node_modules
+
+lint: setup-js ## ruff and ESLint: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(NODE)/eslint/bin/eslint.js app
 
-types: setup-dev ## mypy
+types: setup-js ## mypy and TypeScript
 	$(BIN)/mypy
+	$(NODE)/typescript/bin/tsc
 
 unit: setup-dev ## pytest alone
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -132,5 +146,5 @@ format: setup-dev ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) $(TOOLS) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) $(TOOLS) node_modules .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

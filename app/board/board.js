@@ -4,9 +4,17 @@
 import { element, rich } from "../stage/js/dom.js";
 import { readTheme } from "../stage/js/theme.js";
 
+/** @type {Map<string, Set<string>>} */
 const switchedOff = new Map(); // chart's title -> labels that the person has switched off
 const ROW = 25;
 
+/**
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number>} attributes
+ * @param {Element | null} [parent]
+ * @param {string} [text]
+ */
 function node(tag, attributes, parent, text) {
   const n = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) n.setAttribute(name, value);
@@ -15,9 +23,17 @@ function node(tag, attributes, parent, text) {
   return n;
 }
 
-/** The paper's subscripts in SVG: f_ST. */
+/**
+ * The paper's subscripts in SVG: f_ST.
+ * @param {Element} n
+ * @param {string} text
+ */
 function svgRich(n, text) {
   let last = 0, low = false;
+  /**
+   * @param {string} words
+   * @param {boolean} sub
+   */
   const add = (words, sub) => {
     if (!words) return;
     const span = node("tspan", { dy: sub ? 3 : low ? -3 : 0 }, n);
@@ -34,6 +50,7 @@ function svgRich(n, text) {
   add(string.slice(last), false);
 }
 
+/** @type {Record<string, (r: number) => string>} */
 const PATHS = {
   circle: (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0`,
   ring: (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0`,
@@ -44,6 +61,15 @@ const PATHS = {
   cross: (r) => `M${-r},${-r}L${r},${r}M${r},${-r}L${-r},${r}`,
 };
 
+/**
+ * @param {Element} parent
+ * @param {string} shape
+ * @param {number} x
+ * @param {number} y
+ * @param {number} radius
+ * @param {string} colour
+ * @param {string} background
+ */
 function marker(parent, shape, x, y, radius, colour, background) {
   const open = shape === "ring" || shape === "cross";
   return node("path", {
@@ -52,7 +78,12 @@ function marker(parent, shape, x, y, radius, colour, background) {
   }, parent);
 }
 
-/** Round numbers from lo to hi, at most `most` of them. */
+/**
+ * Round numbers from lo to hi, at most `most` of them.
+ * @param {number} lo
+ * @param {number} hi
+ * @param {number} most
+ */
 function ticks(lo, hi, most) {
   const rough = (hi - lo) / Math.max(1, most);
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -62,11 +93,19 @@ function ticks(lo, hi, most) {
   return found;
 }
 
+/** @param {number} v */
 const signed = (v) => (v > 0.049 ? "+" : v < -0.049 ? "\u2212" : "") + Math.abs(v).toFixed(1);
 
 class BoardChart {
+  /**
+   * @param {Board} board
+   * @param {BoardSpec} spec
+   * @param {HTMLElement} host
+   */
   constructor(board, spec, host) {
-    Object.assign(this, { board, spec });
+    this.board = board;
+    this.spec = spec;
+    this.rowAt = (/** @type {number} */ _y) => -1;
     this.root = element("figure", "dpb-chart", host);
     this.root.dataset.chart = spec.kind;
     const head = element("figcaption", "", this.root);
@@ -80,10 +119,20 @@ class BoardChart {
     this.root.addEventListener("pointerleave", () => (this.tip.hidden = true));
   }
   get off() {
-    if (!switchedOff.has(this.spec.title)) switchedOff.set(this.spec.title, new Set());
-    return switchedOff.get(this.spec.title);
+    const off = switchedOff.get(this.spec.title) ?? new Set();
+    switchedOff.set(this.spec.title, off);
+    return off;
   }
-  shown() { return this.spec.series.map((s, i) => [s, i]).filter(([s]) => !this.off.has(s.label)); }
+  shown() { return this.spec.series.map((s, i) => /** @type {[BoardSeries, number]} */ ([s, i])).filter(([s]) => !this.off.has(s.label)); }
+  draw() {}
+  summary() { return this.spec.title; }
+  /**
+   * Colour, name and value of each line of a row's tip.
+   * @param {BoardRow} _row
+   * @returns {[string | null, string, string][]}
+   */
+  lines(_row) { return []; }
+  /** @param {string} name */
   colour(name) { return this.board.theme.palette(name)[2]; }
   buildKey() {
     const key = element("div", "dpb-key", this.root);
@@ -102,20 +151,29 @@ class BoardChart {
       });
     }
   }
-  /** Where labels, marks and values go; on a narrow chart a label has a line of its own above its row. */
-  layout(values) {
+  /**
+   * Where labels, marks and values go; on a narrow chart a label has a line of its own above its row.
+   * @returns {BoardLayout}
+   */
+  layout() {
     const width = Math.max(220, this.picture.clientWidth);
     const longest = Math.max(...this.spec.rows.map((r) => r.label.length)) * 6.7 + 14;
     const stacked = longest > width * 0.42;
     const left = stacked ? 4 : longest;
     const right = width - (this.spec.rows.some((r) => r.text) || this.spec.kind !== "dots" ? 52 : 14);
     const height = stacked ? ROW + 17 : ROW;
-    return { width, stacked, left, right, height, top: 6, y: (i) => 6 + height * i + (stacked ? 17 : 0) + ROW / 2, ...values };
+    return { width, stacked, left, right, height, top: 6, y: (i) => 6 + height * i + (stacked ? 17 : 0) + ROW / 2 };
   }
+  /**
+   * @param {BoardLayout} l
+   * @param {number} lo
+   * @param {number} hi
+   */
   frame(l, lo, hi) {
     this.picture.replaceChildren();
     const bottom = l.top + l.height * this.spec.rows.length;
     const svg = node("svg", { viewBox: `0 0 ${l.width} ${bottom + 24}`, height: bottom + 24, role: "img", "aria-label": this.summary() }, this.picture);
+    /** @param {number} v */
     const X = (v) => l.left + ((l.right - l.left) * (v - lo)) / (hi - lo || 1);
     const { theme } = this.board;
     for (const v of ticks(lo, hi, Math.max(2, (l.right - l.left) / 62))) {
@@ -126,12 +184,14 @@ class BoardChart {
       const place = l.stacked ? { x: l.left, y: l.y(i) - 17, "text-anchor": "start" } : { x: l.left - 10, y: l.y(i) + 4, "text-anchor": "end" };
       node("text", { ...place, class: row.strong ? "strong" : "" }, svg, row.label);
     });
+    /** @param {number} y */
     this.rowAt = (y) => Math.floor((y - l.top) / l.height);
     return { svg, X, bottom };
   }
+  /** @param {PointerEvent} event */
   hover(event) {
     const box = this.picture.getBoundingClientRect();
-    const i = this.rowAt ? this.rowAt(event.clientY - box.top) : -1;
+    const i = this.rowAt(event.clientY - box.top);
     const row = event.clientY < box.top ? null : this.spec.rows[i];
     this.tip.hidden = !row;
     if (!row) return;
@@ -154,8 +214,12 @@ class DotsChart extends BoardChart {
   summary() {
     return `${this.spec.title}: ${this.spec.rows.map((r) => `${r.label} ${this.spec.series.map((s, i) => `${s.label} ${format(r.values[i])}`).join(", ")}`).join("; ")}`;
   }
+  /**
+   * @param {BoardRow} row
+   * @returns {[string | null, string, string][]}
+   */
   lines(row) {
-    return this.shown().filter(([, i]) => row.values[i] != null).sort(([, a], [, b]) => row.values[a] - row.values[b])
+    return this.shown().filter(([, i]) => row.values[i] != null).sort(([, a], [, b]) => (row.values[a] ?? 0) - (row.values[b] ?? 0))
       .map(([s, i]) => [this.colour(s.colour), s.label, format(row.values[i])]);
   }
   draw() {
@@ -173,14 +237,15 @@ class DotsChart extends BoardChart {
       if (row.text) node("text", { x: l.width - 2, y: l.y(i) + 4, "text-anchor": "end", class: "value" }, svg, row.text);
     });
     // The strong series on top, and in one chart of many rows joined, so that an eye can follow it.
-    for (const [s, index] of [...shown].sort(([a], [b]) => !!a.strong - !!b.strong)) {
+    for (const [s, index] of [...shown].sort(([a], [b]) => Number(!!a.strong) - Number(!!b.strong))) {
       const colour = this.colour(s.colour);
-      const points = spec.rows.map((r, i) => (r.values[index] == null || r.strong ? null : [X(r.values[index]), l.y(i)])).filter(Boolean);
+      const points = spec.rows.map((r, i) => (r.values[index] == null || r.strong ? null : [X(r.values[index]), l.y(i)])).filter((at) => at != null);
       if (s.strong && spec.joined !== false && points.length > 2) {
         node("polyline", { points: points.map((p) => p.join(",")).join(" "), fill: "none", stroke: colour, "stroke-width": 1.6, opacity: 0.45 }, svg);
       }
       spec.rows.forEach((row, i) => {
-        if (row.values[index] != null) marker(svg, s.shape, X(row.values[index]), l.y(i), s.strong ? 6 : 4.6, colour, board.theme.background);
+        const value = row.values[index];
+        if (value != null) marker(svg, s.shape, X(value), l.y(i), s.strong ? 6 : 4.6, colour, board.theme.background);
       });
     }
   }
@@ -188,6 +253,10 @@ class DotsChart extends BoardChart {
 
 class BarsChart extends BoardChart {
   summary() { return `${this.spec.title}: ${this.spec.rows.map((r) => `${r.label} ${format(r.value)}`).join(", ")}`; }
+  /**
+   * @param {BoardRow} row
+   * @returns {[string | null, string, string][]}
+   */
   lines(row) { return [[this.colour(row.colour), row.help || row.label, format(row.value)]]; }
   draw() {
     const l = this.layout();
@@ -202,6 +271,10 @@ class BarsChart extends BoardChart {
 
 class GainsChart extends BoardChart {
   summary() { return `${this.spec.title}: ${this.spec.rows.map((r) => `${r.label} ${signed(r.value)}`).join(", ")}`; }
+  /**
+   * @param {BoardRow} row
+   * @returns {[string | null, string, string][]}
+   */
   lines(row) { return [[null, row.help || "", `${signed(row.value)} ${this.spec.unit}`]]; }
   draw() {
     const values = this.spec.rows.map((r) => r.value);
@@ -218,14 +291,21 @@ class GainsChart extends BoardChart {
   }
 }
 
+/** @param {number | null} v */
 const format = (v) => (v == null ? "\u2013" : v.toFixed(1));
 const BOARD_KINDS = { dots: DotsChart, bars: BarsChart, gains: GainsChart };
 
 class Board {
+  /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
+    /** @type {BoardChart[]} */
     this.charts = [];
     this.shownAt = 0;
+    this.width = 0;
+    this.state = "";
+    /** @type {Theme} */
+    this.theme;
     this.resizer = new ResizeObserver(() => {
       const width = Math.round(root.clientWidth);
       if (width === this.width || width < 60) return;
@@ -234,15 +314,19 @@ class Board {
     });
     this.resizer.observe(root);
   }
+  /** @param {BoardSpec[]} specs */
   update(specs) {
     const theme = readTheme(this.root);
     const state = JSON.stringify([specs, theme.dark, theme.background]);
     if (state === this.state) return;
-    Object.assign(this, { state, theme });
+    this.state = state;
+    this.theme = theme;
     this.root.dataset.theme = theme.dark ? "dark" : "light";
     const grid = element("div", "dpb-grid");
     // Charts of the same span that follow each other share a column.
-    let column = null, span = null, used = 0;
+    /** @type {HTMLElement | null} */
+    let column = null;
+    let span = 0, used = 0;
     this.charts = specs.map((spec) => {
       if (!column || spec.span !== span || used + spec.span <= 12) {
         column = element("div", "dpb-column", grid);
@@ -258,13 +342,15 @@ class Board {
   destroy() { this.resizer.disconnect(); }
 }
 
+/** @type {WeakMap<HTMLElement, Board>} */
 const boards = new WeakMap();
 
-export default function (component) {
-  const root = component.parentElement.querySelector(".dpb");
+/** @param {Component<{ shown: number, charts: BoardSpec[] }>} component */
+export default function mountBoard(component) {
+  const root = /** @type {HTMLElement | null} */ (component.parentElement.querySelector(".dpb"));
   if (!root) return undefined;
-  if (!boards.has(root)) boards.set(root, new Board(root));
-  const board = boards.get(root);
+  const board = boards.get(root) ?? new Board(root);
+  boards.set(root, board);
   // Two runs' data may arrive in either order while this script is being loaded: the later one stays.
   if (component.data?.shown >= board.shownAt) {
     board.shownAt = component.data.shown;

@@ -5,6 +5,11 @@ import { PANEL_KINDS } from "./kinds.js";
 import { jointLabel, JOINTS } from "./skeleton.js";
 
 class BeliefPanel extends ImagePanel {
+  /**
+   * @param {Stage} stage
+   * @param {PanelSpec} spec
+   * @param {HTMLElement} host
+   */
   constructor(stage, spec, host) {
     super(stage, spec, host);
     this.body.classList.add("dps-pickable");
@@ -20,12 +25,13 @@ class BeliefPanel extends ImagePanel {
     super.draw();
     if (!this.targets.length) return;
     const { stage, spec } = this;
-    const context = this.canvas.getContext("2d");
+    const context = /** @type {Canvas2D} */ (this.canvas.getContext("2d"));
     const [width, height] = this.size();
     const centre = stage.arrays[spec.centre].at(stage.frame, stage.step);
     const zoom = Math.min(width, height) / (2 * spec.half_px);
     const target = this.targets[spec.joint];
     if (stage.step > 0) {
+      /** @param {"weights" | "means_px" | "stds_px"} name */
       const of = (name) => stage.arrays[spec.mixture[name]].at(stage.frame, 0);
       const weights = of("weights"), means = of("means_px"), stds = of("stds_px");
       const modes = weights.length / JOINTS;
@@ -45,7 +51,15 @@ class BeliefPanel extends ImagePanel {
   }
 }
 
-/** A small name plate beside a point, on whichever side there is room. */
+/**
+ * A small name plate beside a point, on whichever side there is room.
+ * @param {Canvas2D} context
+ * @param {string} text
+ * @param {number} x
+ * @param {number} y
+ * @param {number} width
+ * @param {Theme} theme
+ */
 function namePlate(context, text, x, y, width, theme) {
   context.font = "600 12px ui-sans-serif, system-ui, sans-serif";
   const w = context.measureText(text).width + 14;

@@ -16,9 +16,18 @@ export const MOST_BODIES = 12; // hypotheses that are drawn as bodies: more hide
 /** Whether people are drawn as bodies. */
 export const asBodies = () => recall("figures", "bodies") === "bodies";
 
-/** The parts of one pose in pixels, as things that can be sorted by depth. */
+/**
+ * The parts of one pose in pixels, as things that can be sorted by depth.
+ * @param {Numbers} screen
+ * @param {Projection} projection
+ */
 export function bodyParts(screen, projection) {
+  /**
+   * @param {number} j
+   * @param {number} metres
+   */
   const radius = (j, metres) => (metres * projection.focalMetres) / screen[3 * j + 2];
+  /** @param {number} j */
   const seen = (j) => screen[3 * j + 2] > 0.05;
   const parts = PARTS.filter(([a, b]) => seen(a) && seen(b)).map(([a, b, ra, rb]) => ({
     depth: (screen[3 * a + 2] + screen[3 * b + 2]) / 2, side: SIDE[a] === SIDE[b] ? SIDE[b] : 1,
@@ -26,13 +35,21 @@ export function bodyParts(screen, projection) {
   }));
   if (seen(9) && seen(10)) {
     const r = radius(10, HEAD_RADIUS);
+    /**
+     * @param {number} share
+     * @param {number} axis
+     */
     const between = (share, axis) => screen[27 + axis] + share * (screen[30 + axis] - screen[27 + axis]);
     parts.push({ depth: screen[32], side: 1, x0: between(0.4, 0), y0: between(0.4, 1), r0: 0.84 * r, x1: between(0.78, 0), y1: between(0.78, 1), r1: r });
   }
   return parts;
 }
 
-/** The outline of a capsule whose ends have different radii. */
+/**
+ * The outline of a capsule whose ends have different radii.
+ * @param {Canvas2D} context
+ * @param {Capsule} of
+ */
 export function capsulePath(context, { x0, y0, r0, x1, y1, r1 }) {
   const length = Math.hypot(x1 - x0, y1 - y0);
   if (length <= Math.abs(r1 - r0) + 0.5) { // one end covers the other
@@ -49,7 +66,12 @@ export function capsulePath(context, { x0, y0, r0, x1, y1, r1 }) {
   context.closePath();
 }
 
-/** Colour across a capsule: light comes from the upper left. */
+/**
+ * Colour across a capsule: light comes from the upper left.
+ * @param {Canvas2D} context
+ * @param {Capsule} part
+ * @param {Tones} tones
+ */
 function shading(context, part, tones) {
   const { x0, y0, x1, y1 } = part;
   const r = Math.max(part.r0, part.r1);
@@ -65,7 +87,11 @@ function shading(context, part, tones) {
   return gradient;
 }
 
-/** Light, base and dark tone of a colour. */
+/**
+ * Light, base and dark tone of a colour.
+ * @param {string} colour
+ * @param {Theme} theme
+ */
 export function tonesOf(colour, theme) {
   return {
     base: colour, light: mixColours(colour, "#ffffff", theme.dark ? 0.4 : 0.46), dark: mixColours(colour, "#0b1020", 0.42),
@@ -73,7 +99,12 @@ export function tonesOf(colour, theme) {
   };
 }
 
-/** Paints one part. Limbs of the left side carry a dashed line, so that colour is not all that tells sides apart. */
+/**
+ * Paints one part. Limbs of the left side carry a dashed line, so that colour is not all that tells sides apart.
+ * @param {Canvas2D} context
+ * @param {BodyPart} part
+ * @param {Tones} tones
+ */
 export function paintPart(context, part, tones) {
   context.setLineDash([]);
   context.beginPath();
@@ -94,7 +125,14 @@ export function paintPart(context, part, tones) {
   context.setLineDash([]);
 }
 
-/** A few hypotheses as translucent bodies: agreement adds up to a solid one. */
+/**
+ * A few hypotheses as translucent bodies: agreement adds up to a solid one.
+ * @param {Canvas2D} context
+ * @param {Float32Array[]} screens
+ * @param {Palette} colours
+ * @param {Projection} projection
+ * @param {number} opacity
+ */
 export function paintFaintBodies(context, screens, colours, projection, opacity) {
   const alpha = Math.min(0.34, (0.62 * opacity) / Math.sqrt(screens.length + 1));
   for (const screen of screens) {

@@ -1,7 +1,15 @@
 // Small helpers for drawing on a canvas.
 
+/** Pixels of a canvas for every pixel of the page, where a picture to keep wants its own. @type {{ ratio: number | null }} */
+export const drawing = { ratio: null };
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {number} height
+ */
 export function fitCanvas(canvas, width, height) {
-  const ratio = fitCanvas.ratio || Math.min(window.devicePixelRatio || 1, 2); // a picture to keep has a ratio of its own
+  const ratio = drawing.ratio || Math.min(window.devicePixelRatio || 1, 2);
   const w = Math.round(width * ratio), h = Math.round(height * ratio);
   if (canvas.width !== w || canvas.height !== h) {
     canvas.width = w;
@@ -9,12 +17,19 @@ export function fitCanvas(canvas, width, height) {
   }
   // Kept in main memory: thousands of short lines are faster drawn there than handed to a graphics process, above all to a
   // software one.
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = /** @type {Canvas2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   return context;
 }
 
+/**
+ * @param {Canvas2D} context
+ * @param {Line} it
+ * @param {string} colour
+ * @param {number} width
+ * @param {boolean} wanted
+ */
 export function line(context, it, colour, width, wanted) {
   if (!wanted) return;
   context.strokeStyle = colour;
@@ -25,7 +40,14 @@ export function line(context, it, colour, width, wanted) {
   context.stroke();
 }
 
-/** Left: diamond. Middle and right: circle. Shape says what colour says. */
+/**
+ * Left: diamond. Middle and right: circle. Shape says what colour says.
+ * @param {Canvas2D} context
+ * @param {number} x
+ * @param {number} y
+ * @param {number} radius
+ * @param {number} side
+ */
 export function markerPath(context, x, y, radius, side) {
   context.beginPath();
   if (side === 0) {

@@ -1,6 +1,6 @@
 // What all charts share: title, key, canvas, tip, and the pointer that moves the timeline.
 
-import { fitCanvas } from "./canvas.js";
+import { drawing, fitCanvas } from "./canvas.js";
 import { element, rich } from "./dom.js";
 import { shortNumber } from "./numbers.js";
 
@@ -11,10 +11,31 @@ export const JOINT_ROWS = [10, 9, 8, 7, 14, 15, 16, 11, 12, 13, 1, 2, 3, 4, 5, 6
 
 /** What all charts share: a title with its help, a key, a canvas, a tip, and how a pointer moves the timeline. */
 export class Chart {
+  /**
+   * @param {Stage} stage
+   * @param {ChartSpec} spec
+   * @param {HTMLElement} host
+   */
   constructor(stage, spec, host) {
     this.stage = stage;
+    /** @type {Target[]} */
+    this.targets = [];
     this.spec = spec;
+    /** @type {Axis} */
     this.axis = spec.axis || "step";
+    /** @type {HTMLCanvasElement} */
+    this.canvas;
+    /** @type {Canvas2D} */
+    this.context;
+    /** @type {HTMLCanvasElement} */
+    this.still;
+    /** @type {string | undefined} */
+    this.stillLook;
+    this.width = 0;
+    this.height = 0;
+    this.bottom = 0;
+    this.ceiling = 8;
+    this.top = 1; // the number at the upper edge
     this.left = 44;
     this.right = 12;
     this.root = element("figure", `dps-chart dps-chart-${spec.kind}`, host);
@@ -56,14 +77,21 @@ export class Chart {
   }
   get jumpable() { return this.stage.count(this.axis) > 1; }
   unhover() {}
-  hover() {}
+  /** @param {PointerEvent} _event */
+  hover(_event) {}
+  draw() {}
+  /** @param {PointerEvent} e */
   indexAt(e) {
     const box = this.canvas.getBoundingClientRect();
     const t = (e.clientX - box.left - this.left) / Math.max(1, box.width - this.left - this.right);
     return Math.min(this.count - 1, Math.max(0, Math.round(t * (this.count - 1))));
   }
   get count() { return this.stage.count(this.axis); }
-  /** An array's row at an index of this chart's own axis, wherever the other axis stands. */
+  /**
+   * An array's row at an index of this chart's own axis, wherever the other axis stands.
+   * @param {string} name
+   * @param {number} i
+   */
   row(name, i) {
     const { stage } = this;
     return stage.arrays[name].at(this.axis === "frame" ? i : stage.frame, this.axis === "step" ? i : stage.step);
@@ -79,17 +107,22 @@ export class Chart {
     this.ceiling = 8;
     return (this.context = this.fit(this.canvas));
   }
+  /** @param {HTMLCanvasElement} canvas */
   fit(canvas) {
     const context = fitCanvas(canvas, this.width, this.height);
     context.font = CHART_FONT;
     context.textBaseline = "middle";
     return context;
   }
-  /** Paint what stands still while the cursor moves: kept, and painted anew only where what it depends on has changed. */
+  /**
+   * Paint what stands still while the cursor moves: kept, and painted anew only where what it depends on has changed.
+   * @param {(context: Canvas2D) => void} paint
+   * @param {...unknown} dependsOn
+   */
   drawStill(paint, ...dependsOn) {
     const { stage } = this;
     const other = this.axis === "step" ? stage.frame : stage.step;
-    const look = JSON.stringify([this.width, this.height, fitCanvas.ratio, stage.themeKey, stage.header.hash, other, ...dependsOn]);
+    const look = JSON.stringify([this.width, this.height, drawing.ratio, stage.themeKey, stage.header.hash, other, ...dependsOn]);
     if (look !== this.stillLook) {
       this.stillLook = look;
       const shown = this.context;
@@ -99,7 +132,9 @@ export class Chart {
     }
     this.context.drawImage(this.still, 0, 0, this.width, this.height);
   }
+  /** @param {number} i */
   X(i) { return this.left + ((this.width - this.right - this.left) * i) / Math.max(1, this.count - 1); }
+  /** @param {number} v */
   Y(v) { return this.bottom - ((this.bottom - this.ceiling) * v) / this.top; }
   /** Horizontal lines with their values, and what the ends and the middle of the axis are. */
   drawAxes() {
@@ -117,6 +152,7 @@ export class Chart {
     }
     this.drawIndices((i) => this.X(i));
   }
+  /** @param {Place} place */
   drawIndices(place) {
     const { context, stage } = this;
     const n = this.count;
@@ -133,7 +169,13 @@ export class Chart {
     context.lineWidth = 1;
     context.beginPath(); context.moveTo(x, this.ceiling); context.lineTo(x, this.bottom); context.stroke();
   }
-  /** One curve, cut off where the plot ends. */
+  /**
+   * One curve, cut off where the plot ends.
+   * @param {Float32Array | number[]} values
+   * @param {string} colour
+   * @param {number} width
+   * @param {number[]} dash
+   */
   drawCurve(values, colour, width, dash) {
     const { context } = this;
     context.save();
@@ -153,13 +195,21 @@ export class Chart {
     context.stroke();
     context.restore();
   }
+  /**
+   * @param {number} i
+   * @param {number} value
+   * @param {string} colour
+   */
   drawDot(i, value, colour) {
     if (!Number.isFinite(value) || value > this.top * 1.001) return;
     const { context } = this;
     context.fillStyle = colour;
     context.beginPath(); context.arc(this.X(i), this.Y(value), 4, 0, 2 * Math.PI); context.fill();
   }
-  /** The key's entries: one a series, each with its value. */
+  /**
+   * The key's entries: one a series, each with its value.
+   * @param {KeyEntry[]} entries
+   */
   setKey(entries) {
     if (this.key.childElementCount !== entries.length) {
       this.key.replaceChildren();
@@ -171,18 +221,25 @@ export class Chart {
       }
     }
     entries.forEach((e, i) => {
-      const node = this.key.children[i];
+      const node = /** @type {HTMLElement} */ (this.key.children[i]);
+      const [mark, name, value] = /** @type {HTMLElement[]} */ ([...node.children]);
       const look = `${e.colour} ${e.dash || ""} ${e.label}`;
       if (node.dataset.look !== look) {
         node.dataset.look = look;
-        node.firstChild.style.color = e.colour;
-        node.firstChild.className = e.dash ? `dash-${e.dash}` : "";
-        rich(node.children[1], e.label);
+        mark.style.color = e.colour;
+        mark.className = e.dash ? `dash-${e.dash}` : "";
+        rich(name, e.label);
       }
-      if (node.lastChild.textContent !== e.value) node.lastChild.textContent = e.value;
+      if (value.textContent !== e.value) value.textContent = e.value;
     });
   }
+  /** @param {string} text */
   describe(text) { this.canvas.setAttribute("aria-label", `${this.spec.title}: ${text}`); }
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @param {string} text
+   */
   showTip(x, y, text) {
     this.tip.hidden = false;
     this.tip.textContent = text;
@@ -191,4 +248,5 @@ export class Chart {
   }
 }
 
+/** @type {Record<string, number[]>} */
 export const DASHES = { dash: [6, 4], dot: [2, 3] };

@@ -12,7 +12,6 @@ class LineChart extends Chart {
   build() {
     super.build();
     const { spec, stage } = this;
-    this.scaled = spec.series.filter((s) => !s.off_scale);
     for (const jump of spec.jumps || []) {
       const b = element("button", "dps-jump", this.jumps, jump.label);
       b.type = "button";
@@ -24,27 +23,27 @@ class LineChart extends Chart {
    *  last step. */
   scale() {
     const { stage } = this;
-    if (this.axis === "step" && this.scaledFrame !== stage.frame) {
-      this.scaledFrame = stage.frame;
-      this.ceilingValue = niceCeiling(largest(this.scaled.flatMap((s) =>
-        Array.from({ length: this.count }, (_, i) => stage.arrays[s.array].at(stage.frame, i)[0]))));
-    } else if (this.axis === "frame" && !this.ceilingValue) {
-      const last = stage.count("step") - 1;
-      this.ceilingValue = niceCeiling(1.05 * largest(this.scaled.flatMap((s) =>
-        Array.from({ length: this.count }, (_, i) => stage.arrays[s.array].at(i, last)[0]))));
-    }
-    return this.ceilingValue;
+    const scaled = this.axis === "step" ? `frame ${stage.frame}` : "all";
+    if (this.scaledFor === scaled) return this.top;
+    /** @type {string | undefined} */
+    this.scaledFor = scaled;
+    const last = stage.count("step") - 1;
+    const series = this.spec.series.filter((s) => !s.off_scale);
+    const all = series.flatMap((s) => Array.from({ length: this.count }, (_, i) =>
+      (this.axis === "step" ? stage.arrays[s.array].at(stage.frame, i) : stage.arrays[s.array].at(i, last))[0]));
+    return niceCeiling((this.axis === "step" ? 1 : 1.05) * largest(all));
   }
   draw() {
     if (!this.begin()) return;
     const { stage, spec } = this;
     this.top = this.scale();
+    /** @param {SeriesSpec} s */
     const colourOf = (s) => stage.theme.palette(s.palette)[2];
     this.drawStill(() => {
       this.drawAxes();
       for (const s of spec.series) {
         const values = Array.from({ length: this.count }, (_, i) => this.row(s.array, i)[0]);
-        this.drawCurve(values, colourOf(s), s.dash === "dot" ? 1.6 : 2, DASHES[s.dash] || []);
+        this.drawCurve(values, colourOf(s), s.dash === "dot" ? 1.6 : 2, DASHES[s.dash ?? ""] || []);
       }
     });
     const at = stage.index(this.axis);
@@ -57,6 +56,7 @@ class LineChart extends Chart {
     this.setKey(entries);
     this.describe(entries.map((e) => `${e.label} ${e.value} ${spec.unit}`).join(", "));
   }
+  /** @param {PointerEvent} e */
   hover(e) {
     if (e.pointerType === "touch") return;
     const i = this.indexAt(e);
@@ -71,18 +71,21 @@ class JointChart extends Chart {
   build() {
     super.build();
     this.right = 88;
+    /** @type {number | null} */
+    this.hot = null;
     this.top = niceCeiling(largest(Array.from(this.stage.arrays[this.spec.array].values)));
   }
   draw() {
     if (!this.begin()) return;
     const { stage, spec } = this;
     const colours = stage.theme.palette("sides"), inks = stage.theme.palette("names");
+    /** @param {SeriesSpec} s */
     const colourOf = (s) => stage.theme.palette(s.palette)[2];
     this.drawStill((context) => {
       this.drawAxes();
       const rows = Array.from({ length: this.count }, (_, i) => this.row(spec.array, i));
       for (const s of spec.series || []) {
-        this.drawCurve(rows.map((_, i) => this.row(s.array, i)[0]), colourOf(s), 1.8, DASHES[s.dash] || []);
+        this.drawCurve(rows.map((_, i) => this.row(s.array, i)[0]), colourOf(s), 1.8, DASHES[s.dash ?? ""] || []);
       }
       for (const j of JOINT_ROWS) {
         const hot = j === this.hot;
@@ -109,10 +112,11 @@ class JointChart extends Chart {
     const shown = this.hot ?? widest;
     this.drawDot(at, row[shown], colours[SIDE[shown]]);
     entries.push({ label: this.hot == null ? `widest: ${jointLabel(shown)}` : jointLabel(shown), colour: colours[SIDE[shown]],
-      dash: SIDE[shown] === 0 ? "dash" : null, value: shortNumber(row[shown]) });
+      dash: SIDE[shown] === 0 ? "dash" : "", value: shortNumber(row[shown]) });
     this.setKey(entries);
     this.describe(`widest is ${jointLabel(widest)} with ${shortNumber(row[widest])} ${spec.unit}`);
   }
+  /** @param {PointerEvent} e */
   hover(e) {
     if (!this.context) return;
     const box = this.canvas.getBoundingClientRect();
@@ -122,7 +126,10 @@ class JointChart extends Chart {
     const hot = Math.abs(this.Y(row[near]) - y) < 14 ? near : null;
     if (hot !== this.hot) { this.hot = hot; this.draw(); }
   }
-  unhover() { this.hot = null; this.draw(); }
+  unhover() {
+    this.hot = null;
+    this.draw();
+  }
 }
 
 CHART_KINDS.line = LineChart;

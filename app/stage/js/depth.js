@@ -10,6 +10,7 @@ import { withAlpha } from "./theme.js";
 class DepthPlot extends Chart {
   get jumpable() { return false; }
   get bins() { return this.stage.arrays[this.spec.draws].length("bin"); }
+  /** @param {number} z */
   metres(z) { return this.left + ((this.width - this.right - this.left) * (z - this.spec.lo)) / (this.spec.hi - this.spec.lo); }
   draw() {
     if (!this.begin()) return;
@@ -17,6 +18,12 @@ class DepthPlot extends Chart {
     depthAxis(this);
     this.paint(this.context, (z) => this.metres(z), this.stage.theme);
   }
+  /**
+   * @param {Canvas2D} _context
+   * @param {Place} _X
+   * @param {Theme} _theme
+   */
+  paint(_context, _X, _theme) {}
   truth() { return this.spec.truth ? [{ label: "truth", colour: this.stage.theme.palette("red")[2], value: "" }] : []; }
 }
 
@@ -31,10 +38,16 @@ class DepthsChart extends DepthPlot {
     });
   }
   get rowHeight() { return (this.bottom - 10) / JOINTS; }
+  /** @param {PointerEvent} event */
   jointAt(event) {
     const row = Math.floor((event.clientY - this.canvas.getBoundingClientRect().top - 10) / this.rowHeight);
     return row >= 1 && row < JOINTS ? row : null;
   }
+  /**
+   * @param {Canvas2D} context
+   * @param {Place} X
+   * @param {Theme} theme
+   */
   paint(context, X, theme) {
     const { stage, spec, bins } = this;
     const row = this.rowHeight;
@@ -70,13 +83,22 @@ class DepthsChart extends DepthPlot {
     this.setKey([{ label: "draws of H_K", colour: colours[SIDE[spec.joint]], value: "" }, ...moved, ...this.truth()]);
     this.describe(`a row a joint, ${jointLabel(spec.joint)} is chosen`);
   }
+  /** @param {PointerEvent} event */
   hover(event) {
     const joint = this.context && this.jointAt(event);
     this.tip.hidden = !joint || joint === this.spec.joint;
-    if (!this.tip.hidden) this.showTip(this.left, 10 + this.rowHeight * (joint + 1), `Click: take the ${jointLabel(joint)}'s confidence away`);
+    if (joint && !this.tip.hidden) this.showTip(this.left, 10 + this.rowHeight * (joint + 1), `Click: take the ${jointLabel(joint)}'s confidence away`);
   }
 }
 
+/**
+ * @param {Canvas2D} context
+ * @param {Float32Array} values
+ * @param {number} unit
+ * @param {Place} X
+ * @param {number} base
+ * @param {ChartSpec} spec
+ */
 function hill(context, values, unit, X, base, spec) {
   const n = values.length, step = (spec.hi - spec.lo) / n;
   context.beginPath();
@@ -85,6 +107,13 @@ function hill(context, values, unit, X, base, spec) {
   context.lineTo(X(spec.hi), base);
 }
 
+/**
+ * @param {Canvas2D} context
+ * @param {number} x
+ * @param {number} top
+ * @param {number} bottom
+ * @param {Theme} theme
+ */
 function tick(context, x, top, bottom, theme) {
   context.strokeStyle = theme.halo;
   context.lineWidth = 4;
@@ -94,8 +123,10 @@ function tick(context, x, top, bottom, theme) {
   context.stroke();
 }
 
+/** @param {DepthPlot} chart */
 function depthAxis(chart) {
   const { context, spec, bottom, height, stage } = chart;
+  /** @param {number} z */
   const X = (z) => chart.metres(z);
   const step = [0.1, 0.2, 0.5, 1].find((s) => (X(s) - X(0)) > 38) || 1;
   context.strokeStyle = stage.theme.floor;
@@ -114,8 +145,17 @@ class DepthChart extends DepthPlot {
     super.build();
     this.left = 12;
   }
+  /**
+   * @param {Canvas2D} context
+   * @param {Place} X
+   * @param {Theme} theme
+   */
   paint(context, X, theme) {
     const { stage, spec, bins, bottom, ceiling } = this;
+    /**
+     * @param {"draws" | "mixture"} name
+     * @param {number} step
+     */
     const of = (name, step) => stage.arrays[spec[name]].at(stage.frame, step).subarray(spec.joint * bins, (spec.joint + 1) * bins);
     const draws = of("draws", stage.step), mixture = of("mixture", stage.step);
     const parts = stage.arrays[spec.parts].at(stage.frame, stage.step);

@@ -1,25 +1,42 @@
 // Makes elements, text with subscripts, and icon buttons.
 
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {string} [className]
+ * @param {Element | null} [parent]
+ * @param {string | number | null} [text]
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 export function element(tag, className, parent, text) {
   const node = document.createElement(tag);
   if (className) node.className = className;
-  if (text != null) node.textContent = text;
+  if (text != null) node.textContent = String(text);
   if (parent) parent.appendChild(node);
   return node;
 }
 
-/** Text cut at the paper's subscripts: "with f_ST" gives [["with f", false], ["ST", true]]. */
+/**
+ * Text cut at the paper's subscripts: "with f_ST" gives [["with f", false], ["ST", true]].
+ * @param {string} text
+ */
 export function richParts(text) {
+  /** @type {[string, boolean][]} */
   const parts = [];
   let last = 0;
   for (const match of text.matchAll(/\b([A-Za-z])_([A-Za-z0-9]+)/g)) {
     parts.push([text.slice(last, match.index) + match[1], false], [match[2], true]);
     last = match.index + match[0].length;
   }
-  return last < text.length ? [...parts, [text.slice(last), false]] : parts;
+  if (last < text.length) parts.push([text.slice(last), false]);
+  return parts;
 }
 
-/** Text with the paper's subscripts: f_ST and h_0 get real ones. */
+/**
+ * Text with the paper's subscripts: f_ST and h_0 get real ones.
+ * @param {Element} node
+ * @param {string} text
+ */
 export function rich(node, text) {
   node.replaceChildren();
   for (const [part, low] of richParts(text)) {
@@ -28,6 +45,7 @@ export function rich(node, text) {
   }
 }
 
+/** @type {Record<string, string>} */
 const ICONS = {
   first: '<path d="M5 4h2.4v12H5zM16 4v12l-8-6z"/>',
   back: '<path d="M13.5 4v12l-8-6z"/>',
@@ -51,9 +69,16 @@ const ICONS = {
   download: '<path d="M9 3h2v7.2l2.8-2.8 1.4 1.4L10 14 4.8 8.8l1.4-1.4L9 10.2zM4 15.5h12v1.8H4z"/>',
 };
 
+/** @param {string} name */
 export const icon = (name) => `<svg viewBox="0 0 20 20" width="18" height="18" fill="currentColor" aria-hidden="true">${ICONS[name]}</svg>`;
 
-/** A button that shows an icon and is named by its title. */
+/**
+ * A button that shows an icon and is named by its title.
+ * @param {Element} parent
+ * @param {string} name
+ * @param {string} title
+ * @param {(event: MouseEvent) => void} action
+ */
 export function iconButton(parent, name, title, action, className = "dps-icon") {
   const button = element("button", className, parent);
   button.innerHTML = icon(name);

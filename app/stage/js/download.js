@@ -22,7 +22,11 @@ const DOWNLOADS = [
   ["link", "Copy link to this view", "An address that opens this clip, frame, step, angle and settings"],
 ];
 
-/** "walk_forward_frame12_k20.png": the clip, the view, and where it stands; what plays has no place of its own. */
+/**
+ * "walk_forward_frame12_k20.png": the clip, the view, and where it stands; what plays has no place of its own.
+ * @param {Stage} stage
+ * @param {string} kind
+ */
 function fileName(stage, kind) {
   const { axes, clip, id, shows_frame: shown } = stage.header;
   const frame = axes.frame ? axes.frame.values[stage.frame] : shown;
@@ -33,6 +37,10 @@ function fileName(stage, kind) {
   return `${[clip, id, ...place].filter(Boolean).join("_").replace(/[^A-Za-z0-9_-]+/g, "-")}.${kind}`;
 }
 
+/**
+ * @param {Blob} blob
+ * @param {string} name
+ */
 function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -43,20 +51,28 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
-/** A canvas as a PNG in base64, made at once: toBlob waits until the page rests, which it hardly does where scenes are drawn
- *  without a graphics card, a second or more for every picture. */
+/**
+ * A canvas as a PNG in base64, made at once: toBlob waits until the page rests, which it hardly does where scenes are drawn
+ * without a graphics card, a second or more for every picture.
+ * @param {HTMLCanvasElement} canvas
+ */
 function base64Of(canvas) {
   const [type, content] = canvas.toDataURL("image/png").split(";base64,");
   if (!type.endsWith("png") || !content) throw new Error(`the browser can't keep a picture of ${canvas.width} by ${canvas.height} pixels`);
   return content;
 }
 
+/** @param {HTMLCanvasElement} canvas */
 const blobOf = (canvas) => new Blob([Uint8Array.from(atob(base64Of(canvas)), (c) => c.charCodeAt(0))], { type: "image/png" });
 
 const breathe = () => new Promise((resolve) => setTimeout(resolve));
 
 /** The "Download" button and its menu. */
 export class DownloadMenu {
+  /**
+   * @param {Stage} stage
+   * @param {HTMLElement} host
+   */
   constructor(stage, host) {
     this.stage = stage;
     this.root = element("div", "dps-download", host);
@@ -86,12 +102,13 @@ export class DownloadMenu {
     this.cancel = element("button", "", this.status, "Cancel");
     this.cancel.type = "button";
     this.cancel.addEventListener("click", () => { this.cancelled = true; this.say(""); });
-    this.button.addEventListener("click", () => this.open(this.menu.hidden));
+    this.button.addEventListener("click", () => this.open(this.menu.hidden === true));
     this.root.addEventListener("keydown", (e) => this.key(e));
-    this.root.addEventListener("focusout", (e) => { if (!this.root.contains(e.relatedTarget)) this.open(false); });
+    this.root.addEventListener("focusout", (e) => { if (!this.root.contains(/** @type {Node | null} */ (e.relatedTarget))) this.open(false); });
     this.open(false);
     this.say("");
   }
+  /** @param {boolean} on */
   open(on) {
     this.menu.hidden = !on;
     this.button.setAttribute("aria-expanded", on);
@@ -100,10 +117,11 @@ export class DownloadMenu {
     for (const b of this.items) b.hidden = !this.stage.askFor && b.dataset.kind !== "png";
     this.items[0].focus({ preventScroll: true });
   }
+  /** @param {KeyboardEvent} event */
   key(event) {
     if (this.menu.hidden) return;
     const shown = this.items.filter((b) => !b.hidden);
-    const at = shown.indexOf(document.activeElement);
+    const at = shown.findIndex((b) => b === document.activeElement);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: shown.length - 1 }[event.key];
     if (event.key === "Escape") { this.open(false); this.button.focus(); }
     else if (to != null) shown[(to + shown.length) % shown.length].focus();
@@ -111,7 +129,11 @@ export class DownloadMenu {
     event.preventDefault();
     event.stopPropagation();
   }
-  /** Words, and how far along: a share, true where nobody knows, null where it is over. */
+  /**
+   * Words, and how far along: a share, true where nobody knows, null where it is over.
+   * @param {string} words
+   * @param {number | true | null} [share]
+   */
   say(words, share = null) {
     this.status.hidden = !words;
     this.words.textContent = words;
@@ -121,6 +143,7 @@ export class DownloadMenu {
     clearTimeout(this.timer);
     if (words && share == null) this.timer = setTimeout(() => this.say(""), 6000);
   }
+  /** @param {string} kind */
   async choose(kind) {
     this.open(false);
     this.button.focus({ preventScroll: true });
@@ -135,7 +158,7 @@ export class DownloadMenu {
       else if (kind === "loop") await this.ask("gif", await this.loop());
       else await this.ask(kind, kind === "mp4" || kind === "gif" ? await this.animation() : {});
     } catch (error) {
-      this.say(`This could not be made: ${error.message}`);
+      this.say(`This could not be made: ${/** @type {Error} */ (error).message}`);
     }
     this.busy = false;
   }
@@ -164,7 +187,11 @@ export class DownloadMenu {
     const name = fileName(this.stage, "gif").replace(/[^_]*\.gif$/, "around.gif");
     return { pictures, interval_ms: LOOP_MS / LOOP_PICTURES, name };
   }
-  /** Pictures of the stage. place: what it shows in the i-th. */
+  /**
+   * Pictures of the stage. place: what it shows in the i-th.
+   * @param {number} count
+   * @param {(i: number) => { camera: Camera, step?: number, frame?: number }} place
+   */
   async draw(count, place) {
     const { stage } = this;
     const ratio = Math.min(2, WIDEST_ANIMATION / (stage.grid.getBoundingClientRect().width + 2 * PICTURE_MARGIN));
@@ -181,18 +208,23 @@ export class DownloadMenu {
     }
     return pictures;
   }
-  /** Have the server make a file; it comes back as an event. */
+  /**
+   * Have the server make a file; it comes back as an event.
+   * @param {string} kind
+   * @param {object} words
+   */
   async ask(kind, words) {
     if (this.cancelled) return;
     const { stage } = this;
     const { background, text, dark } = stage.theme;
     const id = `${Date.now()}`;
     this.say(kind === "npz" ? "Packing the numbers" : kind === "html" ? "Packing the page" : "Putting the animation together", true);
-    const answer = new Promise((resolve, reject) => {
+    const answer = new Promise((/** @type {(file: MadeFile) => void} */ resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("the server did not answer")), ANSWER_MS);
+      /** @param {MadeFile} file */
       this.arrived = (file) => { if (file.id === id) { clearTimeout(timer); resolve(file); } };
     });
-    stage.askFor("file", {
+    stage.askFor?.("file", {
       id, kind, name: fileName(stage, kind), camera: stage.camera, step: stage.step, frame: stage.frame,
       hidden: [...stage.memory.hidden], ghosts: stage.memory.ghosts, joint: stage.memory.joint,
       theme: { background, text, dark, primary: getComputedStyle(stage.root).getPropertyValue("--accent").trim() },

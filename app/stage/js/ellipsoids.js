@@ -7,8 +7,14 @@ import { projectPoses } from "./projection.js";
 import { jointLabel, JOINTS, PARENTS, SIDE } from "./skeleton.js";
 import { withAlpha } from "./theme.js";
 
-/** The outline of a Gaussian at `sigma` standard deviations as the camera sees it: centre, half axes and angle in pixels.
- * The projection is taken as linear over the ellipsoid, which is right to a few percent at arm's length. */
+/**
+ * The outline of a Gaussian at `sigma` standard deviations as the camera sees it: centre, half axes and angle in pixels.
+ * The projection is taken as linear over the ellipsoid, which is right to a few percent at arm's length.
+ * @param {Projection} projection
+ * @param {Numbers} mean
+ * @param {Float32Array} covariance
+ * @param {number} sigma
+ */
 function projectEllipsoid(projection, mean, covariance, sigma) {
   const p = projection.point(mean[0], mean[1], mean[2], [0, 0, 0]);
   if (p[2] <= 0.05) return null;
@@ -19,7 +25,12 @@ function projectEllipsoid(projection, mean, covariance, sigma) {
     rows[1][i] = (q[1] - p[1]) / h;
   }
   const [xx, xy, xz, yy, yz, zz] = covariance;
+  /** @param {number[]} v */
   const times = (v) => [xx * v[0] + xy * v[1] + xz * v[2], xy * v[0] + yy * v[1] + yz * v[2], xz * v[0] + yz * v[1] + zz * v[2]];
+  /**
+   * @param {number[]} a
+   * @param {number[]} b
+   */
   const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
   const left = times(rows[0]);
   const a = dot(left, rows[0]), b = dot(left, rows[1]), c = dot(times(rows[1]), rows[1]);
@@ -30,6 +41,12 @@ function projectEllipsoid(projection, mean, covariance, sigma) {
   };
 }
 
+/**
+ * @param {Canvas2D} context
+ * @param {Ellipse | null} e
+ * @param {string} colour
+ * @param {{ fill?: number, stroke?: number, width?: number, dash?: number[] }} of
+ */
 function paintEllipsoid(context, e, colour, { fill = 0.2, stroke = 0.75, width = 1.2, dash = [] } = {}) {
   if (!e || e.long < 1.2) return;
   const rx = Math.max(e.long, 0.8), ry = Math.max(e.short, 0.8);
@@ -57,6 +74,13 @@ function paintEllipsoid(context, e, colour, { fill = 0.2, stroke = 0.75, width =
   context.setLineDash([]);
 }
 
+/**
+ * @param {Owner} panel
+ * @param {LayerSpec} layer
+ * @param {Projection} projection
+ * @param {number} step
+ * @param {number} sigma
+ */
 function ellipsoidsOf(panel, layer, projection, step, sigma) {
   const { stage } = panel;
   const means = stage.arrays[layer.array].at(stage.frame, step);
@@ -65,7 +89,14 @@ function ellipsoidsOf(panel, layer, projection, step, sigma) {
     projectEllipsoid(projection, means.subarray(3 * j, 3 * j + 3), covariances.subarray(6 * j, 6 * j + 6), sigma));
 }
 
-/** An ellipsoid for every joint; the one that is studied stands out, with a grey outline of how it was at the first step. */
+/**
+ * An ellipsoid for every joint; the one that is studied stands out, with a grey outline of how it was at the first step.
+ * @param {Owner} panel
+ * @param {Canvas2D} context
+ * @param {LayerSpec} layer
+ * @param {Projection} projection
+ * @param {Palette} colours
+ */
 LAYER_KINDS.ellipsoids = (panel, context, layer, projection, colours) => {
   const { stage } = panel;
   const now = ellipsoidsOf(panel, layer, projection, stage.step, 2);
@@ -75,7 +106,8 @@ LAYER_KINDS.ellipsoids = (panel, context, layer, projection, colours) => {
   }
   const values = stage.arrays[layer.array].at(stage.frame, stage.step);
   for (let j = 0; j < JOINTS; j++) {
-    if (now[j]) panel.targets.push({ x: now[j].x, y: now[j].y, text: `${jointLabel(j)}: ${stdText(panel, layer, j)}` });
+    const e = now[j];
+    if (e) panel.targets.push({ x: e.x, y: e.y, text: `${jointLabel(j)}: ${stdText(panel, layer, j)}` });
   }
   if (layer.joint == null || !values) return;
   const before = ellipsoidsOf(panel, layer, projection, 0, 2)[layer.joint];
@@ -83,14 +115,27 @@ LAYER_KINDS.ellipsoids = (panel, context, layer, projection, colours) => {
   if (stage.step > 0) paintEllipsoid(context, before, stage.theme.label, { fill: 0, stroke: 0.9, width: 1.6, dash: [4, 3] });
 };
 
+/**
+ * @param {Owner} panel
+ * @param {LayerSpec} layer
+ * @param {number} j
+ */
 function stdText(panel, layer, j) {
   const { stage } = panel;
   const c = stage.arrays[layer.covariances].at(stage.frame, stage.step).subarray(6 * j, 6 * j + 6);
+  /** @param {number} v */
   const mm = (v) => Math.round(1000 * Math.sqrt(Math.max(v, 0)));
   return `std x ${mm(c[0])}, y ${mm(c[5])}, depth ${mm(c[3])} mm`; // plot axes are (x, z, -y) of the camera frame
 }
 
-/** One component of a mixture: the draws that belong to it, an ellipsoid a joint, and its mean as a thin skeleton. */
+/**
+ * One component of a mixture: the draws that belong to it, an ellipsoid a joint, and its mean as a thin skeleton.
+ * @param {Owner} panel
+ * @param {Canvas2D} context
+ * @param {LayerSpec} layer
+ * @param {Projection} projection
+ * @param {Palette} colours
+ */
 LAYER_KINDS.component = (panel, context, layer, projection, colours) => {
   const { stage } = panel;
   const alone = stage.step === layer.number;
@@ -103,7 +148,7 @@ LAYER_KINDS.component = (panel, context, layer, projection, colours) => {
   for (const e of ellipsoids) paintEllipsoid(context, e, colour, alone ? { fill: 0.12, stroke: 0.8, width: 1.3 } : { fill: 0.03, stroke: 0.3, width: 1 });
   const screen = projectPoses(stage.arrays[layer.array].at(stage.frame, stage.step), projection);
   const width = alone ? 4 : 2;
-  for (const [ink, w] of [[stage.theme.halo, width + 2], [colour, width]]) {
+  for (const [ink, w] of /** @type {[string, number][]} */ ([[stage.theme.halo, width + 2], [colour, width]])) {
     for (let j = 1; j < JOINTS; j++) {
       const a = 3 * PARENTS[j], b = 3 * j;
       context.setLineDash(SIDE[j] === 0 && ink === colour ? [5, 4] : []);
@@ -114,6 +159,7 @@ LAYER_KINDS.component = (panel, context, layer, projection, colours) => {
   context.setLineDash([]);
   const means = stage.arrays[layer.array].at(stage.frame, stage.step);
   for (let j = 0; j < JOINTS; j++) {
+    /** @param {number} i */
     const at = (i) => means[3 * j + i].toFixed(2);
     panel.targets.push({
       x: screen[3 * j], y: screen[3 * j + 1],
@@ -122,6 +168,11 @@ LAYER_KINDS.component = (panel, context, layer, projection, colours) => {
   }
 };
 
+/**
+ * @param {Canvas2D} context
+ * @param {Numbers} screen
+ * @param {string} colour
+ */
 function drawDots(context, screen, colour) {
   context.fillStyle = withAlpha(colour, 0.45);
   for (let i = 0; i < screen.length; i += 3) if (screen[i + 2] > 0.05) context.fillRect(screen[i] - 1, screen[i + 1] - 1, 2, 2);

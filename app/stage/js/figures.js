@@ -8,7 +8,14 @@ import { withAlpha } from "./theme.js";
 
 const SHADOW_WIDTHS = [0.2, 0.165, 0.13, 0.095, 0.06, 0.03]; // metres: many faint strokes on each other have a soft edge
 
-/** The shadow of a pose on the floor, light coming from straight above. */
+/**
+ * The shadow of a pose on the floor, light coming from straight above.
+ * @param {Canvas2D} context
+ * @param {Numbers} values
+ * @param {Projection} projection
+ * @param {number} floor
+ * @param {Theme} theme
+ */
 export function drawShadow(context, values, projection, floor, theme) {
   const a = [0, 0, 0], b = [0, 0, 0];
   context.strokeStyle = theme.shadow;
@@ -32,7 +39,15 @@ export function drawShadow(context, values, projection, floor, theme) {
   }
 }
 
-/** One pose as a body, its parts among the things that are sorted by depth. */
+/**
+ * One pose as a body, its parts among the things that are sorted by depth.
+ * @param {Numbers} screen
+ * @param {Palette} colours
+ * @param {Look} layer
+ * @param {Projection} projection
+ * @param {Theme} theme
+ * @param {Item[]} items
+ */
 export function bodyItems(screen, colours, layer, projection, theme, items) {
   const behind = layer.under ? 100 : 0;
   const alpha = (layer.opacity == null ? 1 : layer.opacity) * (layer.under ? 0.55 : 1);
@@ -40,7 +55,13 @@ export function bodyItems(screen, colours, layer, projection, theme, items) {
   for (const part of bodyParts(screen, projection)) items.push({ depth: behind + part.depth, part, alpha, tones: tones[part.side] });
 }
 
-/** Many samples as faint skeletons: one stroke per sample and side, so that agreement adds up to a darker line. */
+/**
+ * Many samples as faint skeletons: one stroke per sample and side, so that agreement adds up to a darker line.
+ * @param {Canvas2D} context
+ * @param {Numbers} screen
+ * @param {Palette} colours
+ * @param {number} opacity
+ */
 export function drawCloud(context, screen, colours, opacity) {
   const samples = screen.length / (3 * JOINTS);
   const alpha = opacity * Math.min(0.55, Math.max(0.055, 9 / (samples + 8)));
@@ -74,7 +95,14 @@ export function drawCloud(context, screen, colours, opacity) {
   }
 }
 
-/** The bones and joints of one pose as things that can be sorted by depth with those of other poses. */
+/**
+ * The bones and joints of one pose as things that can be sorted by depth with those of other poses.
+ * @param {Numbers} screen
+ * @param {Palette} colours
+ * @param {Look} layer
+ * @param {Projection} projection
+ * @param {Item[]} items
+ */
 export function skeletonItems(screen, colours, layer, projection, items) {
   const thick = layer.width || 1;
   const behind = layer.under ? 100 : 0; // drawn before everything else, so that the figure above it stays whole
@@ -100,6 +128,11 @@ export function skeletonItems(screen, colours, layer, projection, items) {
   }
 }
 
+/**
+ * @param {Canvas2D} context
+ * @param {Item[]} items
+ * @param {Theme} theme
+ */
 export function paintItems(context, items, theme) {
   items.sort((a, b) => b.depth - a.depth);
   for (const it of items) {
@@ -129,13 +162,20 @@ export function paintItems(context, items, theme) {
   context.setLineDash([]);
 }
 
-/** Circles around the joints where two methods differ most, in the colour of the one that is nearer to the truth. */
+/**
+ * Circles around the joints where two methods differ most, in the colour of the one that is nearer to the truth.
+ * @param {Canvas2D} context
+ * @param {Numbers} screen
+ * @param {Float32Array} by
+ * @param {LayerSpec} layer
+ * @param {Theme} theme
+ */
 export function drawRings(context, screen, by, layer, theme) {
   const order = Array.from(by, (v, j) => [Math.abs(v), j]).sort((a, b) => b[0] - a[0]).slice(0, layer.count);
   for (const [difference, j] of order) {
     if (difference < layer.least || screen[3 * j + 2] <= 0.05) continue;
     const colour = theme.palette(by[j] > 0 ? layer.palette : layer.palette_less)[2];
-    for (const [ink, width] of [[theme.halo, 5], [colour, 2.2]]) {
+    for (const [ink, width] of /** @type {[string, number][]} */ ([[theme.halo, 5], [colour, 2.2]])) {
       context.strokeStyle = ink;
       context.lineWidth = width;
       context.setLineDash(by[j] > 0 ? [] : [4, 3]);

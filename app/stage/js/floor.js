@@ -4,9 +4,17 @@ import { number } from "./numbers.js";
 
 const LABEL_FONT = "500 11px ui-sans-serif, system-ui, sans-serif";
 
-/** Segments in plot axes (metres) and labels of what stands still in a scene. */
+/**
+ * Segments in plot axes (metres) and labels of what stands still in a scene.
+ * @param {Bounds} of
+ */
 export function furnitureOf({ lo, hi, floor }) {
-  const minor = [], major = [], pole = [];
+  /** @type {number[][][]} */
+  const minor = [];
+  /** @type {number[][][]} */
+  const major = [];
+  /** @type {number[][][]} */
+  const pole = [];
   // Quarters of a metre inside the box; halves are drawn stronger and have a number.
   const x0 = Math.ceil(lo[0] * 4 - 1e-6), x1 = Math.floor(hi[0] * 4 + 1e-6);
   const y0 = Math.ceil(lo[1] * 4 - 1e-6), y1 = Math.floor(hi[1] * 4 + 1e-6);
@@ -16,6 +24,7 @@ export function furnitureOf({ lo, hi, floor }) {
   const top = Math.min(2, Math.floor((hi[2] - floor) * 2) / 2);
   const corner = [left, 0.25];
   pole.push([[...corner, floor], [...corner, floor + top]]);
+  /** @type {[number, number, number, string][]} */
   const labels = [];
   for (let h = 0.5; h <= top; h += 0.5) {
     pole.push([[...corner, floor + h], [corner[0], corner[1] + 0.06, floor + h]]);
@@ -27,6 +36,13 @@ export function furnitureOf({ lo, hi, floor }) {
   return { minor, major, pole, labels };
 }
 
+/**
+ * @param {Canvas2D} context
+ * @param {number[][][]} segments
+ * @param {Projection} projection
+ * @param {string} colour
+ * @param {number} width
+ */
 function strokeSegments(context, segments, projection, colour, width) {
   const a = [0, 0, 0], b = [0, 0, 0];
   context.setLineDash([]);
@@ -44,7 +60,12 @@ function strokeSegments(context, segments, projection, colour, width) {
   context.stroke();
 }
 
-/** Paints the floor. small: without the pole, the fine squares and the numbers. */
+/**
+ * Paints the floor. small: without the pole, the fine squares and the numbers.
+ * @param {Canvas2D} context
+ * @param {Projection} projection
+ * @param {Stage} stage
+ */
 export function paintFloor(context, projection, stage, small = false) {
   const { theme } = stage;
   const { minor, major, pole, labels } = (stage.furniture ??= furnitureOf(stage.header.bounds));

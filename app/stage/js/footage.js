@@ -6,31 +6,51 @@ export const PICTURE = "Video picture";
 const DECODED = 24; // pictures that are kept decoded
 const AHEAD = 4; // pictures that are decoded before they are asked for
 
-/** The pictures of a clip, where there are any. source: the clip's hash. */
+/**
+ * The pictures of a clip, where there are any. source: the clip's hash.
+ * @param {string} source
+ */
 export function footageOf(source) {
-  const { footage } = document.querySelector(".dps-footage") ?? {};
+  const footage = document.querySelector(".dps-footage")?.footage;
   return footage && footage.source === source ? footage : null;
 }
 
-/** Number of the clip's frame that a stage shows, or would show at another place of its timeline. */
+/**
+ * Number of the clip's frame that a stage shows, or would show at another place of its timeline.
+ * @param {Stage} stage
+ */
 export function frameNumber(stage, place = stage.frame) {
   const { axes, shows_frame: shown } = stage.header;
   return axes.frame ? axes.frame.values[place] : shown ?? 0;
 }
 
 export class Footage {
-  /** data: bytes as app.jobs.pictures packs them. */
+  /**
+   * data: bytes as app.jobs.pictures packs them.
+   * @param {Uint8Array<ArrayBuffer>} data
+   */
   constructor(data) {
     const length = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, true);
     const header = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
-    Object.assign(this, { source: header.source, size: header.size, frames: header.frames });
+    /** @type {string} */
+    this.source = header.source;
+    /** @type {number[]} */
+    this.size = header.size;
+    /** @type {number[]} */
+    this.frames = header.frames;
     let offset = 4 + length;
-    this.jpegs = header.bytes.map((size) => data.subarray(offset, (offset += size)));
+    this.jpegs = header.bytes.map((/** @type {number} */ size) => data.subarray(offset, (offset += size)));
+    /** @type {Map<number, ImageBitmap | null>} */
     this.decoded = new Map(); // index -> ImageBitmap, or null on its way
+    /** @type {Map<number, Promise<void>>} */
     this.coming = new Map(); // index -> the promise of one on its way
+    /** @type {ImageBitmap | null} */
     this.shown = null;
   }
-  /** Index of the picture of a frame: its own, or the last one before it; -1 where there is none. */
+  /**
+   * Index of the picture of a frame: its own, or the last one before it; -1 where there is none.
+   * @param {number} frame
+   */
   index(frame) {
     let low = 0, high = this.frames.length;
     while (low < high) {
@@ -40,7 +60,11 @@ export class Footage {
     }
     return low - 1;
   }
-  /** The picture of a frame; until it is decoded the one that was shown last. ready: called when it can be drawn. */
+  /**
+   * The picture of a frame; until it is decoded the one that was shown last. ready: called when it can be drawn.
+   * @param {number} frame
+   * @param {() => void} ready
+   */
   at(frame, ready) {
     const i = this.index(frame);
     if (i < 0) return null;
@@ -50,11 +74,18 @@ export class Footage {
     for (let k = i + 1; k <= i + AHEAD && k < this.jpegs.length; k++) this.decode(k);
     return this.shown;
   }
-  /** Resolves when the picture of a frame can be drawn, or can't be read. */
+  /**
+   * Resolves when the picture of a frame can be drawn, or can't be read.
+   * @param {number} frame
+   */
   async whenReady(frame) {
     const i = this.index(frame);
     if (i >= 0) await this.decode(i);
   }
+  /**
+   * @param {number} i
+   * @param {() => void} [ready]
+   */
   decode(i, ready) {
     if (!this.decoded.has(i)) {
       this.decoded.set(i, null);
@@ -62,6 +93,10 @@ export class Footage {
     }
     return this.coming.get(i);
   }
+  /**
+   * @param {number} i
+   * @param {() => void} [ready]
+   */
   async load(i, ready) {
     try {
       this.decoded.set(i, await createImageBitmap(new Blob([this.jpegs[i]], { type: "image/jpeg" })));

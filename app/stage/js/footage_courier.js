@@ -2,6 +2,7 @@
 
 import { Footage } from "./footage.js";
 
+/** @param {Component} of */
 export default function bring({ data, parentElement }) {
   const holder = parentElement.querySelector(".dps-footage");
   if (!holder || !data || !data.byteLength) return;

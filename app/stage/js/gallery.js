@@ -12,7 +12,7 @@ class Gallery extends Chart {
       const b = element("button", "dps-moment", this.plot);
       b.type = "button";
       b.dataset.better = moment.better;
-      b.title = `Go to frame ${this.stage.header.axes.frame.values[moment.index]}`;
+      b.title = `Go to frame ${this.stage.header.axes.frame?.values[moment.index]}`;
       const canvas = element("canvas", "", b);
       canvas.setAttribute("role", "presentation");
       element("b", "", b, moment.title);
@@ -28,11 +28,12 @@ class Gallery extends Chart {
   draw() {
     const { stage, spec } = this;
     const last = stage.count("step") - 1; // the answer, wherever the timeline stands
-    for (const { moment, button } of this.tiles) button.setAttribute("aria-pressed", moment.index === stage.frame);
+    for (const { moment, button } of this.tiles ?? []) button.setAttribute("aria-pressed", moment.index === stage.frame);
     const look = lookOf(stage, [this.width]);
     if (look === this.look) return;
+    /** @type {string | undefined} */
     this.look = look;
-    for (const { moment, canvas } of this.tiles) {
+    for (const { moment, canvas } of this.tiles ?? []) {
       const box = canvas.getBoundingClientRect();
       if (box.width < 20) continue;
       paintScene(canvas, this, spec.layers, box.width, box.height, moment.index, last);

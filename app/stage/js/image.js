@@ -18,7 +18,9 @@ export class ImagePanel extends FlatPanel {
     const centre = stage.arrays[spec.centre].at(stage.frame, stage.step);
     const { half_px: half, half_u_px: across = half } = spec;
     const zoom = Math.min(width / (2 * across), height / (2 * half));
+    /** @param {number} u */
     const toX = (u) => width / 2 + (u - centre[0]) * zoom;
+    /** @param {number} v */
     const toY = (v) => height / 2 + (v - centre[1]) * zoom;
     if (!spec.bare) this.drawFootage(context, toX, toY, zoom);
     if (!spec.plain) this.drawPlane(context, toX, toY, width, height, zoom);
@@ -27,17 +29,24 @@ export class ImagePanel extends FlatPanel {
     const confidence = stage.arrays[spec.confidence].at(stage.frame, stage.step);
     const hidden = spec.hidden ? stage.arrays[spec.hidden].at(stage.frame, stage.step) : null;
     const colours = stage.theme.palette("sides");
+    /** @param {string} label */
     const shown = (label) => !stage.memory.hidden.has(label);
     if (spec.mixture && shown("2D uncertainty")) this.drawMixture(context, toX, toY, zoom, colours);
     if (!spec.bare) this.drawPose(context, toX, toY, pose, confidence, hidden, colours);
-    if (spec.result && !spec.bare && shown(RESULT)) this.drawResult(context, toX, toY);
+    if (spec.result && !spec.bare && shown(RESULT)) this.drawResult(context, toX, toY, spec.result);
     this.drawReadouts();
     this.canvas.setAttribute("aria-label", `${spec.title}, ${stage.positionText()}`);
   }
-  /** The 3D pose, laid over the picture: thin, so that the 2D pose stays to be seen. */
-  drawResult(context, toX, toY) {
-    const { stage, spec } = this;
-    const pose = stage.arrays[spec.result].at(stage.frame, stage.step);
+  /**
+   * The 3D pose, laid over the picture: thin, so that the 2D pose stays to be seen.
+   * @param {Canvas2D} context
+   * @param {Place} toX
+   * @param {Place} toY
+   * @param {string} array
+   */
+  drawResult(context, toX, toY, array) {
+    const { stage } = this;
+    const pose = stage.arrays[array].at(stage.frame, stage.step);
     const colour = stage.theme.palette("teal")[2];
     for (let j = 1; j < JOINTS; j++) {
       const p = PARENTS[j];
@@ -48,7 +57,13 @@ export class ImagePanel extends FlatPanel {
     }
     context.setLineDash([]);
   }
-  /** The video's picture, where it is here and switched on. */
+  /**
+   * The video's picture, where it is here and switched on.
+   * @param {Canvas2D} context
+   * @param {Place} toX
+   * @param {Place} toY
+   * @param {number} zoom
+   */
   drawFootage(context, toX, toY, zoom) {
     const { stage, spec } = this;
     const footage = stage.memory.hidden.has(PICTURE) ? null : footageOf(stage.header.source);
@@ -59,6 +74,15 @@ export class ImagePanel extends FlatPanel {
     context.drawImage(picture, toX(0), toY(0), spec.image_px[0] * zoom, spec.image_px[1] * zoom);
     context.globalAlpha = 1;
   }
+  /**
+   * @param {Canvas2D} context
+   * @param {Place} toX
+   * @param {Place} toY
+   * @param {Float32Array} pose
+   * @param {Float32Array} confidence
+   * @param {Float32Array | null} hidden
+   * @param {Palette} colours
+   */
   drawPose(context, toX, toY, pose, confidence, hidden, colours) {
     const { stage } = this;
     context.lineCap = "round";
@@ -85,6 +109,14 @@ export class ImagePanel extends FlatPanel {
       this.targets.push({ x, y, text: `${jointLabel(j)}${state}: confidence ${confidence[j].toFixed(2)}` });
     }
   }
+  /**
+   * @param {Canvas2D} context
+   * @param {Place} toX
+   * @param {Place} toY
+   * @param {number} width
+   * @param {number} height
+   * @param {number} zoom
+   */
   drawPlane(context, toX, toY, width, height, zoom) {
     const { spec } = this;
     const { theme } = this.stage;
@@ -111,7 +143,14 @@ export class ImagePanel extends FlatPanel {
     context.fillText("px", width - 6, height - 6);
     context.textAlign = "left";
   }
-  /** Every mode of every joint's mixture: a glow for the density, rings at one and two standard deviations. */
+  /**
+   * Every mode of every joint's mixture: a glow for the density, rings at one and two standard deviations.
+   * @param {Canvas2D} context
+   * @param {Place} toX
+   * @param {Place} toY
+   * @param {number} zoom
+   * @param {Palette} colours
+   */
   drawMixture(context, toX, toY, zoom, colours) {
     const { stage, spec } = this;
     const weights = stage.arrays[spec.mixture.weights].at(stage.frame, stage.step);

@@ -8,7 +8,11 @@ import { withAlpha } from "./theme.js";
 
 /** Least height of a line of names, pixels. */
 const LINE = 11;
-/** Whether a row is named: rows that are too flat for a name each are named every few. */
+/**
+ * Whether a row is named: rows that are too flat for a name each are named every few.
+ * @param {number} row
+ * @param {number} tall
+ */
 const isNamed = (row, tall) => row % Math.ceil(LINE / tall) === 0;
 
 /** Joints by steps, dark where a joint is far from where it ends; a line marks from where on it stays. */
@@ -20,10 +24,12 @@ class StripChart extends Chart {
     this.top = Math.max(1e-6, this.spec.top);
   }
   get cell() { return (this.width - this.left - this.right) / this.count; }
+  /** @param {PointerEvent} e */
   indexAt(e) {
     const box = this.canvas.getBoundingClientRect();
     return Math.min(this.count - 1, Math.max(0, Math.floor((e.clientX - box.left - this.left) / this.cell)));
   }
+  /** @param {number} i */
   X(i) { return this.left + this.cell * (i + 0.5); }
   draw() {
     if (!this.begin()) return;
@@ -47,6 +53,7 @@ class StripChart extends Chart {
     ]);
     this.describe(`${done} of ${JOINT_ROWS.length} joints have settled; the last: ${names.join(", ")}`);
   }
+  /** @param {Canvas2D} context */
   drawCells(context) {
     const { stage, spec } = this;
     const tall = (this.bottom - this.ceiling) / JOINT_ROWS.length;
@@ -80,6 +87,7 @@ class StripChart extends Chart {
     });
     context.stroke();
   }
+  /** @param {PointerEvent} e */
   hover(e) {
     if (!this.context) return;
     const box = this.canvas.getBoundingClientRect();
@@ -111,6 +119,7 @@ class BarChart extends Chart {
     const { context, stage, spec } = this;
     this.ceiling = 2;
     const tall = (this.bottom - this.ceiling) / JOINT_ROWS.length;
+    /** @param {number} v */
     const X = (v) => this.left + ((this.width - this.left - this.right) * Math.min(v, this.top)) / this.top;
     const inks = stage.theme.palette("names");
     context.strokeStyle = stage.theme.floor;
@@ -122,7 +131,6 @@ class BarChart extends Chart {
     }
     const rows = spec.series.map((s) => stage.arrays[s.array].at(stage.frame, stage.step));
     const thick = Math.max(1, Math.min(6, (tall - 3) / rows.length));
-    this.bars = [];
     JOINT_ROWS.forEach((j, r) => {
       const y = this.ceiling + r * tall;
       context.textAlign = "right";
@@ -148,6 +156,7 @@ class BarChart extends Chart {
     this.setKey(entries);
     this.describe(entries.map((e) => `${e.label} ${e.value}${e.known ? ` ${spec.unit} on average` : ""}`).join(", "));
   }
+  /** @param {PointerEvent} e */
   hover(e) {
     if (!this.context) return;
     const box = this.canvas.getBoundingClientRect();

@@ -12,6 +12,9 @@ const LEAST = 240; // pixels that scenes are high at least
 /**
  * The number of columns in which panels of one shape become largest.
  * count: of panels. width, height: of the room in pixels. gap: between panels.
+ * @param {number} count
+ * @param {number} width
+ * @param {number} height
  */
 export function bestColumns(count, width, height, { gap = GAP, shape = SHAPE, head = 30 } = {}) {
   let best = 1, largest = -Infinity;
@@ -28,6 +31,7 @@ export function bestColumns(count, width, height, { gap = GAP, shape = SHAPE, he
 /**
  * Height for the scenes, so that they and what stands above and below them fill the window.
  * top: pixels from the page's top to the stage; around: what else the stage shows on the first screen.
+ * @param {{ window: number, top: number, around: number }} of
  */
 export function roomFor({ window: whole, top, around }) {
   // A stage that begins low on a page has a screen of its own.
@@ -35,13 +39,21 @@ export function roomFor({ window: whole, top, around }) {
   return Math.max(LEAST, Math.floor(whole - from - around));
 }
 
-/** Which charts stand beside the scenes: curves over the steps, or the joints' bars, a few of them. */
+/**
+ * Which charts stand beside the scenes: curves over the steps, or the joints' bars, a few of them.
+ * @param {ChartSpec[]} specs
+ */
 export function chartsBeside(specs) {
   const curves = specs.filter((s) => s.kind === "line" && s.axis === "step").slice(0, MOST_BESIDE);
   return curves.length ? curves : specs.filter((s) => s.kind === "bars").slice(0, 1);
 }
 
-/** The column tracks of a grid of panels. */
+/**
+ * The column tracks of a grid of panels.
+ * @param {Header} header
+ * @param {Panel[]} shown
+ * @param {number} columns
+ */
 function tracksOf(header, shown, columns) {
   if (header.columns) return `repeat(${header.columns}, minmax(0, 1fr))`;
   if (columns === shown.length) return shown.map((p) => `minmax(0, ${p.spec.columns || 1}fr)`).join(" ");
@@ -50,18 +62,24 @@ function tracksOf(header, shown, columns) {
 
 /** Scenes and curves. */
 export class Layout {
+  /**
+   * @param {Stage} stage
+   * @param {HTMLElement} host
+   */
   constructor(stage, host) {
     this.stage = stage;
-    this.buildArrangement(host);
+    this.single = false;
+    this.height = 0;
+    this.arrangement = element("div", "dps-segment dps-arrangement", host);
+    this.buildArrangement();
   }
   /** How several scenes stand: above each other or side by side. */
-  buildArrangement(host) {
-    this.arrangement = element("div", "dps-segment dps-arrangement", host);
+  buildArrangement() {
     this.arrangement.setAttribute("role", "group");
     this.arrangement.setAttribute("aria-label", "Arrangement of the scenes");
     for (const [name, title] of [["stacked", "Scenes above each other"], ["beside", "Scenes side by side"]]) {
       const b = iconButton(this.arrangement, name, title, () => {
-        this.stage.memory.arrangement = name;
+        this.stage.memory.arrangement = /** @type {"stacked" | "beside"} */ (name);
         this.arrange();
       }, "");
       b.dataset.arrangement = name;
@@ -75,7 +93,10 @@ export class Layout {
     if (!this.single || !panels.some((p) => p.id === stage.memory.only)) stage.memory.only = null;
     this.arrange();
   }
-  /** Shows one scene, or with null all of them. */
+  /**
+   * Shows one scene, or with null all of them.
+   * @param {string | null} id
+   */
   showOnly(id) {
     this.stage.memory.only = id;
     this.arrange();
@@ -90,23 +111,27 @@ export class Layout {
     this.placeCharts();
     this.fit();
     const [width, height] = [grid.clientWidth || 900, grid.clientHeight || 400];
-    const wanted = { stacked: 1, beside: shown.length }[memory.arrangement];
+    const wanted = memory.arrangement && { stacked: 1, beside: shown.length }[memory.arrangement];
     const wordy = shown.some((p) => p.spec.kind === "equation") ? 1 : null; // needs the width of a phone for itself
     const columns = only != null ? 1 : (stage.narrow ? wordy : wanted) ?? bestColumns(shown.length, width, height);
-    grid.dataset.panels = shown.length;
-    grid.dataset.columns = header.columns ? "parts" : columns;
+    grid.dataset.panels = String(shown.length);
+    grid.dataset.columns = header.columns ? "parts" : String(columns);
     grid.style.setProperty("--dps-columns", only != null ? "minmax(0, 1fr)" : tracksOf(header, shown, columns));
     this.fillCell(shown.length, columns);
     this.levelHeads(shown);
     for (const p of stage.panels) p.measured = null;
     for (const p of stage.panels) p.markOnly(this.single, only != null);
     this.arrangement.hidden = shown.length < 2 || only != null;
-    for (const b of this.arrangement.children) b.setAttribute("aria-pressed", (b.dataset.arrangement === "stacked") === (columns === 1));
+    for (const b of this.arrangement.querySelectorAll("button")) b.setAttribute("aria-pressed", (b.dataset.arrangement === "stacked") === (columns === 1));
     this.arrangedFor = this.room();
     stage.legend.place();
     stage.schedule();
   }
-  /** On a phone a cell that no scene needs holds the view's first curve. */
+  /**
+   * On a phone a cell that no scene needs holds the view's first curve.
+   * @param {number} count
+   * @param {number} columns
+   */
   fillCell(count, columns) {
     const { stage } = this;
     const [first] = chartsBeside(stage.header.charts || []);
@@ -116,7 +141,10 @@ export class Layout {
     if (free && chart.root.parentNode !== stage.grid) stage.grid.append(chart.root);
     if (!free && chart.root.parentNode === stage.grid) stage.chartRow.prepend(chart.root);
   }
-  /** Heads of one height, though the words in some need two lines: linked scenes stand at one height too. */
+  /**
+   * Heads of one height, though the words in some need two lines: linked scenes stand at one height too.
+   * @param {Panel[]} shown
+   */
   levelHeads(shown) {
     const heads = shown.filter((p) => !p.spec.part).map((p) => p.head);
     for (const head of heads) head.style.minHeight = "";
@@ -130,6 +158,7 @@ export class Layout {
     const beside = new Set(stage.width >= CURVES_BESIDE ? chartsBeside(stage.header.charts || []).map((s) => s.id) : []);
     stage.root.dataset.curves = beside.size ? "beside" : "below";
     stage.side.hidden = !beside.size;
+    /** @param {Chart} chart */
     const host = (chart) => (beside.has(chart.spec.id) ? stage.side : stage.chartRow);
     if (stage.narrow && stage.charts.some((chart) => chart.root.parentNode === stage.grid)) return;
     if (!stage.charts.every((chart) => chart.root.parentNode === host(chart))) {
@@ -146,6 +175,7 @@ export class Layout {
     const full = document.fullscreenElement === root;
     const top = full ? 0 : root.getBoundingClientRect().top + (scroller ? scroller.scrollTop : window.scrollY);
     const outer = stage.top.offsetHeight + stage.timeline.root.offsetHeight + 2 * 6 + 8;
+    /** @type {number} */
     const height = roomFor({ window: window.innerHeight, top: full ? 8 : Math.max(0, top), around: outer });
     if (height === this.height) return false;
     this.height = height;

@@ -13,6 +13,7 @@ const keysOf = (image) => [
 ];
 
 export class Legend {
+  /** @param {Stage} stage */
   constructor(stage) {
     this.stage = stage;
     this.root = element("div", "dps-legend");
@@ -34,8 +35,8 @@ export class Legend {
     const scene = shown.find((p) => p.spec.kind === "scene") || shown[0];
     const host = side.hidden ? scene?.body : side;
     if (host && this.root.parentNode !== host) host.prepend(this.root);
-    this.root.dataset.beside = host === side;
-    this.root.dataset.open = this.open;
+    this.root.dataset.beside = String(host === side);
+    this.root.dataset.open = String(this.open);
     this.root.inert = !this.open;
     root.querySelector(".dps-legend-button")?.setAttribute("aria-pressed", this.open);
   }
@@ -55,6 +56,7 @@ export class Legend {
     this.addSides();
     this.place();
   }
+  /** @param {Pick<LayerSpec, "label" | "palette" | "kind">} layer */
   addKey(layer) {
     const { stage } = this;
     const b = element("button", "dps-key", this.root);
@@ -79,7 +81,7 @@ export class Legend {
     const sides = element("span", "dps-sides", this.root);
     const c = theme.palette("sides");
     const bySide = header.panels.some((p) => p.kind === "image" || (p.layers || []).some((l) => l.palette === "sides"));
-    for (const [name, i, cls] of [["left", 0, "dash"], ["right", 2, ""]]) {
+    for (const [name, i, cls] of /** @type {[string, number, string][]} */ ([["left", 0, "dash"], ["right", 2, ""]])) {
       const s = element("span", "", sides);
       const m = element("i", cls, s);
       m.style.color = bySide ? c[i] : theme.label;
@@ -104,19 +106,21 @@ export class Legend {
     const paint = () => ghosts.setAttribute("aria-pressed", memory.ghosts);
     ghosts.addEventListener("click", () => { memory.ghosts = !memory.ghosts; paint(); stage.schedule(); });
     paint();
-    this.jointPicker = element("select", "dps-select dps-joint", this.root);
-    this.jointPicker.title = "Draw a joint's path through all steps; clicking a joint in a scene does the same";
-    this.jointPicker.setAttribute("aria-label", "Path of a joint through the steps");
-    for (const [value, name] of [["", "Path of a joint"], ...JOINT_NAMES.map((_, j) => [j, `Path: ${jointLabel(j)}`])]) {
-      element("option", "", this.jointPicker, name).value = value;
+    const picker = element("select", "dps-select dps-joint", this.root);
+    this.jointPicker = picker;
+    picker.title = "Draw a joint's path through all steps; clicking a joint in a scene does the same";
+    picker.setAttribute("aria-label", "Path of a joint through the steps");
+    for (const [value, name] of [["", "Path of a joint"], ...JOINT_NAMES.map((_, j) => [String(j), `Path: ${jointLabel(j)}`])]) {
+      element("option", "", picker, name).value = value;
     }
-    this.jointPicker.value = memory.joint ?? "";
-    this.jointPicker.addEventListener("change", () => this.track(this.jointPicker.value === "" ? null : Number(this.jointPicker.value)));
+    picker.value = String(memory.joint ?? "");
+    picker.addEventListener("change", () => this.track(picker.value === "" ? null : Number(picker.value)));
   }
+  /** @param {number | null} joint */
   track(joint) {
     if (!this.jointPicker) return;
     this.stage.memory.joint = joint;
-    this.jointPicker.value = joint ?? "";
+    this.jointPicker.value = String(joint ?? "");
     this.stage.schedule();
   }
 }

@@ -37,12 +37,17 @@ class WeightsPanel extends StillPanel {
     });
   }
   draw() {
-    this.rows.forEach((row, i) => row.setAttribute("aria-pressed", i === this.stage.step));
+    this.rows?.forEach((row, i) => row.setAttribute("aria-pressed", i === this.stage.step));
   }
 }
 
 /** Log-likelihood and BIC against the number of components; a click on a number asks for a mixture of that many. */
 class SelectionPanel extends StillPanel {
+  /**
+   * @param {Stage} stage
+   * @param {PanelSpec} spec
+   * @param {HTMLElement} host
+   */
   constructor(stage, spec, host) {
     super(stage, spec, host);
     this.canvas = element("canvas", "dps-flat", this.body);
@@ -53,12 +58,14 @@ class SelectionPanel extends StillPanel {
       if (at && at !== this.spec.chosen) this.stage.askFor?.("pick", at);
     });
   }
+  /** @param {PointerEvent} event */
   nearest(event) {
     const n = this.values("fitted").length;
     const box = this.body.getBoundingClientRect();
     const t = (event.clientX - box.left - 46) / Math.max(1, box.width - 64);
     return Math.min(n, Math.max(1, 1 + Math.round(t * (n - 1))));
   }
+  /** @param {"fitted" | "fresh" | "bic"} name */
   values(name) { return this.stage.arrays[this.spec[name]].values; }
   draw() {
     const { stage, spec } = this;
@@ -68,6 +75,7 @@ class SelectionPanel extends StillPanel {
     const teal = theme.palette("teal")[2], violet = theme.palette("violet")[2], grey = theme.palette("grey")[2];
     const fitted = this.values("fitted"), fresh = this.values("fresh"), bic = this.values("bic").map((v) => v / 1000);
     const n = fitted.length, left = 46, right = width - 18, middle = height * 0.58;
+    /** @param {number} m */
     const X = (m) => left + ((right - left) * (m - 1)) / Math.max(1, n - 1);
     context.font = "500 11px ui-sans-serif, system-ui, sans-serif";
     const best = 1 + fresh.indexOf(Math.max(...fresh)), cheapest = 1 + bic.indexOf(Math.min(...bic));
@@ -76,9 +84,16 @@ class SelectionPanel extends StillPanel {
     context.beginPath();
     context.roundRect(X(spec.chosen) - 11, 4, 22, height - 10, 8);
     context.fill();
-    const plot = (top, bottom, title, lines, unit) => {
+    /**
+     * @param {number} top
+     * @param {number} bottom
+     * @param {PlotLine[]} lines
+     * @param {string} unit
+     */
+    const plot = (top, bottom, lines, unit) => {
       const all = lines.flatMap((l) => Array.from(l.values)).filter(Number.isFinite);
       const lo = Math.min(...all), hi = Math.max(...all), pad = (hi - lo || 1) * 0.12;
+      /** @param {number} v */
       const Y = (v) => bottom - ((bottom - top) * (v - lo + pad)) / (hi - lo + 2 * pad);
       context.strokeStyle = theme.floor;
       context.lineWidth = 1;
@@ -113,17 +128,17 @@ class SelectionPanel extends StillPanel {
         });
       }
     };
-    plot(28, middle - 14, "", [
+    plot(28, middle - 14, [
       { name: "log-likelihood, fitted", values: fitted, colour: grey, dash: [5, 4] },
       { name: "new draws", values: fresh, colour: teal, best },
     ], " nats a pose");
-    plot(middle + 22, height - 30, "", [{ name: "BIC / 1000, lower is better", values: bic, colour: violet, best: cheapest }], " thousand");
+    plot(middle + 22, height - 30, [{ name: "BIC / 1000, lower is better", values: bic, colour: violet, best: cheapest }], " thousand");
     context.textAlign = "center";
     context.textBaseline = "alphabetic";
     for (let m = 1; m <= n; m++) {
       context.font = `${m === spec.chosen ? 700 : 500} 11px ui-sans-serif, system-ui, sans-serif`;
       context.fillStyle = m === spec.chosen ? theme.text : theme.label;
-      context.fillText(m, X(m), height - 9);
+      context.fillText(String(m), X(m), height - 9);
     }
     context.textAlign = "right";
     context.fillStyle = theme.label;

@@ -23,14 +23,18 @@ document.addEventListener("keydown", (event) => {
   if (shared.hovered && (!target || target === document.body)) handleKey(shared.hovered, event);
 });
 
-/** When Python first showed this data in its place, which stands behind it; a saved page's data has no server's time. */
+/**
+ * When Python first showed this data in its place, which stands behind it; a saved page's data has no server's time.
+ * @param {Component} of
+ */
 function shownAt({ data, setTriggerValue }) {
   if (!setTriggerValue) return 0;
   return new DataView(data.buffer, data.byteOffset + data.byteLength - 8).getFloat64(0, true);
 }
 
+/** @param {Component} component */
 export default function mountStage(component) {
-  const root = component.parentElement.querySelector(".dps");
+  const root = /** @type {HTMLElement | null} */ (component.parentElement.querySelector(".dps"));
   if (!root) return undefined;
   let stage = stages.get(root);
   if (!stage) {

@@ -2,7 +2,12 @@
 
 import { element, iconButton, rich } from "./dom.js";
 
-class Panel {
+export class Panel {
+  /**
+   * @param {Stage} stage
+   * @param {PanelSpec} spec
+   * @param {HTMLElement} host
+   */
   constructor(stage, spec, host) {
     this.stage = stage;
     this.spec = spec;
@@ -26,11 +31,17 @@ class Panel {
       this.stage.layout.showOnly(only == null ? this.spec.id : null);
     }, "dps-icon dps-only");
     this.onlyButton.hidden = true;
+    /** @type {Target[]} */
     this.targets = [];
+    /** @type {number[] | null} */
+    this.measured = null;
     this.body.addEventListener("pointermove", (e) => this.hover(e));
     this.body.addEventListener("pointerleave", () => (this.tip.hidden = true));
   }
-  /** The whole panel leads to another view, at the frame that it shows; where there is no app around it, it leads nowhere. */
+  /**
+   * The whole panel leads to another view, at the frame that it shows; where there is no app around it, it leads nowhere.
+   * @param {HTMLElement} head
+   */
   makeLink(head) {
     const { stage } = this;
     if (!stage.askFor) return;
@@ -43,18 +54,24 @@ class Panel {
     this.root.addEventListener("click", () => {
       const { frame } = stage.header.axes;
       const at = frame ? frame.values[stage.frame] : stage.header.shows_frame;
-      stage.askFor("open", { view: this.spec.opens, frame: at });
+      stage.askFor?.("open", { view: this.spec.opens, frame: at });
     });
   }
   /** Builds what depends on the data, before it is drawn. */
   refresh() {}
+  draw() {}
   destroy() {}
+  /** @param {PanelSpec} spec */
   setSpec(spec) {
     this.spec = spec;
     rich(this.title, spec.title);
     this.setCaption();
   }
-  /** possible: whether this scene can be shown alone. alone: whether it is. */
+  /**
+   * possible: whether this scene can be shown alone. alone: whether it is.
+   * @param {boolean} possible
+   * @param {boolean} alone
+   */
   markOnly(possible, alone) {
     const b = this.onlyButton;
     b.hidden = !possible;
@@ -90,13 +107,17 @@ class Panel {
       }
     }
     items.forEach((r, i) => {
-      const chip = this.readouts.children[i];
+      const chip = /** @type {HTMLElement} */ (this.readouts.children[i]);
+      const [name, value] = chip.children;
       chip.title = r.help || "";
-      if (chip.dataset.label !== r.label) rich(chip.firstChild, (chip.dataset.label = r.label));
-      if (chip.lastChild.textContent !== r.text) chip.lastChild.textContent = r.text;
+      if (chip.dataset.label !== r.label) rich(name, (chip.dataset.label = r.label));
+      if (value.textContent !== r.text) value.textContent = r.text;
     });
   }
-  /** The joint that the pointer is at. */
+  /**
+   * The joint that the pointer is at.
+   * @param {PointerEvent} event
+   */
   targetAt(event) {
     const box = this.body.getBoundingClientRect();
     const x = event.clientX - box.left, y = event.clientY - box.top;
@@ -107,6 +128,7 @@ class Panel {
     }
     return best;
   }
+  /** @param {PointerEvent} event */
   hover(event) {
     if (event.buttons) { this.tip.hidden = true; return; }
     const box = this.body.getBoundingClientRect();
@@ -127,6 +149,11 @@ export class StillPanel extends Panel {
 
 /** A panel that is one canvas. */
 export class FlatPanel extends Panel {
+  /**
+   * @param {Stage} stage
+   * @param {PanelSpec} spec
+   * @param {HTMLElement} host
+   */
   constructor(stage, spec, host) {
     super(stage, spec, host);
     this.canvas = element("canvas", "dps-flat", this.body);

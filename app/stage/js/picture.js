@@ -8,11 +8,16 @@ const PICTURE_HEAD = 30; // height of the title's line
 
 const NOT_IN_PICTURES = ".dps-tip, .dps-hint, .dps-done, .dps-ghosts, .dps-legend, select, svg, [hidden]";
 
-/** Lines of a text node as the browser broke them: [text, rectangle]. */
+/**
+ * Lines of a text node as the browser broke them: [text, rectangle].
+ * @param {Text} node
+ * @returns {[string, DOMRect][]}
+ */
 function linesOf(node) {
   const range = document.createRange();
   range.selectNodeContents(node);
   if (range.getClientRects().length < 2) return [[node.data, range.getBoundingClientRect()]];
+  /** @type {[string, DOMRect][]} */
   const lines = [];
   for (const word of node.data.matchAll(/\S+\s*/g)) {
     range.setStart(node, word.index);
@@ -25,9 +30,16 @@ function linesOf(node) {
   return lines;
 }
 
+/** @param {string} colour */
 const seenThrough = (colour) => colour === "transparent" || /^rgba\(.*,\s*0\)$/.test(colour);
 
-/** Background and border of an element. */
+/**
+ * Background and border of an element.
+ * @param {Canvas2D} context
+ * @param {CSSStyleDeclaration} style
+ * @param {DOMRect} box
+ * @param {{ x: number, y: number }} origin
+ */
 function paintBox(context, style, box, origin) {
   const x = box.left - origin.x, y = box.top - origin.y;
   const radius = Math.min(parseFloat(style.borderTopLeftRadius) || 0, box.height / 2, box.width / 2);
@@ -59,10 +71,17 @@ function paintBox(context, style, box, origin) {
   context.setLineDash([]);
 }
 
-/** The sign of a root, which is no text: browsers draw it around what is under it. */
+/**
+ * The sign of a root, which is no text: browsers draw it around what is under it.
+ * @param {Canvas2D} context
+ * @param {HTMLElement} node
+ * @param {DOMRect} box
+ * @param {string} colour
+ * @param {{ x: number, y: number }} origin
+ */
 function paintRoot(context, node, box, colour, origin) {
   const [left, right, top, bottom] = [box.left - origin.x, box.right - origin.x, box.top - origin.y + 1, box.bottom - origin.y];
-  const sign = node.firstElementChild.getBoundingClientRect().left - box.left;
+  const sign = (node.firstElementChild ?? node).getBoundingClientRect().left - box.left;
   context.strokeStyle = colour;
   context.lineWidth = 1.2;
   context.beginPath();
@@ -74,7 +93,12 @@ function paintRoot(context, node, box, colour, origin) {
   context.stroke();
 }
 
-/** Paint an element and what is in it at the place that it has on the page, less the origin. */
+/**
+ * Paint an element and what is in it at the place that it has on the page, less the origin.
+ * @param {Canvas2D} context
+ * @param {HTMLElement} node
+ * @param {{ x: number, y: number }} origin
+ */
 function paintElement(context, node, origin) {
   if (node.matches(NOT_IN_PICTURES)) return;
   const box = node.getBoundingClientRect();
@@ -90,10 +114,10 @@ function paintElement(context, node, origin) {
     }
   }
   if (node.tagName === "msqrt") paintRoot(context, node, box, style.color, origin);
-  if (node.tagName === "CANVAS") context.drawImage(node, box.left - origin.x, box.top - origin.y, box.width, box.height);
+  if (node instanceof HTMLCanvasElement) context.drawImage(node, box.left - origin.x, box.top - origin.y, box.width, box.height);
   for (const child of node.childNodes) {
-    if (child.nodeType === Node.ELEMENT_NODE) paintElement(context, child, origin);
-    if (child.nodeType !== Node.TEXT_NODE || !child.data.trim()) continue;
+    if (child instanceof Element) paintElement(context, /** @type {HTMLElement} */ (child), origin);
+    if (!(child instanceof Text) || !child.data.trim()) continue;
     context.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
     context.fillStyle = style.color;
     context.textAlign = "left";
@@ -105,12 +129,17 @@ function paintElement(context, node, origin) {
   }
 }
 
-/** The entries of the legend that are switched on, in lines of a width: [[entry, x, y]] and how high they are. */
+/**
+ * The entries of the legend that are switched on, in lines of a width: [[entry, x, y]] and how high they are.
+ * @param {HTMLElement} legend
+ * @param {number} width
+ */
 function placeLegend(legend, width) {
+  /** @type {[HTMLElement, number, number][]} */
   const placed = [];
   const height = Math.max(0, ...[...legend.children].map((n) => n.getBoundingClientRect().height));
   let x = 0, y = 0;
-  for (const entry of legend.children) {
+  for (const entry of /** @type {HTMLElement[]} */ ([...legend.children])) {
     const box = entry.getBoundingClientRect();
     if (entry.matches(NOT_IN_PICTURES) || entry.getAttribute("aria-pressed") === "false" || !box.width) continue;
     if (x && x + box.width > width) { x = 0; y += height + 2; }
@@ -123,6 +152,8 @@ function placeLegend(legend, width) {
 /**
  * A canvas with the stage as it stands. ratio: its pixels for every pixel of the page. extras: with the charts and the
  * words under the panels. even: sides that two divides, as video wants them. canvas: one to paint over.
+ * @param {Stage} stage
+ * @param {number} ratio
  */
 export function pictureOf(stage, ratio, { extras = true, even = false, canvas = document.createElement("canvas") } = {}) {
   const grid = (extras ? stage.work : stage.grid).getBoundingClientRect();
@@ -131,10 +162,11 @@ export function pictureOf(stage, ratio, { extras = true, even = false, canvas = 
   const legend = placeLegend(stage.legend.root, grid.width);
   const head = PICTURE_HEAD + legend.height + 8;
   const gap = 12;
+  /** @param {number} v */
   const length = (v) => (even ? 2 * Math.round((v * ratio) / 2) : Math.round(v * ratio));
   canvas.width = length(grid.width + 2 * PICTURE_MARGIN);
   canvas.height = length(head + grid.height + (withCharts ? gap + charts.height : 0) + 2 * PICTURE_MARGIN);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = /** @type {Canvas2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
   context.scale(ratio, ratio);
   context.fillStyle = stage.theme.background;
   context.fillRect(0, 0, canvas.width / ratio, canvas.height / ratio);
@@ -161,7 +193,7 @@ export function pictureOf(stage, ratio, { extras = true, even = false, canvas = 
     context.roundRect(box.left - origin.x, box.top - origin.y, box.width, box.height, 14);
     context.clip();
     paintBox(context, getComputedStyle(panel.root), box, origin);
-    for (const child of panel.root.children) if (extras || child !== panel.caption) paintElement(context, child, origin);
+    for (const child of /** @type {HTMLElement[]} */ ([...panel.root.children])) if (extras || child !== panel.caption) paintElement(context, child, origin);
     context.restore();
   }
   if (extras && !stage.side.hidden) paintElement(context, stage.side, origin);

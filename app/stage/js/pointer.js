@@ -4,15 +4,21 @@
 import { orbit } from "./camera.js";
 import { element } from "./dom.js";
 
+/** @param {Event} event */
+const targetOf = (event) => /** @type {HTMLElement} */ (event.target);
+
 const TOUCH_HINT = "Two fingers turn the view, or tap it first";
 let touchIsKnown = false; // who has turned a scene by touch is told nothing while scrolling
 
 /** A mouse on a scene's body: dragging turns every scene, the wheel with Ctrl (or a pinch) zooms. */
 export class Mouse {
+  /** @param {FlatPanel} panel */
   constructor(panel) {
     const { body, stage } = panel;
+    /** @type {number[] | null} */
+    this.at = null;
     body.addEventListener("pointerdown", (e) => {
-      if (e.pointerType !== "mouse" || e.button !== 0 || e.target.closest("button, select")) return;
+      if (e.pointerType !== "mouse" || e.button !== 0 || targetOf(e).closest("button, select")) return;
       this.at = [e.clientX, e.clientY];
       body.setPointerCapture(e.pointerId);
       body.dataset.turning = "true";
@@ -36,53 +42,70 @@ export class Mouse {
 
 /** Touch on a scene's body. */
 export class Touch {
+  /** @param {FlatPanel} panel */
   constructor(panel) {
     this.panel = panel;
     this.body = panel.body;
     this.active = false;
+    this.last = { count: 0, x: 0, y: 0, apart: 0 };
+    /** @type {{ x: number, y: number, moved: boolean } | null} */
+    this.tap = null;
     this.done = element("button", "dps-done", this.body, "Done turning");
     this.done.type = "button";
     this.done.hidden = true;
     this.hint = element("p", "dps-hint", this.body, TOUCH_HINT);
     this.hint.hidden = true;
     this.done.addEventListener("click", () => this.activate(false));
+    /**
+     * @param {string} name
+     * @param {(event: TouchEvent) => void} action
+     */
     const listen = (name, action) => this.body.addEventListener(name, (e) => {
-      if (e.target.closest("button, select, .dps-legend")) return;
-      action(e);
+      if (targetOf(e).closest("button, select, .dps-legend")) return;
+      action(/** @type {TouchEvent} */ (e));
     }, { passive: false });
     listen("touchstart", (e) => this.start(e));
     listen("touchmove", (e) => this.move(e));
     listen("touchend", (e) => this.end(e));
     listen("touchcancel", (e) => this.end(e));
-    this.outside = (e) => { if (this.active && !this.body.contains(e.target)) this.activate(false); };
+    /** @param {TouchEvent} e */
+    this.outside = (e) => { if (this.active && !this.body.contains(targetOf(e))) this.activate(false); };
     document.addEventListener("touchstart", this.outside, { passive: true, capture: true });
   }
   destroy() { document.removeEventListener("touchstart", this.outside, { capture: true }); }
+  /** @param {boolean} on */
   activate(on) {
     this.active = on;
     touchIsKnown = true;
-    this.body.dataset.touch = on;
+    this.body.dataset.touch = String(on);
     this.done.hidden = !on;
     this.showHint(false);
   }
+  /** @param {boolean} on */
   showHint(on) {
     this.hint.hidden = !on;
     clearTimeout(this.hintTimer);
     if (on) this.hintTimer = setTimeout(() => (this.hint.hidden = true), 1800);
   }
-  /** Middle of the fingers, and how far they are apart. */
+  /**
+   * Middle of the fingers, and how far they are apart.
+   * @param {TouchEvent} e
+   */
   fingers(e) {
     const t = [...e.targetTouches];
+    /** @param {"clientX" | "clientY"} key */
     const middle = (key) => t.reduce((sum, f) => sum + f[key], 0) / t.length;
     const apart = t.length > 1 ? Math.hypot(t[0].clientX - t[1].clientX, t[0].clientY - t[1].clientY) : 0;
     return { count: t.length, x: middle("clientX"), y: middle("clientY"), apart };
   }
+  /** @param {TouchEvent} e */
   start(e) {
     this.last = this.fingers(e);
     if (e.targetTouches.length === 1) this.tap = { ...this.last, moved: false };
     else this.tap = null;
     if (e.targetTouches.length > 1) e.preventDefault();
   }
+  /** @param {TouchEvent} e */
   move(e) {
     const now = this.fingers(e);
     if (this.tap && Math.hypot(now.x - this.tap.x, now.y - this.tap.y) > 8) this.tap.moved = true;
@@ -102,6 +125,7 @@ export class Touch {
     }
     this.last = now;
   }
+  /** @param {TouchEvent} e */
   end(e) {
     if (e.type === "touchend" && this.tap && !this.tap.moved && !e.targetTouches.length) {
       this.activate(true);

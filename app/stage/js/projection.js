@@ -4,17 +4,35 @@ const HALF_FIELD = Math.tan(Math.PI / 8); // of view: 45 degrees from top to bot
 const RING = Array.from({ length: 16 }, (_, i) => [Math.cos((i * Math.PI) / 8), Math.sin((i * Math.PI) / 8)]);
 const REFERENCE_DISTANCE = 1.62; // of the eye, in heights of the box: where a scene is made to fit
 
+/**
+ * @param {number[]} a
+ * @param {number[]} b
+ */
 const sub = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
+/**
+ * @param {number[]} a
+ * @param {number[]} b
+ */
 const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+/** @param {number[]} a */
 const unit = (a) => { const n = Math.hypot(...a) || 1; return [a[0] / n, a[1] / n, a[2] / n]; };
+/** @param {XYZ} o */
 const vector = (o) => [o.x, o.y, o.z];
 
-/** Focal length and principal point that show the whole height of a panel, without fitting anything. */
+/**
+ * Focal length and principal point that show the whole height of a panel, without fitting anything.
+ * @param {number} width
+ * @param {number} height
+ */
 export const plainLens = (width, height) => ({ focal: height / 2 / HALF_FIELD, u: width / 2, v: height / 2 });
 
 /**
  * The projection of a camera in units of the box's height.
  * lens: {focal, u, v} in pixels. bounds: {lo, hi, floor} in metres.
+ * @param {Camera} camera
+ * @param {Bounds} bounds
+ * @param {number} width
+ * @param {number} height
  */
 export function makeProjection(camera, bounds, width, height, lens = plainLens(width, height)) {
   const eye = vector(camera.eye);
@@ -26,7 +44,13 @@ export function makeProjection(camera, bounds, width, height, lens = plainLens(w
   const { focal, u, v } = lens;
   return {
     focalMetres: focal * scale,
-    /** Point in plot axes (metres) -> [u, v, depth] in pixels; depth is 0 or less behind the eye. */
+    /**
+     * Point in plot axes (metres) -> [u, v, depth] in pixels; depth is 0 or less behind the eye.
+     * @param {number} x
+     * @param {number} y
+     * @param {number} z
+     * @param {number[]} out
+     */
     point(x, y, z, out) {
       const p0 = (x - middle[0]) * scale - eye[0];
       const p1 = (y - middle[1]) * scale - eye[1];
@@ -41,7 +65,10 @@ export function makeProjection(camera, bounds, width, height, lens = plainLens(w
   };
 }
 
-/** The same direction of view from the distance at which a scene is made to fit. */
+/**
+ * The same direction of view from the distance at which a scene is made to fit.
+ * @param {Camera} camera
+ */
 function atReference(camera) {
   const centre = vector(camera.center);
   const d = unit(sub(vector(camera.eye), centre)).map((x) => x * REFERENCE_DISTANCE);
@@ -52,6 +79,12 @@ function atReference(camera) {
  * The lens that fits the people into a panel, whichever way they are seen.
  * rings: [{x, y, z, radius}], level circles around the people in metres. They look the same from all sides, so that
  * turning a scene never changes its size. margins: free pixels {top, bottom, side}.
+ * @param {Camera} camera
+ * @param {Bounds} bounds
+ * @param {Ring[]} rings
+ * @param {number} width
+ * @param {number} height
+ * @param {{ top: number, bottom: number, side: number }} margins
  */
 export function fittingLens(camera, bounds, rings, width, height, margins) {
   const projection = makeProjection(atReference(camera), bounds, width, height, { focal: 1, u: 0, v: 0 });
@@ -73,6 +106,10 @@ export function fittingLens(camera, bounds, rings, width, height, margins) {
   };
 }
 
+/**
+ * @param {Numbers} values
+ * @param {Projection} projection
+ */
 export function projectPoses(values, projection) {
   const count = values.length / 3;
   const out = new Float32Array(count * 3);
@@ -84,7 +121,10 @@ export function projectPoses(values, projection) {
   return out;
 }
 
-/** The rings of a box that does not stand around the root: a look at a part of a body. */
+/**
+ * The rings of a box that does not stand around the root: a look at a part of a body.
+ * @param {Bounds} of
+ */
 function ringsOfBox({ lo, hi }) {
   const [x, y, radius] = [(lo[0] + hi[0]) / 2, (lo[1] + hi[1]) / 2, (hi[0] - lo[0]) / 2];
   return [{ x, y, z: lo[2], radius }, { x, y, z: hi[2], radius }];
@@ -96,11 +136,19 @@ const SHARE_OF_HANDS = 0.95;
 /**
  * Rings that hold people over a stage's poses: all heads and feet are between them, and most hands.
  * poses: flat arrays of 17 x 3 points in plot axes, the root at the origin.
+ * @param {Float32Array[]} poses
+ * @param {Bounds} bounds
  */
 export function ringsOf(poses, bounds) {
   if (Math.abs(bounds.lo[0] + bounds.hi[0]) > 1e-3) return ringsOfBox(bounds);
   let low = bounds.floor, high = bounds.floor + 0.6;
-  const reach = { feet: 0.25, head: 0.12 }, hands = [];
+  const reach = { feet: 0.25, head: 0.12 };
+  /** @type {[number, number][]} */
+  const hands = [];
+  /**
+   * @param {number[]} joints
+   * @param {(reach: number, height: number) => void} action
+   */
   const each = (joints, action) => {
     for (const values of poses) {
       for (let at = 0; at < values.length; at += 51) {
@@ -114,7 +162,12 @@ export function ringsOf(poses, bounds) {
   each(FEET, (r, z) => { reach.feet = Math.max(reach.feet, r); low = Math.min(low, z); high = Math.max(high, z); });
   each(HEAD, (r, z) => { reach.head = Math.max(reach.head, r); high = Math.max(high, z); low = Math.min(low, z); });
   each(HANDS, (r, z) => hands.push([r, z]));
+  /** @param {number} i */
   const usual = (i) => hands.map((h) => h[i]).sort((a, b) => a - b)[Math.floor(SHARE_OF_HANDS * (hands.length - 1))] ?? 0;
+  /**
+   * @param {number} z
+   * @param {number} radius
+   */
   const ring = (z, radius) => ({ x: 0, y: 0, z, radius: Math.min(1.3, radius) });
   return [
     ring(Math.max(low, bounds.floor - 0.5) - 0.03, reach.feet + 0.05), ring(high + 0.1, reach.head + 0.1),

@@ -1,7 +1,7 @@
 // A 3D scene: the floor and the moving figures, seen by the stage's camera.
 
 import { asBodies, MOST_BODIES, paintFaintBodies } from "./bodies.js";
-import { fitCanvas } from "./canvas.js";
+import { drawing, fitCanvas } from "./canvas.js";
 import { bodyItems, drawCloud, drawRings, drawShadow, paintItems, skeletonItems } from "./figures.js";
 import { paintFloor } from "./floor.js";
 import { LAYER_KINDS, PANEL_KINDS } from "./kinds.js";
@@ -11,13 +11,22 @@ import { fittingLens, makeProjection, projectPoses } from "./projection.js";
 import { jointLabel, JOINTS } from "./skeleton.js";
 import { drawPath, ghostItems } from "./tracks.js";
 
-/** What a picture depends on besides where the timeline stands: where nothing of it changed, it need not be painted again. */
+/**
+ * What a picture depends on besides where the timeline stands: where nothing of it changed, it need not be painted again.
+ * @param {Stage} stage
+ * @param {unknown[]} more
+ */
 export function lookOf(stage, more) {
   const { hidden, ghosts, joint } = stage.memory;
   return JSON.stringify([stage.camera, [...hidden], ghosts, joint, stage.themeKey, stage.header.hash, asBodies(), ...more]);
 }
 
-/** Where people are drawn in a scene of this size: the same from all sides, so that linked scenes agree. */
+/**
+ * Where people are drawn in a scene of this size: the same from all sides, so that linked scenes agree.
+ * @param {Stage} stage
+ * @param {number} width
+ * @param {number} height
+ */
 function projectionOf(stage, width, height) {
   const small = height < 190 || width < 150;
   const margins = small ? { top: 4, bottom: 6, side: 3 } : { top: 8, bottom: 12, side: 8 };
@@ -30,9 +39,25 @@ const isThere = (values) => Number.isFinite(values[0]);
 
 /** One painting of a scene: what it is painted on and for whom, at which frame and step. */
 class Painting {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {Owner} owner
+   * @param {LayerSpec[]} layers
+   * @param {number} width
+   * @param {number} height
+   * @param {number} frame
+   * @param {number} step
+   * @param {boolean} small
+   */
   constructor(canvas, owner, layers, width, height, frame, step, small) {
     const { stage } = owner;
-    Object.assign(this, { owner, stage, width, height, frame, step, small });
+    this.owner = owner;
+    this.stage = stage;
+    this.width = width;
+    this.height = height;
+    this.frame = frame;
+    this.step = step;
+    this.small = small;
     this.context = fitCanvas(canvas, width, height);
     this.projection = projectionOf(stage, width, height);
     this.visible = (layers || []).filter((l) => !stage.memory.hidden.has(l.label));
@@ -47,12 +72,22 @@ class Painting {
     const figures = this.visible.filter((l) => l.kind === "skeleton" && !l.under && l.opacity !== 0);
     return many || figures.length > 1 || rings[0].x !== 0;
   }
+  /** @param {LayerSpec} layer */
   at(layer) { return this.stage.arrays[layer.array].at(this.frame, this.step); }
+  /** @param {LayerSpec} layer */
   moves(layer) { return this.stage.arrays[layer.array]?.axes.includes("step"); }
+  /**
+   * @param {Canvas2D} onto
+   * @param {LayerSpec} layer
+   */
   shadow(onto, layer) {
     if (layer.kind !== "skeleton" || layer.shadow === false || !isThere(this.at(layer))) return;
     drawShadow(onto, this.at(layer), this.projection, this.stage.header.bounds.floor, this.stage.theme);
   }
+  /**
+   * @param {Canvas2D} onto
+   * @param {LayerSpec} layer
+   */
   cloud(onto, layer) {
     const colours = this.stage.theme.palette(layer.palette);
     const values = this.at(layer);
@@ -74,7 +109,7 @@ class Painting {
       return;
     }
     const [still, rest] = [this.visible.slice(0, firstMoving), this.visible.slice(firstMoving)];
-    const look = lookOf(stage, [width, height, this.frame, fitCanvas.ratio]);
+    const look = lookOf(stage, [width, height, this.frame, drawing.ratio]);
     if (owner.stillLook !== look) {
       owner.stillLook = look;
       owner.stillCanvas ??= document.createElement("canvas");
@@ -83,10 +118,15 @@ class Painting {
       for (const layer of rest) if (!this.moves(layer)) this.shadow(below, layer);
       for (const layer of still) this.cloud(below, layer);
     }
-    this.context.drawImage(owner.stillCanvas, 0, 0, width, height);
+    if (owner.stillCanvas) this.context.drawImage(owner.stillCanvas, 0, 0, width, height);
     for (const layer of rest) if (this.moves(layer)) this.shadow(this.context, layer);
     this.visible = rest;
   }
+  /**
+   * @param {LayerSpec} layer
+   * @param {Palette} colours
+   * @param {Item[]} items
+   */
   skeleton(layer, colours, items) {
     const { stage, owner, projection } = this;
     const values = this.at(layer);
@@ -96,6 +136,7 @@ class Painting {
     if (this.bodies && layer.opacity !== 0) bodyItems(screen, colours, layer, projection, stage.theme, items);
     else skeletonItems(screen, colours, layer, projection, items);
     for (let j = 0; j < JOINTS && layer.opacity !== 0; j++) {
+      /** @param {number} i */
       const metres = (i) => values[3 * j + i].toFixed(2);
       // Plot axes are (x, z, -y) of the camera frame.
       const y = (-values[3 * j + 2]).toFixed(2);
@@ -107,7 +148,9 @@ class Painting {
   }
   figures() {
     const { stage, owner, context, projection } = this;
-    const items = [], rings = [], above = [];
+    /** @type {Item[]} */
+    const items = [];
+    const rings = [], above = [];
     owner.targets = [];
     for (const layer of this.visible) {
       const colours = stage.theme.palette(layer.palette);
@@ -133,7 +176,16 @@ class Painting {
   }
 }
 
-/** Paints a scene at a frame and a step. The owner, a panel or a chart, gets the shown joints as its targets. */
+/**
+ * Paints a scene at a frame and a step. The owner, a panel or a chart, gets the shown joints as its targets.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Owner} owner
+ * @param {LayerSpec[]} layers
+ * @param {number} width
+ * @param {number} height
+ * @param {number} frame
+ * @param {number} step
+ */
 export function paintScene(canvas, owner, layers, width, height, frame, step, small = true) {
   const painting = new Painting(canvas, owner, layers, width, height, frame, step, small);
   painting.ground();
@@ -142,21 +194,31 @@ export function paintScene(canvas, owner, layers, width, height, frame, step, sm
 
 /** A scene that is turned by hand; all scenes of all stages turn with it. */
 class ScenePanel extends FlatPanel {
+  /**
+   * @param {Stage} stage
+   * @param {PanelSpec} spec
+   * @param {HTMLElement} host
+   */
   constructor(stage, spec, host) {
     super(stage, spec, host);
     this.canvas.classList.add("dps-over");
+    /** @type {number[] | null} */
+    this.pressed = null;
     this.touch = new Touch(this);
     this.mouse = new Mouse(this);
     this.body.addEventListener("pointerdown", (e) => (this.pressed = [e.clientX, e.clientY]), { capture: true });
     this.body.addEventListener("pointerup", (e) => this.released(e), { capture: true });
   }
-  /** A click on a joint, not the end of a drag, asks for its path, or takes it away. */
+  /**
+   * A click on a joint, not the end of a drag, asks for its path, or takes it away.
+   * @param {PointerEvent} event
+   */
   released(event) {
     const [x, y] = this.pressed || [NaN, NaN];
     this.pressed = null;
     if (event.pointerType !== "mouse" || !(Math.hypot(event.clientX - x, event.clientY - y) < 4)) return;
     const target = this.targetAt(event);
-    if (target) this.stage.track(this.stage.memory.joint === target.joint ? null : target.joint);
+    if (target) this.stage.track(this.stage.memory.joint === target.joint ? null : target.joint ?? null);
   }
   draw() {
     const { stage } = this;
@@ -174,6 +236,15 @@ class ScenePanel extends FlatPanel {
 
 /** A small scene that turns with the others and is not turned itself: a part of a strip, which leads to a view. */
 class MiniScene extends FlatPanel {
+  /**
+   * @param {Stage} stage
+   * @param {PanelSpec} spec
+   * @param {HTMLElement} host
+   */
+  constructor(stage, spec, host) {
+    super(stage, spec, host);
+    this.look = "";
+  }
   draw() {
     const { stage } = this;
     const [width, height] = this.size();

@@ -9,9 +9,13 @@ export const SIDE = [1, 2, 2, 2, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 2, 2, 2]; // 0 le
 
 export const JOINTS = JOINT_NAMES.length;
 
+/** @type {Record<string, string>} */
 const LIMB_NAMES = { L: "left ", R: "right " };
 
-/** A joint's name in plain words: RFoot is "right foot". */
+/**
+ * A joint's name in plain words: RFoot is "right foot".
+ * @param {number} joint
+ */
 export function jointLabel(joint) {
   const name = JOINT_NAMES[joint];
   const side = /^[LR][A-Z]/.test(name) ? LIMB_NAMES[name[0]] : "";

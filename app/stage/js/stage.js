@@ -1,7 +1,7 @@
 // The stage: panels with one camera, a player with two axes, and everything that happens without asking Python.
 
 import { headingOf } from "./camera.js";
-import { fitCanvas } from "./canvas.js";
+import { drawing } from "./canvas.js";
 import { unpack } from "./data.js";
 import { element, rich } from "./dom.js";
 import { handleKey } from "./keys.js";
@@ -18,16 +18,46 @@ import { showHint } from "./tour.js";
 
 const RESIZED_MS = 60;
 
+/**
+ * @param {Header} header
+ * @returns {Memory}
+ */
 const freshMemory = (header) => ({
   hidden: new Set(header.off || []), speed: 1, loop: false, axis: "step", ghosts: false, joint: null, only: null, arrangement: null,
 });
 
 export class Stage {
+  /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
+    /** @type {Panel[]} */
     this.panels = [];
+    /** @type {Chart[]} */
     this.charts = [];
     this.visible = false;
+    this.width = 0;
+    /** @type {Header} */
+    this.header;
+    /** @type {Record<string, Cuts>} */
+    this.arrays;
+    /** @type {Theme} */
+    this.theme;
+    /** @type {string | undefined} */
+    this.themeKey;
+    /** @type {Memory} */
+    this.memory;
+    /** @type {Ring[]} */
+    this.rings;
+    /** @type {ReturnType<typeof import("./floor.js").furnitureOf> | null} */
+    this.furniture = null;
+    /** @type {Ask | undefined} */
+    this.askFor;
+    /** @type {Start | undefined} */
+    this.saved;
+    /** @type {HTMLElement | null} */
+    this.tour = null;
+    /** @type {import("./download.js").DownloadMenu} */
+    this.download;
     this.shownAt = 0;
     live.add(this);
     root.tabIndex = 0;
@@ -43,6 +73,10 @@ export class Stage {
     this.side = element("div", "dps-charts dps-side", this.work);
     this.timeline = new Timeline(this, root);
     this.chartRow = element("div", "dps-charts", root);
+    this.resizer = new ResizeObserver(() => this.resized());
+    this.watcher = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
+    this.onFullscreen = () => { root.dataset.full = String(document.fullscreenElement === root); this.resized(); };
+    this.onWindow = () => this.resized();
     this.listen();
   }
   listen() {
@@ -51,18 +85,15 @@ export class Stage {
     root.addEventListener("pointerenter", () => (shared.hovered = this));
     root.addEventListener("pointerleave", () => { if (shared.hovered === this) shared.hovered = null; });
     root.addEventListener("dps-footage", () => { if (this.header) { this.legend.build(); this.schedule(); } });
-    root.addEventListener("dps-file", (e) => this.download.arrived?.(e.detail));
-    this.resizer = new ResizeObserver(() => this.resized());
+    root.addEventListener("dps-file", (e) => this.download.arrived?.(/** @type {CustomEvent} */ (e).detail));
     for (const node of [root, document.body, root.closest("[data-testid=stMainBlockContainer]")]) if (node) this.resizer.observe(node);
-    this.onFullscreen = () => { root.dataset.full = document.fullscreenElement === root; this.resized(); };
-    this.onWindow = () => this.resized();
     document.addEventListener("fullscreenchange", this.onFullscreen);
     window.addEventListener("resize", this.onWindow);
-    this.watcher = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
     this.watcher.observe(root);
   }
 
   // ---- data ----
+  /** @param {Uint8Array} bytes */
   update(bytes) {
     const { header, arrays } = unpack(bytes);
     const theme = readTheme(this.root);
@@ -70,7 +101,11 @@ export class Stage {
     if (this.header && this.header.hash === header.hash && themeKey === this.themeKey) return;
     const sameData = this.header && this.header.hash === header.hash;
     const structure = JSON.stringify(header.panels.map((p) => [p.id, p.kind]));
-    Object.assign(this, { theme, themeKey, header, arrays, furniture: null });
+    this.header = header;
+    this.arrays = arrays;
+    this.theme = theme;
+    this.themeKey = themeKey;
+    this.furniture = null;
     this.root.dataset.theme = theme.dark ? "dark" : "light";
     this.root.dataset.stage = header.id;
     this.root.dataset.hash = header.hash;
@@ -81,7 +116,7 @@ export class Stage {
       memories.set(header.id, freshMemory(header));
       this.start(this.saved || linkedPlace(header.id));
     }
-    this.memory = memories.get(header.id);
+    this.memory = /** @type {Memory} */ (memories.get(header.id));
     this.rings = ringsOf(this.framing(), header.bounds);
     if (!sameData) this.timeline.restore();
     this.measureWidth();
@@ -107,9 +142,12 @@ export class Stage {
     const found = [...still, ...ends];
     return found.length ? found : (arrays.length ? arrays : layers.map((l) => this.arrays[l.array])).map((a) => a.values);
   }
-  /** Where a link, or the page that a stage was saved in, wants it to begin. */
+  /**
+   * Where a link, or the page that a stage was saved in, wants it to begin.
+   * @param {Start} of
+   */
   start({ k, at, camera, hidden, ghosts, joint }) {
-    const memory = memories.get(this.root.dataset.stage);
+    const memory = /** @type {Memory} */ (memories.get(this.header.id));
     memory.start = { k, at };
     memory.ghosts = !!ghosts;
     memory.joint = joint ?? null;
@@ -121,11 +159,22 @@ export class Stage {
   get step() { return this.timeline.step; }
   get frame() { return this.timeline.frame; }
   get narrow() { return (this.width || window.innerWidth) < NARROW; }
+  /** @param {Axis} axis */
   count(axis) { return this.timeline.count(axis); }
+  /** @param {Axis} axis */
   index(axis) { return this.timeline.index(axis); }
+  /**
+   * @param {Axis} axis
+   * @param {number} index
+   */
   placeText(axis, index) { return this.timeline.placeText(axis, index); }
+  /**
+   * @param {Axis} axis
+   * @param {number} index
+   */
   go(axis, index) { this.timeline.go(axis, index); }
   stop() { this.timeline.stop(); }
+  /** @param {number | null} joint */
   track(joint) { this.legend.track(joint); }
   positionText() {
     const { axes, shows_frame: shown } = this.header;
@@ -134,6 +183,7 @@ export class Stage {
   }
 
   // ---- panels and charts ----
+  /** @param {string} structure */
   buildPanels(structure) {
     this.panels.forEach((p) => p.destroy());
     this.grid.replaceChildren();
@@ -160,10 +210,12 @@ export class Stage {
       this.fail(error);
     }
   }
+  /** @param {unknown} error */
   fail(error) {
     if (!this.message) this.message = element("p", "dps-error", this.root);
-    this.message.textContent = `The 3D view is not complete: ${error.message}`;
+    this.message.textContent = `The 3D view is not complete: ${/** @type {Error} */ (error).message}`;
   }
+  /** @param {IntersectionObserverEntry[]} entries */
   seen(entries) {
     this.visible = entries.some((e) => e.isIntersecting);
     if (!this.visible || !this.header) return;
@@ -173,7 +225,7 @@ export class Stage {
   measureWidth() {
     const width = Math.round(this.root.getBoundingClientRect().width);
     if (width >= 20) this.width = width;
-    this.root.dataset.narrow = this.narrow;
+    this.root.dataset.narrow = String(this.narrow);
   }
   resized() {
     if (!this.header) return;
@@ -189,7 +241,11 @@ export class Stage {
   }
 
   // ---- camera ----
-  /** Turns every scene of every stage. view: the preset's name. */
+  /**
+   * Turns every scene of every stage. view: the preset's name.
+   * @param {Camera} camera
+   * @param {string | null} [view]
+   */
   setCamera(camera, view = null) {
     shared.camera = camera;
     shared.view = view;
@@ -219,18 +275,28 @@ export class Stage {
     this.root.dataset.camera = JSON.stringify(this.camera);
     if (this.visible) this.paint();
   }
-  /** What make() returns while the stage stands elsewhere; the screen never shows it. ratio: of the canvases' pixels. */
+  /**
+   * What make() returns while the stage stands elsewhere; the screen never shows it. ratio: of the canvases' pixels.
+   * @template T
+   * @param {{ step?: number, frame?: number, camera?: Camera }} place
+   * @param {number} ratio
+   * @param {() => T} make
+   */
   at({ step = this.step, frame = this.frame, camera = shared.camera }, ratio, make) {
     const { timeline } = this;
-    const kept = [timeline.step, timeline.frame, shared.camera];
-    [timeline.step, timeline.frame, shared.camera] = [step, frame, camera];
-    fitCanvas.ratio = ratio;
+    const kept = { step: timeline.step, frame: timeline.frame, camera: shared.camera };
+    timeline.step = step;
+    timeline.frame = frame;
+    shared.camera = camera;
+    drawing.ratio = ratio;
     try {
       this.paint();
       return make();
     } finally {
-      fitCanvas.ratio = null;
-      [timeline.step, timeline.frame, shared.camera] = kept;
+      drawing.ratio = null;
+      timeline.step = kept.step;
+      timeline.frame = kept.frame;
+      shared.camera = kept.camera;
       this.draw();
     }
   }

@@ -1,6 +1,7 @@
 // Colours. Hue, dashes (left) and the joints' shape tell sides apart. Hue tells methods apart.
 
 
+/** @type {Record<string, { light: Palette, dark: Palette }>} */
 const PALETTES = {
   sides: { light: ["#d06a05", "#5b6472", "#1f63d6"], dark: ["#ffa94d", "#aeb6c4", "#6aa5ff"] },
   names: { light: ["#b85c04", "#5b6472", "#1f63d6"], dark: ["#ffa94d", "#aeb6c4", "#6aa5ff"] }, // sides, dark enough for small text
@@ -22,8 +23,13 @@ SEPARATE.light.forEach((light, i) => {
   PALETTES[`component${i}`] = { light: [light, light, light], dark: Array(3).fill(SEPARATE.dark[i]) };
 });
 
+/** @param {Element} element */
 export function readTheme(element) {
   const style = getComputedStyle(element);
+  /**
+   * @param {string} name
+   * @param {string} fallback
+   */
   const value = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
   const background = value("--st-background-color", "#ffffff");
   const [r, g, b] = toRgb(background);
@@ -38,41 +44,59 @@ export function readTheme(element) {
     label: dark ? "#a3adbf" : "#5d6778",
     shadow: dark ? "rgba(0,0,0,0.12)" : "rgba(25,35,60,0.042)",
     halo: dark ? "rgba(16,20,28,0.92)" : "rgba(255,255,255,0.92)",
-    palette: (name) => (PALETTES[name] || PALETTES.sides)[dark ? "dark" : "light"],
+    palette: (/** @type {string} */ name) => (PALETTES[name] || PALETTES.sides)[dark ? "dark" : "light"],
   };
 }
 
+/** @type {Map<string, number[]>} */
 const rgbs = new Map();
-/** Red, green and blue of a colour as style rules write it. */
+/**
+ * Red, green and blue of a colour as style rules write it.
+ * @param {string} colour
+ */
 function toRgb(colour) {
   if (!rgbs.has(colour)) rgbs.set(colour, parseColour(colour));
-  return rgbs.get(colour);
+  return /** @type {number[]} */ (rgbs.get(colour));
 }
 
+/** @type {Canvas2D | null} */
+let scratch = null; // reads colours that are not written as #rrggbb
+
+/** @param {string} colour */
 function parseColour(colour) {
   if (/^#[0-9a-f]{6}$/i.test(colour)) return [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
-  const context = parseColour.context || (parseColour.context = document.createElement("canvas").getContext("2d"));
-  context.fillStyle = "#000";
-  context.fillStyle = colour;
-  const hex = context.fillStyle;
+  scratch ??= /** @type {Canvas2D} */ (document.createElement("canvas").getContext("2d"));
+  scratch.fillStyle = "#000";
+  scratch.fillStyle = colour;
+  const hex = scratch.fillStyle;
   if (hex.startsWith("#")) return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-  return (hex.match(/[\d.]+/g) || [0, 0, 0]).slice(0, 3).map(Number);
+  return (hex.match(/[\d.]+/g) || ["0", "0", "0"]).slice(0, 3).map(Number);
 }
 
-/** A colour, seen through. */
+/**
+ * A colour, seen through.
+ * @param {string} colour
+ * @param {number} alpha
+ */
 export function withAlpha(colour, alpha) {
   const [r, g, b] = toRgb(colour);
   return `rgba(${r},${g},${b},${alpha})`;
 }
 
+/** @type {Map<string, string>} */
 const mixes = new Map(); // two colours and a share -> their mixture: asked for at every step
 
-/** A colour with a share of another one. */
+/**
+ * A colour with a share of another one.
+ * @param {string} one
+ * @param {string} other
+ * @param {number} share
+ */
 export function mixColours(one, other, share) {
   const key = `${one} ${other} ${share}`;
   if (!mixes.has(key)) {
     const [a, b] = [toRgb(one), toRgb(other)];
     mixes.set(key, `#${a.map((v, i) => Math.round(v + share * (b[i] - v)).toString(16).padStart(2, "0")).join("")}`);
   }
-  return mixes.get(key);
+  return /** @type {string} */ (mixes.get(key));
 }

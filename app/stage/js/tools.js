@@ -8,6 +8,10 @@ import { keep, live, recall } from "./memory.js";
 import { Views } from "./views.js";
 
 export class Tools {
+  /**
+   * @param {Stage} stage
+   * @param {HTMLElement} host
+   */
   constructor(stage, host) {
     this.stage = stage;
     this.root = element("div", "dps-tools", host);
@@ -20,7 +24,10 @@ export class Tools {
     this.fullButton = iconButton(this.root, "full", "Full screen (F)", () => this.fullScreen(), "dps-icon dps-wide");
     iconButton(this.root, "help", "Keyboard help (?)", () => this.help(), "dps-icon dps-wide");
   }
-  /** Opens or closes the drawer with words and equations beside the stage; it stays so in every view. */
+  /**
+   * Opens or closes the drawer with words and equations beside the stage; it stays so in every view.
+   * @param {boolean} on
+   */
   explain(on) {
     keep("explain", on ? "open" : "closed");
     showExplanation();

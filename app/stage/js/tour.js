@@ -22,7 +22,10 @@ function finish() {
   touring.at = HINTS.length;
 }
 
-/** Shows the hint in a stage's line, or takes it away. */
+/**
+ * Shows the hint in a stage's line, or takes it away.
+ * @param {Stage} stage
+ */
 export function showHint(stage) {
   stage.root.querySelectorAll(".dps-pointed").forEach((n) => n.classList.remove("dps-pointed"));
   stage.tour?.remove();

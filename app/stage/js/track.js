@@ -7,7 +7,10 @@ import { withAlpha } from "./theme.js";
 
 const THUMB = 9; // pixels: half of the slider's thumb, which a range input keeps inside its ends
 
-/** The words of a track: what its bands and curve mean. */
+/**
+ * The words of a track: what its bands and curve mean.
+ * @param {TrackSpec} track
+ */
 export function trackWords(track) {
   const words = [];
   if (track.curve) words.push(`height: ${track.curve.label}`);
@@ -17,8 +20,18 @@ export function trackWords(track) {
 }
 
 export class Track {
+  /**
+   * @param {Stage} stage
+   * @param {HTMLElement} host
+   */
   constructor(stage, host) {
     this.stage = stage;
+    this.slot = host;
+    this.width = 0;
+    this.height = 0;
+    this.look = "";
+    /** @type {TrackSpec | null} */
+    this.spec = null;
     this.canvas = element("canvas", "dps-track", host);
     this.canvas.setAttribute("aria-hidden", "true");
     this.watcher = new ResizeObserver(() => { this.width = 0; stage.schedule(); });
@@ -27,8 +40,8 @@ export class Track {
   update() {
     this.spec = this.stage.header.track || null;
     this.canvas.hidden = !this.spec;
-    this.look = null;
-    if (this.spec) this.canvas.parentNode.title = trackWords(this.spec);
+    this.look = "";
+    if (this.spec) this.slot.title = trackWords(this.spec);
   }
   draw() {
     if (!this.spec) return;
@@ -40,31 +53,45 @@ export class Track {
     this.look = look;
     const context = fitCanvas(this.canvas, width, height);
     const n = stage.count("frame");
+    /** @param {number} i */
     const X = (i) => THUMB + ((width - 2 * THUMB) * i) / Math.max(1, n - 1);
-    if (spec.guessed) this.drawGuessed(context, X, n);
-    if (spec.curve) this.drawCurve(context, X, n);
+    if (spec.guessed) this.drawGuessed(context, X, n, spec.guessed);
+    if (spec.curve) this.drawCurve(context, X, n, spec.curve);
     context.fillStyle = stage.theme.palette("red")[2];
     for (const i of spec.jumps || []) context.fillRect(X(i) - 0.75, 0, 1.5, height);
   }
-  drawGuessed(context, X, n) {
-    const { stage, spec, height } = this;
+  /**
+   * @param {Canvas2D} context
+   * @param {Place} X
+   * @param {number} n
+   * @param {string} array
+   */
+  drawGuessed(context, X, n, array) {
+    const { stage, height } = this;
     const ink = stage.theme.palette("heat")[2];
     const wide = Math.max(1, X(1) - X(0));
     for (let i = 0; i < n; i++) {
-      const share = stage.arrays[spec.guessed].at(i, 0)[0];
+      const share = stage.arrays[array].at(i, 0)[0];
       if (!(share > 0)) continue;
       context.fillStyle = withAlpha(ink, 0.25 + 0.75 * Math.min(1, share / 6));
       context.fillRect(X(i) - wide / 2, height - 4, wide + 0.5, 4);
     }
   }
-  /** An area as high as the error: the largest fills the track. */
-  drawCurve(context, X, n) {
-    const { stage, spec, height } = this;
-    const values = Array.from({ length: n }, (_, i) => stage.arrays[spec.curve.array].at(i, stage.step)[0]);
+  /**
+   * An area as high as the error: the largest fills the track.
+   * @param {Canvas2D} context
+   * @param {Place} X
+   * @param {number} n
+   * @param {NonNullable<TrackSpec["curve"]>} curve
+   */
+  drawCurve(context, X, n, curve) {
+    const { stage, height } = this;
+    const values = Array.from({ length: n }, (_, i) => stage.arrays[curve.array].at(i, stage.step)[0]);
     const top = largest(values) * 1.05;
     const bottom = height - 4;
+    /** @param {number} v */
     const Y = (v) => bottom - (bottom - 2) * Math.min(1, (Number.isFinite(v) ? v : 0) / top);
-    const ink = stage.theme.palette(spec.curve.palette)[2];
+    const ink = stage.theme.palette(curve.palette)[2];
     context.beginPath();
     context.moveTo(X(0), bottom);
     values.forEach((v, i) => context.lineTo(X(i), Y(v)));

@@ -10,7 +10,14 @@ const GHOSTS = [0.34, 0.24, 0.17, 0.11]; // opacity, from the last step back
 
 const MOST_PATHS = 40; // of a cloud's samples: more is a smear
 
-/** Earlier poses of a skeleton as things to paint below all others. Many steps: not every one, or they cover each other. */
+/**
+ * Earlier poses of a skeleton as things to paint below all others. Many steps: not every one, or they cover each other.
+ * @param {Stage} stage
+ * @param {LayerSpec} layer
+ * @param {Projection} projection
+ * @param {Palette} colours
+ * @param {Item[]} items
+ */
 export function ghostItems(stage, layer, projection, colours, items) {
   const array = stage.arrays[layer.array];
   if (!array.axes.includes("step")) return;
@@ -23,7 +30,15 @@ export function ghostItems(stage, layer, projection, colours, items) {
   });
 }
 
-/** A joint's path through all steps, for every sample of a layer: what lies ahead is dotted, a dot marks every step. */
+/**
+ * A joint's path through all steps, for every sample of a layer: what lies ahead is dotted, a dot marks every step.
+ * @param {Canvas2D} context
+ * @param {Stage} stage
+ * @param {LayerSpec} layer
+ * @param {number} joint
+ * @param {Projection} projection
+ * @param {Palette} colours
+ */
 export function drawPath(context, stage, layer, joint, projection, colours) {
   const array = stage.arrays[layer.array];
   if (!array.axes.includes("step")) return;
@@ -32,11 +47,22 @@ export function drawPath(context, stage, layer, joint, projection, colours) {
   const one = samples === 1;
   const last = array.length("step") - 1;
   const p = [0, 0, 0];
+  /**
+   * @param {number} step
+   * @param {number} sample
+   */
   const point = (step, sample) => {
     const at = 3 * (JOINTS * sample + joint);
     const values = array.at(stage.frame, step);
     return projection.point(values[at], values[at + 1], values[at + 2], p);
   };
+  /**
+   * @param {number} from
+   * @param {number} to
+   * @param {number} sample
+   * @param {number[]} dashes
+   * @param {number} opacity
+   */
   const line = (from, to, sample, dashes, opacity) => {
     context.setLineDash(dashes);
     context.strokeStyle = withAlpha(colours[SIDE[joint]], opacity);

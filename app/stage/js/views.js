@@ -5,6 +5,10 @@ import { element, iconButton } from "./dom.js";
 import { shared } from "./memory.js";
 
 export class Views {
+  /**
+   * @param {Stage} stage
+   * @param {HTMLElement} host
+   */
   constructor(stage, host) {
     this.stage = stage;
     this.root = element("div", "dps-views", host);
@@ -26,10 +30,10 @@ export class Views {
       });
       return b;
     });
-    for (const [glyph, factor, title] of [["plus", 1 / 1.18, "Closer"], ["minus", 1.18, "Further away"]]) {
+    for (const [glyph, factor, title] of /** @type {[string, number, string][]} */ ([["plus", 1 / 1.18, "Closer"], ["minus", 1.18, "Further away"]])) {
       iconButton(this.fold, glyph, title, () => stage.setCamera(orbit(stage.camera, 0, 0, factor), shared.view));
     }
-    this.root.addEventListener("focusout", (e) => { if (e.relatedTarget && !this.root.contains(e.relatedTarget)) this.open(false); });
+    this.root.addEventListener("focusout", (e) => { if (e.relatedTarget && !this.root.contains(/** @type {Node} */ (e.relatedTarget))) this.open(false); });
     this.root.addEventListener("keydown", (e) => {
       if (e.key !== "Escape" || this.root.dataset.open !== "true") return;
       this.open(false);
@@ -37,9 +41,12 @@ export class Views {
       e.stopPropagation();
     });
   }
-  /** Where there is no room for the buttons in the row they fold out of one. */
+  /**
+   * Where there is no room for the buttons in the row they fold out of one.
+   * @param {boolean} on
+   */
   open(on) {
-    this.root.dataset.open = on;
+    this.root.dataset.open = String(on);
     this.opener.setAttribute("aria-expanded", on);
   }
   distance() {

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from typing import is_typeddict
 
 import pytest
 
+from app.board import specs as board
 from app.stage import modules
+from app.stage.specs import charts, layers, panels
 
 ROOT = Path(__file__).resolve().parents[3]
 JS = ROOT / "app" / "stage" / "js"
+NODE = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
 
 
 def test_every_module_comes_behind_what_it_imports_and_all_are_needed() -> None:
@@ -35,8 +41,16 @@ def test_a_component_defines_its_entry_once() -> None:
     assert script.endswith("export default entry;\n") and script.count("const ENTRY") == 1
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="no node on this machine")
+@pytest.mark.parametrize("module", [layers, panels, charts, board])
+def test_the_types_of_the_browser_know_every_field_that_python_sends(module: object) -> None:
+    typed = (JS / "specs.d.ts").read_text(encoding="utf-8")
+    known = set(re.findall(r"[\s{\"](\w+)\??\"?(?=:| \||>|,)", typed))
+    sent = {field for spec in vars(module).values() if is_typeddict(spec) for field in spec.__annotations__}
+    assert sent - known == set()
+
+
+@pytest.mark.skipif(NODE is None, reason="no Node: `make setup-dev` brings it")
 def test_the_unit_tests_of_the_modules_pass() -> None:
     files = sorted(str(path) for path in (ROOT / "tests" / "js").glob("*.test.js"))
-    done = subprocess.run(["node", "--test", *files], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(NODE), "--test", *files], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-3000:]

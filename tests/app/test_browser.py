@@ -197,10 +197,9 @@ def test_presets_keys_and_buttons_turn_all_scenes(driver: Any) -> None:
     seen = []
     for name in ("Camera", "Front", "Side", "Top", "3/4"):
         js(driver, "$STAGE.querySelector(`[data-view='${arguments[0]}']`).click()", name)
-        time.sleep(0.4)
+        wait_for(lambda: all(not close(cameras(driver)[:1], [old]) for old in seen), 20, f"another side from {name}")
         one, other = cameras(driver)
         assert together([one, other])
-        assert all(not close([one], [old]) for old in seen), f"{name} shows another side"
         assert js(driver, "return $STAGE.querySelector('[data-view][aria-pressed=true]').dataset.view") == name
         seen.append(one)
     front, side = np.array(seen[1][:2]), np.array(seen[2][:2])

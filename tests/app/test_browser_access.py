@@ -67,6 +67,26 @@ TOO_WIDE = """
 const page = document.querySelector("[data-testid=stMain]");
 return Math.max(document.documentElement.scrollWidth, page.scrollWidth) - innerWidth;
 """
+#: Controls and scenes that can't be brought into sight and used, and by how much the page is too wide.
+OUT_OF_REACH = """
+const found = [];
+const page = document.querySelector("[data-testid=stMain]");
+const inSight = (e) => {
+  e.scrollIntoView({ block: "center", inline: "center" });
+  const { left, top, width, height } = e.getBoundingClientRect();
+  const over = document.elementFromPoint(left + width / 2, top + height / 2);
+  return [!!over && (e.contains(over) || over.contains(e)), top >= 0 && top + height <= innerHeight];
+};
+for (const e of page.querySelectorAll("button, input, select, summary")) {
+  const { width, height } = e.getBoundingClientRect();
+  const shown = e.checkVisibility({ visibilityProperty: true }) && !e.closest("[inert]") && width > 2 && height > 2;
+  if (shown && !e.disabled && !inSight(e)[0]) found.push(e.outerHTML.slice(0, 120));
+}
+for (const body of page.querySelectorAll(".dps-panel:not([hidden]) .dps-body")) {
+  if (!inSight(body).every(Boolean)) found.push(body.parentElement.dataset.panel);
+}
+return [...found, ...(page.scrollWidth > innerWidth ? [`${page.scrollWidth} pixels wide`] : [])];
+"""
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +120,12 @@ def test_a_view_can_be_understood_reached_and_held_in_a_hand(driver: Any, addres
     assert without_name(driver) == []
     assert driver.execute_script(WITHOUT_HELP, ", ".join(f"[data-testid={name}]" for name in WIDGETS)) == []
     assert driver.execute_script(WITHOUT_FOCUS) == []
+    # 1366 x 650 at 200 %.
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 683, "height": 325, "deviceScaleFactor": 2, "mobile": False}
+    )
+    time.sleep(0.5)
+    assert driver.execute_script(OUT_OF_REACH) == []
     size(390, 844)
     wait_for(lambda: driver.execute_script(TOO_WIDE) <= 0, 20, f"{page} to be no wider than a phone")
 

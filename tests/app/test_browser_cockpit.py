@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app import page
 from app.compute import clips
 from app.views.learn import LESSONS
 from benchmarks.browser import AT_REST, browser, wait_for
@@ -134,21 +135,36 @@ def test_heads_and_feet_stay_inside_in_every_clip(driver: Any, address: str, cli
     assert found == []
 
 
-def test_back_and_forward_go_through_the_views(driver: Any, address: str) -> None:
-    def shown(stage: str, title: str) -> bool:
-        found = driver.execute_script("return document.querySelector('.dps')?.dataset.stage")
-        return found == stage and driver.title == f"{title} \u00b7 DiffPose Studio"
+def test_every_view_is_a_place_of_the_browsers_history_with_a_title_of_its_own(driver: Any, address: str) -> None:
+    """Clicks, back, forward and bookmarks lead to every view, and none of them but a bookmark loads the page."""
+    state = """
+    const view = [...document.querySelectorAll(".st-key-view button")].find((b) => b.ariaChecked === "true");
+    return [view?.textContent, document.title, new URL(location.href).searchParams.get("view"), window.stayed];
+    """
+
+    def shows(view: str, stayed: bool = True) -> bool:
+        name, title, wanted, same = driver.execute_script(state)
+        assert same is (True if stayed else None), "the page was loaded again"
+        # The first view needs no name in the address.
+        return name == view == (wanted or names[0]) and title == f"{view} \u00b7 DiffPose Studio"
 
     resize(driver, 1366, 650)
-    open_view(driver, f"{address}/?view=Forward&steps=1&hypotheses=2")
-    wait_for(lambda: shown("forward", "Forward"), 20, "the first view")
-    button = "//*[contains(@class, 'st-key-view')]//button[contains(., 'Reverse')]"
-    driver.find_element("xpath", button).click()
-    wait_for(lambda: shown("reverse", "Reverse"), 60, "the second view")
-    driver.back()
-    wait_for(lambda: shown("forward", "Forward"), 60, "the first view again")
-    driver.forward()
-    wait_for(lambda: shown("reverse", "Reverse"), 60, "the second view again")
+    open_view(driver, f"{address}/?steps=1&hypotheses=2")
+    driver.execute_script("window.stayed = true")
+    names = list(page.VIEWS)
+    for view in names[1:]:
+        button = f"//*[contains(@class, 'st-key-view')]//button[normalize-space(.)='{view}']"
+        driver.find_element("xpath", button).click()
+        wait_for(lambda view=view: shows(view), 90, view)
+    for view in reversed(names[:-1]):
+        driver.back()
+        wait_for(lambda view=view: shows(view), 90, f"{view} again")
+    for view in names[1:3]:
+        driver.forward()
+        wait_for(lambda view=view: shows(view), 90, f"{view} after that")
+    for view in names:
+        driver.get(f"{address}/?view={view}&steps=1&hypotheses=2")
+        wait_for(lambda view=view: shows(view, stayed=False), 90, f"the bookmark of {view}")
 
 
 def test_hints_lead_a_newcomer_once_and_can_be_dismissed_for_good(driver: Any, address: str) -> None:

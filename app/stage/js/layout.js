@@ -8,6 +8,7 @@ const MOST_BESIDE = 3;
 const GAP = 10;
 const SHAPE = 0.8; // width by height of a scene that is used well by a standing person
 const LEAST = 240; // pixels that scenes are high at least
+const LEAST_OF_PARTS = { wide: 330, narrow: 420 }; // the same with a strip of parts above them
 
 /**
  * The number of columns in which panels of one shape become largest.
@@ -30,13 +31,14 @@ export function bestColumns(count, width, height, { gap = GAP, shape = SHAPE, he
 
 /**
  * Height for the scenes, so that they and what stands above and below them fill the window.
- * top: pixels from the page's top to the stage; around: what else the stage shows on the first screen.
- * @param {{ window: number, top: number, around: number }} of
+ * top: pixels from the page's top to the stage; around: what else the stage shows on the first screen; least: the
+ * height below which the page is scrolled instead.
+ * @param {{ window: number, top: number, around: number, least?: number }} of
  */
-export function roomFor({ window: whole, top, around }) {
+export function roomFor({ window: whole, top, around, least = LEAST }) {
   // A stage that begins low on a page has a screen of its own.
   const from = top > 0.45 * whole ? 8 : top;
-  return Math.max(LEAST, Math.floor(whole - from - around));
+  return Math.max(least, Math.floor(whole - from - around));
 }
 
 /**
@@ -174,9 +176,10 @@ export class Layout {
     const scroller = root.closest("[data-testid=stMain]");
     const full = document.fullscreenElement === root;
     const top = full ? 0 : root.getBoundingClientRect().top + (scroller ? scroller.scrollTop : window.scrollY);
+    const least = stage.header.columns ? LEAST_OF_PARTS[stage.narrow ? "narrow" : "wide"] : LEAST;
     const outer = stage.top.offsetHeight + stage.timeline.root.offsetHeight + 2 * 6 + 8;
     /** @type {number} */
-    const height = roomFor({ window: window.innerHeight, top: full ? 8 : Math.max(0, top), around: outer });
+    const height = roomFor({ window: window.innerHeight, top: full ? 8 : Math.max(0, top), around: outer, least });
     if (height === this.height) return false;
     this.height = height;
     work.style.height = `${height}px`;

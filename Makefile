@@ -63,7 +63,7 @@ node_modules/.stamp: package-lock.json $(VENV)/.stamp-dev
 	$(BIN)/npm ci
 	@touch $@
 
-setup-js: setup-dev
+setup-js: setup-dev ## ... and with ESLint and TypeScript
 	@if [ -x $(BIN)/npm ]; then $(MAKE) --no-print-directory node_modules/.stamp; \
 		else echo "No Node in $(VENV): the browser's modules are not checked"; fi
 

@@ -27,8 +27,8 @@ from diffpose_core.structures import DiffusionTrace
 
 JOINTS_HELP = "Distance of every joint to the exact one, at the frame and step that the timeline shows."
 EXPECTED_HELP = (
-    "Expected: what joints like these err on average in motion capture that nothing was trained on, judged without the "
-    "truth. In a frame unlike anything that the networks were trained on, it can't be known."
+    "Expected: the average error of joints like this one in motion capture that no network was trained on, told "
+    "without the truth. For a frame unlike anything in the training data it can't be known."
 )
 UNLIKE = "unlike anything it was trained on"
 RINGS = 3  # joints that are circled
@@ -119,7 +119,7 @@ def _differences(payload: StagePayload, both: Compared) -> LineChart:
     worst = int(np.argmax(both.gain_mm()))
     return line_chart(
         "apart",
-        "How far the two are apart",
+        "How far apart the two are",
         "mm",
         "frame",
         (f"DiffPose to {both.baseline}", "apart", "teal", ""),
@@ -201,7 +201,7 @@ def _curve(both: Compared) -> str | None:
 def _line(both: Compared) -> str:
     if both.truth_cam is None:
         return f"{both.baseline} beside DiffPose; circles mark the joints where the two differ most."
-    return "Red is where the joints really are; circles mark the joints where the two methods differ most."
+    return "Red is the true pose; circles mark the joints where the two methods differ most."
 
 
 def _truth_layers(both: Compared) -> list[Layer]:
@@ -280,7 +280,7 @@ def _side_by_side(both: Compared, numbers: dict[str, list[Readout]], hypotheses:
     """A scene for each method, and one for the truth where it is known."""
     panels: list[Panel] = []
     for name, title, caption, palette in (
-        ("baseline", both.baseline, "One answer in one go: the context encoder alone.", "violet"),
+        ("baseline", both.baseline, "A single answer: the context encoder alone.", "violet"),
         ("diffpose", "DiffPose", f"The mean of {hypotheses} hypotheses; move k to see it arrive.", "teal"),
     ):
         layers = [*_truth_layers(both), skeleton(name, title, palette), _rings(name)]
@@ -303,7 +303,7 @@ def _joint_bars(both: Compared, span: int) -> list[Chart]:
         series.append({"label": "DiffPose, expected", "array": "expected_joints", "palette": "grey", "missing": UNLIKE})
     if not series:
         return []
-    title = "Error of every joint in this frame" if known else "Error to expect of every joint in this frame"
+    title = "Error of every joint in this frame" if known else "Expected error of every joint in this frame"
     return [
         {
             "id": "joints",

@@ -87,7 +87,7 @@ def forward(view: ClipFrames, chosen: ForwardRun, other: ForwardRun, gmm: PoseGM
     laws = {"standard": standard_normal(3 * NUM_JOINTS), "gmm": gmm, "other": gmm}
     captions = {
         "standard": "The same noise on every joint: the body dissolves.",
-        "gmm": "Noise shaped by this image: sure joints stay, doubtful ones spread.",
+        "gmm": "Noise shaped by this image: certain joints stay, uncertain ones spread.",
         "other": OTHER_CAPTIONS[other.schedule],
     }
     for name, title, run, key in (

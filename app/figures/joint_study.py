@@ -78,7 +78,7 @@ def joint_study(study: JointStudy) -> bytes:
     name, truth = study.name, study.truth_cam
     payload = StagePayload(
         id="uncertainty",
-        title="A joint that gets less sure",
+        title="A joint that becomes less certain",
         source=study.source,
         clip=study.clip.name,
         steps=range(len(levels)),
@@ -87,7 +87,7 @@ def joint_study(study: JointStudy) -> bytes:
         step_ends=("as detected", "hidden"),
         step_texts=[*(f"{c:.2f}" for c in levels[:-1]), "hidden"],
         shows_frame=study.frame,
-        line=f"Slide the confidence of the {name} away: H_K spreads, and the result moves.",
+        line=f"Take the confidence of the {name} away with the slider: H_K spreads, and the result moves.",
         off=("Graformer",),
     )
     payload.panels += [_belief_panel(payload, study), _cloud_panel(payload, study), _result_panel(payload, study)]
@@ -112,7 +112,7 @@ def _belief_panel(payload: StagePayload, study: JointStudy) -> BeliefPanel:
         label=study.name,
         unit="",
         digits=2,
-        help="The detector's confidence in this joint: 1 is sure, 0 means that nothing is known",
+        help="The detector's confidence in this joint: 1 is certain, 0 means that nothing is known",
     )
     panel: BeliefPanel = {
         "id": "heatmaps",
@@ -159,7 +159,7 @@ def _cloud_panel(payload: StagePayload, study: JointStudy) -> ScenePanel:
     numbers.append(readout(payload, "std_along", std[:, 2], ("step",), label="depth", unit="mm", help=help_))
     caption = (
         f"{shown.shape[1]} of {samples.shape[1]} draws; every ellipsoid holds a joint at two standard "
-        "deviations, the grey one as it was."
+        "deviations, the grey one as it was at first."
     )
     return scene("cloud", "H_K: all 3D poses that the picture allows", layers, caption=caption, readouts=numbers)
 
@@ -187,7 +187,7 @@ def _result_panel(payload: StagePayload, study: JointStudy) -> ScenePanel:
     moved = np.linalg.norm(result[:, joint] - result[0, joint], axis=-1) * 1000
     help_ = f"How far the {name} of the result is from where it was with the detected confidence"
     numbers.append(readout(payload, "moved", moved, ("step",), label="moved", unit="mm", help=help_))
-    caption = "After the last reverse step. Graformer is told of no confidence: its answer stays the same."
+    caption = "After the last reverse step. Graformer knows nothing of confidences: its answer stays the same."
     return scene("result", "DiffPose's result", layers, caption=caption, readouts=numbers)
 
 

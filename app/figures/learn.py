@@ -13,12 +13,11 @@ from app.figures.scenes import ClipFrames, image_panel, scene_bounds
 from app.stage.payload import Bounds, StagePayload, pack_parts, to_plot_axes, unpack_parts
 from app.stage.specs.layers import Layer, Terms, cloud, skeleton
 from app.stage.specs.panels import scene
-from diffpose_core.skeleton import LIMB_ENDS, joint_label
+from diffpose_core.skeleton import JOINT_NAMES, LIMB_ENDS, PARENTS, joint_label
 from diffpose_core.structures import InvalidInput
 
-#: Half the width of the box that the live equation is seen in: a joint's noise is centimetres, the floor's lines are
-#: a quarter of a metre apart.
-REACH_M = 0.26
+#: Metres around the limb that the live equation is seen at.
+MARGIN_M = 0.1
 
 
 def excerpt(data: bytes, id_: str, panels: Sequence[str]) -> bytes:
@@ -100,12 +99,25 @@ class Equation:
         return int(max(LIMB_ENDS, key=lambda j: float(np.linalg.norm(self.noise[j]))))
 
 
-def _close_up(equation: Equation) -> Bounds:
-    """A box around the joint that the equation is seen at."""
-    x, y, z = (float(c) for c in to_plot_axes(equation.h_0[equation.joint]))
-    lo = (x - REACH_M, y - REACH_M, z - 0.6 * REACH_M)
-    hi = (x + REACH_M, y + REACH_M, z + 1.4 * REACH_M)
-    return Bounds(lo, hi, scene_bounds(equation.h_0[None]).floor)
+def _close_up(equation: Equation, schedule: str) -> Bounds:
+    """A box around the limb that the equation is seen at, from the root to its end, and all that its end does.
+
+    With an arm the head is seen as well.
+    """
+    limb = [equation.joint]
+    while PARENTS[limb[-1]] >= 0:
+        limb.append(PARENTS[limb[-1]])
+    if PARENTS[JOINT_NAMES.index("Neck/Nose")] in limb:
+        limb.append(JOINT_NAMES.index("Head"))
+    ends = [*equation.h_k(schedule)[:, equation.joint], equation.mean[equation.joint]]
+    points = to_plot_axes(np.concatenate([equation.h_0[limb], ends]))
+    lo, hi = points.min(0), points.max(0)
+    middle, half = (lo + hi) / 2, float((hi - lo)[:2].max() / 2 + MARGIN_M)
+    return Bounds(
+        (float(middle[0]) - half, float(middle[1]) - half, float(lo[2]) - MARGIN_M),
+        (float(middle[0]) + half, float(middle[1]) + half, float(hi[2]) + MARGIN_M),
+        scene_bounds(equation.h_0[None]).floor,
+    )
 
 
 def live_equation(equation: Equation, has_truth: bool, source: str, clip: str, frame: int) -> bytes:
@@ -125,7 +137,7 @@ def live_equation(equation: Equation, has_truth: bool, source: str, clip: str, f
         source=source,
         clip=clip,
         steps=range(len(equation.alphas[first])),
-        bounds=_close_up(equation),
+        bounds=_close_up(equation, first),
         step_ends=("h_0, the pose", "noise"),
         initial_step=len(equation.alphas[first]) // 2,
         shows_frame=frame,

@@ -59,8 +59,8 @@ def mixture(
             "components",
             "Components in 3D",
             list(_components(payload, samples_cam, gmm_cam, blocks)),
-            caption="Each component is a whole pose, its mean, with an ellipsoid a joint (two standard deviations); "
-            "dots are the draws that belong to it.",
+            caption="Each component is a mean pose with an ellipsoid for every joint (two standard deviations). Dots "
+            "are the draws that belong to it.",
             columns=1.2,
         )
     )
@@ -96,7 +96,7 @@ def _weights(payload: StagePayload, weights: np.ndarray, spreads: np.ndarray) ->
         "id": "weights",
         "kind": "weights",
         "title": "Weights",
-        "caption": "A sample picks its component by these. Click one to see it alone.",
+        "caption": "How likely a sample is to come from each component. Click one to see it alone.",
         "columns": 0.72,
         "weights": payload.add("weights", weights, ("component",)),
         "spreads": payload.add("component_spread", spreads, ("component",)),

@@ -25,7 +25,7 @@ from diffpose_core.structures import DiffusionTrace
 #: The parts of the overview's strip: id, title, words, and the view that each leads to.
 PARTS = (
     ("clip", "2D pose", "17 joints, found in one picture.", "Uncertainty"),
-    ("heatmaps", "Heatmaps", "Where each joint may be, and how sure that is.", "Uncertainty"),
+    ("heatmaps", "Heatmaps", "Where each joint may be, and how certain that is.", "Uncertainty"),
     ("H_K", "H_K", "3D poses that the picture allows: here it starts.", "Forward"),
     ("steps", "Reverse steps", "A network takes noise away, step by step.", "Reverse"),
     ("H_0", "H_0", "What the poses have become.", "Reverse"),
@@ -50,7 +50,7 @@ def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: S
         trace.k,
         step_ends=("many possible poses", "one pose"),
         columns=6,
-        line="From one picture to one pose: press play, and click a part to look into it.",
+        line="From one picture to one pose: press play, or click a part to open its view.",
     )
     readouts, numbers_by_name = reverse_numbers(payload, view, "diffpose", trace)
     payload.pose("goal", goal, "frame", "sample")
@@ -79,7 +79,7 @@ def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: S
             readouts=readouts,
         )
     )
-    answer = "DiffPose's answer" + (" and, in red, where the joints really are." if numbers else ".")
+    answer = "DiffPose's answer" + (" and, in red, the true pose." if numbers else ".")
     layers = [*truth, skeleton("result", "DiffPose", "teal")]
     payload.panels.append(scene("result", "Result", layers, caption=answer, span=3, readouts=numbers))
     return payload.pack()

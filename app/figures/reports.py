@@ -57,7 +57,7 @@ def read_report(path: Path) -> Report | None:
     try:
         content = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{path.name} is no JSON: {error}") from error
+        raise InvalidInput(f"{path.name} is not JSON: {error}") from error
     if not isinstance(content, dict) or "methods" not in content:
         return None
     methods = content["methods"]

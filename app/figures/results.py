@@ -160,7 +160,7 @@ def measured_totals(report: Report, methods: Sequence[Method], metric: str) -> D
         answer = _of(report, m.name, metric)
         values = [answer, *(_of(report, m.variants[k], metric) if k in m.variants else None for k in kinds)]
         rows.append({"label": m.label, "values": values, "text": _text(answer)})
-    note = "Further left is better. The best hypothesis is picked with the truth at hand: a bound, no answer."
+    note = "Further left is better. The best hypothesis is picked with the truth at hand: a bound, not an answer."
     return dots(f"{METRICS[metric]} over all test frames", "mm", measured, rows, 6, note=note, joined=False)
 
 
@@ -179,7 +179,7 @@ def measured_visibility(report: Report, methods: Sequence[Method], metric: str) 
         ],
         _with_values(rows),
         6,
-        note="The hip counts in neither: it is the origin.",
+        note="The hip is the origin and is left out of both.",
         joined=False,
     )
 
@@ -238,7 +238,7 @@ def reliability(report: CalibrationReport) -> DotsChart:
         drawn, wide = (100 * both[kind]["coverage"][number] for kind in ("before", "after"))
         rows.append({"label": f"{100 * level:.0f} %", "values": [100 * level, drawn, wide], "text": f"{drawn:.0f}"})
     return dots(
-        "How often central intervals hold the truth",
+        "How often central intervals contain the truth",
         "%",
         [
             series("as it should be", "grey", "ring"),
@@ -277,7 +277,7 @@ def expected_by_joint(report: CalibrationReport) -> DotsChart:
         (joint_label(JOINT_NAMES.index(name)), row["expected_mm"], row["observed_mm"]) for name, row in joints.items()
     ]
     errors.sort(key=lambda row: -row[2])
-    return _two_errors("Expected and observed error by joint", "The hip is the origin and never errs.", errors, 7)
+    return _two_errors("Expected and observed error by joint", "The hip is the origin, so it has no error.", errors, 7)
 
 
 def truth_among_hypotheses(report: CalibrationReport) -> BarsChart:

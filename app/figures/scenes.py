@@ -145,7 +145,7 @@ def image_panel(
         over = reprojected(result_cam, clip.keypoints_px[index], ~clip.guessed[index])
         panel["result"] = payload.add("reprojected", over, ("frame", "joint", "uv"))
         payload.off = (*payload.off, RESULT)
-    hollow, word, words = clip.hidden, "hidden joints", "Joints that something hides; drawn hollow"
+    hollow, word, words = clip.hidden, "hidden joints", "Joints that are hidden in the picture; drawn hollow"
     if hollow is None and clip.guessed.any():
         hollow, word, words = clip.guessed, "guessed joints", "Joints that the detector did not find; drawn hollow"
     if hollow is not None:
@@ -168,7 +168,7 @@ def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None
     """
     track: Track = {}
     if curve is not None:
-        words = "error to expect, mm" if curve == "expected" else "error, mm"
+        words = "expected error, mm" if curve == "expected" else "error, mm"
         track["curve"] = {"array": curve, "label": words, "palette": "teal"}
     if view.clip.guessed.any():
         track["guessed"] = payload.add("guessed_count", view.clip.guessed[view.frames].sum(-1), ("frame",))

@@ -24,8 +24,10 @@ TABLE_COLUMNS = {
         name: st.column_config.NumberColumn(format=_MM, help=f"Mean distance to the exact joint, {name}")
         for name in ("Graformer", "MixSTE", "DiffPose")
     },
-    "Gain": st.column_config.NumberColumn(format=_MM, help="How much nearer DiffPose is; below 0: further away"),
-    "Hidden": st.column_config.NumberColumn(format="%.0f %%", help="Share of the frames in which something hides it"),
+    "Gain": st.column_config.NumberColumn(
+        format=_MM, help="How much nearer to the truth DiffPose is, or below 0 how much further"
+    ),
+    "Hidden": st.column_config.NumberColumn(format="%.0f %%", help="Share of the frames in which the joint is hidden"),
 }
 
 
@@ -34,22 +36,22 @@ def compare(session: Session) -> None:
     baseline = networks.models(READS[session.settings.setting]).encoder.title
     reads = {
         "frame": "the 2D pose",
-        "clip": "the 2D pose, and the body and camera's tilt that the whole clip shows",
-        "video": "the 2D poses of 27 frames, and the body and tilt that the whole clip shows",
+        "clip": "the 2D pose, and the body's proportions and the camera's tilt as estimated from the whole clip",
+        "video": "the 2D poses of 27 frames, and the body's proportions and the tilt as estimated from the whole clip",
     }[session.settings.setting]
     if session.settings.tilt_deg is not None:
-        reads = "the 2D pose, the body that the clip shows and the camera's tilt that you gave"
+        reads = "the 2D pose, the body's proportions as estimated from the clip, and the camera's tilt that you gave"
     truth = (
-        "The **red** skeleton is where the joints really are."
+        "**Red** is the true pose."
         if session.clip.pose3d_cam is not None
-        else "This clip doesn't come with its exact 3D, so there is no error to show."
+        else "This clip comes without the true pose, so there is no error to show."
     )
     explanation(
         f"The result: DiffPose, {baseline} and the truth",
         f"{baseline} answers at once from {reads}. DiffPose averages its hypotheses after the last step. "
-        f"They come from {baseline}'s $f_{{ST}}$, pose and depth; *Results* shows what each brings. {truth}",
+        f"They build on {baseline}'s $f_{{ST}}$, pose and depths; *Results* shows what each adds. {truth}",
         EQ_MEAN,
-        f"$N$ = {session.settings.hypotheses} hypotheses here; bones then keep their lengths over the clip.",
+        f"$N$ = {session.settings.hypotheses} hypotheses here. Bones then get one length each for the whole clip.",
     )
     people = people_of(session.source)
     with options():

@@ -14,13 +14,13 @@ from app.views.blocks import plan_neighbours
 from app.views.equations import EQ_FORWARD
 from app.views.layout import choice, explanation, options, pick_frame
 
-NOISES = {"eq1": "One draw (Eq. 1)", "eq2": "New every step (Eq. 2)"}
+NOISES = {"eq1": "One draw (Eq. 1)", "eq2": "New at every step (Eq. 2)"}
 
 
 def _ends() -> str:
     """The clouds at k = 50 in words."""
     return "Violet is $H_K$, where the reverse process starts at test time. " + " ".join(
-        f"The {SCHEDULES[name].lower()} schedule still holds {networks.alpha_end(name) ** 0.5:.0%} of $h_0$ at "
+        f"The {SCHEDULES[name].lower()} schedule still keeps {networks.alpha_end(name) ** 0.5:.0%} of $h_0$ at "
         f"$k = 50$ ($\\sqrt{{\\alpha_{{50}}}} = {networks.alpha_end(name) ** 0.5:.3f}$)"
         + (", so its cloud does **not** reach $H_K$." if name == "supplement" else ", so its cloud arrives there.")
         for name in SCHEDULES

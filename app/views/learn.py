@@ -34,8 +34,8 @@ LESSONS = (
     Lesson(
         "picture",
         "One picture, many poses",
-        "A camera divides by depth $z$, and the picture keeps no trace of it. Hidden joints are guesses on top. "
-        "So one picture fits **many** 3D poses.",
+        "A camera divides by the depth $z$, and the picture keeps no trace of it. Hidden joints have to be guessed as "
+        "well. So **many** 3D poses fit one picture.",
         r"u = f\,\frac{x}{z} + c_x \qquad v = f\,\frac{y}{z} + c_y",
         "Press play. From **Camera** the poses look alike, from **Side** they don't.",
         lessons.one_picture,
@@ -43,36 +43,38 @@ LESSONS = (
     Lesson(
         "mixture",
         "Uncertainty gets a shape",
-        "All poses that the picture allows are a distribution, $H_K$. DiffPose draws a thousand of them and fits a "
-        "**mixture of Gaussians** over whole poses: $M = 5$ means $\\mu_m$ with their spreads $\\Sigma_m$.",
+        "The poses that the picture allows form a distribution, $H_K$. DiffPose draws a thousand of them and fits a "
+        "**mixture of Gaussians** over whole poses: $M = 5$ means $\\mu_m$ with covariances $\\Sigma_m$.",
         EQ_GMM,
-        "Click a component to see it alone. Sure joints have small ellipsoids, doubtful ones large.",
+        "Click a component to see it alone. Certain joints have small ellipsoids, uncertain ones large ones.",
         lessons.components,
     ),
     Lesson(
         "equation",
         "Forward: noise that fits the picture",
-        "To learn how to remove uncertainty, add it first. One component is drawn, and Eq. 1 moves the true pose $h_0$ "
-        "towards its mean $\\mu^G$ while noise $\\epsilon^G \\sim \\mathcal N(0, \\Sigma_m)$ comes in.",
+        "To learn how to remove uncertainty, the network is shown how it comes in. One component of the mixture is "
+        "picked. Eq. 1 moves the true pose $h_0$ towards its mean $\\mu^G$ and adds noise "
+        "$\\epsilon^G \\sim \\mathcal N(0, \\Sigma_m)$.",
         r"\hat h_k = \mu^G + \sqrt{\alpha_k}\,(h_0 - \mu^G) + \sqrt{1-\alpha_k}\;\epsilon^G",
-        "Move $k$ and watch three terms make $h_k$. Then take the supplement's schedule: does $h_k$ ever leave $h_0$?",
+        "Move $k$ and watch how three terms add up to $h_k$. Then choose the supplement's schedule: does $h_k$ ever "
+        "leave $h_0$?",
         lessons.live_equation,
     ),
     Lesson(
         "forward",
         "Why not any noise?",
         "Standard diffusion adds the same noise to every joint: it is Eq. 1 with $\\mu^G = 0$ and $\\Sigma = I$. "
-        "The body dissolves, and what the picture did say is lost. GMM noise keeps it.",
+        "The body dissolves, and what the picture does show is lost. GMM noise keeps it.",
         r"\begin{aligned} \hat h_k &= \sqrt{\alpha_k}\,h_0 + \sqrt{1-\alpha_k}\;\epsilon \\"
         r" \epsilon &\sim \mathcal N(0, I) \end{aligned}",
-        "Play both from $k = 0$, and look at the impossible bones.",
+        "Play both from $k = 0$, and compare how many bones become impossible.",
         lessons.forward,
     ),
     Lesson(
         "reverse",
         "Reverse: from many poses to one",
-        "Now backwards. The network $g$ starts from samples of the mixture and takes the noise out, step by step. "
-        "$f_{ST}$, what the context encoder saw in the whole 2D pose, tells it where to go.",
+        "Now the other way round. The network $g$ starts from samples of the mixture and removes the noise step by "
+        "step. The feature $f_{ST}$, which the context encoder makes from the whole 2D pose, tells it where to go.",
         _reverse_equation,
         "Play from $k = 50$ to 0: which limbs settle last?",
         lessons.reverse,
@@ -80,8 +82,8 @@ LESSONS = (
     Lesson(
         "compare",
         "The answer is a mean",
-        "Every sample ends as a pose of its own; DiffPose answers with their **mean**. Graformer has one guess and no "
-        "second thoughts. Red is where the joints really are, where the clip knows it.",
+        "Every sample ends as a pose of its own, and DiffPose's answer is their **mean**. Graformer makes a single "
+        "guess. Red is the true pose, if the clip comes with it.",
         EQ_MEAN,
         "Turn the scenes: circles mark the joints where the two differ most.",
         lessons.compare,
@@ -89,8 +91,8 @@ LESSONS = (
     Lesson(
         "next",
         "Where to go from here",
-        "You have seen the whole way: a picture, its uncertainty, noise in its shape, and a network that takes the "
-        "noise out again. Every part has a view of its own, with all its settings.",
+        "You have seen the whole way: a picture, its uncertainty, noise of the same shape, and a network that removes "
+        "the noise again. Every part has a view of its own, with all its settings.",
         r"\text{2D} \to H_K \to \phi_{GMM} \to h_K \to \dots \to h_0",
         "",
     ),
@@ -103,7 +105,7 @@ VIEWS = {
     "Reverse": "With and without $f_{ST}$, any number of steps.",
     "Compare": "DiffPose, Graformer and the truth over a clip.",
     "Results": "The paper's tables, and what was measured here.",
-    "Overview": "The whole way on one page.",
+    "Overview": "From the picture to the pose on one page.",
 }
 
 
@@ -147,14 +149,14 @@ def _buttons(number: int) -> None:
     where.html(f"<p style='text-align:center;margin:0;opacity:.75'>Step {number + 1} of {len(LESSONS)}</p>")
     last = number == len(LESSONS) - 1
     following.button(
-        "From the start" if last else f"Next: {LESSONS[number + 1].title.lower()}",
+        "From the start" if last else "Next",
         icon=":material/arrow_forward:",
         icon_position="right",
         type="secondary" if last else "primary",
         on_click=_go,
         args=(0 if last else number + 1,),
         width="stretch",
-        help="Start again." if last else "The next step.",
+        help="Start again." if last else LESSONS[number + 1].title,
     )
 
 

@@ -24,9 +24,9 @@ def overview(session: Session, views: Sequence[str]) -> None:
     """The whole way as a strip; views: the names of those that its parts may lead to."""
     explanation(
         "From a picture to a pose",
-        "A flat picture does not say how deep a joint is, and hidden joints are guesses. DiffPose starts from all the "
-        "3D poses that the picture allows and removes the uncertainty step by step. Each part of the strip leads to "
-        "a view of its own.",
+        "A flat picture does not show how far away a joint is, and hidden joints have to be guessed. DiffPose starts "
+        "from all the 3D poses that the picture allows and removes the uncertainty step by step. Each part of the "
+        "strip opens a view of its own.",
         EQ_MEAN,
     )
     clip, source, settings = session.clip, session.source, session.settings.of_reverse()

@@ -221,7 +221,7 @@ def _calibration(report: CalibrationReport) -> None:
         "Measured here · Mocap-17",
         "How far hypotheses can be trusted",
         "Fitted to the validation split, checked on the test split. Hypotheses say which joints are unsure, not by how "
-        "much: the error to expect is learnt from what is known without the truth.",
+        "much: the expected error is learnt from what is known without the truth.",
     )
     board(
         [

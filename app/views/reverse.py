@@ -14,11 +14,11 @@ def reverse(session: Session) -> None:
     """Reverse diffusion: without f_ST above, with it below."""
     explanation(
         "Reverse diffusion: from many poses to one",
-        "Now backwards: the network $g$ takes uncertain poses and removes the noise step by step. Both scenes "
-        "start from the same samples, use the same noise and know the same mixture. Only the second also gets "
-        "$f_{ST}$, what the context encoder made of the whole 2D pose, and refines the encoder's own pose. The mixture "
-        "has its depth from the encoder in both: without $f_{ST}$ is not without the encoder. *Results* has a row "
-        "where $f_{ST}$ alone is taken away, and one where nothing of the encoder is left.",
+        "The network $g$ starts from uncertain poses and removes the noise step by step. Both scenes start from the "
+        "same samples and use the same noise and the same mixture. Only the second one also gets $f_{ST}$, the feature "
+        "that the context encoder makes from the whole 2D pose, and refines the encoder's own pose. In both, the "
+        "mixture's depths come from the encoder, so neither is without it. *Results* has a row without $f_{ST}$, and "
+        "one without the encoder.",
         EQ_REVERSE[networks.predicts(session.settings)],
         "$f_D^k$ tells the network which step it is at; $\\hat\\epsilon$ is the noise that is left (DDIM). The slider "
         "runs from $k = 50$ down to 0.",

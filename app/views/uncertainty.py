@@ -27,13 +27,13 @@ def _pick_components(count: int) -> None:
 def _controls() -> tuple[int, int, int]:
     """Joint, M and N_GMM."""
     name = st.selectbox(
-        "Joint to make less sure",
+        "Joint to make less certain",
         list(JOINT_NAMES[1:]),
         JOINT_NAMES[1:].index(FIRST_JOINT),
         format_func=lambda n: joint_label(JOINT_NAMES.index(n)).capitalize(),
         key="joint",
         bind="query-params",
-        help="The joint whose confidence the slider below takes away; clicking a joint in the picture picks it too.",
+        help="The joint whose confidence the slider below takes away. A click on a joint in the picture picks it too.",
     )
     components = st.slider(
         "Components $M$",
@@ -42,7 +42,7 @@ def _controls() -> tuple[int, int, int]:
         5,
         key="components",
         bind="query-params",
-        help="How many Gaussians make up the mixture that is fitted to H_K; the paper takes 5.",
+        help="How many Gaussians make up the mixture that is fitted to H_K; the paper uses 5.",
     )
     draws = st.select_slider(
         "Poses drawn from $H_K$",
@@ -50,7 +50,7 @@ def _controls() -> tuple[int, int, int]:
         1000,
         key="draws",
         bind="query-params",
-        help="How many poses are drawn from H_K before the mixture is fitted to them; the paper takes 1000.",
+        help="How many poses are drawn from H_K before the mixture is fitted to them; the paper uses 1000.",
     )
     return JOINT_NAMES.index(name), int(components), int(draws)
 
@@ -62,7 +62,7 @@ def uncertainty(session: Session) -> None:
             "Show",
             PARTS,
             "part",
-            "Heatmaps: all that the picture leaves open. Mixture: the Gaussians that are fitted to it.",
+            "Heatmaps: what the picture leaves open. Mixture: the Gaussians that are fitted to it.",
         )
     with options():
         joint, components, draws = _controls()
@@ -76,8 +76,9 @@ def _heatmaps(session: Session, joint: int, components: int, draws: int) -> None
     """Take a joint's confidence away and see H_K and the result change."""
     explanation(
         "Uncertainty: what the picture does not say",
-        "A detector gives every joint a **heatmap**: sure joints a small glow, hidden ones a wide one, sometimes two. "
-        "A picture has no depth at all. Together they are $H_K$, all the 3D poses that the picture allows. "
+        "A detector gives every joint a **heatmap**: a small glow where it is certain, a wide one, or even two, where "
+        "the joint is hidden. A picture has no depth at all. This leaves $H_K$, all the 3D poses that the picture "
+        "allows. "
         "**Take a joint's confidence away with the slider and watch $H_K$ and the result.**",
         EQ_H_K,
         "$x$ and $y$ of joint $j$ come from the modes of its heatmap, $z$ from the encoder's depth and the error that "
@@ -102,8 +103,8 @@ def _mixture(session: Session, components: int, draws: int) -> None:
         "from them, and the reverse process starts with samples of them. **Play through the components**, or change "
         "$M$.",
         EQ_GMM,
-        "Each component brings 1,225 free numbers, so the fitted draws look ever better; **new** draws of "
-        "the same $H_K$ tell whether a component was worth it, and BIC makes each pay for its numbers.",
+        "Each component has 1,225 free numbers, so the draws that it was fitted to look better with every one. **New** "
+        "draws of the same $H_K$ tell whether a component was worth it, and BIC adds a penalty for its numbers.",
     )
     clip, source, frame = session.clip, session.source, session.frame
     bar = st.empty()

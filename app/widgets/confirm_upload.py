@@ -278,7 +278,7 @@ def _ask_size_and_rate(poses: PoseFile, clip: FileClip, layout: str | None, key:
     assumed = [name for name, value in (("image size", clip.image_size), ("frame rate", clip.fps)) if value is None]
     if assumed:
         words = " and ".join(assumed)
-        st.caption(f"The file doesn't say its {words}: assumed here, please check.")
+        st.caption(f"The file doesn't say its {words}: what stands here is assumed, please check it.")
         if likely is not None:
             wide, high = likely.usual
             doubt = "" if likely.sure else " Another upright or square size may fit too."

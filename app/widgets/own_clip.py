@@ -20,9 +20,8 @@ def about(name: str) -> None:
     """Facts on one of the visitor's clips, below the picker."""
     own = uploads().own[name]
     clip = own.clip
-    st.success(
-        f"Shown: {plain(name)}, {len(clip)} frames, {clip.width} x {clip.height} px, {clip.fps:g} frames a second"
-    )
+    frames = f"{len(clip):,} frame" + ("s" if len(clip) > 1 else "")
+    st.success(f"Shown: {plain(name)}, {frames}, {clip.width} x {clip.height} px, {clip.fps:g} frames a second")
     if own.notes:
         with st.expander(f"What was assumed ({len(own.notes)})"):
             st.markdown("\n".join(f"- {plain(note)}" for note in own.notes))
@@ -65,6 +64,6 @@ def guessed(clip: PoseClip2D, frame: int) -> None:
         dark = st.context.theme.type == "dark"
         picture(pose_preview.guessed_strip(clip.confidence, frame, dark), f"Joints and frames: {words}")
         st.caption(
-            f"{words} A row is a joint, the line is the frame that is picked. Guesses have wide heatmaps, and the 3D "
-            "there is less sure."
+            f"{words} Each row is a joint, and the line marks the chosen frame. Guessed joints have wide heatmaps, and "
+            "their 3D is less certain."
         )

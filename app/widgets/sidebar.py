@@ -50,7 +50,7 @@ def _pick_clip(slot: Any, upload_slot: Any) -> PoseClip2D | None:
             key="clip",
             bind="query-params",
             on_change=_no_longer_lost,
-            help="A person moving, seen by one camera: detected 2D joints with their uncertainty; yours come first.",
+            help="A person filmed by one camera: detected 2D joints with their uncertainty. Your own clips come first.",
         )
     with upload_slot:
         uploader.uploader()
@@ -197,7 +197,7 @@ def _pick_schedule(setting: Setting, disabled: bool) -> ScheduleName:
         key="trained_on",
         bind="query-params",
         disabled=disabled,
-        help="The noise schedule that the reverse process's network learned from.",
+        help="The noise schedule that the network of the reverse process was trained with.",
     )
     return schedule
 

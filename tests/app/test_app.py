@@ -227,7 +227,7 @@ def test_a_single_frame_without_truth_mixture_or_camera(
     app.file_uploader[0].set_value(("mine.npz", clip_file(1, blind=True), "application/octet-stream")).run()
     assert not app.exception
     assert not app.error
-    assert "1 frames" in app.sidebar.success[0].value
+    assert "1 frame," in app.sidebar.success[0].value
 
 
 def test_missing_weights_are_told_in_words(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

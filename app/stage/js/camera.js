@@ -2,8 +2,8 @@
 
 export const PRESETS = {
   "3/4": "From the front and the side",
-  Camera: "As the photo's camera sees it",
-  Front: "From where the person looks in this frame",
+  Camera: "As the clip's camera sees it",
+  Front: "From the front of the person in this frame",
   Side: "From the person's left in this frame",
   Top: "From above",
 };

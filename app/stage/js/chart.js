@@ -157,7 +157,10 @@ export class Chart {
     const { context, stage } = this;
     const n = this.count;
     context.fillStyle = stage.theme.label;
-    for (const i of new Set([0, Math.floor((n - 1) / 2), n - 1])) {
+    const middle = Math.floor((n - 1) / 2);
+    const wide = (/** @type {number} */ i) => context.measureText(stage.placeText(this.axis, i)).width;
+    const room = place(n - 1) - place(0) - wide(0) - wide(n - 1);
+    for (const i of new Set(room > wide(middle) + 16 ? [0, middle, n - 1] : [0, n - 1])) {
       context.textAlign = n === 1 ? "center" : i === 0 ? "left" : i === n - 1 ? "right" : "center";
       context.fillText(stage.placeText(this.axis, i), place(i), this.height - 8);
     }

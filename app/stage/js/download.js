@@ -14,9 +14,9 @@ const ANSWER_MS = 300000; // a busy server takes a minute for an animation; who 
 
 const DOWNLOADS = [
   ["png", "Picture (PNG)", "This view as it stands, with its legend and numbers"],
-  ["mp4", "Animation (MP4)", "What play shows, at this angle: for slides and players"],
-  ["loop", "Loop of 6 seconds (GIF)", "Once around these figures, over and over"],
-  ["gif", "Animation (GIF)", "What play shows, at this angle: for pages and chats"],
+  ["mp4", "Animation (MP4)", "All steps or frames, from this angle: for slides and video players"],
+  ["loop", "Loop of 6 seconds (GIF)", "A turn around these figures, repeated"],
+  ["gif", "Animation (GIF)", "All steps or frames, from this angle: for web pages and chats"],
   ["html", "Page that plays offline (HTML)", "One file with this view, its controls and this angle; needs no network"],
   ["npz", "Numbers (npz)", "Every array of this view, with units and frame of reference in its readme"],
   ["link", "Copy link to this view", "An address that opens this clip, frame, step, angle and settings"],
@@ -79,7 +79,7 @@ export class DownloadMenu {
     this.button = element("button", "dps-download-button", this.root);
     this.button.type = "button";
     this.button.innerHTML = `${icon("download")}<span>Download</span>`;
-    this.button.title = "Keep this view: picture, animation, page, numbers";
+    this.button.title = "Save this view as a picture, an animation, a page or numbers";
     this.button.setAttribute("aria-haspopup", "menu");
     this.menu = element("div", "dps-menu", this.root);
     this.menu.setAttribute("role", "menu");

@@ -71,7 +71,7 @@ export function paintFloor(context, projection, stage, small = false) {
   const { minor, major, pole, labels } = (stage.furniture ??= furnitureOf(stage.header.bounds));
   if (!small) strokeSegments(context, minor, projection, theme.floor, 0.7);
   strokeSegments(context, major, projection, small ? theme.floor : theme.floorStrong, small ? 1 : 0.9);
-  if (small) return;
+  if (small || stage.closeUp) return;
   strokeSegments(context, pole, projection, theme.floorStrong, 1.2);
   const p = [0, 0, 0];
   context.font = LABEL_FONT;

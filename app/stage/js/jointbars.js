@@ -124,7 +124,7 @@ class BarChart extends Chart {
     const inks = stage.theme.palette("names");
     context.strokeStyle = stage.theme.floor;
     context.fillStyle = stage.theme.label;
-    for (const f of [0, 0.5, 1]) {
+    for (const f of X(this.top) - this.left < 90 ? [0, 1] : [0, 0.5, 1]) {
       context.beginPath(); context.moveTo(X(f * this.top), this.ceiling); context.lineTo(X(f * this.top), this.bottom); context.stroke();
       context.textAlign = "center";
       context.fillText(shortNumber(f * this.top), X(f * this.top), this.height - 8);

@@ -10,8 +10,8 @@ const targetOf = (event) => /** @type {HTMLElement} */ (event.target);
 /** What the keys do, for the help. */
 export const KEYS = [
   ["Space", "Play or pause"],
-  ["← →", "One diffusion step back or on"],
-  ["↑ ↓", "One frame of the clip on or back"],
+  ["← →", "One diffusion step back or forward"],
+  ["↑ ↓", "One frame of the clip forward or back"],
   ["Home, End", "First and last step"],
   ["Shift + arrows", "Turn all scenes"],
   ["F", "Full screen"],

@@ -6,7 +6,10 @@ import { RESULT } from "./image.js";
 import { keep, recall } from "./memory.js";
 import { JOINT_NAMES, jointLabel } from "./skeleton.js";
 
-/** What can be switched on and off in a picture. */
+/**
+ * What can be switched on and off in a picture.
+ * @param {PanelSpec} image
+ */
 const keysOf = (image) => [
   ...(image.mixture ? [{ label: "2D uncertainty", palette: "sides", kind: "glow" }] : []),
   ...(image.result ? [{ label: RESULT, palette: "teal", kind: "skeleton" }] : []),
@@ -97,12 +100,12 @@ export class Legend {
   /** Switches for the way through the steps: earlier poses, and the path of one joint. */
   addTracks() {
     this.jointPicker = null;
-    if (!this.stepped().length) return;
+    if (!this.stepped().length || this.stage.closeUp) return;
     const { stage } = this;
     const { memory } = stage;
     const ghosts = element("button", "dps-key dps-ghosts", this.root, "Earlier steps");
     ghosts.type = "button";
-    ghosts.title = "Keep the poses of the last steps in sight, fainter the older";
+    ghosts.title = "Keep the poses of earlier steps visible, the older the fainter";
     const paint = () => ghosts.setAttribute("aria-pressed", memory.ghosts);
     ghosts.addEventListener("click", () => { memory.ghosts = !memory.ghosts; paint(); stage.schedule(); });
     paint();

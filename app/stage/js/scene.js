@@ -34,7 +34,10 @@ function projectionOf(stage, width, height) {
   return makeProjection(stage.camera, stage.header.bounds, width, height, lens);
 }
 
-/** Whether a person is there at a time: who is not has no places. */
+/**
+ * Whether a person is there at a time: who is not has no places.
+ * @param {Numbers} values
+ */
 const isThere = (values) => Number.isFinite(values[0]);
 
 /** One painting of a scene: what it is painted on and for whom, at which frame and step. */
@@ -67,10 +70,10 @@ class Painting {
   }
   /** Whether bodies would hide what a scene is about: a cloud of many poses, figures in one place, or a single joint. */
   hidesMuch() {
-    const { arrays, rings } = this.stage;
+    const { arrays, closeUp } = this.stage;
     const many = this.visible.some((l) => l.kind === "cloud" && arrays[l.array].length("sample") > MOST_BODIES);
     const figures = this.visible.filter((l) => l.kind === "skeleton" && !l.under && l.opacity !== 0);
-    return many || figures.length > 1 || rings[0].x !== 0;
+    return many || figures.length > 1 || closeUp;
   }
   /** @param {LayerSpec} layer */
   at(layer) { return this.stage.arrays[layer.array].at(this.frame, this.step); }

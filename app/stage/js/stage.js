@@ -158,6 +158,8 @@ export class Stage {
   get cameraName() { return shared.view; }
   get step() { return this.timeline.step; }
   get frame() { return this.timeline.frame; }
+  /** Whether the scenes look at one limb, for the terms of Eq. 1. */
+  get closeUp() { return this.header.panels.some((p) => p.layers?.some((l) => l.kind === "terms")); }
   get narrow() { return (this.width || window.innerWidth) < NARROW; }
   /** @param {Axis} axis */
   count(axis) { return this.timeline.count(axis); }

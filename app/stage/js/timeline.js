@@ -197,7 +197,7 @@ export class Timeline {
     button("first", "To the start (Home)", () => this.jump(0), "dps-icon dps-wide");
     button("back", "One step back (left arrow)", () => this.nudge(-1));
     this.playButton = button("play", "Play (space)", () => this.toggle(), "dps-play");
-    button("next", "One step on (right arrow)", () => this.nudge(1));
+    button("next", "One step forward (right arrow)", () => this.nudge(1));
     button("last", "To the end (End)", () => this.jump(-1), "dps-icon dps-wide");
     this.axisButtons = [];
     const shown = this.shownAxes();

@@ -8,7 +8,7 @@ export const HINTS = [
   ["Drag a scene to turn it: all scenes turn together.", ".dps-grid"],
   ["Press play, or drag the slider, to watch the diffusion step by step.", ".dps-play"],
   ["Drag along the lower track to go to another frame of the clip.", ".dps-row-frame"],
-  ["This button opens the words and the equation of a view.", ".dps-explain-button"],
+  ["This button explains the view and shows its equation.", ".dps-explain-button"],
   ["Keep what you see: a picture, a loop or a link. Press ? for all keys.", ".dps-download-button"],
 ];
 

@@ -14,7 +14,7 @@ const THUMB = 9; // pixels: half of the slider's thumb, which a range input keep
 export function trackWords(track) {
   const words = [];
   if (track.curve) words.push(`height: ${track.curve.label}`);
-  if (track.guessed) words.push("orange: joints that were guessed");
+  if (track.guessed) words.push("orange: guessed joints");
   if (track.jumps?.length) words.push("lines: jumps of the 2D pose");
   return words.join("; ");
 }

@@ -131,7 +131,7 @@ def test_broken_reports_are_named_and_others_are_still_read(tmp_path: Path, repo
     assert [r.name for r in found] == ["run"]
     assert len(problems) == 7
     assert any("frames0.json: frames must be a number, found [3]" in p for p in problems)
-    assert any("broken.json is no JSON" in p for p in problems)
+    assert any("broken.json is not JSON" in p for p in problems)
     assert any("'diffpose' has no number for mpjpe_mm" in p for p in problems)
     with pytest.raises(InvalidInput, match=r"empty\.json: expected an object of methods, found list"):
         reports.read_report(tmp_path / "empty.json")

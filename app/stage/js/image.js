@@ -22,8 +22,8 @@ export class ImagePanel extends FlatPanel {
     const toX = (u) => width / 2 + (u - centre[0]) * zoom;
     /** @param {number} v */
     const toY = (v) => height / 2 + (v - centre[1]) * zoom;
-    if (!spec.bare) this.drawFootage(context, toX, toY, zoom);
-    if (!spec.plain) this.drawPlane(context, toX, toY, width, height, zoom);
+    const pictured = !spec.bare && this.drawFootage(context, toX, toY, zoom);
+    if (!spec.plain && !pictured) this.drawPlane(context, toX, toY, width, height, zoom);
     this.targets = [];
     const pose = stage.arrays[spec.pose].at(stage.frame, stage.step);
     const confidence = stage.arrays[spec.confidence].at(stage.frame, stage.step);
@@ -58,7 +58,7 @@ export class ImagePanel extends FlatPanel {
     context.setLineDash([]);
   }
   /**
-   * The video's picture, where it is here and switched on.
+   * Draws the video's picture, where it is here and switched on. Returns whether it is.
    * @param {Canvas2D} context
    * @param {Place} toX
    * @param {Place} toY
@@ -69,10 +69,11 @@ export class ImagePanel extends FlatPanel {
     const footage = stage.memory.hidden.has(PICTURE) ? null : footageOf(stage.header.source);
     const picture = footage?.at(frameNumber(stage), () => stage.schedule());
     this.root.toggleAttribute("data-footage", !!picture);
-    if (!picture) return;
+    if (!picture) return false;
     context.globalAlpha = 0.8;
     context.drawImage(picture, toX(0), toY(0), spec.image_px[0] * zoom, spec.image_px[1] * zoom);
     context.globalAlpha = 1;
+    return true;
   }
   /**
    * @param {Canvas2D} context

@@ -37,6 +37,6 @@ test("numbers are round, short and have a real minus sign", () => {
 
 test("a track says what it shows", () => {
   assert.equal(trackWords({ curve: { label: "error, mm" }, guessed: "guessed", jumps: [3] }),
-    "height: error, mm; orange: joints that were guessed; lines: jumps of the 2D pose");
+    "height: error, mm; orange: guessed joints; lines: jumps of the 2D pose");
   assert.equal(trackWords({}), "");
 });

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 
 from diffpose_core.io.formats.detections import Detections
 from diffpose_core.structures import InvalidInput
 
 YOLO = "Ultralytics YOLO"
+#: Characters of a person's line.
+_MAX_LINE = 50_000
 #: Numbers of a line of YOLOv7's poses: image of the batch, class, box, score, then x, y and confidence of 17 joints.
 _YOLOV7 = 7 + 3 * 17
 
 
 def is_label(text: str) -> bool:
     """True if the first line is a class, a box and keypoints."""
-    words = next((line.split() for line in text.splitlines() if line.strip()), [])
+    words = _first_line(text).split()
     return len(words) >= 5 + 3 * 14 and (words[0].isdecimal() or in_pixels(text)) and "," not in "".join(words)
+
+
+def _first_line(text: str) -> str:
+    """The first line that holds something, as far as a person's line may go."""
+    return next(iter(text.lstrip()[:_MAX_LINE].splitlines()), "")
 
 
 def _is_yolov7(values: np.ndarray) -> bool:
@@ -26,9 +35,8 @@ def _is_yolov7(values: np.ndarray) -> bool:
 
 def in_pixels(text: str) -> bool:
     """Whether the first line is YOLOv7's, whose numbers are pixels."""
-    line = next((line for line in text.splitlines() if line.strip()), "")
     try:
-        return _is_yolov7(np.array([float(word) for word in line.split()]))
+        return _is_yolov7(np.array([float(word) for word in _first_line(text).split()]))
     except ValueError:
         return False
 
@@ -40,7 +48,10 @@ def label_people(text: str, label: str) -> Detections:
         InvalidInput: a line of another form.
     """
     found = Detections()
-    for line in text.splitlines():
+    # Line by line: a list of all of them takes many times the text, where it is nothing but line ends.
+    for line in io.StringIO(text, newline=None):
+        if len(line) > _MAX_LINE:
+            raise InvalidInput(f"{label}: a line of {len(line):,} characters; a person's has at most {_MAX_LINE:,}")
         words = line.split()
         if not words:
             continue

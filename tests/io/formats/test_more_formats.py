@@ -200,3 +200,15 @@ def test_yolov7_rows_are_pixels_behind_image_class_box_and_score(whole):
     assert poses.coordinates == "pixels"
     assert_limbs(poses, Choice(layout="coco"))
     assert read_pose_file(next(iter(lines.values())).encode(), "a.txt").coordinates == "pixels"
+
+
+def test_a_line_of_millions_of_numbers_is_refused_before_it_is_split():
+    with pytest.raises(InvalidInput, match=r"a line of 450,017 characters; a person's has at most 50,000"):
+        read_pose_file(b"0 0.5 0.5 0.2 0.2" + b" 0.5 0.5 1" * 45_000, "a.txt")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_label_files_end_their_lines_as_they_like(end):
+    person = "0 0.5 0.5 0.2 0.2 " + " ".join(f"{0.3 + 0.01 * n} {0.2 + 0.03 * n} 1" for n in range(17))
+    poses = read_pose_file(end.join(["", person, person, ""]).encode(), "a.txt")
+    assert len(poses.clips[0].tracks) == 2

@@ -363,6 +363,9 @@ def main() -> int:
         for tally, used in pool.imap_unordered(_worker, jobs):
             total.add(tally)
             memory = max(memory, used)
+        # Left to itself the block ends the processes before they remove their files.
+        pool.close()
+        pool.join()
     count = total.read + total.refused + sum("\n" in failure or "not done" in failure for failure in total.failures)
     print(f"{count} inputs (numbers {args.first} to {args.first + args.inputs - 1}, seed {args.seed}) in "
           f"{time.perf_counter() - begin:.0f} s: {total.read} read, {total.refused} refused, "

@@ -7,10 +7,12 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import struct
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +80,10 @@ class Target:
 
 @functools.cache
 def _folder() -> Path:
-    """A folder of this process for files that readers want by their path."""
-    return Path(tempfile.mkdtemp(prefix=f"fuzz-{os.getpid()}-"))
+    """A folder of this process for files that readers want by their path. It is removed when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{os.getpid()}-"))
+    Finalize(None, shutil.rmtree, args=(folder,), kwargs={"ignore_errors": True}, exitpriority=1)
+    return folder
 
 
 def _of_path(ending: str, read: Callable[[Path], Any]) -> Reader:

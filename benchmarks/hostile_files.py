@@ -17,9 +17,13 @@ import multiprocessing
 import pickle
 import resource
 import struct
+import tempfile
 import zipfile
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -249,32 +253,25 @@ def read(content: bytes) -> str:
         return str(error)
 
 
-def _child(name: str, pipe: Connection) -> None:
-    reader, make = OTHERS[name] if name in OTHERS else ("poses", FILES[name])
+def _maker(name: str, path: str, pipe: Connection) -> None:
+    _, make = OTHERS[name] if name in OTHERS else ("poses", FILES[name])
     content = make()
-    # Making the file may have taken more memory than reading it will: a fresh process reads it.
-    context = multiprocessing.get_context("spawn")
-    inner, outer = context.Pipe(duplex=False)
-    process = context.Process(target=_reader, args=(reader, content, outer))
-    process.start()
-    outer.close()
-    try:
-        pipe.send((len(content), *inner.recv()))
-    except EOFError:
-        pipe.send((len(content), 0.0, 0.0, "no answer: the process died"))
-    process.join()
+    Path(path).write_bytes(content)
+    pipe.send(len(content))
 
 
-def _reader(name: str, content: bytes, pipe: Connection) -> None:
+def _reader(name: str, path: str, pipe: Connection) -> None:
     # The reader's modules are part of an idle process, and no cost of the file.
-    if name == "poses":
+    kind = OTHERS[name][0] if name in OTHERS else "poses"
+    if kind == "poses":
         reader, warm = read, (b"[1]", b"frame,nose_x,nose_y\n1,2,3\n")
     else:
-        other, seed = reader_of(name)
+        other, seed = reader_of(kind)
         reader, warm = functools.partial(_outcome, other), (seed,)
     for seed in warm:
         reader(seed)
-    idle, begin = _used()[0], _used()[1]
+    content = Path(path).read_bytes()
+    idle, begin = _used()
     try:
         outcome = reader(content)
     except Exception as error:
@@ -297,6 +294,20 @@ def _used() -> tuple[float, float]:
     return sum(one.ru_maxrss for one in both) / 1024, sum(one.ru_utime + one.ru_stime for one in both)
 
 
+def _of_process(context: BaseContext, work: Callable[..., None], name: str, path: str) -> Any:
+    """What a function sends from a fresh process; None where the process died."""
+    inner, outer = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(name, path, outer))
+    process.start()
+    outer.close()
+    try:
+        return inner.recv()
+    except EOFError:
+        return None
+    finally:
+        process.join()
+
+
 def main() -> None:
     """Read every hostile file and print its cost; the exit status is the number of those beyond the bounds."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -304,15 +315,16 @@ def main() -> None:
     parser.add_argument("--mib", type=float, default=1024.0, help="memory above the idle process")
     parser.add_argument("--seconds", type=float, default=15.0, help="processor time")
     options = parser.parse_args()
-    context, failed = multiprocessing.get_context("spawn"), 0
+    # Modules are loaded once; every process starts from them.
+    context, failed = multiprocessing.get_context("forkserver"), 0
+    context.set_forkserver_preload(["benchmarks.hostile_files", "benchmarks.fuzz_targets", "pandas", "scipy.optimize"])
     print(f"{'file':<46} {'bytes':>11} {'MiB':>6} {'s':>6}  outcome")
     for name in (name for name in (*FILES, *OTHERS) if options.only in name):
-        inner, outer = context.Pipe(duplex=False)
-        process = context.Process(target=_child, args=(name, outer))
-        process.start()
-        outer.close()
-        size, peak, spent, outcome = inner.recv()
-        process.join()
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder, "file"))
+            size = _of_process(context, _maker, name, path)
+            answer = _of_process(context, _reader, name, path)
+        peak, spent, outcome = answer or (0.0, 0.0, "no answer: the process died")
         bad = peak > options.mib or spent > options.seconds or outcome.startswith(("FAILED", "no answer"))
         failed += bad
         print(

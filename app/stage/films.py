@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import logging
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
 
 from app.stage.messages import INTERVAL_MS, MOST_BYTES, MOST_PICTURES
+from app.text import log_exception
 from diffpose_core.io.untrusted.files import MIB
 from diffpose_core.io.untrusted.worker import Allowance, Workers
 from diffpose_core.structures import InvalidInput
@@ -43,11 +45,16 @@ def animation(kind: str, pictures: Sequence[str], interval_ms: float | None, sto
         The file.
 
     Raises:
-        InvalidInput: The pictures are out of bounds or can't be read, or the encoding was stopped or took too long.
+        InvalidInput: The pictures are out of bounds or can't be read, or the encoding was stopped, took too long or
+            failed.
     """
     header = {"kind": kind, "interval_s": _check(kind, pictures, interval_ms)}
     parts = [json.dumps(header).encode(), *(_decoded(number, picture) for number, picture in enumerate(pictures))]
-    return encoders().run(f"{_ENCODE}:film", parts, "the animation", stopped)
+    try:
+        return encoders().run(f"{_ENCODE}:film", parts, "the animation", stopped)
+    except RuntimeError as error:
+        log_exception(logging.getLogger(__name__), "an animation could not be encoded")
+        raise InvalidInput(str(error)) from error
 
 
 def _check(kind: str, pictures: Sequence[str], interval_ms: float | None) -> float:

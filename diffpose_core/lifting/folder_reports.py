@@ -13,9 +13,13 @@ from typing import Any, Literal
 
 from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.untrusted.files import read_bytes
+from diffpose_core.structures import InvalidInput
 
 #: Names of the files beside the outputs.
 JOURNAL, REPORT_CSV, REPORT_JSON = "lift-journal.jsonl", "lift-report.csv", "lift-report.json"
+
+#: Of a journal; more would take minutes to read.
+_MOST_LINES = 500_000
 
 Status = Literal["lifted", "done before", "failed"]
 
@@ -74,7 +78,12 @@ def read_journal(path: Path) -> dict[str, FileReport]:
     """
     reports = {}
     content = read_bytes(path) if os.path.lexists(path) else b""
-    for line in content.splitlines():
+    count = content.count(b"\n")
+    if count > _MOST_LINES:
+        raise InvalidInput(
+            f"{path}: a journal of {count:,} lines; the limit is {_MOST_LINES:,}. Remove it to begin again"
+        )
+    for line in content.split(b"\n"):
         try:
             report = FileReport.from_json(line.decode())
         except (ValueError, TypeError, RecursionError):

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,24 @@ def read_state(path: Path) -> dict[str, Any]:
     if header[len(_MAGIC) :].decode("ascii", "replace") != hashlib.sha256(raw).hexdigest():
         raise InvalidInput(f"{path}: damaged, its content does not match its hash")
     try:
+        _check_archive(raw)
         state: dict[str, Any] = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except Exception as error:
         # torch.load raises errors of many kinds; a matching hash leaves files that were made on purpose.
         raise InvalidInput(f"{path}: not the state of a run ({type(error).__name__})") from error
     return state
+
+
+def _check_archive(raw: bytes) -> None:
+    """Refuse an archive that unpacks to more than its own size; torch packs nothing.
+
+    Raises:
+        ValueError: it does.
+        BadZipFile: it is no archive.
+    """
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > len(raw):
+            raise ValueError
 
 
 def find_state(directory: Path) -> tuple[Path, dict[str, Any]] | None:

@@ -156,8 +156,12 @@ def test_lines_of_a_damaged_journal_are_passed_over(folder, config, tmp_path):
     }  # fmt: skip
 
 
-def test_a_journal_that_is_a_pipe_is_refused(folder, config, tmp_path):
+def test_a_journal_that_is_endless_or_a_pipe_is_refused(folder, config, tmp_path):
     (tmp_path / "out").mkdir()
+    (tmp_path / "out" / JOURNAL).write_bytes(b"\n" * 500_001)
+    with pytest.raises(InvalidInput, match=r"a journal of 500,001 lines; the limit is 500,000. Remove it"):
+        lift_folder(folder, tmp_path / "out", config)
+    (tmp_path / "out" / JOURNAL).unlink()
     os.mkfifo(tmp_path / "out" / JOURNAL)
     with pytest.raises(InvalidInput, match="no regular file"):
         lift_folder(folder, tmp_path / "out", config)

@@ -1,13 +1,18 @@
 """Runs that were killed, and the moving average that they end with."""
 
+import hashlib
+
 import pytest
 import torch
 
+from benchmarks.hostile_others import MIB, packed_state
 from diffpose_core.config import override
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.datasets.sampling import PoseSampler, Variation
 from diffpose_core.rng import seeded
+from diffpose_core.structures import InvalidInput
 from diffpose_core.training.run import RunOptions, run_task
+from diffpose_core.training.run_state import read_state
 from diffpose_core.training.tasks import EncoderTask, encoder_batch
 from tests.training.tiny import BRIEF, ENCODER
 
@@ -73,3 +78,14 @@ def test_training_ends_with_the_moving_average_of_the_weights(data, tmp_path):
     for name, parameter in task.network.named_parameters():
         assert torch.allclose(parameter, average[name], atol=1e-6), name
     assert not torch.allclose(task.network.head.linear.weight, seen[-1]["head.linear.weight"])
+
+
+def test_a_state_that_unpacks_to_more_than_its_size_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    raw = packed_state(64 * MIB)
+    assert len(raw) < MIB
+    path = tmp_path / "last.ckpt"
+    for content in (raw, b"\x80\x02}q\x00."):  # torch's older form is no archive
+        path.write_bytes(b"diffpose-run/1 " + hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+        monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it is unpacked"))
+        with pytest.raises(InvalidInput, match=r"last\.ckpt: not the state of a run \((ValueError|BadZipFile)\)"):
+            read_state(path)

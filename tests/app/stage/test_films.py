@@ -104,6 +104,15 @@ def test_an_encoding_beyond_its_allowance_ends_with_a_sentence(monkeypatch: pyte
         films.animation("gif", [picture(2000, 1600)] * 3, 100, going)
 
 
+def test_a_fault_of_the_encoder_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(films, "_ENCODE", "app.text")
+    with pytest.raises(InvalidInput, match=r"^the animation: encoding it failed$"):
+        films.animation("gif", [picture(64, 64)], 100, going)
+    assert "AttributeError" in caplog.text, "for the one who runs the app"
+
+
 def test_the_largest_film_fits_into_its_allowance() -> None:
     """Pictures of as many pixels as are allowed, shown long enough for the encoder to hold as many as it wants."""
     assert films.animation("mp4", [picture(2000, 2000)] * 3, 900, going)[4:8] == b"ftyp"

@@ -188,7 +188,7 @@ OTHERS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "weights, a record nested deep": ("encoder", lambda: tensors(
         {"__metadata__": {"diffpose": "[" * 1_000_000}}, 0)),
     "bank, 150,000 tensors": ("bank", lambda: many_tensors(150_000)),
-    "state, 4 GB deflated": ("state", lambda: packed_state(4096 * MIB)),
+    "state, 2 GB deflated": ("state", lambda: packed_state(2048 * MIB)),
     "state, zeros": ("state", lambda: bytes(300 * MIB)),
     "recipe, nested deep": ("recipe toml", lambda: b"a = " + b"[" * 900_000),
     "recipe, 900 kB of tables": ("recipe toml", lambda: b"".join(b"[a.b%d]\n" % n for n in range(90_000))),
@@ -223,7 +223,7 @@ OTHERS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "message, 3,000,000 layers to hide": (
         "message", lambda: b'{"kind": "html", "hidden": [' + b'"",' * 3_000_000 + b'""]}'),
     "message, a page of 400 pictures": ("film", lambda: film_message("gif", [png(1580, 1580)] * 400)),
-    "message, pictures that unpack to 4 GB": ("film", lambda: film_message("gif", [png(64, 64, bomb=4096 * MIB)] * 3)),
+    "message, pictures that unpack to 2 GB": ("film", lambda: film_message("gif", [png(64, 64, bomb=2048 * MIB)] * 3)),
     "message, pictures with 200 MB of text": (
         "film", lambda: film_message("gif", [png(64, 64, text_chunk(200 * MIB))] * 3)),
     "message, a film of the most pixels": ("film", lambda: film_message("mp4", [png(2000, 2000)] * 33, 1000.0)),

@@ -295,7 +295,7 @@ def _used() -> tuple[float, float]:
 
 
 def _of_process(context: BaseContext, work: Callable[..., None], name: str, path: str) -> Any:
-    """What a function sends from a fresh process; None where the process died."""
+    """The answer of a function in a fresh process; None where the process died."""
     inner, outer = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(name, path, outer))
     process.start()

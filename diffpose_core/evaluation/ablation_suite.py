@@ -324,7 +324,7 @@ def _budget_command(network: str) -> str:
     """The command that trains a network of a group of equal budgets."""
     out = f"--out runs/budget/{network}.safetensors"
     if network in OTHER_ENCODERS:
-        preset, recipe = "graformer", "--set learning_rate_decay=0.6"
+        preset, recipe = "graformer", "--batch-size 128 --set learning_rate_decay=0.6 --set ema_decay=0.995"
         if network == "graformer_published":
             preset, recipe = network, "--recipe paper --samples-per-epoch 65536 --set ema_decay=0.999"
         return f"diffpose train {preset} {_BUDGET_DATA} --epochs {_BUDGET_ENCODER_EPOCHS} {recipe} {out}"

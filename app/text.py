@@ -11,17 +11,20 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>#!|~$:])")
 _LINKS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
 #: Invisible and without width: with it, an address is no address any more.
 _WORD_JOINER = "\u2060"
+#: Characters that are shown; nobody reads more.
+_LONGEST = 20_000
 
 
 def plain(text: str) -> str:
     """Markdown that shows a text and does nothing else: no links, pictures, formulas, colours or blocks."""
+    text = text[:_LONGEST]
     line = " ".join("".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text).split())
     return _SPECIAL.sub(r"\\\1", _LINKS.sub(_WORD_JOINER, line))
 
 
 def printable(text: str) -> str:
     """The text with characters escaped that a terminal would obey; line ends stay."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text[:_LONGEST])
 
 
 def log_exception(logger: logging.Logger, words: str) -> None:

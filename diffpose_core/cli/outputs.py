@@ -119,12 +119,13 @@ def is_report_of(command: str) -> IsOwn:
     """A check whether a JSON file's provenance names a command, such as "evaluate"."""
 
     def is_own(path: Path) -> bool:
+        from diffpose_core.io.untrusted.json import parse_json
+
         try:
-            if path.stat().st_size > _LONGEST_TEXT:
-                return False
-            report = json.loads(path.read_bytes())
+            report = parse_json(read_bytes(path, _LONGEST_TEXT), str(path))
             return str(report["provenance"]["command"]).startswith(f"diffpose {command} ")
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        # InvalidInput is a ValueError.
+        except (ValueError, KeyError, TypeError):
             return False
 
     return is_own

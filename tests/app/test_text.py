@@ -50,3 +50,7 @@ def test_a_terminal_gets_no_control_characters(caplog: pytest.LogCaptureFixture)
     except ValueError:
         log_exception(logging.getLogger("app"), "a file could not be read")
     assert "walk\\x1b[2J.json" in caplog.text and "\x1b" not in caplog.text
+
+
+def test_no_more_is_shown_than_anybody_reads() -> None:
+    assert len(plain("a" * 10**6)) == len(printable("a" * 10**6)) == 20_000

@@ -1,6 +1,7 @@
 """Wrong usage ends with one sentence and status 2, before any work: no traceback, no endless run, nothing ignored."""
 
 import os
+import resource
 import subprocess
 import sys
 
@@ -166,6 +167,14 @@ def test_no_input_is_ever_overwritten(folder, capsys, words, named):
     (folder / "link.npz").symlink_to("a.npz")
     message = refused(words, capsys)
     assert named in message and "is an input of this command" in message
+
+
+def test_a_report_in_the_way_is_looked_at_within_bounds(folder, capsys):
+    for content in (b"[" + b"[]," * 10_000_000 + b"[]]", b"[" * 10_000_000, b"\xff\xfe"):
+        (folder / "r.json").write_bytes(content)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert "exists and was not written by this command" in refused([*EVALUATE, "--json", "r.json"], capsys)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024, "KiB"
 
 
 def test_files_beside_an_output_are_kept_too(folder, capsys):

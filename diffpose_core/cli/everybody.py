@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def lift_everybody(args: argparse.Namespace) -> int:
     """Lift every person of a clip.
 
-    In the world frame all of them share the direction up and the origin of the first.
+    In the world frame all of them share the direction up and the origin of the first. One scene of everybody is always
+    in it: without a known camera nothing else says where people stand.
 
     Returns:
         The exit status: 0, or 1 if somebody could not be lifted.
@@ -38,6 +39,8 @@ def lift_everybody(args: argparse.Namespace) -> int:
     models = load_models(args.weights, args.setting).to(args.device)
     people = _people(args, poses, models)
     together = form in SCENES
+    if together and not args.world:
+        args = _in_world(args)
     outputs = {key: args.out for key in people} if together else _outputs(args.out, list(people))
     for path in dict.fromkeys(outputs.values()):
         check_output(path, [args.clip], is_own=is_lift_result, overwrite=args.overwrite)
@@ -61,6 +64,15 @@ def lift_everybody(args: argparse.Namespace) -> int:
         write_whole(args.out, write_scene(done, starts_s, form))
         say(f"wrote {args.out}: {len(done)} people in one scene")
     return 1 if failed else 0
+
+
+def _in_world(args: argparse.Namespace) -> argparse.Namespace:
+    """The arguments with the world frame, which is said. A moving camera has none: people then stand in one place."""
+    if args.moving_camera:
+        warn(f"{args.clip}: where people stand is not known while the camera moves: all of them are put in one place")
+        return args
+    warn(f"{args.clip}: one scene of everybody is in the world frame (--world)")
+    return argparse.Namespace(**{**vars(args), "world": True})
 
 
 def _lift_one(

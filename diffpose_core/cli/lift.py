@@ -70,7 +70,8 @@ def _add_input_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", required=True,
-        help="the result to write: .npz, .json, .csv, .bvh, .trc or .c3d; for a folder of clips, a folder",
+        help="the result to write: .npz, .json, .csv, .bvh, .trc, .c3d, .mot, .glb or .rrd (docs/exports.md); for a "
+        "folder of clips, a folder",
     )  # fmt: skip
     parser.add_argument(
         "--format", default=None,

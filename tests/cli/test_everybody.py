@@ -75,15 +75,32 @@ def test_everybody_gets_a_file_and_one_world_holds_them_all(scene, exact, tiny_w
     assert np.abs(apart - true).max() < 0.2 and np.abs(poses[0][0, 0, :2]).max() < 1e-4
 
 
+def animated_places(head, content, node):
+    """Places of a node over its animation, (F, 3) metres, y up."""
+    animation = head["animations"][0]
+    channel = next(c for c in animation["channels"] if c["target"] == {"node": node, "path": "translation"})
+    accessor = head["accessors"][animation["samplers"][channel["sampler"]]["output"]]
+    view = head["bufferViews"][accessor["bufferView"]]
+    # The binary chunk stands behind the header, the JSON chunk and its own header.
+    begin = 28 + struct.unpack("<I", content[12:16])[0] + view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+    return np.frombuffer(content, "<f4", 3 * accessor["count"], begin).reshape(-1, 3)
+
+
 def test_a_gltf_holds_everybody_in_one_scene(scene, exact, tiny_weights, tmp_path, capsys):
     out = tmp_path / "all.glb"
     assert main(words(scene, tiny_weights, out)) == 0
-    assert "2 people in one scene" in capsys.readouterr().out and exact == [0, 1]
+    printed = capsys.readouterr()
+    assert "2 people in one scene" in printed.out and exact == [0, 1]
+    assert "one scene of everybody is in the world frame" in printed.err
     content = out.read_bytes()
     head = json.loads(content[20 : 20 + struct.unpack("<I", content[12:16])[0]])
     assert len(head["skins"]) == len(head["meshes"]) == 2 and len(head["animations"]) == 1
     names = [node["name"] for node in head["nodes"]]
     assert "1 Hip" in names and "2 LFoot" in names and len(set(names)) == len(names)
+    walks = [animated_places(head, content, names.index(f"{person} Hip")) for person in (1, 2)]
+    apart = np.linalg.norm((walks[0][-1] - walks[1][-1])[[0, 2]])
+    true = np.linalg.norm((scene[1][0][-1] - scene[1][1][-1])[0, :2])
+    assert apart == pytest.approx(true, abs=0.2), "people stand where they stand, beside each other"
     bones = [set(skin["joints"]) for skin in head["skins"]]
     assert not bones[0] & bones[1]
     scaled = [c["target"]["node"] for c in head["animations"][0]["channels"] if c["target"]["path"] == "scale"]

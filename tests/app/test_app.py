@@ -158,7 +158,7 @@ def test_what_the_whole_clip_shows(app: AppTest, clip_file: Callable[..., bytes]
     app.run()
     app.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     assert not app.exception and not app.error
-    assert any("the body and camera's tilt that the whole clip shows" in text.value for text in app.markdown)
+    assert any("the camera's tilt as estimated from the whole clip" in text.value for text in app.markdown)
     told = app.dataframe[0].value
     app.sidebar.selectbox(key="setting").select("frame").run()
     assert (app.dataframe[0].value["Graformer"] - told["Graformer"]).abs().max() > 1.0, "millimetres"

@@ -1,8 +1,9 @@
-"""Lifts beside other programs, with threads that spin while they wait and with threads that sleep.
+"""Lifts beside other programs, with threads that spin while they wait, that sleep, and that spin briefly.
 
 `python -m benchmarks.neighbours` lifts a clip alone, beside one program that keeps a core busy, and three times at
-once. Each is done with `OMP_WAIT_POLICY=passive`, as the command line and the app set it, and without. The two take
-turns, so that their ratio holds on a machine that does other work; the seconds themselves do not.
+once. Threads wait as they do by default, sleep (`OMP_WAIT_POLICY=passive`), or spin briefly first, as the command line
+and the app have it. The three take turns, so that their ratios hold on a machine that does other work; the seconds
+themselves do not.
 """
 
 from __future__ import annotations
@@ -16,9 +17,16 @@ import sys
 import time
 from contextlib import ExitStack
 
+from diffpose_core.environment import SPIN_COUNT
+
 #: Name -> lifts at once, and programs that keep a core busy.
 SITUATIONS = {"alone": (1, 0), "beside one busy program": (1, 1), "three lifts at once": (3, 0)}
-POLICIES = ("spinning", "passive")
+#: Name -> environment. The first is what libgomp does by itself, the last that of `diffpose_core.environment`.
+POLICIES = {
+    "spinning": {"GOMP_SPINCOUNT": "300000"},
+    "sleeping": {"OMP_WAIT_POLICY": "passive"},
+    "brief": {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": SPIN_COUNT},
+}
 BUSY = "while True: pass"
 
 
@@ -49,9 +57,8 @@ def seconds(policy: str, lifts: int, busy: int, frames: int) -> float:
         busy: programs that keep a core busy meanwhile.
         frames: of a lift.
     """
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    if policy == "passive":
-        environment["OMP_WAIT_POLICY"] = policy
+    ours = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {name: value for name, value in os.environ.items() if name not in ours} | POLICIES[policy]
     words = [sys.executable, "-m", "benchmarks.neighbours", "--child", "--frames", str(frames)]
     pipe = subprocess.PIPE
     with ExitStack() as stack:
@@ -87,8 +94,10 @@ def main() -> None:
                 taken[name][policy].append(seconds(policy, lifts, busy, args.frames))
     for name, of in taken.items():
         found = {policy: round(statistics.median(values), 2) for policy, values in of.items()}
-        ratios = [passive / spinning for spinning, passive in zip(*of.values(), strict=True)]
-        print(json.dumps({"situation": name, **found, "passive_to_spinning": round(statistics.median(ratios), 2)}))
+        for policy in ("sleeping", "brief"):
+            ratios = [other / spinning for spinning, other in zip(of["spinning"], of[policy], strict=True)]
+            found[f"{policy}_to_spinning"] = round(statistics.median(ratios), 2)
+        print(json.dumps({"situation": name, **found}))
 
 
 if __name__ == "__main__":

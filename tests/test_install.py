@@ -120,18 +120,24 @@ def test_the_app_command_hands_its_options_to_streamlit(monkeypatch):
                            "--server.headless=true"]  # fmt: skip
 
 
-def test_threads_wait_without_spinning():
-    """Of the command line and of the app: the variable is set before torch is loaded."""
+def test_threads_spin_briefly_before_they_sleep():
+    """The command line and the app set the variables before torch is loaded, unless the policy is set already."""
     code = (
-        "import sys, os; import {}; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules);"
-        "import diffpose_core.environment"
+        "import sys, os; import {}; print(os.environ['OMP_WAIT_POLICY'], os.environ.get('GOMP_SPINCOUNT'), "
+        "'torch' in sys.modules); import diffpose_core.environment"
     )
+    own = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     for module in ("diffpose_core.cli", "diffpose_core.environment"):
         ran_alone = subprocess.run(
             [sys.executable, "-c", code.format(module)], cwd=ROOT, capture_output=True, text=True, check=True,
-            env={name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"},
+            env=own,
         )  # fmt: skip
-        assert ran_alone.stdout.split() == ["passive", "False"]
+        assert ran_alone.stdout.split() == ["passive", "2000", "False"]
+        ran_alone = subprocess.run(
+            [sys.executable, "-c", code.format(module)], cwd=ROOT, capture_output=True, text=True, check=True,
+            env={**own, "OMP_WAIT_POLICY": "active"},
+        )  # fmt: skip
+        assert ran_alone.stdout.split() == ["active", "None", "False"]
     source = (ROOT / "app" / "streamlit_app.py").read_text()
     assert source.index("import diffpose_core.environment") < source.index("from app.compute")
 

@@ -21,7 +21,7 @@ from diffpose_core.evaluation.methods import MethodPoses, method_poses
 from diffpose_core.evaluation.scores import MetricSums
 from diffpose_core.evaluation.views import Mocap17Benchmark, chosen_clips
 from diffpose_core.lifting.encode import EncodedFrames, decide_settings
-from diffpose_core.lifting.mirror import mirrored_clip, mirrored_pose, mirrored_settings
+from diffpose_core.lifting.mirror import averaged, mirrored_clip, mirrored_settings
 from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.provenance import encoder_hash, software, weights_hash
 from diffpose_core.lifting.settings import LiftSettings
@@ -107,7 +107,7 @@ def clip_poses(
     if not settings.mirror:
         return found
     other = collect(mirrored_clip(clip), models, frames, read, mirrored_settings(known))
-    return {name: 0.5 * (pose + mirrored_pose(other[name])) for name, pose in found.items()}
+    return {name: averaged(pose, other[name]) for name, pose in found.items()}
 
 
 @dataclass(frozen=True)

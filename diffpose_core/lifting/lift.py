@@ -17,7 +17,7 @@ from torch import Tensor
 from diffpose_core.lifting.encode import EncodedFrames, decide_settings, encode_frames
 from diffpose_core.lifting.expected_error import expected_error
 from diffpose_core.lifting.hip_path import hip_path
-from diffpose_core.lifting.mirror import mirrored_clip, mirrored_pose, mirrored_settings
+from diffpose_core.lifting.mirror import averaged, mirrored_clip, mirrored_settings
 from diffpose_core.lifting.models import Models, load_models
 from diffpose_core.lifting.plausibility import warnings_of
 from diffpose_core.lifting.provenance import lift_provenance
@@ -88,7 +88,7 @@ def lift(
         else:
             final = sample_hypotheses(encoded, network, settings, done.in_block(rows))
             hypotheses = encoded.view.to_cam(final).cpu()
-        found = _averaged(encoded, models, network, hypotheses) if settings.mirror else (hypotheses, encoded.baseline)
+        found = _mirrored(encoded, models, network, hypotheses) if settings.mirror else (hypotheses, encoded.baseline)
         lifted.write(rows, encoded, network, *found, calibration)
         done.tell(rows.stop)
     provenance = lift_provenance(clip, models, name, settings, asked)
@@ -96,7 +96,7 @@ def lift(
     return replace(result, provenance={**provenance, "warnings": warnings_of(result, clip.frames(numbers))})
 
 
-def _averaged(
+def _mirrored(
     encoded: EncodedFrames, models: Models, network: Denoiser, hypotheses_cam: Tensor
 ) -> tuple[Tensor, np.ndarray]:
     """Hypotheses whose mean is the average with the mirrored clip's, and the averaged baseline.
@@ -110,9 +110,9 @@ def _averaged(
     settings = mirrored_settings(encoded.settings)
     other = encode_frames(mirrored_clip(encoded.clip), models, encoded.frames, settings)
     final = other.view.to_cam(sample_hypotheses(other, network, settings)).cpu().numpy()
-    mean = torch.from_numpy(mirrored_pose(final.mean(1)))
-    moved = hypotheses_cam + 0.5 * (mean - hypotheses_cam.mean(1))[:, None]
-    return moved, 0.5 * (encoded.baseline + mirrored_pose(other.baseline))
+    mean = hypotheses_cam.mean(1)
+    moved = hypotheses_cam + (torch.from_numpy(averaged(mean.numpy(), final.mean(1))) - mean)[:, None]
+    return moved, averaged(encoded.baseline, other.baseline)
 
 
 def _check_sizes(

@@ -18,6 +18,11 @@ def mirrored_pose(pose_cam: np.ndarray) -> np.ndarray:
     return pose_cam[..., _OPPOSITE, :] * np.array([-1.0, 1.0, 1.0], pose_cam.dtype)
 
 
+def averaged(pose_cam: np.ndarray, of_mirrored_clip: np.ndarray) -> np.ndarray:
+    """The average of a pose (..., J, 3) and of the mirrored clip's, mirrored back, camera frame."""
+    return np.asarray(0.5 * (pose_cam + mirrored_pose(of_mirrored_clip)))
+
+
 def mirrored_clip(clip: PoseClip2D) -> PoseClip2D:
     """A clip as a mirror shows it: u turned round at the image's middle, left and right exchanged."""
     camera, exact, hidden = clip.intrinsics, clip.pose3d_cam, clip.hidden

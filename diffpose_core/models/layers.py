@@ -32,10 +32,15 @@ def chebyshev_basis(order: int) -> Tensor:
     identity = torch.eye(NUM_JOINTS, dtype=torch.float64)
     laplacian = identity - inverse_root[:, None] * matrix * inverse_root[None, :]
     rescaled = 2.0 * laplacian / torch.linalg.eigvalsh(laplacian).max() - identity
-    basis = [identity, rescaled]
-    while len(basis) <= order:
-        basis.append(2.0 * rescaled @ basis[-1] - basis[-2])
-    return torch.stack(basis[: order + 1]).float()
+    return chebyshev_polynomials(rescaled, order).float()
+
+
+def chebyshev_polynomials(matrix: Tensor, order: int) -> Tensor:
+    """Chebyshev polynomials T_0 ... T_order of a square matrix (J, J) -> (order + 1, J, J)."""
+    found = [torch.eye(len(matrix), dtype=matrix.dtype), matrix]
+    while len(found) <= order:
+        found.append(2.0 * matrix @ found[-1] - found[-2])
+    return torch.stack(found[: order + 1])
 
 
 class ChebConv(nn.Module):

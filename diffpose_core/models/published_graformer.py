@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from diffpose_core.config import PublishedGraformerConfig
-from diffpose_core.models.layers import root_relative
+from diffpose_core.models.layers import chebyshev_polynomials, root_relative
 from diffpose_core.skeleton import NUM_JOINTS, adjacency
 
 #: Added to the joints' degrees before their root.
@@ -28,10 +28,7 @@ def _laplacian_polynomials(order: int) -> Tensor:
     rows = joined / joined.sum(1, keepdim=True)
     inverse_root = rows.sum(1).rsqrt()
     laplacian = torch.eye(NUM_JOINTS) - inverse_root[:, None] * rows * inverse_root
-    found = [torch.eye(NUM_JOINTS), laplacian]
-    while len(found) <= order:
-        found.append(2.0 * laplacian @ found[-1] - found[-2])
-    return torch.stack(found[: order + 1])
+    return chebyshev_polynomials(laplacian, order)
 
 
 class PublishedChebConv(nn.Module):

@@ -13,8 +13,8 @@ The detector of the Mocap-17 benchmark. Each joint gets a mixture of Gaussians:
 Whatever is random follows a first-order autoregressive process in time, so that errors are correlated over frames and
 a single frame has the same distribution as any frame of a clip.
 
-For training, a share of the clips can be as other detectors give them: with confidences of little meaning in place of
-heatmaps, and with joints that nobody found. The benchmark has none of these.
+For training, a share of the clips can be as other detectors give them: with heatmaps that tell little, with confidences
+of little meaning in place of heatmaps, and with joints that nobody found. The benchmark has none of these.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ import torch
 from torch import Tensor
 
 from diffpose_core.camera import Camera, project
+from diffpose_core.datasets.correlated_noise import CorrelatedNoise
+from diffpose_core.datasets.detector_kinds import Detection, blunt_heatmaps, confidences_alone, with_gaps
 from diffpose_core.datasets.occlusion import hidden_joints
 from diffpose_core.skeleton import LIMB_ENDS, MIRROR, NUM_JOINTS
 from diffpose_core.structures import PoseClip2D, PoseMixture
-from diffpose_core.uncertainty.mixtures import LOST_STD
-from diffpose_core.uncertainty.view import of_main_mode
 
 NUM_MODES = 3
 
@@ -53,6 +53,8 @@ class DetectorConfig:
         phantom_probability: share of pairs that carry a light mode at the other side without being exchanged.
         correlation_s: time constant of all errors, seconds.
         depth_margin_m: a capsule hides a joint only if it is this much nearer to the camera.
+        blunt_share: share of the clips whose heatmaps are blunt, as BlazePose's: few second modes, hardly any of them
+            right, and spreads that tell little about the errors.
         confidences_share: share of the clips that have one mode a joint, with a spread like that of a confidence.
         gaps_share: share of those that miss joints, which are guessed.
     """
@@ -70,79 +72,13 @@ class DetectorConfig:
     phantom_probability: float = 0.04
     correlation_s: float = 0.25
     depth_margin_m: float = 0.05
+    blunt_share: float = 0.0
     confidences_share: float = 0.0
     gaps_share: float = 0.0
 
 
 #: Detector for training: networks trained on it can be used with detectors other than the benchmark's too.
-TRAINING_DETECTOR = DetectorConfig(confidences_share=0.4, gaps_share=0.1)
-#: Spread of a guessed joint in units of the person's size, and how much smaller than it the guess's error is (both as
-#: `uncertainty.gaps` has them); share of the joints that are missing one by one.
-_GUESS_STD = (0.08, LOST_STD)
-_GUESS_ERROR = 0.75
-_LOST_SHARE = 0.08
-#: Joints that tend to be missing together, from the end of a limb to the trunk.
-_LIMBS = ((3, 2, 1), (6, 5, 4), (13, 12, 11), (16, 15, 14))
-
-
-@dataclass(frozen=True)
-class Detection:
-    """Raw detector output as tensors.
-
-    Attributes:
-        weights: (..., F, J, K).
-        means_px, variances_px2: (..., F, J, K, 2).
-        hidden: (..., F, J) bool, joints that a limb or the torso hides.
-        swapped: (..., F, J) bool, joints that are exchanged with the other side's.
-    """
-
-    weights: Tensor
-    means_px: Tensor
-    variances_px2: Tensor
-    hidden: Tensor
-    swapped: Tensor
-
-
-def autoregressive(noise: Tensor, persistence: float) -> Tensor:
-    """Turn white noise into a first-order autoregressive process of the same variance.
-
-    Args:
-        noise: (B, F, ...), overwritten.
-        persistence: correlation of a frame with the next one.
-    """
-    if noise.shape[1] == 1:
-        return noise
-    # x_f = persistence x_{f-1} + innovation noise_f, starting at the process's own distribution.
-    noise[:, 1:] *= math.sqrt(1.0 - persistence**2)
-    from scipy.signal import lfilter  # takes longer to load than the rest of this package
-
-    filtered = lfilter([1.0], [1.0, -persistence], noise.cpu().numpy(), axis=1)
-    return torch.from_numpy(filtered.astype(np.float32)).to(noise.device)
-
-
-class _Noise:
-    """Noise that is correlated over the frames of a batch of clips: an autoregressive process.
-
-    Args:
-        size, frames: B and F.
-        persistence: correlation of a frame with the next one.
-        generator: decides every draw.
-        device: of the draws.
-    """
-
-    def __init__(
-        self, size: int, frames: int, persistence: float, generator: torch.Generator, device: torch.device
-    ) -> None:
-        self._axes, self._persistence, self._generator, self._device = (size, frames), persistence, generator, device
-
-    def normal(self, *shape: int) -> Tensor:
-        """Unit-variance Gaussian noise (B, F, *shape)."""
-        noise = torch.randn(*self._axes, *shape, generator=self._generator, device=self._device)
-        return autoregressive(noise, self._persistence)
-
-    def uniform(self, *shape: int) -> Tensor:
-        """The same, uniform in [0, 1]."""
-        return torch.special.ndtr(self.normal(*shape))
+TRAINING_DETECTOR = DetectorConfig(blunt_share=0.5, confidences_share=0.4, gaps_share=0.1)
 
 
 def detect(
@@ -166,25 +102,37 @@ def detect(
     """
     config = config or DetectorConfig()
     size, frames, device = joints_cam.shape[0], joints_cam.shape[1], joints_cam.device
-    noise = _Noise(size, frames, math.exp(-1.0 / (fps * config.correlation_s)), generator, device)
+    noise = CorrelatedNoise(size, frames, math.exp(-1.0 / (fps * config.correlation_s)), generator, device)
     exact_px = project(joints_cam, intrinsics[:, None])
     hidden, hider = hidden_joints(joints_cam, config.depth_margin_m)
     std_px = _spreads(joints_cam, intrinsics, hidden, noise, config)
     weights, means_px = _modes(exact_px, std_px, hidden, hider, noise, config)
     weights, means_px, variances, swapped = _exchanged(weights, means_px, std_px.square(), hidden, noise, config)
-    # An unused mode sits on the first one, so that its place never shows.
-    unused = (weights <= 0)[..., None]
-    means_px = torch.where(unused, means_px[..., :1, :], means_px)
-    variances = torch.where(unused[..., 0], variances[..., :1], variances)
-    found = Detection(weights, means_px, variances[..., None].expand_as(means_px).contiguous(), hidden, swapped)
+    variances_px2 = variances[..., None].expand_as(means_px).contiguous()
+    found = Detection(weights, means_px, variances_px2, hidden, swapped)
+    if config.blunt_share > 0:
+        found = blunt_heatmaps(found, exact_px, config.blunt_share, noise, generator)
+    found = _unused_on_first(found)
     if config.confidences_share > 0:
-        found = _confidences_alone(found, config.confidences_share, noise, generator)
+        found = confidences_alone(found, config.confidences_share, noise, generator)
     if config.gaps_share > 0:
-        found = _with_gaps(found, config.gaps_share, noise, generator)
+        found = with_gaps(found, config.gaps_share, noise, generator)
     return found
 
 
-def _spreads(joints_cam: Tensor, intrinsics: Tensor, hidden: Tensor, noise: _Noise, config: DetectorConfig) -> Tensor:
+def _unused_on_first(found: Detection) -> Detection:
+    """The same detection with unused modes on the first one, so that their places never show."""
+    unused = (found.weights <= 0)[..., None]
+    return replace(
+        found,
+        means_px=torch.where(unused, found.means_px[..., :1, :], found.means_px),
+        variances_px2=torch.where(unused, found.variances_px2[..., :1, :], found.variances_px2),
+    )
+
+
+def _spreads(
+    joints_cam: Tensor, intrinsics: Tensor, hidden: Tensor, noise: CorrelatedNoise, config: DetectorConfig
+) -> Tensor:
     """Standard deviations of all modes along one axis, (B, F, J, K) px."""
     size_factor = intrinsics[:, None, 0] / joints_cam[:, :, 0, 2] / config.px_per_metre
     base = config.std_px * torch.tensor(config.joint_factor, device=joints_cam.device) * size_factor[..., None]
@@ -193,7 +141,7 @@ def _spreads(joints_cam: Tensor, intrinsics: Tensor, hidden: Tensor, noise: _Noi
 
 
 def _modes(
-    exact_px: Tensor, std_px: Tensor, hidden: Tensor, hider: Tensor, noise: _Noise, config: DetectorConfig
+    exact_px: Tensor, std_px: Tensor, hidden: Tensor, hider: Tensor, noise: CorrelatedNoise, config: DetectorConfig
 ) -> tuple[Tensor, Tensor]:
     """Weights (B, F, J, K) and means (B, F, J, K, 2) px: at the truth, at a wrong place, and an unused one."""
     device = exact_px.device
@@ -221,7 +169,7 @@ def _modes(
 
 
 def _exchanged(
-    weights: Tensor, means_px: Tensor, variances: Tensor, hidden: Tensor, noise: _Noise, config: DetectorConfig
+    weights: Tensor, means_px: Tensor, variances: Tensor, hidden: Tensor, noise: CorrelatedNoise, config: DetectorConfig
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Exchange some pairs of wrists and of ankles, and put light modes at the other side of some.
 
@@ -254,60 +202,6 @@ def _exchanged(
     weights[..., 2] = share
     means_px[..., 2, :] = light_px
     return weights, means_px, variances, swapped
-
-
-def _one_mode(found: Detection, which: Tensor, centre_px: Tensor, variance_px2: Tensor) -> Detection:
-    """The same detection with a single mode for some joints.
-
-    Args:
-        found: the detection.
-        which: (B, F, J) bool.
-        centre_px: (B, F, J, 2).
-        variance_px2: (B, F, J).
-    """
-    single = torch.zeros_like(found.weights)
-    single[..., 0] = 1.0
-    every = which[..., None, None]
-    return replace(
-        found,
-        weights=torch.where(which[..., None], single, found.weights),
-        means_px=torch.where(every, centre_px[..., None, :], found.means_px),
-        variances_px2=torch.where(every, variance_px2[..., None, None], found.variances_px2),
-    )
-
-
-def _confidences_alone(found: Detection, share: float, noise: _Noise, generator: torch.Generator) -> Detection:
-    """Some clips as a detector without heatmaps gives them: one place and one confidence a joint.
-
-    The confidence follows the heatmap's spread more or less, by one degree for each clip.
-    """
-    size, device = found.weights.shape[0], found.weights.device
-    chosen, follows, own = torch.rand(3, size, 1, 1, generator=generator, device=device)
-    log_std = 0.5 * of_main_mode(found.weights, found.variances_px2)[..., 0].log()
-    level = log_std.mean(-1, keepdim=True)
-    log_std = level + follows * (log_std - level) + 0.4 * own * noise.normal(NUM_JOINTS)
-    which = (chosen < share).expand(log_std.shape)
-    return _one_mode(found, which, of_main_mode(found.weights, found.means_px), (2.0 * log_std).exp())
-
-
-def _with_gaps(found: Detection, share: float, noise: _Noise, generator: torch.Generator) -> Detection:
-    """Some clips with joints that were not found: each has one wide mode at a guess. The hip is always found."""
-    size, device = found.weights.shape[0], found.weights.device
-    chosen, spread, limb, reach = torch.rand(4, size, generator=generator, device=device)
-    lost = torch.rand(size, NUM_JOINTS, generator=generator, device=device) < _LOST_SHARE
-    # Half of these clips miss a limb, from its end up to one of its joints.
-    for number, joints in enumerate(_LIMBS):
-        for place, joint in enumerate(joints):
-            lost[:, joint] |= ((limb * 2 * len(_LIMBS)).long() == number) & (reach * len(joints) >= place)
-    lost &= (chosen < share)[:, None]
-    lost[:, 0] = False
-    main_px = of_main_mode(found.weights, found.means_px)
-    person_px = (main_px - main_px.mean(2, keepdim=True)).square().sum(-1).mean(2).sqrt()
-    low, high = _GUESS_STD
-    std_px = (low + (high - low) * spread)[:, None] * person_px
-    guess_px = main_px + _GUESS_ERROR * std_px[..., None, None] * noise.normal(NUM_JOINTS, 2)
-    which = lost[:, None].expand(found.weights.shape[:-1])
-    return _one_mode(found, which, guess_px, std_px.square()[..., None].expand(which.shape))
 
 
 def detect_motion(

@@ -15,7 +15,8 @@ import torch
 from diffpose_core.camera import Camera, evaluation_cameras
 from diffpose_core.config import to_dict
 from diffpose_core.datasets.benchmark import Benchmark, Recording
-from diffpose_core.datasets.detector import DetectorConfig, autoregressive, detect_motion
+from diffpose_core.datasets.correlated_noise import autoregressive
+from diffpose_core.datasets.detector import DetectorConfig, detect_motion
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.rng import seeded
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture

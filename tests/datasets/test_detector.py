@@ -217,3 +217,54 @@ def test_a_detector_without_error_reports_the_exact_place():
     joints = seen(seconds=2.0)
     detection = detect(joints, INTRINSICS, seeded("cpu", 0), config=config)
     assert torch.allclose(detected_px(detection), project(joints, INTRINSICS[:, None]), atol=0.01)
+
+
+def ranked(one, other):
+    """Spearman's rank correlation of two tensors."""
+    return float(torch.corrcoef(torch.stack([x.flatten().argsort().argsort().double() for x in (one, other)]))[0, 1])
+
+
+@pytest.fixture(scope="module")
+def blunt_detection(long_detection):
+    joints, _, _ = long_detection
+    return detect(joints, INTRINSICS.expand(len(joints), 4), seeded("cpu", 11), config=DetectorConfig(blunt_share=1.0))
+
+
+def test_blunt_heatmaps_have_half_as_many_second_modes_and_few_of_them_are_right(long_detection, blunt_detection):
+    _, exact, sharp = long_detection
+    several, right = [], []
+    for found in (sharp, blunt_detection):
+        modes = (found.weights > 0).sum(-1) > 1
+        away = (found.means_px - exact[..., None, :]).norm(dim=-1).masked_fill(found.weights <= 0, torch.inf)
+        several.append(float(modes.float().mean()))
+        right.append(float((away.argmin(-1) != found.weights.argmax(-1))[modes].float().mean()))
+    assert 0.35 < several[1] / several[0] < 0.55
+    assert 0.3 < right[1] / right[0] < 0.55
+
+
+def test_blunt_heatmaps_tell_less_about_errors_that_are_no_larger(long_detection, blunt_detection):
+    _, exact, sharp = long_detection
+    errors = [(detected_px(found) - exact).norm(dim=-1) for found in (sharp, blunt_detection)]
+    main = [found.weights.argmax(-1, keepdim=True) for found in (sharp, blunt_detection)]
+    spreads = [f.variances_px2[..., 0].gather(-1, m) for f, m in zip((sharp, blunt_detection), main, strict=True)]
+    told = [ranked(spread, error) for spread, error in zip(spreads, errors, strict=True)]
+    assert 0.0 < told[1] < 0.8 * told[0]
+    assert errors[1].median() <= 1.05 * errors[0].median()
+
+
+def test_blunt_heatmaps_are_mixtures_like_the_others(blunt_detection):
+    weights, means, variances = (getattr(blunt_detection, name) for name in ("weights", "means_px", "variances_px2"))
+    assert torch.allclose(weights.sum(-1), torch.ones(()))
+    assert (variances > 0).all()
+    unused = (weights <= 0)[..., None].expand_as(means)
+    assert torch.equal(means[unused], means[..., :1, :].expand_as(means)[unused])
+
+
+def test_the_given_share_of_the_clips_is_blunt():
+    joints = seen(seconds=2.0)[:, :10].expand(64, -1, -1, -1)
+    sharp, some = (
+        detect(joints, INTRINSICS.expand(64, 4), seeded("cpu", 3), config=DetectorConfig(blunt_share=share))
+        for share in (0.0, 0.5)
+    )
+    changed = (sharp.variances_px2 != some.variances_px2).flatten(1).any(1)
+    assert 16 < int(changed.sum()) < 48

@@ -136,16 +136,17 @@ def _steps() -> int:
 
 def _buttons(number: int) -> None:
     where = st.container()
-    back, following = st.columns([1, 2], vertical_alignment="center")
-    back.button(
-        "Back",
-        icon=":material/arrow_back:",
-        disabled=number == 0,
-        on_click=_go,
-        args=(max(number - 1, 0),),
-        width="stretch",
-        help="The step before.",
-    )
+    following = st.container()
+    if number > 0:
+        back, following = following.columns([1, 2], vertical_alignment="center")
+        back.button(
+            "Back",
+            icon=":material/arrow_back:",
+            on_click=_go,
+            args=(number - 1,),
+            width="stretch",
+            help="The step before.",
+        )
     where.html(f"<p style='text-align:center;margin:0;opacity:.75'>Step {number + 1} of {len(LESSONS)}</p>")
     last = number == len(LESSONS) - 1
     following.button(

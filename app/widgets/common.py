@@ -58,7 +58,7 @@ def remembered(key: str, make: Callable[[], Any]) -> Any:
 
 def actions() -> Any:
     """Place for a dialog's buttons. They stay in sight while the dialog is scrolled."""
-    return st.container(key="actions", horizontal=True, horizontal_alignment="right")
+    return st.container(key="actions", horizontal=True, horizontal_alignment="right", vertical_alignment="center")
 
 
 def picture(svg: str, words: str) -> None:

@@ -13,6 +13,7 @@ from app.figures import pose_preview
 from app.jobs.pictures import Footage
 from app.text import plain
 from app.widgets.common import actions, keep, leave, picture, remembered, uploads
+from app.widgets.pictures import pick_picture, show_pictures
 from app.widgets.uploads import Pending
 from diffpose_core.io.formats import (
     COORDINATES,
@@ -40,16 +41,6 @@ MOST_PEOPLE, MOST_FRAMES_OF_PEOPLE = 8, 6000
 #: Frames of the person that the picture of the image shows.
 SHOWN_FRAMES = 6
 
-STYLE = """
-<style>
-[class*="st-key-person_"] { position: relative; width: 128px; }
-[class*="st-key-person_"] button::after { content: ""; position: absolute; inset: 0; cursor: pointer; }
-[class*="st-key-person_"] button, [class*="st-key-person_"] [data-testid=stTooltipHoverTarget] { position: static; }
-[class*="st-key-person_"] button { width: 100%; padding: 2px 4px; }
-[class*="st-key-person_"] [data-testid=stImage] { border: 1px solid rgba(120, 135, 160, .35); border-radius: 10px; }
-</style>
-"""
-
 
 @st.dialog("What your file shows", width="large", icon=":material/preview:", on_dismiss=leave)
 def confirm() -> None:
@@ -57,33 +48,37 @@ def confirm() -> None:
     pending = state.pending
     if not isinstance(pending, Pending):
         st.rerun()
-    st.html(STYLE)
     poses, key = pending.poses, f"up{pending.number}"
     pictures, controls = st.columns([1.5, 1], gap="large")
     with controls:
         clip = _pick_clip(poses, key)
-        track = _pick_person(poses, clip, f"{key}_{clip.key}")
+        of_clip = f"{key}_{[one.key for one in poses.clips].index(clip.key)}"
+        track = _pick_person(poses, clip, of_clip)
+    with pictures:
         layout = _pick_layout(poses, f"{key}_layout")
-        size, fps = _ask_size_and_rate(poses, clip, layout, f"{key}_{clip.key}")
+    with controls:
+        size, fps = _ask_size_and_rate(poses, clip, layout, of_clip)
         turn, exchanged = _ask_turn(poses, key)
         if poses.notes:
             with st.expander(f"What was assumed ({len(poses.notes)})", expanded=len(poses.notes) < 4):
                 st.markdown("\n".join(f"- {plain(note)}" for note in poses.notes))
     with pictures:
-        _pictures(poses, clip, track, layout, size, turn)
+        _pictures(poses, clip, track, layout, size, turn, f"{key}_layout")
     with actions():
+        if layout is None:
+            st.markdown("First pick the picture that looks like a person.", width="content")
         st.button("Cancel", help="Forget this file; everything stays as it was.", on_click=leave)
         used = st.button(
             "Use this clip",
             type="primary",
             disabled=layout is None,
-            help="Choose the joint order first." if layout is None else "Open this person as the clip of all views.",
+            help="Open this person as the clip of all views.",
         )
     if used and layout is not None:
         try:
             with st.spinner("Preparing the clip"):
                 choice = Choice(clip.key, track.key, layout, size, fps, turn, exchanged)
-                chosen = _chosen(poses, choice, _likely_size(poses, clip, layout, f"{key}_{clip.key}"))
+                chosen = _chosen(poses, choice, _likely_size(poses, clip, layout, of_clip))
         except InvalidInput as error:
             st.error(plain(str(error)))
             return
@@ -170,34 +165,37 @@ def _pick_person(poses: PoseFile, clip: FileClip, key: str) -> PoseTrack:
     if len(tracks) == 1:
         st.caption(f"One person, seen in {len(tracks[0]):,} of {clip.num_frames:,} frames.")
         return tracks[0]
-    state = f"{key}_person"
-    picked = st.session_state.setdefault(state, tracks[0].key)
+    pictures, everybody = f"{key}_person", f"{key}_everybody"
+    shown = _most_likely(clip)
+    names = [track.key for track in shown]
+    picked = st.session_state.setdefault(pictures, tracks[0].key)
     st.markdown(f"**{len(tracks)} people.** Click the one to lift.")
+
+    def words(name: str) -> str:
+        track = clip.track(name)
+        largest = ", largest" if track is clip.largest else ""
+        return f"**Person {plain(name[:12])}** {len(track):,} frames{_height_words(poses, track)}{largest}"
+
+    def follow(one: str, other: str, allowed: list[str]) -> None:
+        st.session_state[other] = st.session_state[one] if st.session_state[one] in allowed else None
+
+    everyone = [track.key for track in tracks]
+    picked = pick_picture("Person", names, pictures, words, lambda: follow(pictures, everybody, everyone))
     dark = st.context.theme.type == "dark"
-    with st.container(horizontal=True, gap="small"):
-        for number, track in enumerate(_most_likely(clip)):
-            with st.container(key=f"person_{key}_{number}", gap=None):
-                pose = track.keypoints[pose_preview.good_frame(track.keypoints)]
-                picture(pose_preview.thumbnail(pose, poses.layout().layout, dark), f"Person {track.key[:40]}")
-                st.button(
-                    f"Person {plain(track.key[:12])}",
-                    key=f"{key}_choose_{number}",
-                    type="primary" if track.key == picked else "secondary",
-                    width="stretch",
-                    on_click=st.session_state.__setitem__,
-                    args=(state, track.key),
-                )
-                largest = ", largest" if track is clip.largest else ""
-                st.caption(f"{len(track):,} frames{_height_words(poses, track)}{largest}")
+    poses_shown = [track.keypoints[pose_preview.good_frame(track.keypoints)] for track in shown]
+    show_pictures(pictures, [pose_preview.thumbnail(pose, poses.layout().layout, dark) for pose in poses_shown])
     if len(tracks) > MOST_THUMBNAILS:
-        st.selectbox(
+        st.session_state.setdefault(everybody, tracks[0].key)
+        picked = st.selectbox(
             "Everybody, seen longest first",
-            [track.key for track in tracks],
-            key=state,
+            everyone,
+            key=everybody,
             format_func=lambda name: f"Person {name}: {len(clip.track(name)):,} frames",
+            on_change=lambda: follow(everybody, pictures, names),
             help="People who are seen for a short time only are further down.",
         )
-    return _with_pieces(clip, clip.track(picked), f"{state}_{picked}")
+    person = clip.track(str(picked))
+    return _with_pieces(clip, person, f"{pictures}_{everyone.index(person.key)}")
 
 
 def _with_pieces(clip: FileClip, track: PoseTrack, key: str) -> PoseTrack:
@@ -246,15 +244,11 @@ def _pick_layout(poses: PoseFile, key: str) -> str | None:
         return first.layout.name
     if not sure:
         st.warning("Nothing in the file says which joint order it is. Pick the picture that looks like a person.")
-    names = [guess.layout.name for guess in poses.layouts]
-    return st.radio(
-        "Joint order",
-        names,
-        index=0 if sure else None,
-        captions=[plain(guess.reason) for guess in poses.layouts],
-        key=key,
-        help="Which number in the file is which joint. With a wrong order arms hang from the face.",
-    )
+    else:
+        st.markdown("**Joint order.** With a wrong one, arms hang from the face: pick the picture that looks right.")
+        st.session_state.setdefault(key, first.layout.name)
+    reasons = {guess.layout.name: guess.reason for guess in poses.layouts}
+    return pick_picture("Joint order", list(reasons), key, lambda name: f"**{plain(name)}** {plain(reasons[name])}")
 
 
 def _ask_size_and_rate(poses: PoseFile, clip: FileClip, layout: str | None, key: str) -> tuple[tuple[int, int], float]:
@@ -315,21 +309,32 @@ def _ask_turn(poses: PoseFile, key: str) -> tuple[Turn, bool]:
 
 
 def _pictures(
-    poses: PoseFile, clip: FileClip, track: PoseTrack, layout: str | None, size: tuple[int, int], turn: Turn
+    poses: PoseFile,
+    clip: FileClip,
+    track: PoseTrack,
+    layout: str | None,
+    size: tuple[int, int],
+    turn: Turn,
+    key: str,
 ) -> None:
-    """The joints by name in the joint order, in each of them until one is chosen, and the person in the image."""
+    """The joints by name in each order that it may be, and the person in the image. key: of the choice of the order."""
     dark = st.context.theme.type == "dark"
     row = pose_preview.good_frame(track.keypoints)
     spread = np.linspace(row, len(track) - 1, min(SHOWN_FRAMES, len(track))).round().astype(int)
     rows = np.unique(np.concatenate(([row], spread)))
     seen = replace(track, frames=track.frames[rows], keypoints=track.keypoints[rows], mixture=None)
     poses_px = turned(in_pixels(seen, poses.coordinates, size)[0], turn, size)
-    shown = [guess.layout for guess in poses.layouts if layout in (None, guess.layout.name)]
-    columns = st.columns(2)
-    for column, one in zip(columns, shown, strict=False):
-        with column:
-            st.markdown(f"**As {plain(one.name)}**, frame {track.frames[row]}")
-            picture(pose_preview.close_up(poses_px[0], one, dark), f"The pose with its joints named as in {one.name}")
+    orders = [guess.layout for guess in poses.layouts]
+    close_ups = [pose_preview.close_up(poses_px[0], one, dark) for one in orders]
+    # Beside the pose; below the pictures where there are several to pick from.
+    left, right = st.columns(2)
+    if len(orders) == 1:
+        with left:
+            st.markdown(f"**As {plain(orders[0].name)}**, frame {track.frames[row]}")
+            picture(close_ups[0], f"The pose with its joints named as in {orders[0].name}")
+    else:
+        show_pictures(key, close_ups)
+    chosen = poses.layout(layout).layout
     others = []
     for other in clip.tracks[:20]:
         at = np.flatnonzero(other.frames == track.frames[row])
@@ -337,15 +342,14 @@ def _pictures(
             one_frame = replace(other, frames=other.frames[at], keypoints=other.keypoints[at], mixture=None)
             others.append(turned(in_pixels(one_frame, poses.coordinates, size)[0][0], turn, size))
     size = turned_size(size, turn)
-    # Beside the pose; below it while there are two to choose from.
-    with columns[1] if len(shown) == 1 else st.columns(2)[0]:
+    with right if len(orders) == 1 else left:
         st.markdown("**In the image**, and some later frames" if len(poses_px) > 1 else "**In the image**")
-        in_image = pose_preview.in_image(poses_px, others, shown[0], size, dark)
+        in_image = pose_preview.in_image(poses_px, others, chosen, size, dark)
         picture(in_image, f"The person in an image of {size[0]} by {size[1]} pixels")
     outside = ((poses_px < 0) | (poses_px > np.array(size))).any(-1).sum() / max((~np.isnan(poses_px[..., 0])).sum(), 1)
     if outside > 0.1:
         st.warning(f"{outside:.0%} of the joints lie outside the image: is its size right?")
-    missing = float(np.mean(track.missing[:, sorted({p for parts in shown[0].sources for p in parts})]))
+    missing = float(np.mean(track.missing[:, sorted({p for parts in chosen.sources for p in parts})]))
     if missing > 0:
         words = "less than 1 %" if missing < 0.01 else f"{missing:.0%}"
         st.caption(f"{words} of this person's joints are missing. They will be guessed, and shown as guesses.")

@@ -181,7 +181,7 @@ def _formats(result: LiftResult, with_hypotheses: bool) -> None:
             disabled=too_long,
             help=f"Saves {file_name(result, name)}",
         )
-        words.markdown(form.description + (f" This clip has {len(result):,}." if too_long else ""))
+        words.markdown(form.description + (f" **This clip has {len(result):,}: too many.**" if too_long else ""))
     without = "" if with_hypotheses else " The clip is long: the files hold the prediction without hypotheses."
     st.caption(
         f"{len(result):,} frames at {result.fps:g} a second. A prediction, not a measurement; every file says its "

@@ -108,6 +108,10 @@ def _settings(view: str) -> AppSettings:
     """Controls of the diffusion and of the weights."""
     # Greyed where they change nothing, rather than left out: a control that is gone forgets its value.
     idle = view in WITHOUT_REVERSE
+    if idle:
+        st.caption(f"{view} runs no reverse process: what is greyed below changes nothing here.")
+    elif view in OF_ONE_FRAME:
+        st.caption(f"{view} looks at one frame: what is greyed below changes nothing here.")
     steps, hypotheses, eta, seed = _diffusion_controls(idle)
     setting = _pick_setting(disabled=view in OF_ONE_FRAME)
     tilt_deg = _tilt_control() if setting != "frame" else None

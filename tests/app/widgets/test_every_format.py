@@ -87,9 +87,9 @@ def test_a_file_becomes_3d_and_comes_back(app: AppTest, row: str, name: str) -> 
     send(app, (name.replace(" ", "-"), seeds()[name]))
     assert state(app).refused is None
     if isinstance(state(app).pending, Pending):
-        orders = [radio for radio in app.radio if radio.label == "Joint order"]
+        orders = [found for found in app.segmented_control if found.label == "Joint order"]
         if orders and orders[0].value is None:
-            orders[0].set_value(orders[0].options[0]).run()
+            orders[0].set_value(state(app).pending.poses.layouts[0].layout.name).run()
         press(app, "Use this clip")
     (opened,) = set(own(app)) - before
     clip = own(app)[opened].clip

@@ -77,6 +77,16 @@ def press(app: AppTest, label: str) -> None:
     assert not app.exception
 
 
+def choice(app: AppTest, label: str) -> Any:
+    """The choice among pictures of this name."""
+    return next(found for found in app.segmented_control if found.label == label)
+
+
+def pick(app: AppTest, label: str, option: str) -> None:
+    choice(app, label).set_value(option).run()
+    assert not app.exception
+
+
 def labels(app: AppTest) -> list[str]:
     return [button.label for button in app.button]
 
@@ -103,12 +113,12 @@ def ambiguous() -> bytes:
 
 def test_joint_orders_that_look_alike_are_asked_for_and_never_guessed(app: AppTest) -> None:
     send(app, ("poses.npz", ambiguous()))
-    assert app.radio[0].value is None and app.radio[0].options == ["COCO-17", "Human3.6M-17"]
+    assert choice(app, "Joint order").value is None
+    assert [words.split("**")[1] for words in choice(app, "Joint order").options] == ["COCO-17", "Human3.6M-17"]
     use = next(button for button in app.button if button.label == "Use this clip")
-    assert use.disabled and "Nothing in the file says" in said(app)
-    assert "As COCO-17" in said(app) and "As Human3.6M-17" in said(app), "both are drawn"
-    app.radio[0].set_value("Human3.6M-17").run()
-    assert "As COCO-17" not in said(app)
+    assert use.disabled and "Nothing in the file says" in said(app) and "First pick the picture" in said(app)
+    pick(app, "Joint order", "Human3.6M-17")
+    assert "First pick the picture" not in said(app)
     press(app, "Use this clip")
     assert newest(app).provenance["layout"] == "Human3.6M-17"
     assert app.selectbox(key="clip").value == newest(app).name
@@ -148,7 +158,7 @@ def test_a_turn_is_proposed_for_a_person_upside_down_and_sides_can_be_exchanged(
 def test_cancel_leaves_everything_as_it_was(app: AppTest) -> None:
     before = app.selectbox(key="clip").value
     send(app, ("walk.json", alphapose([COCO, COCO + 100])))
-    press(app, "Person 2")
+    pick(app, "Person", "2")
     press(app, "Cancel")
     assert app.selectbox(key="clip").value == before and not own(app)
     assert app.session_state["frame"] == 7
@@ -231,7 +241,7 @@ def test_a_mistake_in_a_reader_is_told_too(app: AppTest, monkeypatch: pytest.Mon
 def test_one_of_several_people_is_picked_by_its_picture(app: AppTest) -> None:
     send(app, ("two.json", alphapose([COCO, detected(walking(5) + 150, "COCO-17")])))
     assert "2 people" in said(app)
-    press(app, "Person 2")
+    pick(app, "Person", "2")
     press(app, "Use this clip")
     clip = newest(app)
     assert len(clip) == 5 and clip.provenance["person"] == "2"
@@ -239,7 +249,7 @@ def test_one_of_several_people_is_picked_by_its_picture(app: AppTest) -> None:
 
 def test_everybody_of_a_file_is_one_scene_of_the_comparison(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     send(app, ("two.json", alphapose([COCO, detected(walking(8) + 300, "COCO-17")])))
-    press(app, "Person 2")
+    pick(app, "Person", "2")
     press(app, "Use this clip")
     assert list(next(iter(own(app).values())).people) == ["2", "1"]
     monkeypatch.setattr(everybody, "stage", lambda packed, key: shown.append(unpack(packed)))
@@ -260,7 +270,10 @@ def test_one_of_many_people_is_picked_from_the_list(app: AppTest) -> None:
     send(app, ("many.json", alphapose(people)))
     everybody = next(box for box in app.selectbox if box.label.startswith("Everybody"))
     assert len(everybody.options) == 8
+    pick(app, "Person", "2")
+    assert everybody.value == "2"
     everybody.set_value("8").run()
+    assert choice(app, "Person").value is None, "no picture shows this person"
     press(app, "Use this clip")
     assert newest(app).provenance["person"] == "8" and len(newest(app)) == 3
 
@@ -269,8 +282,9 @@ def test_the_largest_of_many_people_is_among_the_pictures(app: AppTest) -> None:
     people = [detected(walking(10 - number) + 100 * number, "COCO-17") for number in range(8)]
     people[7] = people[7] * (2, 2, 1)
     send(app, ("many.json", alphapose(people)))
-    assert "Person 8" in labels(app) and "Person 6" not in labels(app)
-    assert sum("largest" in caption.value for caption in app.caption) == 1
+    shown = {words.split("**")[1]: words for words in choice(app, "Person").options}
+    assert "Person 8" in shown and "Person 6" not in shown
+    assert ["largest" in words for words in shown.values()].count(True) == 1 and "largest" in shown["Person 8"]
 
 
 def test_a_piece_that_may_be_the_same_person_is_joined_where_it_is_chosen(app: AppTest) -> None:
@@ -278,7 +292,7 @@ def test_a_piece_that_may_be_the_same_person_is_joined_where_it_is_chosen(app: A
     first, second = walker.copy(), walker.copy()
     first[20:], second[:45] = np.nan, np.nan
     send(app, ("lost.json", alphapose([first, second])))
-    press(app, "Person 1")
+    pick(app, "Person", "1")
     (offer,) = app.multiselect
     assert offer.options == ["Person 2: frames 45 to 59"] and offer.value == []
     offer.set_value(["2"]).run()
@@ -298,7 +312,7 @@ def test_an_image_size_in_which_the_body_has_its_proportions_is_proposed(
         return [field.value for field in app.number_input if field.label.startswith("Image")]
 
     send(app, ("phone.json", content))
-    app.radio[0].set_value("COCO-17").run()
+    pick(app, "Joint order", "COCO-17")
     assert sides() == [1080, 1920] and "1920 x 1080 would stretch it. Another upright" in said(app)
     press(app, "Use this clip")
     clip = newest(app)
@@ -306,7 +320,7 @@ def test_an_image_size_in_which_the_body_has_its_proportions_is_proposed(
     assert clip.provenance["assumed"] == ["frames a second", "image size"]
     assert "1080 x 1920 is taken, in which the body has its proportions" in " ".join(clip.provenance["notes"])
     send(app, ("phone.json", content))
-    app.radio[0].set_value("COCO-17").run()
+    pick(app, "Joint order", "COCO-17")
     next(field for field in app.number_input if field.label == "Image height").set_value(1440).run()
     press(app, "Use this clip")
     assert newest(app).height == 1440 and newest(app).provenance["assumed"] == ["frames a second"]

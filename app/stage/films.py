@@ -29,7 +29,7 @@ _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 @cache
 def encoders() -> Workers:
     """The processes that encode films, for all visitors together. None stays: films are rare, and take seconds."""
-    return Workers(ALLOWANCE, (_ENCODE, "av"), 2, False, "encoding it", "make it smaller or shorter")
+    return Workers(ALLOWANCE, (_ENCODE, "av"), 2, 0, "encoding it", "make it smaller or shorter")
 
 
 def animation(kind: str, pictures: Sequence[str], interval_ms: float | None, stopped: Callable[[], bool]) -> bytes:

@@ -17,7 +17,8 @@ from app.widgets.find_people import find_people
 from app.widgets.uploads import Pending, PendingVideo, Uploads
 from diffpose_core.io.detectors import DETECTORS, how_to_install
 from diffpose_core.io.formats import FORMATS
-from diffpose_core.io.formats.apart import read_pose_files_apart, start_reader, video_facts_apart
+from diffpose_core.io.formats.apart import read_pose_files_apart, start_reader
+from diffpose_core.io.video_apart import video_facts_apart
 from diffpose_core.io.video_file import is_video
 from diffpose_core.structures import InvalidInput
 

@@ -1,4 +1,4 @@
-"""2D poses of a video: detects them frame by frame and links them into tracks."""
+"""2D poses of a video: detects them frame by frame and links them into tracks. Another process decodes the frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from diffpose_core.io.formats.detections import Detections, Notes
 from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import LayoutGuess, PoseFile
 from diffpose_core.io.limits import MAX_FRAMES
-from diffpose_core.io.video_file import Damaged, Part, Picture, Source, facts_of, opened, pictures
+from diffpose_core.io.video_apart import decoded
+from diffpose_core.io.video_file import Damaged, Part, Picture, Source
 from diffpose_core.structures import Cancelled, InvalidInput
 
 #: Another scene begins where small grey versions of two neighbouring pictures correlate less than this.
@@ -39,16 +40,14 @@ def poses_of_video(
         on_picture: called with the number of every frame and its picture.
 
     Raises:
-        InvalidInput: the video can't be read, is too long, or shows nobody.
+        InvalidInput: the video can't be read, is too long, takes too much time or memory, or shows nobody.
         Cancelled: `progress` returned False.
     """
-    search = _Search(name, detector)
-    with opened(source, name) as container:
-        facts = facts_of(container, name)
-        part = part or Part()
+    search, part = _Search(name, detector), part or Part()
+    with decoded(source, name, part) as (facts, pictures):
         total = _expected(facts.frames, facts.fps, part)
         try:
-            for picture in pictures(container, name, part):
+            for picture in pictures:
                 search.look(picture)
                 if on_picture is not None:
                     on_picture(search.count - 1, picture)

@@ -6,6 +6,7 @@ A photograph (JPEG, PNG) is a video of one frame.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from diffpose_core.io.untrusted.files import check_size
 from diffpose_core.structures import InvalidInput
 
 MAX_PIXELS = 8192 * 4320
+#: Threads of a decoder: each holds a picture of its own.
+_MOST_THREADS = 4
 _DEMUXERS = {"mp4": "mov", "webm": "matroska", "avi": "avi", "jpeg": "jpeg_pipe", "png": "png_pipe"}
 _BEGINNINGS = {
     "mp4": b"ftyp", "webm": b"\x1aE\xdf\xa3", "avi": b"RIFFAVI ", "jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n",
@@ -186,6 +189,7 @@ def pictures(container: Any, name: str, part: Part | None = None) -> Iterator[Pi
     try:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = min(os.cpu_count() or 1, _MOST_THREADS)
         if part.start_s > 0 and stream.time_base:
             container.seek(int(part.start_s / stream.time_base) + (stream.start_time or 0), stream=stream)
         begin_s = float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
-import signal
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
 from diffpose_core.datasets.mocap17 import MotionSet, motion_set, save_mocap17
-from diffpose_core.datasets.motion_files.convert import ENDINGS, FPS, Clip, Settings, read_clips
+from diffpose_core.datasets.motion_files.apart import read_clips_apart, readers
+from diffpose_core.datasets.motion_files.convert import ENDINGS, FPS, Clip, Settings
 from diffpose_core.datasets.motion_files.labels import KEYS, SPLITS, Labels, Split, labels_of
 from diffpose_core.io.atomic import write_whole
+from diffpose_core.io.untrusted.worker import Workers
 from diffpose_core.structures import InvalidInput
 
 MAX_FILES = 1_000_000
@@ -142,45 +141,16 @@ def _below(folder: Path) -> Iterator[Path]:
         )
 
 
-def _read(source: Source, settings: Settings) -> Outcome:
+def _read(source: Source, settings: Settings, workers: Workers, stopped: Callable[[], bool]) -> Outcome:
     """Read a file; whatever is wrong with it becomes a reason."""
     try:
-        clips, notes = read_clips(source.path, settings)
+        clips, notes = read_clips_apart(source.path, settings, workers, stopped)
         return Outcome(source, tuple(clips), tuple(notes))
     except InvalidInput as error:
         return Outcome(source, reason=str(error))
-    except MemoryError:
-        return Outcome(source, reason="there was not enough memory; cut the clip into parts")
     except Exception as error:  # A fault in one file must not stop the others.
-        return Outcome(source, reason=f"unexpected {type(error).__name__}: {error}"[:500])
-
-
-def _start_process() -> None:
-    # Ctrl-C ends the workers without a word.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _outcomes(sources: Sequence[Source], settings: Settings, jobs: int) -> Iterator[Outcome]:
-    if jobs == 1:
-        yield from map(partial(_read, settings=settings), sources)
-        return
-    context, left = multiprocessing.get_context("spawn"), []
-    with ProcessPoolExecutor(jobs, context, _start_process) as pool:
-        futures = {pool.submit(_read, source, settings): source for source in sources}
-        for future in as_completed(futures):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                left.append(futures[future])
-    # A process died, and its queue with it. The file at fault is not known: the rest is read one by one.
-    while left:
-        with ProcessPoolExecutor(1, context, _start_process) as pool:
-            try:
-                while left:
-                    yield pool.submit(_read, left[0], settings).result()
-                    left.pop(0)
-            except BrokenProcessPool:
-                yield Outcome(left.pop(0), reason="its process died: out of memory, or a fault in a library")
+        fault = str(error.__cause__ or error).strip().splitlines()[-1]
+        return Outcome(source, reason=f"{source.path.name}: reading it failed unexpectedly ({fault})"[:500])
 
 
 def read_all(
@@ -206,10 +176,20 @@ def read_all(
     if jobs < 1:
         raise InvalidInput(f"at least one job is needed, found {jobs}")
     done: dict[Source, Outcome] = {}
-    for outcome in _outcomes(sources, settings, min(jobs, len(sources))):
-        done[outcome.source] = outcome
-        if progress is not None:
-            progress(outcome, len(done), len(sources))
+    workers, stopped = readers(min(jobs, len(sources))), Event()
+    # A thread waits for each process.
+    pool = ThreadPoolExecutor(workers.at_once)
+    try:
+        tasks = [pool.submit(_read, source, settings, workers, stopped.is_set) for source in sources]
+        for task in as_completed(tasks):
+            outcome = task.result()
+            done[outcome.source] = outcome
+            if progress is not None:
+                progress(outcome, len(done), len(sources))
+    finally:
+        stopped.set()
+        pool.shutdown(cancel_futures=True)
+        workers.close()
     return [done[source] for source in sources]
 
 

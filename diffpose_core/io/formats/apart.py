@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,7 +12,6 @@ from diffpose_core.io.formats.packing import packed, unpacked
 from diffpose_core.io.formats.posefile import PoseFile
 from diffpose_core.io.formats.read import files_of_path, read_pose_files
 from diffpose_core.io.untrusted.worker import Workers
-from diffpose_core.io.video_file import VideoFacts, video_facts
 
 
 @cache
@@ -52,25 +50,8 @@ def read_pose_files_apart(files: Mapping[str, bytes]) -> PoseFile:
     return unpacked(workers().run(f"{__name__}:read_parts", parts, next(iter(files), "no file")))
 
 
-def video_facts_apart(content: bytes, name: str) -> VideoFacts:
-    """Read a video's header and first frame as `video_facts` does, in a process of its own.
-
-    Raises:
-        InvalidInput: as `video_facts`, or reading took too much time or memory.
-    """
-    parts = [name.encode("utf-8", "replace"), content]
-    found = json.loads(workers().run(f"{__name__}:video_parts", parts, name))
-    width, height = (int(side) for side in found["size"])
-    return VideoFacts((width, height), None if found["fps"] is None else float(found["fps"]), int(found["frames"]))
-
-
 def read_parts(parts: list[bytes]) -> bytes:
     """The job of `read_pose_files_apart`: names and contents in turn."""
     return packed(
         read_pose_files({name.decode(): content for name, content in zip(parts[::2], parts[1::2], strict=True)})
     )
-
-
-def video_parts(parts: list[bytes]) -> bytes:
-    """The job of `video_facts_apart`."""
-    return json.dumps(vars(video_facts(parts[1], parts[0].decode()))).encode()

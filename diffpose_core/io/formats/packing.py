@@ -1,8 +1,7 @@
-"""A PoseFile on its way between processes: a JSON header and raw arrays, whose claims are checked as any file's."""
+"""A PoseFile on its way between processes: a header that holds numbers of arrays in place of them."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -10,18 +9,18 @@ import numpy as np
 from diffpose_core.io.clips import arrays_of, clip_from_parts, header_of
 from diffpose_core.io.formats.layouts import Layout
 from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile, PoseTrack
-from diffpose_core.io.untrusted.arrays import array_from_bytes
+from diffpose_core.io.untrusted.parcel import packed_parcel, unpacked_parcel
 
 
 def packed(poses: PoseFile) -> bytes:
-    """A PoseFile as bytes: a JSON header, a line end, and its arrays one after the other."""
+    """A PoseFile as bytes."""
     arrays: list[np.ndarray] = []
 
-    def place(array: np.ndarray | None) -> Any:
+    def place(array: np.ndarray | None) -> int | None:
         if array is None:
             return None
-        arrays.append(np.ascontiguousarray(array))
-        return [arrays[-1].dtype.str, list(arrays[-1].shape)]
+        arrays.append(array)
+        return len(arrays) - 1
 
     def track(one: PoseTrack) -> dict[str, Any]:
         mixture = [place(part) for part in one.mixture] if one.mixture is not None else None
@@ -35,7 +34,6 @@ def packed(poses: PoseFile) -> bytes:
             return None
         return [header_of(clip.original), {name: place(part) for name, part in arrays_of(clip.original).items()}]
 
-    # The order in which arrays are placed here is the order in which `unpacked` takes them.
     header = {
         "name": poses.name, "format": poses.format, "confirm": poses.needs_confirmation,
         "coordinates": poses.coordinates, "notes": list(poses.notes), "turn": poses.turn, "sha256": poses.sha256,
@@ -48,37 +46,25 @@ def packed(poses: PoseFile) -> bytes:
             for clip in poses.clips
         ],
     }  # fmt: skip
-    return b"".join([json.dumps(header).encode(), b"\n", *(array.tobytes() for array in arrays)])
+    return packed_parcel(header, arrays)
 
 
 def unpacked(content: bytes) -> PoseFile:
     """The PoseFile that `packed` wrote. Arrays are views of the bytes, which can't be written to."""
-    end = content.index(b"\n")
-    header = json.loads(content[:end])
-    place = end + 1
-
-    def take(claim: Any) -> np.ndarray:
-        nonlocal place
-        dtype, shape = np.dtype(claim[0]), tuple(int(n) for n in claim[1])
-        size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-        array = array_from_bytes(dtype.str, shape, False, memoryview(content)[place : place + size], "answer")
-        place += size
-        return array
+    header, arrays = unpacked_parcel(content)
 
     clips = []
     for clip in header["clips"]:
         tracks = []
         for one in clip["tracks"]:
-            mixture = one["mixture"]
-            # The dict of `track` in `packed` places the mixture first.
-            parts = [take(part) for part in mixture] if mixture is not None else None
-            frames, keypoints, confidence = (take(one[name]) for name in ("frames", "keypoints", "confidence"))
+            parts = [arrays[part] for part in one["mixture"]] if one["mixture"] is not None else None
+            frames, keypoints, confidence = (arrays[one[name]] for name in ("frames", "keypoints", "confidence"))
             whole = None if parts is None else (parts[0], parts[1], parts[2])
             tracks.append(PoseTrack(str(one["key"]), frames, keypoints, confidence, whole))
         own, size, fps = None, clip["size"], clip["fps"]
         if clip["original"] is not None:
             about, parts_of_it = clip["original"]
-            own = clip_from_parts(about, {name: take(part) for name, part in parts_of_it.items()}, header["name"])
+            own = clip_from_parts(about, {name: arrays[part] for name, part in parts_of_it.items()}, header["name"])
         clips.append(FileClip(
             str(clip["key"]), int(clip["frames"]), tuple(tracks),
             None if size is None else (int(size[0]), int(size[1])), None if fps is None else float(fps), own,

@@ -67,7 +67,7 @@ class Archive:
                     self._unpacked += len(part)
                     self._check_unpacked(self._unpacked)
                     content.write(part)
-        except InvalidInput:
+        except (InvalidInput, MemoryError):
             raise
         except Exception as error:
             raise InvalidInput(

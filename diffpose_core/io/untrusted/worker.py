@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -30,7 +30,7 @@ _LOOK_S = 0.2
 
 @dataclass(frozen=True)
 class Allowance:
-    """Bounds of a job.
+    """Bounds of a job. Each piece of a stream has all the seconds for itself.
 
     Attributes:
         memory: bytes of address space above the idle process.
@@ -59,7 +59,7 @@ class Workers:
         allowance: of each job.
         modules: loaded before a process is bounded, so that no job waits for them.
         at_once: jobs that run at the same time; others wait.
-        stays: whether one process stays when all jobs are done.
+        stays: processes that stay when all jobs are done.
         doing: the jobs in words, for messages: "reading it" took too long.
         advice: what to do about a job that takes too much, for messages.
     """
@@ -67,7 +67,7 @@ class Workers:
     allowance: Allowance = field(default_factory=Allowance)
     modules: tuple[str, ...] = ()
     at_once: int = 2
-    stays: bool = True
+    stays: int = 1
     doing: str = "reading it"
     advice: str = "cut it into parts"
 
@@ -102,25 +102,47 @@ class Workers:
             if stopped():
                 raise InvalidInput(f"{label}: stopped")
         try:
-            letter, content = self._answer([function.encode(), *arguments], label, stopped)
+            process = self._take()
+            answer = self._next(process, [function.encode(), *arguments], label, stopped)
+            self._give(process)
         finally:
             self._turn.release()
-        if letter == b"R":
-            return content
-        if letter == b"I":
-            raise InvalidInput(content.decode("utf-8", "replace"))
-        if letter == b"M":
-            raise InvalidInput(f"{label}: there is not enough memory for {self.doing}; {self.advice}")
-        raise RuntimeError(f"{label}: {self.doing} failed") from RuntimeError(content.decode("utf-8", "replace"))
+        return self._result(answer, label)
 
-    def _answer(self, job: Sequence[bytes], label: str, stopped: Callable[[], bool]) -> tuple[bytes, bytes]:
-        """The letter and the bytes of a job's answer."""
-        process = self._take()
+    def stream(self, function: str, arguments: Sequence[bytes], label: str) -> Iterator[list[bytes]]:
+        """Run a job that answers piece by piece. Who does not want the rest closes the iterator: the process ends.
+
+        Args:
+            function: as in `run`, but it returns an iterator of pieces; a piece is a list of byte strings.
+            arguments, label: as in `run`.
+
+        Raises:
+            InvalidInput, RuntimeError: as `run`.
+        """
+        with self._turn:
+            process = self._take()
+            answer = self._next(process, [function.encode(), *arguments], label)
+            while answer[0] == b"P":
+                try:
+                    yield answer[1:]
+                except BaseException:
+                    process.popen.kill()
+                    _end(process.popen)
+                    raise
+                answer = self._next(process, (), label)
+            self._give(process)
+        self._result(answer, label)
+
+    def _next(
+        self, process: _Process, job: Sequence[bytes], label: str, stopped: Callable[[], bool] = lambda: False
+    ) -> list[bytes]:
+        """The next answer of a process: its letter, and what comes with it. job: sent first, unless it is empty."""
         watch = _Watch(process.popen, self.allowance.wall_s, stopped)
         try:
             jobs, answers = _pipes(process.popen)
-            write_parts(jobs, job)
-            letter, content = read_parts(answers, _ANSWER_LIMIT)
+            if job:
+                write_parts(jobs, job)
+            return read_parts(answers, _ANSWER_LIMIT)
         except (OSError, EOFError, ValueError):
             status = _end(process.popen)
             raise InvalidInput(f"{label}: {'stopped' if watch.stopped else self._reason(status)}") from None
@@ -131,8 +153,17 @@ class Workers:
             raise
         finally:
             watch.end()
-        self._give(process)
-        return letter, content
+
+    def _result(self, answer: list[bytes], label: str) -> bytes:
+        """The content of a job's last answer. Raises what the job raised."""
+        letter, content = answer
+        if letter == b"R":
+            return content
+        if letter == b"I":
+            raise InvalidInput(content.decode("utf-8", "replace"))
+        if letter == b"M":
+            raise InvalidInput(f"{label}: there is not enough memory for {self.doing}; {self.advice}")
+        raise RuntimeError(f"{label}: {self.doing} failed") from RuntimeError(content.decode("utf-8", "replace"))
 
     def close(self) -> None:
         """End the processes that wait."""
@@ -167,7 +198,7 @@ class Workers:
     def _give(self, process: _Process) -> None:
         if _memory_of(process.popen) <= process.idle + _GROWN:
             with self._lock:
-                if self.stays and not self._idle:
+                if len(self._idle) < self.stays:
                     self._idle.append(process)
                     return
         _end(process.popen)
@@ -238,6 +269,6 @@ def _memory_of(popen: subprocess.Popen[bytes]) -> int:
 
 def _environment() -> dict[str, str]:
     """This process's environment, with its import path and one thread a library: threads reserve address space."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX"), "1")
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     return {**os.environ, **threads, "PYTHONPATH": path}

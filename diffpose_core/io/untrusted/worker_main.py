@@ -2,7 +2,8 @@
 
 A job is a list of byte strings: the name of a function ("module:function"), then its arguments. The function
 takes a list of byte strings and returns bytes. The answer is one letter and bytes: R and the result, I and the message
-of an InvalidInput, M without memory, F and the text of any other error.
+of an InvalidInput, M without memory, F and the text of any other error. A function may also return an iterator of lists
+of byte strings; every list is sent as P and its parts, and R comes at the end.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import struct
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from diffpose_core.structures import InvalidInput
@@ -78,17 +79,23 @@ def allow_seconds(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def answer(job: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """Run a job: the letter and the bytes of its answer."""
+def answers(job: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Run a job: the letter and the bytes of each of its answers."""
     try:
         module, _, name = job[0].decode().partition(":")
-        return b"R", getattr(importlib.import_module(module), name)(list(job[1:]))
+        result = getattr(importlib.import_module(module), name)(list(job[1:]))
+        if isinstance(result, bytes):
+            yield [b"R", result]
+            return
+        for piece in result:
+            yield [b"P", *piece]
+        yield [b"R", b""]
     except InvalidInput as error:
-        return b"I", str(error).encode("utf-8", "replace")
+        yield [b"I", str(error).encode("utf-8", "replace")]
     except MemoryError:
-        return b"M", b""
+        yield [b"M", b""]
     except Exception:
-        return b"F", traceback.format_exc().encode("utf-8", "replace")
+        yield [b"F", traceback.format_exc().encode("utf-8", "replace")]
 
 
 def main() -> None:
@@ -96,18 +103,20 @@ def main() -> None:
     memory, seconds, *modules = sys.argv[1:]
     for module in modules:
         importlib.import_module(module)
-    jobs, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    jobs, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # A print of some library must not get among the answers.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     limit_process(int(memory))
-    write_parts(answers, [b"ready"])
+    write_parts(out, [b"ready"])
     while True:
         try:
             job = read_parts(jobs, sys.maxsize)
         except EOFError:
             return
         allow_seconds(int(seconds))
-        write_parts(answers, answer(job))
+        for answer in answers(job):
+            write_parts(out, answer)
+            allow_seconds(int(seconds))
 
 
 if __name__ == "__main__":

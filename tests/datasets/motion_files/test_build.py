@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shlex
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +16,14 @@ import torch
 from diffpose_core import config, presets
 from diffpose_core.cli import main, parser
 from diffpose_core.datasets.mocap17 import load_mocap17, motion_set, save_mocap17
-from diffpose_core.datasets.motion_files.build import Naming, Outcome, Source, build, find_files, read_all
+from diffpose_core.datasets.motion_files.build import Naming, Source, build, find_files, read_all
 from diffpose_core.datasets.motion_files.convert import Settings
 from diffpose_core.datasets.motion_files.joints import read_joint_file
 from diffpose_core.datasets.motion_files.labels import Labels, Split, compiled, labels_of, read_label_file
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.datasets.sampling import PoseSampler, Variation
+from diffpose_core.io.untrusted.files import MIB
+from diffpose_core.io.untrusted.worker import Allowance
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training import train_encoder
@@ -99,19 +103,18 @@ def test_the_result_can_be_sampled_and_trained_on(folder, tmp_path, monkeypatch,
     assert (tmp_path / "runs" / "graformer.safetensors").is_file()
 
 
-def dying_read(source, settings):
-    """Stands for the reader: one file takes its process with it."""
-    if source.file == "b":
-        os._exit(1)
-    return Outcome(source, notes=("read",))
-
-
-def test_a_file_whose_process_dies_takes_no_other_with_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("diffpose_core.datasets.motion_files.build._read", dying_read)
-    outcomes = read_all([Source(tmp_path, name) for name in "abcdef"], Settings(), jobs=2)
-    assert [outcome.source.file for outcome in outcomes] == list("abcdef")
-    assert [outcome.source.file for outcome in outcomes if outcome.reason] == ["b"]
-    assert "its process died" in outcomes[1].reason and outcomes[5].notes == ("read",)
+def test_a_file_that_takes_all_memory_takes_no_other_with_it(folder, tmp_path, monkeypatch):
+    for name in "acd":
+        shutil.copy(folder / "lafan" / "walk1_subject1.bvh", tmp_path / f"{name}.bvh")
+    # Of 200 kB that unpack to 200 MB.
+    np.savez_compressed(tmp_path / "b.npz", trans=np.zeros((100, 3)), poses=np.zeros((8_000_000, 3)))
+    small = Allowance(memory=160 * MIB, processor_s=60)
+    monkeypatch.setattr("diffpose_core.datasets.motion_files.apart._ALLOWANCE", small)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcomes = read_all([Source(tmp_path, name) for name in ("a.bvh", "b.npz", "c.bvh", "d.bvh")], Settings(), jobs=2)
+    assert [outcome.source.file for outcome in outcomes if outcome.reason] == ["b.npz"]
+    assert "not enough memory" in outcomes[1].reason and len(outcomes[3].clips) == 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024, "KiB of this process"
 
 
 def test_without_a_licence_the_command_and_the_page_say_so(folder, tmp_path, capsys):

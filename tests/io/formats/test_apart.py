@@ -11,7 +11,7 @@ import pytest
 from benchmarks.fuzz_seeds import seeds
 from benchmarks.hostile_files import own_clip
 from diffpose_core.io.formats import read_pose_file, to_clip
-from diffpose_core.io.formats.apart import read_pose_files_apart, video_facts_apart, workers
+from diffpose_core.io.formats.apart import read_pose_files_apart, workers
 from diffpose_core.io.formats.packing import packed, unpacked
 from diffpose_core.io.formats.posefile import LARGEST, Choice
 from diffpose_core.structures import InvalidInput
@@ -52,8 +52,6 @@ def test_files_are_read_in_another_process_as_in_this_one():
         assert len(to_clip(poses, Choice(track=LARGEST)).clip) == 3
     with pytest.raises(InvalidInput, match=r"^bad: a picture \(GIF\); expected"):
         read_pose_files_apart({"bad": b"GIF89a" + bytes(20)})
-    with pytest.raises(InvalidInput, match=r"^bad: not readable as a video|^bad: a video"):
-        video_facts_apart(b"\0\0\0\x20ftypisom" + bytes(200), "bad")
 
 
 def test_the_process_needs_no_pytorch():

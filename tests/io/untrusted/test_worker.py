@@ -69,8 +69,35 @@ def test_a_job_that_nobody_wants_any_more_is_ended(workers):
     assert workers.run(f"{ME}:joined", [b"again"], "x") == b"again"
 
 
+def test_a_job_answers_piece_by_piece_and_its_process_stays_when_all_are_taken(workers):
+    first = list(workers.stream(f"{ME}:process_twice", [], "x"))
+    assert first == [first[0]] * 2 == list(workers.stream(f"{ME}:process_twice", [], "x"))
+    taken = []
+    with pytest.raises(InvalidInput, match=r"^a file: bad"):
+        for number, content in workers.stream(f"{ME}:count", [b"3"], "x"):
+            assert len(content) == 1_000_000
+            taken.append(number)
+    assert taken == [b"0", b"1", b"2"]
+    assert workers.run(f"{ME}:process", [], "x") == first[0][0], "a refusal is no reason to end it"
+
+
+def test_a_stream_that_nobody_reads_on_ends_its_process_at_once(workers):
+    pieces = workers.stream(f"{ME}:process_twice", [], "x")
+    number = int(next(pieces)[0])
+    os.kill(number, 0)
+    pieces.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
+
+
+def test_each_piece_has_the_allowance_for_itself():
+    patient = Workers(Allowance(wall_s=3.0))
+    assert len(list(patient.stream(f"{ME}:naps", [], "x"))) == 5, "longer than 3 s in all"
+    patient.close()
+
+
 def test_a_process_that_is_not_to_stay_ends_with_its_job():
-    once = Workers(stays=False)
+    once = Workers(stays=0)
     first, second = (once.run(f"{ME}:process", [], "x") for _ in range(2))
     assert first != second and not once._idle
 

@@ -1,5 +1,6 @@
 """Jobs for the tests of the process that reads files."""
 
+import itertools
 import os
 import sys
 import time
@@ -66,3 +67,23 @@ def write(parts):
         file.write(b"x" * 100)
         file.flush()
     return b""
+
+
+def count(parts):
+    """Numbers without end, each with a long text; a refusal in place of the given number."""
+    for number in itertools.count():
+        if parts == [str(number).encode()]:
+            refuse(parts)
+        yield [str(number).encode(), b"x" * 1_000_000]
+
+
+def process_twice(_):
+    """The number of the process, in two pieces."""
+    yield from ([process(_)], [process(_)])
+
+
+def naps(_):
+    """Five pieces, 0.7 s apart."""
+    for _number in range(5):
+        time.sleep(0.7)
+        yield [b"piece"]

@@ -13,11 +13,15 @@ from functools import wraps
 from typing import Any
 
 import streamlit as st
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
 from streamlit import net_util, runtime
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.state.safe_session_state import SafeSessionState
+from streamlit.web.server.starlette.starlette_path_security_middleware import PathSecurityMiddleware
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 #: Versions of Streamlit whose faults these patches work around.
 TESTED_VERSIONS = ("1.67.0",)
@@ -34,6 +38,7 @@ def apply_patches() -> None:
         finish_callbacks()
         refuse_without_look_ups()
         bound_uploads()
+        refuse_other_names()
 
 
 def keep_answers() -> None:
@@ -108,6 +113,32 @@ def bound_uploads() -> None:
         add(self, session_id, file)
 
     MemoryUploadedFileManager.add_file = add_within_bounds  # type: ignore[method-assign]
+
+
+def refuse_other_names() -> None:
+    """Refuse requests that come under a name of the server which server.allowedHosts does not list.
+
+    Fault: Streamlit asks this of sessions alone. A page elsewhere whose name is made to lead to this machine (DNS
+    rebinding) could read everything else. Only the health of the server is told under any name, as load balancers ask.
+    The patch acts once the first session has begun; before it there is nothing but the page's own files.
+    Upstream: documented so (server.allowedHosts: "incoming WebSocket connections").
+    """
+    if hasattr(PathSecurityMiddleware.__call__, "__wrapped__"):
+        return
+    answer = PathSecurityMiddleware.__call__
+
+    @wraps(answer)
+    async def answer_under_allowed_names(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["path"].endswith("/_stcore/health") or _is_allowed(scope):
+            await answer(self, scope, receive, send)
+        else:
+            await PlainTextResponse("The server is not known under this name", 403)(scope, receive, send)
+
+    PathSecurityMiddleware.__call__ = answer_under_allowed_names  # type: ignore[method-assign]
+
+
+def _is_allowed(scope: Any) -> bool:
+    return is_host_allowed(Headers(scope=scope).get("host"))
 
 
 def expire_sessions() -> int:

@@ -6,7 +6,9 @@ The JavaScript lies in modules under `js/` (app.stage.modules), the style rules 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +24,8 @@ from app.streamlit_patches import first_shown
 from diffpose_core.structures import InvalidInput
 
 HERE = Path(__file__).parent
+#: Files that are being made: (visitor's session, request's id) -> set where the visitor cancels it.
+_MAKING: dict[tuple[str, str], threading.Event] = {}
 STYLES = ("stage", "player", "legend", "charts", "uncertainty", "lesson", "download")
 
 
@@ -69,19 +73,38 @@ def _make(request: object, packed: bytes) -> bytes:
     # Loaded with the first message: pydantic takes a tenth of a second, which the first picture does not wait for.
     from app.stage import files, messages
 
+    number = messages.request_id(request)
     try:
-        made: files.MadeFile | str = files.make_file(messages.file_request(request), packed, source(), _has_left())
+        wish = messages.file_request(request)
+        with _stoppable(number) as stopped:
+            made: files.MadeFile | str = files.make_file(wish, packed, source(), stopped)
     except InvalidInput as error:
         made = str(error)
-    return files.parcel(unpack(packed)[0]["id"], messages.request_id(request), made)
+    return files.parcel(unpack(packed)[0]["id"], number, made)
 
 
-def _has_left() -> Callable[[], bool]:
-    """A check, for any thread, of whether the visitor whose script this is has closed the connection."""
+@contextmanager
+def _stoppable(number: str) -> Iterator[Callable[[], bool]]:
+    """A check, for any thread, of whether this visitor has cancelled a request, or has left. number: its id."""
+    session, cancelled = _session(), threading.Event()
+    server = runtime.get_instance() if runtime.exists() else None
+    _MAKING[session, number] = cancelled
+    try:
+        yield lambda: cancelled.is_set() or (server is not None and not server.is_active_session(session))
+    finally:
+        _MAKING.pop((session, number), None)
+
+
+def _cancel(number: object) -> None:
+    """Stop answering a request of this visitor. The browser says so in a new run of the script, beside the busy one."""
+    making = _MAKING.get((_session(), number)) if isinstance(number, str) else None
+    if making is not None:
+        making.set()
+
+
+def _session() -> str:
     context = get_script_run_ctx(suppress_warning=True)
-    if context is None or not runtime.exists():
-        return lambda: False
-    return lambda: not runtime.get_instance().is_active_session(context.session_id)
+    return "" if context is None else context.session_id
 
 
 @dataclass(frozen=True)
@@ -135,6 +158,7 @@ def stage(packed: bytes, key: str, asked: Asked | None = None) -> None:
             on_open_change=view_asked,
             on_pick_change=pick_asked,
             on_file_change=file_asked,
+            on_cancel_change=lambda: _cancel(message("cancel")),
         )
         # A file is handed over once and kept no longer.
         _courier()(key=f"{key}_courier", data=st.session_state.pop(parcel, b""))

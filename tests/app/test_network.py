@@ -1,7 +1,10 @@
-"""The app and the commands reach no other machine, and the app listens to this one alone."""
+"""The app and the commands reach no other machine; the app listens to this one alone, and to a visitor at any time."""
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import os
 import re
 import shutil
@@ -10,8 +13,10 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +24,9 @@ import pytest
 pytest.importorskip("streamlit")
 pytest.importorskip("websockets")
 
+from PIL import Image
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import InvalidStatus
 
 from benchmarks.visitor import run_script, texts, visit
@@ -69,6 +77,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, trained_weights: None) -> I
             command, cwd=ROOT, env=environment(folder), stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
         url = f"http://127.0.0.1:{port}"
+        (folder / "pid").write_text(str(process.pid))
         try:
             _wait_for_health(url, process, log)
             yield url, trace, log
@@ -114,6 +123,69 @@ def test_other_names_of_the_server_are_refused(server: tuple[str, Path, Path], h
     with pytest.raises(InvalidStatus) as refused, visit(server[0], origin=f"http://{host}", host=host):
         pass
     assert refused.value.response.status_code == 403
+
+
+def test_plain_requests_under_other_names_are_refused_once_somebody_is_here(server: tuple[str, Path, Path]) -> None:
+    with visit(server[0]) as connection:
+        run_script(connection)
+    for path in ("/", "/_stcore/metrics", "/_stcore/host-config"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            _get(server[0] + path, "evil.example")
+        assert refused.value.code == 403
+        assert _get(server[0] + path, "localhost") == 200
+    assert _get(f"{server[0]}/_stcore/health", "10.0.0.7") == 200
+
+
+def _get(url: str, host: str) -> int:
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Host": host}), timeout=10) as answer:
+        return int(answer.status)
+
+
+def test_a_film_is_not_encoded_on_when_its_visitor_cancels_it(server: tuple[str, Path, Path]) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (2000, 1600), "#203040").save(picture, "PNG")
+    pictures = [base64.b64encode(picture.getvalue()).decode()] * 20
+    film = {"id": "7", "kind": "mp4", "pictures": pictures, "interval_ms": 2000}
+    with visit(server[0]) as connection:
+        drawn = run_script(connection, "view=Forward")
+        stage = next(
+            m.delta.new_element.bidi_component.id
+            for m in drawn
+            if m.WhichOneof("type") == "delta" and "diffpose_stage" in m.delta.new_element.bidi_component.component_name
+        )
+
+        def send(event: str, value: object) -> None:
+            message = BackMsg()
+            message.rerun_script.query_string = "view=Forward"
+            message.rerun_script.widget_states.widgets.add(
+                id=_make_trigger_id(stage, "events"), json_trigger_value=json.dumps([{"event": event, "value": value}])
+            )
+            connection.send(message.SerializeToString())
+
+        send("file", film)
+        _wait_for(lambda: _encoders(server) == 1, 60)
+        send("cancel", "6")
+        time.sleep(1)
+        assert _encoders(server) == 1, "another request's word ends nothing"
+        send("cancel", "7")
+        _wait_for(lambda: _encoders(server) == 0, 5)
+
+
+def _encoders(server: tuple[str, Path, Path]) -> int:
+    """Number of the processes that encode films for the server."""
+    session, found = int((server[1].parent / "pid").read_text()), 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (folder / "cmdline").read_bytes()
+            found += b"app.stage.encode" in words and os.getsid(int(folder.name)) == session
+    return found
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it has not come"
+        time.sleep(0.1)
 
 
 @needs_strace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 from typing import Any
@@ -12,7 +13,8 @@ pytest.importorskip("streamlit")
 
 import streamlit as st
 from starlette.exceptions import HTTPException
-from streamlit import net_util
+from starlette.responses import PlainTextResponse
+from streamlit import config, net_util
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
@@ -22,6 +24,8 @@ from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.web.server.server_util import is_url_from_allowed_origins
+from streamlit.web.server.starlette.starlette_path_security_middleware import PathSecurityMiddleware
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from app import streamlit_patches
 from app.streamlit_patches import finish_callbacks, first_shown, keep_answers
@@ -33,6 +37,8 @@ PATCHED = {
     is_url_from_allowed_origins: "1554766563cdcce8c8c6656a35fb0743d7fcaf9da127dd5ffe71c931331656b1",
     MemoryUploadedFileManager.add_file: "b30368a136190487514ccca3c084e2560984380b164209d2c83eff3d627e4b38",
     MemorySessionStorage: "04e2d0d0d55a6f17bd142fd287caea24bb02408afdbc062a4573a1be9488d26b",
+    PathSecurityMiddleware.__call__: "90d3be088069678cdf05986cbd99bdbf074c319262c0d1cc91298171a46ffea9",
+    is_host_allowed: "52aba04dab71838ab5fac7c9a45f2af4ba98806405bb4648e9d405c150beda4b",
     SafeSessionState.__init__: "cd1e2287e48eee68d6b39064d2eff01807adb278f5bdefb97af8142652e6e312",
 }
 
@@ -43,7 +49,7 @@ def test_the_patched_code_is_what_was_tested(function: Any) -> None:
     assert hashlib.sha256(source.encode()).hexdigest() == PATCHED[function], f"Streamlit {st.__version__} changed it"
 
 
-ALL = ["answers", "callbacks", "look-ups", "uploads"]
+ALL = ["answers", "callbacks", "look-ups", "uploads", "names"]
 
 
 @pytest.mark.parametrize("version, patched", [("1.67.0", ALL), ("1.68.0", []), ("1.66.0", [])])
@@ -54,6 +60,7 @@ def test_other_versions_are_left_alone(monkeypatch: pytest.MonkeyPatch, version:
     monkeypatch.setattr(streamlit_patches, "finish_callbacks", lambda: done.append("callbacks"))
     monkeypatch.setattr(streamlit_patches, "refuse_without_look_ups", lambda: done.append("look-ups"))
     monkeypatch.setattr(streamlit_patches, "bound_uploads", lambda: done.append("uploads"))
+    monkeypatch.setattr(streamlit_patches, "refuse_other_names", lambda: done.append("names"))
     streamlit_patches.apply_patches()
     assert done == patched
 
@@ -165,6 +172,37 @@ def test_the_uploads_of_a_visitor_are_bounded_in_all(monkeypatch: pytest.MonkeyP
     files.add_file("another visitor", UploadedFileRec("5", "a", "", bytes(250)))
     files.remove_file("one", "0")
     files.add_file("one", UploadedFileRec("6", "a", "", bytes(250)))
+
+
+@pytest.mark.parametrize(
+    "host, path, status",
+    [
+        ("localhost:8501", "/", 200),
+        ("127.0.0.1", "/_stcore/metrics", 200),
+        ("evil.example:8501", "/", 403),
+        ("evil.example", "/_stcore/upload_file/a/b", 403),
+        ("", "/", 403),
+        ("10.0.0.7", "/_stcore/health", 200),
+    ],
+)
+def test_requests_under_other_names_are_refused(
+    monkeypatch: pytest.MonkeyPatch, host: str, path: str, status: int
+) -> None:
+    monkeypatch.setattr(PathSecurityMiddleware, "__call__", inspect.unwrap(PathSecurityMiddleware.__call__))
+    streamlit_patches.refuse_other_names()
+    streamlit_patches.refuse_other_names()  # every run of the script says so
+    monkeypatch.setattr(config, "get_option", {"server.allowedHosts": ["localhost", "127.0.0.1"]}.get)
+    said: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message)
+
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        await PlainTextResponse("served")(scope, receive, send)
+
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [(b"host", host.encode())]}
+    asyncio.run(PathSecurityMiddleware(served)(scope, None, send))  # type: ignore[arg-type]
+    assert said[0]["status"] == status
 
 
 def test_without_a_server_no_session_expires() -> None:

@@ -101,7 +101,11 @@ export class DownloadMenu {
     this.progress.setAttribute("aria-label", "Download");
     this.cancel = element("button", "", this.status, "Cancel");
     this.cancel.type = "button";
-    this.cancel.addEventListener("click", () => { this.cancelled = true; this.say(""); });
+    this.cancel.addEventListener("click", () => {
+      this.cancelled = true;
+      this.drop?.();
+      this.say("");
+    });
     this.button.addEventListener("click", () => this.open(this.menu.hidden === true));
     this.root.addEventListener("keydown", (e) => this.key(e));
     this.root.addEventListener("focusout", (e) => { if (!this.root.contains(/** @type {Node | null} */ (e.relatedTarget))) this.open(false); });
@@ -150,6 +154,7 @@ export class DownloadMenu {
     if (this.busy) return;
     this.busy = true;
     this.cancelled = false;
+    this.drop = null;
     const { stage } = this;
     stage.stop();
     try {
@@ -219,10 +224,12 @@ export class DownloadMenu {
     const { background, text, dark } = stage.theme;
     const id = `${Date.now()}`;
     this.say(kind === "npz" ? "Packing the numbers" : kind === "html" ? "Packing the page" : "Putting the animation together", true);
-    const answer = new Promise((/** @type {(file: MadeFile) => void} */ resolve, reject) => {
+    const answer = new Promise((/** @type {(file: MadeFile | null) => void} */ resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("the server did not answer")), ANSWER_MS);
       /** @param {MadeFile} file */
       this.arrived = (file) => { if (file.id === id) { clearTimeout(timer); resolve(file); } };
+      // The answer of a server that was told to stop is not waited for.
+      this.drop = () => { clearTimeout(timer); stage.askFor?.("cancel", id); resolve(null); };
     });
     stage.askFor?.("file", {
       id, kind, name: fileName(stage, kind), camera: stage.camera, step: stage.step, frame: stage.frame,
@@ -231,7 +238,7 @@ export class DownloadMenu {
       ...words,
     });
     const file = await answer;
-    if (this.cancelled) return;
+    if (this.cancelled || !file) return;
     if (file.error) throw new Error(file.error);
     save(new Blob([file.content], { type: file.type }), file.name);
     this.say(`${file.name} saved`);

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -109,8 +109,8 @@ class Workers:
             self._turn.release()
         return self._result(answer, label)
 
-    def stream(self, function: str, arguments: Sequence[bytes], label: str) -> Iterator[list[bytes]]:
-        """Run a job that answers piece by piece. Who does not want the rest closes the iterator: the process ends.
+    def stream(self, function: str, arguments: Sequence[bytes], label: str) -> Generator[list[bytes], None, None]:
+        """Run a job that answers piece by piece. Who does not want the rest closes it: the process ends.
 
         Args:
             function: as in `run`, but it returns an iterator of pieces; a piece is a list of byte strings.

@@ -6,6 +6,8 @@ import logging
 import re
 import traceback
 
+from diffpose_core.words import printable
+
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#!|~$:])")
 #: Where Markdown would make a link by itself: addresses of pages and of people.
 _LINKS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
@@ -22,11 +24,6 @@ def plain(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", _LINKS.sub(_WORD_JOINER, line))
 
 
-def printable(text: str) -> str:
-    """The text with characters escaped that a terminal would obey; line ends stay."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text[:_LONGEST])
-
-
 def log_exception(logger: logging.Logger, words: str) -> None:
     """Log the exception that is being handled; names of files in it can't write to the terminal."""
-    logger.error("%s\n%s", words, printable(traceback.format_exc()))
+    logger.error("%s\n%s", words, printable(traceback.format_exc()[:_LONGEST]))

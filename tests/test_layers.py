@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: From the bottom up; a module may import its own layer and those below. A folder stands for all that is in it, except
 #: for modules of it that have an entry of their own.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("bundle", "environment", "skeleton", "structures", "config", "presets", "onednn", "rng"),
+    ("bundle", "environment", "skeleton", "structures", "words", "config", "presets", "onednn", "rng"),
     ("camera", "joint_angles", "evaluation.metrics", "evaluation.bootstrap", "uncertainty", "diffusion"),
     ("models",),
     ("io", "datasets"),

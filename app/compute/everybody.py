@@ -16,6 +16,7 @@ from diffpose_core.lifting.finish import Finish, finished
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.world.frame import upright_of
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 
 def lift_everybody(
@@ -45,7 +46,7 @@ def lift_everybody(
             kept[key] = _placed(chosen, asked, beside, _telling(progress, key, before, total))
         before += len(chosen.clip)
     placed = {key: one for key, one in kept.items() if isinstance(one, Placed)}
-    refused = [f"Person {key[:24]} is left out: {one}." for key, one in kept.items() if isinstance(one, str)]
+    refused = [f"Person {short(key, 24)} is left out: {one}." for key, one in kept.items() if isinstance(one, str)]
     if not placed:
         raise InvalidInput(" ".join(refused))
     return placed, refused
@@ -55,7 +56,7 @@ def _telling(progress: Callable[[float, str], object], key: str, before: int, to
     """Tells the progress of one person as that of all. before: frames of those who are done. total: frames of all."""
 
     def tell(done: int, count: int) -> None:
-        progress((before + done) / total, f"Lifting person {key[:24]}: {done:,} of {count:,} frames")
+        progress((before + done) / total, f"Lifting person {short(key, 24)}: {done:,} of {count:,} frames")
 
     return tell
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from diffpose_core.bundle import bundled
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 RESULTS = bundled("benchmarks/results")
 CHECKPOINTS = bundled("checkpoints")
@@ -69,7 +70,7 @@ def read_report(path: Path) -> Report | None:
             raise InvalidInput(f"{path.name}: the method {name!r} has no number for {', '.join(missing)}")
     provenance, frames = content.get("provenance"), content.get("frames", 0)
     if not _number(frames):
-        raise InvalidInput(f"{path.name}: frames must be a number, found {str(frames)[:40]}")
+        raise InvalidInput(f"{path.name}: frames must be a number, found {short(frames)}")
     return Report(
         path.stem,
         methods,

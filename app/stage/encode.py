@@ -12,6 +12,7 @@ import numpy as np
 from PIL import GifImagePlugin, Image, ImageChops
 
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 VIDEO_RATE = 30
 LAST_PICTURE_S = 1.0
@@ -45,7 +46,7 @@ def read_picture(content: bytes, number: int) -> Image.Image:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             return picture.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidInput(f"picture {number} is no PNG: {ascii(str(error))[1:-1][:120]}") from None
+        raise InvalidInput(f"picture {number} is no PNG: {short(error, 120)}") from None
 
 
 def frames_of_pictures(count: int, interval_s: float) -> np.ndarray:

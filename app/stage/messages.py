@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted, short
 
 #: Limits of an animation: pictures, bytes of all of them, and milliseconds that each is shown.
 MOST_PICTURES, MOST_BYTES, INTERVAL_MS = 400, 150_000_000, (5.0, 10_000.0)
@@ -142,7 +143,4 @@ def _sentence(error: ValidationError, noun: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value that came from outside, short and in printable characters."""
-    if isinstance(value, int) and abs(value) >= 10**20:
-        return "a very large number"
-    return ascii(value)[:40]
+    return quoted(value) if isinstance(value, str) else short(value)

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted, short
 
 #: Bounds of options that count something in general: far above any use, low enough to end.
 MOST_CLIPS = 1_000_000
@@ -47,11 +48,11 @@ class Number(argparse.Action):
             value = self.kind(word)
         except ValueError:
             kind = "a whole number" if self.kind is int else "a number"
-            raise InvalidInput(f"{name} must be {kind}, found {word[:40]!r}") from None
+            raise InvalidInput(f"{name} must be {kind}, found {quoted(word)}") from None
         # Comparisons with NaN are false.
         if not self.low <= value <= self.high or (self.above and value == self.low):
             bounds = f"be above {self.low:,.10g} and at most" if self.above else f"lie between {self.low:,.10g} and"
-            raise InvalidInput(f"{name} must {bounds} {self.high:,.10g}{self.unit}, found {word[:40]}")
+            raise InvalidInput(f"{name} must {bounds} {self.high:,.10g}{self.unit}, found {short(word)}")
         return value
 
 

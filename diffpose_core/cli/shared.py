@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -12,13 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-#: Control characters other than the end of a line.
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-
-
-def printable(text: str) -> str:
-    """Escape control characters, which names of files and clips may hold and a terminal would obey."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+from diffpose_core.words import printable
 
 
 def say(text: str) -> None:

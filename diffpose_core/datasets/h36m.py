@@ -25,6 +25,7 @@ from diffpose_core.io.untrusted.files import DATA_SET, read_file
 from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.skeleton import LEFT_JOINTS, RIGHT_JOINTS
 from diffpose_core.structures import Intrinsics, InvalidInput, PoseClip2D
+from diffpose_core.words import quoted, short
 
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
@@ -94,7 +95,9 @@ def _check_layout(metadata: Any, name: str) -> None:
 def _actions(subjects: dict[str, Any], subject: str, name: str) -> dict[str, Any]:
     actions = subjects.get(subject)
     if not isinstance(actions, dict) or not actions:
-        raise InvalidInput(f"{name}: no actions of subject {subject}; it has {', '.join(map(str, subjects))[:80]}")
+        raise InvalidInput(
+            f"{name}: no actions of subject {subject}; it has {short(', '.join(map(str, subjects)), 80)}"
+        )
     return actions
 
 
@@ -108,7 +111,7 @@ def read_poses(folder: str | Path, subjects: Sequence[str]) -> Iterator[tuple[st
     for subject in subjects:
         for recording, raw in _actions(found, subject, name).items():
             _action_of(recording, name)
-            poses = check_poses(raw, f"{name}: {subject} / {recording[:60]}", (32, 17), (3,))
+            poses = check_poses(raw, f"{name}: {subject} / {short(recording, 60)}", (32, 17), (3,))
             kept = poses[:, KEPT_JOINTS] if poses.shape[1] == 32 else poses
             yield subject, recording, kept.astype(np.float32)
 
@@ -116,7 +119,7 @@ def read_poses(folder: str | Path, subjects: Sequence[str]) -> Iterator[tuple[st
 def _action_of(recording: str, name: str) -> str:
     action = recording.split(" ")[0]
     if action not in ACTIONS:
-        raise InvalidInput(f"{name}: the action {recording[:60]!r} is none of Human3.6M's: {', '.join(ACTIONS)}")
+        raise InvalidInput(f"{name}: the action {quoted(recording, 60)} is none of Human3.6M's: {', '.join(ACTIONS)}")
     return action
 
 
@@ -185,7 +188,7 @@ def load_h36m(folder: str | Path, subjects: Sequence[str] = TEST_SUBJECTS, detec
     in. Raises InvalidInput where a file is missing or isn't in the layout, or where 2D poses are fewer than 3D ones.
     """
     if not detections.replace("_", "").isalnum():
-        raise InvalidInput(f"detections are named as in data_2d_h36m_NAME.npz, found {detections[:60]!r}")
+        raise InvalidInput(f"detections are named as in data_2d_h36m_NAME.npz, found {quoted(detections, 60)}")
     unknown = [s for s in subjects if s not in h36m_cameras()]
     if unknown or not subjects:
         raise InvalidInput(
@@ -197,7 +200,7 @@ def load_h36m(folder: str | Path, subjects: Sequence[str] = TEST_SUBJECTS, detec
     recordings = []
     for subject, recording, world in poses:
         raw = _actions(found, subject, name).get(recording)
-        label = f"{name}: {subject} / {recording[:60]}"
+        label = f"{name}: {subject} / {short(recording, 60)}"
         if not isinstance(raw, (list, np.ndarray)) or len(raw) != CAMERAS:
             count = len(raw) if isinstance(raw, (list, np.ndarray)) else 0
             raise InvalidInput(f"{label}: 2D poses of {CAMERAS} cameras expected, found {count}")

@@ -23,6 +23,7 @@ from diffpose_core.datasets.benchmark import Recording, check_poses, view_of
 from diffpose_core.io.untrusted.files import DATA_SET, check_size, read_file
 from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import Intrinsics, InvalidInput
+from diffpose_core.words import short
 
 if TYPE_CHECKING:
     from diffpose_core.io.untrusted.hdf5 import Hdf5
@@ -213,7 +214,7 @@ def _train_of_npz(data: dict[str, Any], subjects: Sequence[str], file: str) -> I
             raise InvalidInput(f"{label}: expected a dict of cameras and the frames a second")
         views = []
         for camera, parts in pair[0].items():
-            of_camera = f"{label} / camera {camera[:20]}"
+            of_camera = f"{label} / camera {short(camera, 20)}"
             if camera not in map(str, range(14)):
                 raise InvalidInput(f"{of_camera}: cameras are numbered from 0 to 13")
             points, joints = _part(parts, "data_2d", of_camera), _part(parts, "data_3d", of_camera)
@@ -268,7 +269,7 @@ def _train_of_mat(folder: Path, subjects: Sequence[str]) -> Iterator[HpSequence]
             found = loadmat(path, variable_names=("annot2", "univ_annot3"))
         # A damaged file fails inside scipy's reader in many ways.
         except Exception as error:
-            raise InvalidInput(f"{label}: not readable as a MAT file ({str(error)[:120]})") from error
+            raise InvalidInput(f"{label}: not readable as a MAT file ({short(error, 120)})") from error
         views = []
         for camera in TRAIN_CAMERAS:
             points, joints = (

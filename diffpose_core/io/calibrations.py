@@ -14,6 +14,7 @@ from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.skeleton import JOINT_NAMES
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.expected_error import FEATURES, LEVELS, LIMITED, Calibration
+from diffpose_core.words import quoted, short
 
 FORMAT = "diffpose-calibration/2"
 #: Formats of earlier versions, which had fewer features and no limits.
@@ -83,10 +84,10 @@ def read_calibration(path: str | Path) -> Calibration:
         )
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise InvalidInput(f"{path}: expected a calibration of format {FORMAT!r}, found {str(found)[:40]!r}")
+        raise InvalidInput(f"{path}: expected a calibration of format {FORMAT!r}, found {quoted(found)}")
     network, weights, encoder = (content.get(name) for name in ("network", "weights_sha256", "encoder_sha256"))
     if not (isinstance(network, str) and isinstance(weights, str) and isinstance(encoder, str)):
-        found = ", ".join(str(value)[:40] for value in (network, weights, encoder))
+        found = ", ".join(short(value) for value in (network, weights, encoder))
         raise InvalidInput(f"{path}: network and fingerprints must be texts, found {found}")
     provenance = content.get("provenance")
     if not isinstance(provenance, dict):
@@ -105,5 +106,5 @@ def read_calibration(path: str | Path) -> Calibration:
     except (KeyError, TypeError, ValueError) as error:
         # InvalidInput is a ValueError too, and its message names the fault.
         raise InvalidInput(
-            f"{path}: numbers of a joint or limits are missing or are none ({repr(error)[:160]})"
+            f"{path}: numbers of a joint or limits are missing or are none ({short(repr(error), 160)})"
         ) from error

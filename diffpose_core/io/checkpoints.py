@@ -22,6 +22,7 @@ from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.encoders import ENCODER_KINDS, build_encoder
 from diffpose_core.structures import InvalidInput
 from diffpose_core.uncertainty.indeterminate import DepthResidual
+from diffpose_core.words import quoted, short
 
 FORMAT = "diffpose-checkpoint/1"
 MAX_BYTES = 20_000_000
@@ -136,7 +137,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
             header = (archive.metadata() or {}).get("diffpose")
             tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise InvalidInput(f"{path}: not a safetensors file ({str(error)[:160]})") from error
+        raise InvalidInput(f"{path}: not a safetensors file ({short(error, 160)})") from error
     if header is None:
         raise InvalidInput(
             f"{path}: a safetensors file without a DiffPose record; expected one made by `diffpose train`"
@@ -149,11 +150,13 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Record]:
     if missing:
         raise InvalidInput(f"{path}: the record misses {', '.join(missing)}")
     if values["format"] != FORMAT:
-        raise InvalidInput(f"{path}: format {str(values['format'])[:40]!r} found, {FORMAT!r} expected")
+        raise InvalidInput(f"{path}: format {quoted(values['format'])} found, {FORMAT!r} expected")
     for name, tensor in tensors.items():
         # Of floats of 8 bits torch can't tell it.
         if tensor.is_floating_point() and tensor.dtype.itemsize == 1:
-            raise InvalidInput(f"{path}: the tensor {name[:80]} holds {tensor.dtype}; expected floats of 16 or 32 bits")
+            raise InvalidInput(
+                f"{path}: the tensor {short(name, 80)} holds {tensor.dtype}; expected floats of 16 or 32 bits"
+            )
         if not bool(torch.isfinite(tensor).all()):
             raise InvalidInput(f"{path}: the tensor {name} holds values that are not finite")
     known = {name: value for name, value in values.items() if name in Record.__dataclass_fields__}
@@ -164,12 +167,12 @@ def from_dict_record(values: dict[str, Any], path: Path) -> Record:
     """Build a Record from JSON values, checking the types of the fields in use."""
     for name in ("config", "training", "metrics"):
         if not isinstance(values[name], dict):
-            raise InvalidInput(f"{path}: the record's {name} must be an object, found {str(values[name])[:40]!r}")
+            raise InvalidInput(f"{path}: the record's {name} must be an object, found {quoted(values[name])}")
     if not isinstance(values.get("sources", {}), dict):
-        raise InvalidInput(f"{path}: the record's sources must be an object, found {str(values['sources'])[:40]!r}")
+        raise InvalidInput(f"{path}: the record's sources must be an object, found {quoted(values['sources'])}")
     for name in ("kind", "name", "data", "command", "licence"):
         if not isinstance(values[name], str):
-            raise InvalidInput(f"{path}: the record's {name} must be a text, found {str(values[name])[:40]!r}")
+            raise InvalidInput(f"{path}: the record's {name} must be a text, found {quoted(values[name])}")
     return Record(**values)
 
 
@@ -177,7 +180,10 @@ def _fill(network: torch.nn.Module, tensors: dict[str, Tensor], path: str | Path
     expected = network.state_dict()
     missing, extra = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
     if missing or extra:
-        raise InvalidInput(f"{path}: tensors don't fit the config; missing: {missing[:3]}, not expected: {extra[:3]}")
+        raise InvalidInput(
+            f"{path}: tensors don't fit the config; missing: {short(missing[:3], 200)}, "
+            f"not expected: {short(extra[:3], 200)}"
+        )
     for name, tensor in expected.items():
         if tensors[name].shape != tensor.shape or tensors[name].dtype != tensor.dtype:
             raise InvalidInput(
@@ -191,7 +197,7 @@ def _fill(network: torch.nn.Module, tensors: dict[str, Tensor], path: str | Path
 def _expect_kind(record: Record, kinds: tuple[str, ...], path: str | Path) -> None:
     if record.kind not in kinds:
         expected = " or ".join(map(repr, kinds))
-        raise InvalidInput(f"{path}: a {record.kind[:40]!r} checkpoint found, a {expected} one expected")
+        raise InvalidInput(f"{path}: a {quoted(record.kind)} checkpoint found, a {expected} one expected")
 
 
 def _build(network: Callable[[ConfigT], NetworkT], kind: type[ConfigT], record: Record, path: str | Path) -> NetworkT:

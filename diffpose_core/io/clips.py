@@ -15,6 +15,7 @@ from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import Intrinsics, InvalidInput, PoseClip2D, PoseMixture
+from diffpose_core.words import quoted, short
 
 SCHEMA = "diffpose-clip/1"
 #: Largest magnitudes of a clip's numbers: pixels, square pixels, metres. Larger ones overflow when they are squared.
@@ -147,7 +148,7 @@ def clip_from_parts(header: Any, arrays: Mapping[str, np.ndarray], label: str) -
     if not isinstance(header, dict) or "schema" not in header:
         raise InvalidInput(f"{label}: the header is not the JSON object that a clip file has")
     if header["schema"] != SCHEMA:
-        raise InvalidInput(f"{label}: schema {str(header['schema'])[:40]!r} found, {SCHEMA!r} expected")
+        raise InvalidInput(f"{label}: schema {quoted(header['schema'])} found, {SCHEMA!r} expected")
     for key in ("keypoints_px", "confidence"):
         if key not in arrays:
             raise InvalidInput(f"{label}: the array {key} is missing")
@@ -181,7 +182,7 @@ def clip_from_parts(header: Any, arrays: Mapping[str, np.ndarray], label: str) -
     except InvalidInput as error:
         raise InvalidInput(f"{label}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InvalidInput(f"{label}: the header misses or mistypes a field: {str(error)[:160]}") from error
+        raise InvalidInput(f"{label}: the header misses or mistypes a field: {short(error, 160)}") from error
 
 
 def _check_header(clip: PoseClip2D) -> None:

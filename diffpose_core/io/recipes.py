@@ -12,6 +12,7 @@ from diffpose_core.config import TrainingConfig, from_dict, to_dict
 from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.presets import Preset
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 #: Of a recipe, and of a line of it: a TOML file with a name of many parts would take hours.
 _MAX_BYTES, _MAX_LINE = 100_000, 1_000
@@ -83,7 +84,7 @@ def _read_fields(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, InvalidInput):
             raise
-        raise InvalidInput(f"{path}: not a recipe ({str(error)[:160]})") from error
+        raise InvalidInput(f"{path}: not a recipe ({short(error, 160)})") from error
     if not isinstance(values, dict):
         raise InvalidInput(f"{path}: a recipe is an object of fields, found {type(values).__name__}")
     return values

@@ -43,7 +43,7 @@ def poses_of_video(
         InvalidInput: the video can't be read, is too long, takes too much time or memory, or shows nobody.
         Cancelled: `progress` returned False.
     """
-    search, part = _Search(name, detector), part or Part()
+    search, part = _Search(name, detector, Detections(name)), part or Part()
     with decoded(source, name, part) as (facts, pictures):
         total = _expected(facts.frames, facts.fps, part)
         try:
@@ -75,7 +75,7 @@ class _Search:
 
     name: str
     detector: Detector
-    found: Detections = field(default_factory=Detections)
+    found: Detections
     notes: Notes = field(default_factory=Notes)
     count: int = 0
     size: tuple[int, int] = (0, 0)
@@ -150,7 +150,7 @@ class _Search:
             self.notes.add("The video's times are implausible: its frames are taken as evenly spaced.")
             return fps, self.count
         first = np.r_[True, np.diff(places) > 0]
-        kept = Detections()
+        kept = Detections(self.name)
         for row, frame in enumerate(self.found.frames):
             if first[frame]:
                 kept.add(int(places[frame]), self.found.joints[row], None, self.found.scores[row],

@@ -19,6 +19,7 @@ from diffpose_core.io.detectors.detector import how_to_install
 from diffpose_core.io.limits import MAX_FPS, MIN_FPS
 from diffpose_core.io.untrusted.files import check_size
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 MAX_PIXELS = 8192 * 4320
 #: Threads of a decoder: each holds a picture of its own.
@@ -145,7 +146,7 @@ def opened(source: Source, name: str) -> Iterator[Any]:
         try:
             container = av.open(file, format=_demuxer(beginning), metadata_errors="ignore", options=options)
         except (av.error.FFmpegError, ValueError) as error:
-            raise InvalidInput(f"{name}: not readable as a video ({str(error)[:160]})") from None
+            raise InvalidInput(f"{name}: not readable as a video ({short(error, 160)})") from None
         yield held.enter_context(container)
 
 
@@ -209,7 +210,7 @@ def pictures(container: Any, name: str, part: Part | None = None) -> Iterator[Pi
     except InvalidInput:
         raise
     except (av.error.FFmpegError, ValueError) as error:
-        raise Damaged(f"{name}: damaged as a video ({str(error)[:160]})") from None
+        raise Damaged(f"{name}: damaged as a video ({short(error, 160)})") from None
 
 
 def _demuxer(content: bytes) -> str | None:

@@ -26,6 +26,7 @@ from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput
 from diffpose_core.training.told import tell_batch
+from diffpose_core.words import short
 
 #: Types of the fields that are not stored in float16.
 _STORED_AS = {"hidden": torch.bool, "context": torch.bfloat16, "reconciled": torch.bfloat16}
@@ -116,7 +117,7 @@ class ConditionBank:
                 sha256 = (archive.metadata() or {}).get("sha256")
                 bank = cls(**{f.name: archive.get_tensor(f.name) for f in fields(cls)})
         except (SafetensorError, OSError) as error:
-            raise InvalidInput(f"{path}: not a bank, or damaged ({str(error)[:160]})") from error
+            raise InvalidInput(f"{path}: not a bank, or damaged ({short(error, 160)})") from error
         if bank.sha256() != sha256:
             raise InvalidInput(f"{path}: damaged, its content does not match its hash")
         return bank

@@ -19,6 +19,7 @@ from diffpose_core.datasets.motion_files.rig import Rig, check_counts, check_fin
 from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted
 
 #: The body's joints, first in every model of the family.
 NAMES = (
@@ -190,4 +191,4 @@ def _gender(arrays: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         word = (value.decode("latin-1") if isinstance(value, bytes) else value).strip().lower()
     if word in GENDERS:
         return word, ()
-    return "neutral", (f"gender {word[:20]!r}: the neutral body model is used",)
+    return "neutral", (f"gender {quoted(word, 20)}: the neutral body model is used",)

@@ -26,6 +26,7 @@ from diffpose_core.datasets.motion_files.rig import (
 )
 from diffpose_core.io.untrusted.text import decode_text
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted
 
 INCH_M = 0.0254
 #: AMC files don't say their frame rate; the CMU database was recorded with 120 frames a second.
@@ -102,7 +103,7 @@ def read_asf(content: bytes, name: str) -> Skeleton:
     _read_bones(sections["bonedata"], bones, name)
     for bone in bones.values():
         if len(set(bone.dof)) != len(bone.dof) or not set(bone.dof) <= {*_AXES, "l"}:
-            raise InvalidInput(f"{name}: degrees of freedom {' '.join(bone.dof)[:60]!r} of {bone.name!r}")
+            raise InvalidInput(f"{name}: degrees of freedom {quoted(' '.join(bone.dof), 60)} of {bone.name!r}")
     _read_hierarchy(sections["hierarchy"], bones, name)
     length = _number(units.get("length", "0"), name)
     degrees = not units.get("angle", "deg").lower().startswith("rad")
@@ -115,20 +116,20 @@ def _number(word: str, name: str) -> float:
     except ValueError:
         number = float("nan")
     if not abs(number) < 1e9:
-        raise InvalidInput(f"{name}: expected a number, found {word[:40]!r}")
+        raise InvalidInput(f"{name}: expected a number, found {quoted(word)}")
     return number
 
 
 def _numbers(words: list[str], count: int, name: str) -> np.ndarray:
     if len(words) < count:
-        raise InvalidInput(f"{name}: expected {count} numbers, found {' '.join(words)[:60]!r}")
+        raise InvalidInput(f"{name}: expected {count} numbers, found {quoted(' '.join(words), 60)}")
     return np.array([_number(word, name) for word in words[:count]])
 
 
 def _turn(order: str, words: list[str], name: str) -> Rotation:
     """The rotation of three angles in degrees about fixed axes, in the order named."""
     if sorted(order.upper()) != ["X", "Y", "Z"]:
-        raise InvalidInput(f"{name}: an order of axes {order[:20]!r}; expected one such as XYZ")
+        raise InvalidInput(f"{name}: an order of axes {quoted(order, 20)}; expected one such as XYZ")
     return Rotation.from_euler(order.lower(), _numbers(words, 3, name), degrees=True)
 
 
@@ -139,7 +140,7 @@ def _read_bones(lines: list[list[str]], bones: dict[str, _Bone], name: str) -> N
         if key == "begin":
             bone = _Bone("")
         elif bone is None:
-            raise InvalidInput(f"{name}: {' '.join(words)[:60]!r} stands outside of a bone")
+            raise InvalidInput(f"{name}: {quoted(' '.join(words), 60)} stands outside of a bone")
         elif key == "end":
             if not bone.name or bone.name in bones:
                 raise InvalidInput(f"{name}: a bone without a name, or {bone.name!r} twice")
@@ -170,10 +171,10 @@ def _read_hierarchy(lines: list[list[str]], bones: dict[str, _Bone], name: str) 
             continue
         for word in words:
             if word not in bones:
-                raise InvalidInput(f"{name}: the hierarchy names {word[:60]!r}, which is no bone")
+                raise InvalidInput(f"{name}: the hierarchy names {quoted(word, 60)}, which is no bone")
         for child in words[1:]:
             if bones[child].parent is not None or child == "root":
-                raise InvalidInput(f"{name}: the hierarchy hangs {child[:60]!r} from two bones")
+                raise InvalidInput(f"{name}: the hierarchy hangs {quoted(child, 60)} from two bones")
             bones[child].parent = words[0]
 
 
@@ -276,7 +277,9 @@ def _table(text: str, name: str, channels: dict[str, tuple[int, int]], width: in
     def finish() -> None:
         if rows and len(seen) < len(channels):
             lacking = next(bone for bone in channels if bone not in seen)
-            raise InvalidInput(f"{name}: frame {len(rows)} has no {lacking[:60]!r}; cut off, or another skeleton's")
+            raise InvalidInput(
+                f"{name}: frame {len(rows)} has no {quoted(lacking, 60)}; cut off, or another skeleton's"
+            )
 
     # Line by line: a list of all of them would take many times the file's size.
     for line in io.StringIO(text, newline=None):
@@ -291,15 +294,19 @@ def _table(text: str, name: str, channels: dict[str, tuple[int, int]], width: in
             continue
         place = channels.get(words[0])
         if not rows or (place is None and (len(words) < 2 or words[0].replace(".", "").isdecimal())):
-            raise InvalidInput(f"{name}: {line[:60]!r} is not understood; expected a frame's number, then its bones")
+            raise InvalidInput(
+                f"{name}: {quoted(line, 60)} is not understood; expected a frame's number, then its bones"
+            )
         if place is None or words[0] in seen or len(words) - 1 != place[1]:
             raise InvalidInput(
-                f"{name}: frame {len(rows)}: {line[:60]!r} does not fit the skeleton; is it another one's?"
+                f"{name}: frame {len(rows)}: {quoted(line, 60)} does not fit the skeleton; is it another one's?"
             )
         try:
             rows[-1][place[0] : place[0] + place[1]] = words[1:]
         except ValueError:
-            raise InvalidInput(f"{name}: frame {len(rows)}: {line[:60]!r} holds something other than numbers") from None
+            raise InvalidInput(
+                f"{name}: frame {len(rows)}: {quoted(line, 60)} holds something other than numbers"
+            ) from None
         seen.add(words[0])
     finish()
     check_counts(0, len(rows), width, name)

@@ -28,6 +28,7 @@ from diffpose_core.datasets.motion_files.rig import (
 )
 from diffpose_core.io.untrusted.text import decode_text
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted
 
 #: Hierarchies are some kilobytes long.
 _MAX_HIERARCHY_CHARS = 4_000_000
@@ -72,7 +73,7 @@ class _Hierarchy:
                 open_joints.pop()
             elif key in ("ROOT", "JOINT", "END"):
                 if (key == "ROOT") == bool(open_joints):
-                    raise self.damaged(f"{line[:60]!r} stands in the wrong place")
+                    raise self.damaged(f"{quoted(line, 60)} stands in the wrong place")
                 parent = open_joints[-1] if open_joints else -1
                 self.add(f"{self.names[parent]}_end" if key == "END" else rest.strip(), parent)
                 announced = True
@@ -81,7 +82,7 @@ class _Hierarchy:
             elif key == "CHANNELS" and open_joints:
                 self.add_channels(open_joints[-1], rest)
             elif key != "HIERARCHY":
-                raise self.damaged(f"{line[:60]!r} is not understood")
+                raise self.damaged(f"{quoted(line, 60)} is not understood")
         if open_joints or announced:
             raise self.damaged("it ends within a joint")
         if not self.names:
@@ -105,19 +106,19 @@ class _Hierarchy:
         except ValueError:
             numbers = ()
         if len(numbers) != count or not all(abs(number) < 1e9 for number in numbers):
-            raise self.damaged(f"expected {count} numbers, found {text[:60]!r}")
+            raise self.damaged(f"expected {count} numbers, found {quoted(text, 60)}")
         return numbers
 
     def add_channels(self, joint: int, text: str) -> None:
         words = text.split()
         if not words or words[0] != str(len(words) - 1):
-            raise self.damaged(f"CHANNELS {text[:80]!r}: the count does not fit the names")
+            raise self.damaged(f"CHANNELS {quoted(text, 80)}: the count does not fit the names")
         for word in words[1:]:
             if word.lower() not in _CHANNELS:
-                raise self.damaged(f"an unknown channel {word[:40]!r}")
+                raise self.damaged(f"an unknown channel {quoted(word)}")
             channel = (joint, *_CHANNELS[word.lower()])
             if channel in self.channels[-6:]:
-                raise self.damaged(f"channel {word[:40]!r} twice")
+                raise self.damaged(f"channel {quoted(word)} twice")
             self.channels.append(channel)
 
 

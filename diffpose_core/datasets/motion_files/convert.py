@@ -23,6 +23,7 @@ from diffpose_core.io.untrusted.files import MIB, read_bytes
 from diffpose_core.io.untrusted.npz import npz_keys
 from diffpose_core.skeleton import BONES, bone_lengths, stature
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 FPS = 30.0
 #: Endings of files that are looked at; skeletons (.asf) are read with the motions that need them.
@@ -113,7 +114,7 @@ def read_clips(path: Path, settings: Settings) -> tuple[list[Clip], list[str]]:
         if not is_amass(keys):
             raise InvalidInput(
                 f"{name}: neither AMASS (poses, trans ...) nor Mocap-17 (root, joints ...); its arrays are "
-                f"{', '.join(key[:30] for key in keys[:20])}"
+                f"{', '.join(short(key, 30) for key in keys[:20])}"
             )
         rig = read_amass(content, name, settings.body_model, settings.fps)
     elif path.suffix.lower() == ".amc":

@@ -21,6 +21,7 @@ from diffpose_core.datasets.motion_files.rig import Rig
 from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.skeleton import JOINT_NAMES, NUM_JOINTS
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted, short
 
 #: Neck and head of a file without a top of the head, in lengths of a leg: Mocap-17's Bandai-Namco clips have 0.1145 m
 #: and 0.115 m over legs of 0.801 m.
@@ -113,7 +114,7 @@ def read_joint_file(content: bytes, name: str) -> dict[str, tuple[str, ...] | No
     result: dict[str, tuple[str, ...] | None] = {}
     for key, value in data.items():
         if key not in JOINT_NAMES:
-            raise InvalidInput(f"{name}: {key[:40]!r} is no joint of {', '.join(JOINT_NAMES)}")
+            raise InvalidInput(f"{name}: {quoted(key)} is no joint of {', '.join(JOINT_NAMES)}")
         words = [value] if isinstance(value, str) else value
         if value is None and key in ("Spine", "Neck/Nose", "Head"):
             result[key] = None
@@ -162,7 +163,7 @@ def map_joints(rig: Rig, name: str, given: Mapping[str, tuple[str, ...] | None] 
     if missing:
         raise InvalidInput(
             f"{name}: not found among its joints: {', '.join(missing)}. Its joints are "
-            f"{', '.join(word[:40] for word in rig.names[:60])}{' ...' if len(rig.names) > 60 else ''}. "
+            f"{', '.join(short(word) for word in rig.names[:60])}{' ...' if len(rig.names) > 60 else ''}. "
             "Say which they are in a JSON file (--joints)"
         )
     if "Head" not in found and (given is None or "Head" not in given):
@@ -200,8 +201,8 @@ def _named(rig: Rig, word: str, name: str) -> int:
         if own == word or own.rpartition(":")[2] == word:
             return joint
     raise InvalidInput(
-        f"{name}: --joints names {word[:60]!r}, which it does not have; its joints are "
-        f"{', '.join(own[:40] for own in rig.names[:60])}"
+        f"{name}: --joints names {quoted(word, 60)}, which it does not have; its joints are "
+        f"{', '.join(short(own) for own in rig.names[:60])}"
     )
 
 
@@ -259,8 +260,8 @@ def _check_tree(rig: Rig, found: Mapping[str, tuple[int, ...]], name: str) -> No
     for child, parent in _HANGS:
         if child in found and parent in found and found[parent][0] not in rig.ancestors(found[child][0]):
             raise InvalidInput(
-                f"{name}: {child} was taken to be {rig.names[found[child][0]][:40]!r}, but it does not hang from "
-                f"{parent}, {rig.names[found[parent][0]][:40]!r}. Say which joints they are in a JSON file (--joints)"
+                f"{name}: {child} was taken to be {quoted(rig.names[found[child][0]])}, but it does not hang from "
+                f"{parent}, {quoted(rig.names[found[parent][0]])}. Say which joints they are in a JSON file (--joints)"
             )
 
 

@@ -30,6 +30,7 @@ from diffpose_core.io.formats.layouts import COCO17
 from diffpose_core.io.untrusted.archive import Archive
 from diffpose_core.io.untrusted.files import check_size
 from diffpose_core.structures import Cancelled, InvalidInput
+from diffpose_core.words import short
 
 # ONNX Runtime would ask for an event host of its maker and write a device id into the home folder. It reads this when
 # it is loaded: the call that turns it off comes too late.
@@ -106,7 +107,7 @@ def rtmpose() -> Detector:
     except Exception as error:  # the runtime's own, of many kinds
         folder = weights_folder("rtmpose")
         raise InvalidInput(
-            f"RTMPose's weights can't be loaded ({str(error)[:200]}); delete {folder} to get them anew"
+            f"RTMPose's weights can't be loaded ({short(error, 200)}); delete {folder} to get them anew"
         ) from None
 
     def detect(image: np.ndarray) -> Found:
@@ -173,5 +174,5 @@ def _fetched(url: str, name: str, progress: Progress | None) -> bytes:
                 return content.getvalue()
             raise OSError("what came is no archive")
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reasons.append(f"{address.split('/')[2]}: {str(error)[:100]}")
+            reasons.append(f"{address.split('/')[2]}: {short(error, 100)}")
     raise InvalidInput(f"RTMPose's weights can't be downloaded; the network is needed once ({'; '.join(reasons)})")

@@ -19,6 +19,7 @@ from diffpose_core.io.detectors.detector import Progress, check_hash
 from diffpose_core.io.untrusted.archive import Archive
 from diffpose_core.io.untrusted.files import read_bytes
 from diffpose_core.structures import Cancelled, InvalidInput
+from diffpose_core.words import short
 
 _PATIENCE_S = 600.0
 
@@ -82,7 +83,7 @@ def _downloaded(wheel: Wheel, folder: Path, progress: Progress | None) -> Path:
     wheels = list(out.glob("*.whl"))
     if len(wheels) != 1:
         said = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("ERROR")]
-        reason = said[-1].removeprefix("ERROR: ")[:200] if said else "pip said nothing"
+        reason = short(said[-1].removeprefix("ERROR: "), 200) if said else "pip said nothing"
         raise InvalidInput(f"{wheel.title} can't be downloaded; the package index is needed once ({reason})")
     return wheels[0]
 

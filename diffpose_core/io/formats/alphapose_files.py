@@ -14,6 +14,7 @@ from diffpose_core.io.formats.posefile import FileClip, LayoutGuess, PoseFile
 from diffpose_core.io.formats.recognise import layout_by_geometry, layout_by_names
 from diffpose_core.io.limits import MAX_NUMBERS
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 ALPHAPOSE = "AlphaPose"
 
@@ -46,11 +47,11 @@ def read_alphapose(data: Sequence[Any], name: str, about: Mapping[str, Any] | No
     clips: list[FileClip] = []
     numbers_in_all = 0
     for key, group in _by_video(rows, images).items():
-        found = Detections()
+        found = Detections(name)
         labels = [_frame(row["image_id"], images) for row in group]
         places = frame_numbers(labels, name, notes)
         for label, row in zip(labels, group, strict=True):
-            values = numbers(row["keypoints"], 3, f"{name}: keypoints of image {str(row['image_id'])[:40]}")
+            values = numbers(row["keypoints"], 3, f"{name}: keypoints of image {short(row['image_id'])}")
             identity = identity_of(row.get("idx", row.get("track_id")))
             found.add(places[label], values, identity, score_of(row.get("score")))
         numbers_in_all += found.numbers

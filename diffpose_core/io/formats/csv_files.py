@@ -34,6 +34,7 @@ from diffpose_core.io.formats.rates import frame_rate
 from diffpose_core.io.formats.recognise import layout_by_count, layout_by_names
 from diffpose_core.io.untrusted.files import MIB
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted
 
 PLAIN_CSV = "plain CSV"
 MAX_TEXT = 128 * MIB
@@ -138,7 +139,7 @@ def _read_wide(text: str, separator: str, columns: list[str], words: list[str], 
     if not names:
         raise InvalidInput(
             f"{name}: no columns of joints; expected names such as left_hip_x, left_hip_y, left_hip_conf, found "
-            f"{', '.join(repr(column[:20]) for column in columns[:8])}"
+            f"{', '.join(quoted(column, 20) for column in columns[:8])}"
         )
     return _finish(text, separator, 1, columns, words, names, axes, notes, name)
 
@@ -242,7 +243,7 @@ def _finish(
         labels = [str(row) for row in range(len(table))]
     places = frame_numbers(labels, name, notes)
     frames = [places[label] for label in labels]
-    found = Detections()
+    found = Detections(name)
     add_columns(found, table.numbers, names, axes, frames, people, name)
     fps = None if time is None else frame_rate(table.words[time], words[time], frames, notes)
     clip = build_clip("", found, max(places.values()) + 1, name, notes, fps=fps)
@@ -297,7 +298,7 @@ def _read_long(text: str, separator: str, words: list[str], name: str) -> PoseFi
     values = np.full((len(groups), len(names), 3), np.nan)
     values[..., 2] = np.nan if sure is None else 0.0
     values[pose, [place[part] for part in parts], : len(columns)] = table.numbers[:, columns]
-    found = Detections()
+    found = Detections(name)
     for number, (label, someone) in enumerate(groups):
         found.add(places[label], values[number], someone)
     clip = build_clip("", found, max(places.values()) + 1, name, notes)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted, short
 
 MAX_CELLS = 20_000_000
 SEPARATORS = (",", ";", "\t")
@@ -99,7 +100,7 @@ def read_table(text: str, separator: str, columns: int, skip: int, name: str, wa
             )  # fmt: skip
     # The parser of pandas fails on damaged text in ways of its own.
     except Exception as error:
-        raise InvalidInput(f"{name}: not readable as a table ({str(error).strip()[:160]})") from None
+        raise InvalidInput(f"{name}: not readable as a table ({short(error, 160)})") from None
     if not len(table):
         raise InvalidInput(f"{name}: a table without rows of numbers")
     longer = table[columns].notna()
@@ -113,7 +114,9 @@ def read_table(text: str, separator: str, columns: int, skip: int, name: str, wa
         wrong = found.isna() & table[column].notna() & ~cells.isin(_EMPTY)
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
-            raise InvalidInput(f"{name}: row {row + skip + 1}, column {column + 1}: {cells[row][:30]!r} is no number")
+            raise InvalidInput(
+                f"{name}: row {row + skip + 1}, column {column + 1}: {quoted(cells[row], 30)} is no number"
+            )
         table[column] = found
     numbers = np.full((len(table), columns), np.nan)
     numbers[:, numeric] = table[numeric].to_numpy(dtype=np.float64)

@@ -47,7 +47,7 @@ def deeplabcut_file(header: Header, numbers: np.ndarray, labels: Sequence[object
     Raises:
         InvalidInput: names without hips and shoulders, parts without x and y, or nobody in it.
     """
-    notes, found = Notes(), Detections()
+    notes, found = Notes(), Detections(name)
     cells = list(zip(header.parts, header.axes, header.people, strict=True))
     places = frame_numbers(labels, name, notes)
     frames = [places[label] for label in labels]

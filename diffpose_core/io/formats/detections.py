@@ -17,6 +17,7 @@ class Detections:
     """People of a clip, one entry a person and frame, in the file's order.
 
     Attributes:
+        name: of the file, for messages.
         frames: numbers of the frames.
         joints: each (J, 3) of x, y and confidence, NaN where the file has none.
         ids: identities in the file, None where it has none.
@@ -25,6 +26,7 @@ class Detections:
         numbers: size of all joints together.
     """
 
+    name: str
     frames: list[int] = field(default_factory=list)
     joints: list[np.ndarray] = field(default_factory=list)
     ids: list[Any] = field(default_factory=list)
@@ -43,7 +45,7 @@ class Detections:
         """
         self.numbers += joints.size
         if self.numbers > MAX_NUMBERS:
-            raise InvalidInput(f"more than {MAX_NUMBERS:,} numbers in one clip; cut it into parts")
+            raise InvalidInput(f"{self.name}: more than {MAX_NUMBERS:,} numbers in one clip; cut it into parts")
         self.frames.append(frame)
         self.joints.append(joints)
         self.ids.append(identity)

@@ -16,6 +16,7 @@ from diffpose_core.io.formats.recognise import layout_by_names
 from diffpose_core.io.formats.yolo_files import YOLO
 from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 VITPOSE = "easy_ViTPose"
 
@@ -64,12 +65,12 @@ def read_vitpose(data: Mapping[str, Any], name: str) -> PoseFile:
         InvalidInput: a frame of another form, or joints and names that differ in number.
     """
     names = [str(data["skeleton"].get(str(number)))[:80] for number in range(min(len(data["skeleton"]), 512))]
-    notes, found = Notes(), Detections()
+    notes, found = Notes(), Detections(name)
     for frame, people in enumerate(data["keypoints"]):
         if not isinstance(people, Mapping):
             raise InvalidInput(f"{name}: frame {frame}: people by identity expected, as easy_ViTPose writes them")
         for identity, rows in people.items():
-            values = numbers(rows, 3, f"{name}: frame {frame}, person {str(identity)[:20]}")
+            values = numbers(rows, 3, f"{name}: frame {frame}, person {short(identity, 20)}")
             if len(values) != len(names):
                 raise InvalidInput(f"{name}: frame {frame}: {len(values)} joints, but {len(names)} names in skeleton")
             found.add(frame, values[:, [1, 0, 2]], identity_of(identity))

@@ -21,6 +21,7 @@ from diffpose_core.io.untrusted.hdf5 import Hdf5
 from diffpose_core.io.untrusted.pickle import restricted_unpickle
 from diffpose_core.io.untrusted.worker import Allowance, Workers
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 SLEAP = "SLEAP"
 _EXPECTED = "expected SLEAP's analysis export (tracks, node_names) or DeepLabCut's table (df_with_missing)"
@@ -64,7 +65,7 @@ def _read(content: bytes, name: str) -> PoseFile:
             raise InvalidInput(
                 f"{name}: a SLEAP project; export it as analysis HDF5 (File, Export Analysis HDF5), which can be read"
             )
-        shown = ", ".join(key[:40] for key in names[:8]) or "nothing"
+        shown = ", ".join(short(key) for key in names[:8]) or "nothing"
         raise InvalidInput(f"{name}: an HDF5 file of {shown}; {_EXPECTED}")
 
 
@@ -79,7 +80,7 @@ def _read_sleap(file: Hdf5, name: str) -> PoseFile:
     layouts = layout_by_names(nodes, name)
     scores = _scores(file, tracks.shape[:3], [axis for axis in order if axis != "xy"])
     people = file.texts("track_names") or []
-    found, seen = Detections(), ~np.isnan(tracks).any(-1)
+    found, seen = Detections(name), ~np.isnan(tracks).any(-1)
     for frame, person in np.argwhere(seen.any(-1)).tolist():
         joints = np.full((len(nodes), 3), np.nan)
         joints[:, :2] = tracks[frame, person]

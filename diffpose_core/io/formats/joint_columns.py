@@ -8,6 +8,7 @@ import numpy as np
 
 from diffpose_core.io.formats.detections import Detections
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 #: Meaning of the word for an axis in a column's name; v is y beside a u, else the visibility.
 AXES = {
@@ -36,7 +37,7 @@ def add_columns(
     """
     absent = [part for part in names if (part, "x") not in columns or (part, "y") not in columns]
     if absent:
-        raise InvalidInput(f"{label}: no x and y for {', '.join(part[:30] for part in absent[:6])}")
+        raise InvalidInput(f"{label}: no x and y for {', '.join(short(part, 30) for part in absent[:6])}")
     values = np.full((len(numbers), len(names), 3), np.nan)
     for place, axis in enumerate("xyc"):
         there = [joint for joint, part in enumerate(names) if (part, axis) in columns]

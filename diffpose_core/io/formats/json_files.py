@@ -11,6 +11,7 @@ from diffpose_core.io.formats.mmpose_files import read_mmpose
 from diffpose_core.io.formats.openpose_files import read_by_image, read_openpose
 from diffpose_core.io.formats.posefile import PoseFile
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted
 
 
 def read_json(data: Any, name: str) -> PoseFile:
@@ -72,7 +73,7 @@ def _of_list(data: list[Any], name: str) -> PoseFile | None:
 
 def _shape_of(data: Any) -> str:
     if isinstance(data, dict):
-        return f"the keys {', '.join(repr(str(key)[:24]) for key in list(data)[:8]) or 'none'}"
+        return f"the keys {', '.join(quoted(key, 24) for key in list(data)[:8]) or 'none'}"
     if isinstance(data, list):
         inside = next((item for item in data if item), None)
         return f"a list of {len(data)} entries" + (f", each with {_shape_of(inside)}" if inside is not None else "")

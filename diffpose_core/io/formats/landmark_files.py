@@ -16,6 +16,7 @@ from diffpose_core.io.formats.posefile import PoseFile
 from diffpose_core.io.formats.rates import frame_rate
 from diffpose_core.io.formats.recognise import layout_by_names
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 MEDIAPIPE, PLAIN = "MediaPipe Pose", "plain JSON"
 _LANDMARK_KEYS = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark", "keypoints", "pose", "poses", "joints")
@@ -62,14 +63,14 @@ def read_landmarks(frames: Sequence[Any], name: str, header: Mapping[str, Any]) 
     Raises:
         InvalidInput: no landmarks, or only landmarks in 3D.
     """
-    notes, found = Notes(), Detections()
+    notes, found = Notes(), Detections(name)
     if frames and _is_point(frames[0]):
         frames = [frames]
     labels = [frame_label(item, number) for number, item in enumerate(frames)]
     places = frame_numbers(labels, name, notes)
     everybody: list[tuple[int, Person, str]] = []
     for label, item in zip(labels, frames, strict=True):
-        where = f"{name}: frame {str(label)[:40]}"
+        where = f"{name}: frame {short(label)}"
         everybody += [(places[label], person, where) for person in _people(item, where)]
     named = [_by_name(person[0]) for _, person, _ in everybody]
     names: list[str] | None = None

@@ -13,6 +13,7 @@ import numpy as np
 from diffpose_core.io.formats.joint_names import canonical_names, sources_of_names, spelled
 from diffpose_core.skeleton import BONES, JOINT_NAMES, NUM_JOINTS
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 #: Of these Human3.6M joints, on the head, some of the parts will do; half a hip or half a neck would be wrong.
 HEAD_JOINTS = (9, 10)
@@ -253,7 +254,7 @@ def layout_of_names(names: Sequence[str]) -> Layout:
     needed = {"left_hip": 4, "right_hip": 1, "left_shoulder": 11, "right_shoulder": 14}
     absent = [name for name, joint in needed.items() if not sources[joint]]
     if absent:
-        shown = ", ".join(name[:24] for name in list(names)[:20])
+        shown = ", ".join(short(name, 24) for name in list(names)[:20])
         raise InvalidInput(f"no joint is named {', '.join(absent).replace('_', ' ')}; the names found: {shown}")
     for layout in LAYOUTS.values():
         if len(layout) == len(names) and layout.sources == tuple(sources):

@@ -16,6 +16,7 @@ from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import PoseFile
 from diffpose_core.io.formats.recognise import layout_by_names
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 MMPOSE = "MMPose"
 _LISTS = ("instance_info", "predictions", "instances")
@@ -29,7 +30,7 @@ def read_mmpose(data: Any, name: str) -> PoseFile:
     Raises:
         InvalidInput: instances of another form, or in 3D.
     """
-    notes, found = Notes(), Detections()
+    notes, found = Notes(), Detections(name)
     meta = data.get("meta_info", data.get("dataset_meta")) if isinstance(data, dict) else None
     frames = data
     if isinstance(data, dict):
@@ -45,13 +46,13 @@ def read_mmpose(data: Any, name: str) -> PoseFile:
         if people is None:
             continue
         if not isinstance(people, list):
-            raise InvalidInput(f"{name}: the instances of frame {str(label)[:40]} must be a list")
+            raise InvalidInput(f"{name}: the instances of frame {short(label)} must be a list")
         for person in people:
             if not isinstance(person, dict) or "keypoints" not in person:
-                raise InvalidInput(f"{name}: an instance in frame {str(label)[:40]} has no keypoints")
+                raise InvalidInput(f"{name}: an instance in frame {short(label)} has no keypoints")
             identity = identity_of(person.get("track_id", person.get("instance_id")))
             score = score_of(person.get("bbox_score", person.get("score")))
-            found.add(places[label], _joints(person, f"{name}: frame {str(label)[:40]}"), identity, score)
+            found.add(places[label], _joints(person, f"{name}: frame {short(label)}"), identity, score)
     size, fps = size_and_fps(data) if isinstance(data, dict) else (None, None)
     clip = build_clip("", found, max(places.values(), default=-1) + 1, name, notes, size, fps)
     names = _names(meta, clip.tracks[0].keypoints.shape[1])

@@ -18,6 +18,7 @@ from diffpose_core.io.formats.recognise import layout_by_geometry
 from diffpose_core.io.limits import MAX_FILE_NUMBERS, MAX_NUMBERS, check_frames
 from diffpose_core.io.untrusted.npz import read_npz
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted, short
 
 VIDEOPOSE3D, GMM, DETECTRON = "VideoPose3D", "DiffPose GMM", "Detectron"
 MAX_CLIPS = 10_000
@@ -37,12 +38,12 @@ def read_videopose3d(content: bytes, name: str) -> PoseFile:
     for subject, key, poses in _cameras(arrays["positions_2d"], name):
         if len(clips) == MAX_CLIPS:
             raise InvalidInput(f"{name}: more than {MAX_CLIPS:,} clips; the limit is {MAX_CLIPS:,}")
-        numbers += _numbers_of(poses, f"{name}: {key[:60]}")
+        numbers += _numbers_of(poses, f"{name}: {short(key, 60)}")
         if numbers > MAX_FILE_NUMBERS:
             raise InvalidInput(f"{name}: more than {MAX_FILE_NUMBERS:,} numbers in all its clips; cut it into parts")
         about = videos.get(subject) if isinstance(videos, dict) else None
         size, fps = size_and_fps(about if isinstance(about, dict) else {})
-        track = _track(poses, f"{name}: {key[:60]}", notes)
+        track = _track(poses, f"{name}: {short(key, 60)}", notes)
         mixtures = mixtures or track.mixture is not None
         if len(track):
             clips.append(FileClip(key, len(poses), (track,), size, fps))
@@ -60,13 +61,13 @@ def _cameras(subjects: Any, name: str) -> Iterator[tuple[str, str, np.ndarray]]:
         raise InvalidInput(f"{name}: positions_2d must be a dict of subjects, found a {type(subjects).__name__}")
     for subject, actions in subjects.items():
         if not isinstance(actions, dict):
-            raise InvalidInput(f"{name}: positions_2d[{subject[:40]!r}] must be a dict of actions")
+            raise InvalidInput(f"{name}: positions_2d[{quoted(subject)}] must be a dict of actions")
         for action, cameras in actions.items():
             if isinstance(cameras, np.ndarray) and cameras.ndim in (3, 4) and cameras.shape[-1] in (2, 3, 5):
                 # One array a camera, or one array over the cameras; poses alone are of one camera.
                 cameras = list(cameras) if cameras.ndim == 4 and cameras.shape[-1] < 5 else [cameras]
             if not isinstance(cameras, (list, np.ndarray)):
-                raise InvalidInput(f"{name}: {subject[:40]} / {action[:40]} must be a list of cameras' poses")
+                raise InvalidInput(f"{name}: {short(subject)} / {short(action)} must be a list of cameras' poses")
             for number, poses in enumerate(cameras):
                 key = f"{subject[:80]} / {action[:80]} / camera {number}" if len(cameras) > 1 else (
                     f"{subject[:80]} / {action[:80]}")  # fmt: skip
@@ -146,7 +147,7 @@ def read_detectron(content: bytes, name: str) -> PoseFile:
     probability.
     """
     arrays = read_npz(content, name, ("boxes", "keypoints", "metadata"), objects=True)
-    notes, found = Notes(), Detections()
+    notes, found = Notes(), Detections(name)
     frames, boxes = _rows(arrays["keypoints"], name), _rows(arrays["boxes"], name)
     check_frames(len(frames), name)
     if len(boxes) != len(frames):

@@ -61,7 +61,7 @@ def read_frames(
     clips = []
     for prefix, paths in groups.items():
         places = frame_numbers(list(paths), name, notes)
-        found = Detections()
+        found = Detections(name)
         for path, people in paths.items():
             found.extend(people, places[path])
         if len(found) or len(groups) == 1:
@@ -90,7 +90,7 @@ def _prefix(path: str) -> str:
 
 def _people(content: Any, label: str) -> Detections:
     """The people of one frame."""
-    found = Detections()
+    found = Detections(label)
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list):
         raise InvalidInput(f"{label}: a list of people expected, as OpenPose writes it")

@@ -16,6 +16,7 @@ from diffpose_core.io.formats.pieces import note_pieces
 from diffpose_core.io.formats.posefile import FileClip, PoseTrack
 from diffpose_core.io.limits import check_frames
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 MAX_TRACKS = 1_000
 
@@ -118,10 +119,10 @@ def _of_their_own(
         _, times = np.unique(frames[rows], return_counts=True)
         if (times > 1).sum() < 3 or (times > 1).mean() < 0.1:
             continue
-        linked = link(frames[rows], points[rows], f"identity {key[:40]}")
+        linked = link(frames[rows], points[rows], f"identity {short(key)}")
         notes.add(
-            f"Several people share the identity {key[:40]}: they were told apart by where they are, as {key[:40]}, "
-            f"{key[:40]}.2 and so on."
+            f"Several people share the identity {short(key)}: they were told apart by where they are, as {short(key)}, "
+            f"{short(key)}.2 and so on."
         )
         people[rows[linked > 0]] = len(keys) - 1 + linked[linked > 0]
         keys += [f"{key}.{n + 1}" for n in range(1, int(linked.max()) + 1)]
@@ -157,7 +158,7 @@ def _of_one_length(found: Detections, label: str, notes: Notes) -> Detections:
             f"{label}: people have different numbers of joints ({sorted(counts)[:6]}); expected one joint order"
         )
     notes.add(f"{len(found) - times} entries that don't have {usual} joints are left out.")
-    kept = Detections()
+    kept = Detections(label)
     for row, joints in enumerate(found.joints):
         if len(joints) == usual:
             kept.add(found.frames[row], joints, found.ids[row], found.scores[row], found.mixtures[row])

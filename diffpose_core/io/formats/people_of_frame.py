@@ -26,7 +26,7 @@ def frame_people(content: Any, label: str) -> Detections:
     Raises:
         InvalidInput: a person without keypoints, or poses in 3D.
     """
-    found = Detections()
+    found = Detections(label)
     for person in _people(content) or ():
         if not isinstance(person, Mapping):
             raise InvalidInput(f"{label}: a person must be an object with keypoints")

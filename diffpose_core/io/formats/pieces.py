@@ -7,6 +7,7 @@ import numpy as np
 from diffpose_core.io.formats.detections import Notes
 from diffpose_core.io.formats.link import LINK_GAP_FRAMES, fits
 from diffpose_core.io.formats.posefile import FileClip, PoseTrack
+from diffpose_core.words import short
 
 #: Longest absence after which a piece is offered, in frames; how far away it may be, in sizes of the person; and how
 #: much larger or smaller.
@@ -43,7 +44,7 @@ def note_pieces(clip: FileClip, notes: Notes) -> None:
     if found:
         together = "+".join([track.key, *(piece.key for piece in found)])
         who = ", ".join(f"{piece.key} (from frame {piece.frames[0]})" for piece in found[:6])
-        notes.add(f"Person {track.key} may be the same as {who}: --track {together[:80]} takes them as one.")
+        notes.add(f"Person {track.key} may be the same as {who}: --track {short(together, 80)} takes them as one.")
 
 
 def _seams(one: PoseTrack, other: PoseTrack) -> list[tuple[PoseTrack, int, PoseTrack, int]]:

@@ -13,6 +13,7 @@ from diffpose_core.io.formats.posefile import FileClip, PoseFile, PoseTrack
 from diffpose_core.io.limits import MAX_FILE_NUMBERS, MAX_IMAGE_SIDE, MAX_NUMBERS, check_frames
 from diffpose_core.io.untrusted.pickle import restricted_unpickle
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 PYSKL = "PYSKL"
 _MAX_CLIPS = 10_000
@@ -52,11 +53,15 @@ def _clip(row: dict[str, Any], number: int, name: str, notes: Notes) -> FileClip
     key = str(row.get("frame_dir", f"clip {number + 1}"))[:200]
     points = row["keypoint"]
     if not isinstance(points, np.ndarray) or points.dtype.kind not in "fiu" or points.ndim != 4:
-        raise InvalidInput(f"{name}: {key[:60]}: keypoint must be an array (people, frames, joints, 2)")
+        raise InvalidInput(f"{name}: {short(key, 60)}: keypoint must be an array (people, frames, joints, 2)")
     if points.shape[-1] == 3:
-        raise InvalidInput(f"{name}: {key[:60]}: keypoint of three numbers a joint: poses in 3D; expected 2D poses")
+        raise InvalidInput(
+            f"{name}: {short(key, 60)}: keypoint of three numbers a joint: poses in 3D; expected 2D poses"
+        )
     if points.shape[-1] != 2 or points.size > MAX_NUMBERS or not 4 <= points.shape[2] <= 512:
-        raise InvalidInput(f"{name}: {key[:60]}: keypoint must be (people, frames, joints, 2), found {points.shape}")
+        raise InvalidInput(
+            f"{name}: {short(key, 60)}: keypoint must be (people, frames, joints, 2), found {points.shape}"
+        )
     check_frames(points.shape[1], name)
     scores = row.get("keypoint_score")
     known = np.full(points.shape[:3], np.nan)

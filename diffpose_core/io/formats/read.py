@@ -29,6 +29,7 @@ from diffpose_core.io.untrusted.json import parse_json
 from diffpose_core.io.untrusted.npz import npz_keys
 from diffpose_core.io.untrusted.text import decode_text, to_utf8
 from diffpose_core.structures import InvalidInput, PoseClip2D
+from diffpose_core.words import quoted
 
 OWN = "DiffPose Studio clip"
 FORMATS = (
@@ -135,8 +136,8 @@ def _read_zip(content: bytes, name: str) -> PoseFile:
         return _read_labels(archive, labels, name)
     if not texts:
         raise InvalidInput(
-            f"{name}: an archive of {len(entries)} files, none of them .json (such as {entries[0][:60]!r}); expected "
-            "OpenPose's .json files, one a frame"
+            f"{name}: an archive of {len(entries)} files, none of them .json (such as {quoted(entries[0], 60)}); "
+            "expected OpenPose's .json files, one a frame"
         )
     if len(texts) == 1:
         inside = archive.read(texts[0])
@@ -149,7 +150,7 @@ def _read_zip(content: bytes, name: str) -> PoseFile:
     others = [entry for entry in entries if entry not in read]
     if not others:
         return found
-    note = f"Files of the archive that are no .json are left out: {len(others)}, such as {others[0][:60]!r}."
+    note = f"Files of the archive that are no .json are left out: {len(others)}, such as {quoted(others[0], 60)}."
     return replace(found, notes=(*found.notes, note))
 
 

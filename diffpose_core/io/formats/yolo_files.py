@@ -8,6 +8,7 @@ import numpy as np
 
 from diffpose_core.io.formats.detections import Detections
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted
 
 YOLO = "Ultralytics YOLO"
 #: Characters of a person's line.
@@ -47,7 +48,7 @@ def label_people(text: str, label: str) -> Detections:
     Raises:
         InvalidInput: a line of another form.
     """
-    found = Detections()
+    found = Detections(label)
     # Line by line: a list of all of them takes many times the text, where it is nothing but line ends.
     for line in io.StringIO(text, newline=None):
         if len(line) > _MAX_LINE:
@@ -58,7 +59,7 @@ def label_people(text: str, label: str) -> Detections:
         try:
             values = np.array([float(word) for word in words])
         except ValueError:
-            raise InvalidInput(f"{label}: {line[:60]!r} holds something other than numbers") from None
+            raise InvalidInput(f"{label}: {quoted(line, 60)} holds something other than numbers") from None
         if _is_yolov7(values):
             found.add(0, values[7:].reshape(-1, 3), None, float(values[6]))
             continue

@@ -8,6 +8,7 @@ import zipfile
 from diffpose_core.io.untrusted import files
 from diffpose_core.io.untrusted.files import MIB, Limits, check_size
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted, short
 
 MAX_ENTRIES = 110_000
 #: Other methods pack a gigabyte into a few hundred bytes, and nobody uses them for poses.
@@ -38,7 +39,7 @@ class Archive:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
         # A damaged archive fails inside zipfile in many ways.
         except Exception as error:
-            raise InvalidInput(f"{name}: not a readable archive, perhaps truncated ({str(error)[:120]})") from error
+            raise InvalidInput(f"{name}: not a readable archive, perhaps truncated ({short(error, 120)})") from error
         for entry in self._zip.infolist():
             _check_entry(entry, name)
         self.names = tuple(self._zip.namelist())
@@ -57,7 +58,8 @@ class Archive:
         if info.compress_type not in _METHODS:
             method = zipfile.compressor_names.get(info.compress_type, f"method {info.compress_type}")  # type: ignore[attr-defined]
             raise InvalidInput(
-                f"{self._name}: {entry[:80]!r} in the archive is packed by {method}; expected stored or deflated files"
+                f"{self._name}: {quoted(entry, 80)} in the archive is packed by {method}; expected stored or deflated "
+                "files"
             )
         # The declared size was checked, but may be wrong: bytes are counted as they come.
         content = io.BytesIO()
@@ -71,7 +73,7 @@ class Archive:
             raise
         except Exception as error:
             raise InvalidInput(
-                f"{self._name}: {entry[:80]!r} in the archive is damaged ({str(error)[:120]})"
+                f"{self._name}: {quoted(entry, 80)} in the archive is damaged ({short(error, 120)})"
             ) from error
         return content.getvalue()
 
@@ -83,6 +85,6 @@ class Archive:
 def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
     parts = entry.filename.replace("\\", "/").split("/")
     if ".." in parts or parts[0].endswith(":") or (parts[0] == "" and len(parts) > 1):
-        raise InvalidInput(f"{name}: the archive names a file outside itself ({entry.filename[:80]!r}); not read")
+        raise InvalidInput(f"{name}: the archive names a file outside itself ({quoted(entry.filename, 80)}); not read")
     if entry.flag_bits & 1:
         raise InvalidInput(f"{name}: the archive is encrypted; expected one without a password")

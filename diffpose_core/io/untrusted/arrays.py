@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import quoted
 
 #: Of Unicode: its last character, halves of pairs, which are none, and what is put in their place.
 _LAST, _HALVES, _NONE = 0x10FFFF, (0xD800, 0xDFFF), ord("?")
@@ -34,7 +35,7 @@ def array_from_bytes(dtype_text: str, shape: Any, fortran: bool, data: bytes | m
     except (TypeError, ValueError):
         dtype = np.dtype("V")
     if dtype.kind not in "fiubUS":
-        raise InvalidInput(f"{label}: arrays of numbers or text expected, found {dtype_text[:20]!r}")
+        raise InvalidInput(f"{label}: arrays of numbers or text expected, found {quoted(dtype_text, 20)}")
     check_shape(shape, label)
     if math.prod(shape) * dtype.itemsize != len(data):
         raise InvalidInput(

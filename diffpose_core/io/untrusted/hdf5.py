@@ -21,6 +21,7 @@ import numpy as np
 from diffpose_core.io.untrusted import files
 from diffpose_core.io.untrusted.files import MIB, Limits, check_size
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 _MAX_TEXTS, _MAX_TEXT_BYTES = 10_000, MIB
 
@@ -59,7 +60,7 @@ class Hdf5:
         except (InvalidInput, MemoryError):
             raise
         except Exception as error:
-            raise InvalidInput(f"{self._name}: not readable as HDF5, perhaps damaged ({str(error)[:120]})") from error
+            raise InvalidInput(f"{self._name}: not readable as HDF5, perhaps damaged ({short(error, 120)})") from error
 
     def names(self, group: str = "/") -> list[str]:
         """Names in a group, at most a thousand; none where there is no such group."""

@@ -12,6 +12,7 @@ import orjson
 from diffpose_core.io.untrusted.files import MIB, check_size
 from diffpose_core.io.untrusted.text import to_utf8
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 MAX_JSON_DEPTH = 64
 #: Memory of parsed JSON, estimated from its text.
@@ -51,7 +52,7 @@ def parse_json(content: bytes, name: str) -> Any:
             return json.loads(text, parse_int=_parse_int)
         except (ValueError, RecursionError) as error:
             reason = str(error)
-    raise InvalidInput(f"{name}: not readable as JSON ({reason[:120]})")
+    raise InvalidInput(f"{name}: not readable as JSON ({short(reason, 120)})")
 
 
 def _check_bounds(content: bytes, name: str) -> None:

@@ -13,6 +13,7 @@ from diffpose_core.io.untrusted.arrays import array_from_bytes
 from diffpose_core.io.untrusted.files import Limits, check_size
 from diffpose_core.io.untrusted.pickle import restricted_unpickle
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 
 def read_npz(
@@ -36,7 +37,7 @@ def read_npz(
     for entry in archive.names:
         key = entry.removesuffix(".npy")
         if key != entry and key in keys:
-            found[key] = _read_npy(archive.read(entry), f"{name}: {key[:40]}", objects)
+            found[key] = _read_npy(archive.read(entry), f"{name}: {short(key)}", objects)
     return found
 
 
@@ -70,7 +71,7 @@ def _read_npy(content: bytes, label: str, objects: bool) -> Any:
         shape, fortran, dtype = reader(file)
     # The header is foreign text, read by numpy with ast.literal_eval.
     except Exception as error:
-        raise InvalidInput(f"{label} has a damaged header ({str(error)[:120]})") from error
+        raise InvalidInput(f"{label} has a damaged header ({short(error, 120)})") from error
     if dtype.hasobject and not objects:
         raise InvalidInput(f"{label} holds pickled objects; expected an array of numbers or text")
     if dtype.hasobject:

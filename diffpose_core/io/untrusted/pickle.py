@@ -12,6 +12,7 @@ from diffpose_core.io.untrusted.arrays import array_from_bytes, check_shape
 from diffpose_core.io.untrusted.files import MIB
 from diffpose_core.io.untrusted.json import MAX_JSON_DEPTH
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import short
 
 _MAX_PICKLED_ITEMS = 5_000_000
 #: Bytes of all arrays that a pickle unfolds to. One that is referred to again is counted again: readers copy it.
@@ -198,7 +199,7 @@ def restricted_unpickle(data: bytes, label: str) -> Any:
     # A damaged or hostile pickle fails in as many ways as there are opcodes.
     except Exception as error:
         raise InvalidInput(
-            f"{label} holds pickled objects other than arrays and plain containers, or is damaged ({str(error)[:160]})"
+            f"{label} holds pickled objects other than arrays and plain containers, or is damaged ({short(error, 160)})"
         ) from error
     return _plain(value, label, _Budget(label), 0)
 

@@ -16,7 +16,7 @@ from diffpose_core.structures import InvalidInput
 
 def detections(persons, ids=None):
     """persons: (F, J, 3) each, frames that are all NaN left out; listed frame by frame, in turns."""
-    found = Detections()
+    found = Detections("x")
     for frame in range(max(map(len, persons))):
         order = range(len(persons)) if frame % 2 else reversed(range(len(persons)))
         for number in order:
@@ -120,7 +120,7 @@ def test_too_many_people_are_cut_and_it_is_said(monkeypatch):
 
 def test_nobody_and_mixed_joints():
     with pytest.raises(InvalidInput, match="x: there is nobody in any of its frames"):
-        build_clip("", Detections(), 5, "x", Notes())
+        build_clip("", Detections("x"), 5, "x", Notes())
     found = detections([person(2)])
     found.add(1, np.ones((26, 3)))
     with pytest.raises(InvalidInput, match=r"different numbers of joints \(\[17, 26\]\)"):

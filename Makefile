@@ -102,8 +102,10 @@ sbom: $(TOOLS)/.stamp ## make build/sbom.cdx.json (CycloneDX) and build/licences
 	$(MAKE) setup VENV=build/app
 	$(TOOLS)/bin/cyclonedx-py environment build/app/bin/python --pyproject pyproject.toml --output-reproducible \
 		-o build/sbom.cdx.json
-	$(TOOLS)/bin/pip-licenses --python build/app/bin/python --format markdown --from mixed --with-urls \
-		--ignore-packages pip setuptools diffpose-studio --output-file build/licences.md
+	$(TOOLS)/bin/pip-licenses --python build/app/bin/python --format json --from mixed --with-urls \
+		--with-license-file --no-license-path --ignore-packages pip setuptools diffpose-studio \
+		--output-file build/licences.json
+	$(TOOLS)/bin/python benchmarks/licences.py build/licences.json build/sbom.cdx.json build/licences.md
 
 manifest: ## write the hashes of the weights in checkpoints/ to assets/weights.sha256
 	cd checkpoints && sha256sum *.safetensors > ../assets/weights.sha256

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 _KEY = "page"
 APP = "DiffPose Studio"
 #: Names of the views, in the order of the story.
-VIEWS = ("Overview", "Uncertainty", "Forward", "Reverse", "Compare", "Results", "Learn")
+VIEWS = ("Overview", "Uncertainty", "Forward", "Reverse", "Compare", "Results", "Learn", "Live")
 
 
 @cache

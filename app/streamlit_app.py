@@ -24,7 +24,7 @@ apply_patches()
 from app.compute import housekeeping, networks  # noqa: E402
 from app.session import Session  # noqa: E402
 from app.text import plain  # noqa: E402
-from app.views import compare, forward, learn, overview, results, reverse, uncertainty  # noqa: E402
+from app.views import compare, forward, learn, live, overview, results, reverse, uncertainty  # noqa: E402
 from app.views.blocks import prefetcher  # noqa: E402
 from app.widgets import sidebar  # noqa: E402
 from diffpose_core.structures import InvalidInput  # noqa: E402
@@ -44,6 +44,7 @@ VIEWS = {
     "Compare": compare.compare,
     "Results": results.results,
     "Learn": learn.learn,
+    "Live": live.live,
 }
 
 

@@ -134,17 +134,19 @@ def serve_process(seconds: float = 60.0, options: Sequence[str] = ()) -> Iterato
 
 
 @contextlib.contextmanager
-def browser(width: int = 1440, height: int = 900, dark: bool = False, downloads: Path | None = None) -> Iterator[Any]:
+def browser(
+    width: int = 1440, height: int = 900, dark: bool = False, downloads: Path | None = None, flags: Sequence[str] = ()
+) -> Iterator[Any]:
     """A headless Chromium with an empty profile and a viewport of this size, as a selenium driver.
 
-    downloads: the folder that its downloads go to.
+    downloads: the folder that its downloads go to. flags: further ones of Chromium.
     """
     from selenium import webdriver
 
     with tempfile.TemporaryDirectory() as profile:
         options = webdriver.ChromeOptions()
         options.binary_location = find_chromium() or ""
-        for flag in (*FLAGS, f"--window-size={width},{height}", f"--user-data-dir={profile}"):
+        for flag in (*FLAGS, *flags, f"--window-size={width},{height}", f"--user-data-dir={profile}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))

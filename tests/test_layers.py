@@ -27,7 +27,7 @@ MATHS = LAYERS[1]
 #: The rooms of the app, from the bottom up.
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
     ("session", "streamlit_patches", "text"),
-    ("stage", "board", "page"),
+    ("stage", "board", "live", "page"),
     ("figures", "jobs"),
     ("compute",),
     ("widgets",),

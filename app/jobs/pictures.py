@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,13 +62,24 @@ class Pictures:
 
     def add(self, number: int, picture: Picture) -> None:
         """Keep the next picture, as a small JPEG."""
+        size = (picture.image.shape[1], picture.image.shape[0])
+        self.add_small(number, picture.time_s, size, lambda: _jpeg(picture.image))
+
+    def add_small(self, number: int, time_s: float | None, size: tuple[int, int], jpeg: Callable[[], bytes]) -> None:
+        """Keep the next picture.
+
+        Args:
+            number: Of the frame, from 0.
+            time_s: Seconds from any beginning, where they are known.
+            size: (width, height) of the frame in pixels.
+            jpeg: Makes the small JPEG, where it is kept.
+        """
         self._seen = number + 1
         if not number:
-            self._first_s = picture.time_s
-            self._size = (picture.image.shape[1], picture.image.shape[0])
+            self._first_s, self._size = time_s, size
         if number % self._every:
             return
-        self._kept[number] = (picture.time_s, _jpeg(picture.image))
+        self._kept[number] = (time_s, jpeg())
         while sum(len(jpeg) for _, jpeg in self._kept.values()) > self._most and len(self._kept) > 1:
             self._every *= 2
             self._kept = {n: kept for n, kept in self._kept.items() if not n % self._every}

@@ -17,7 +17,7 @@ def control() -> None:
         "No file at hand?",
         icon=":material/photo_camera:",
         width="stretch",
-        help="Fetch a demo video, or take a picture of yourself.",
+        help="Fetch a demo video, take a picture of yourself, or be lifted live.",
     ):
         st.session_state[OTHER_WAYS] = True
     if OTHER_WAYS in st.session_state and uploads().pending is None:
@@ -34,6 +34,8 @@ def _dialog() -> None:
     st.caption(f"{LICENCE}. It is checked by its SHA-256 and stays in this machine's memory.")
     if st.button("Fetch the demo video", icon=":material/download:"):
         _fetch()
+    st.markdown("**Live.** Your pose in 3D while the camera runs; the last seconds can be kept as a clip.")
+    st.button("Open the live camera", icon=":material/videocam:", on_click=_open_live, help="Go to the view Live.")
     st.markdown("**A picture of yours.** Stand so that the camera sees you from head to foot.")
     # The browser asks for the camera as soon as there is something that needs it.
     if st.toggle("Use this device's camera", key="camera_on"):
@@ -43,6 +45,11 @@ def _dialog() -> None:
             with actions():
                 if st.button("Find the person", type="primary"):
                     _bring("camera.jpg", taken.getvalue())
+
+
+def _open_live() -> None:
+    _close()
+    st.session_state["view"] = "Live"
 
 
 def _fetch() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from diffpose_core.io.detectors.detector import Detector, Progress
+from diffpose_core.io.detectors.detector import Detector, Found, Progress
 from diffpose_core.io.formats.detections import Detections, Notes
 from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import LayoutGuess, PoseFile
@@ -60,6 +60,27 @@ def poses_of_video(
     return search.result(facts.fps, part, total)
 
 
+def poses_of_people(
+    people: Sequence[tuple[float, Found]], size: tuple[int, int], name: str, detector: Detector
+) -> PoseFile:
+    """The same for people who were found in pictures as they came, such as a camera's.
+
+    Args:
+        people: of each picture its time in seconds, rising, and who was found in it.
+        size: (width, height) of the pictures in pixels.
+        name: names them in messages.
+        detector: that found them.
+
+    Raises:
+        InvalidInput: there are no pictures, or nobody is in them.
+    """
+    search = _Search(name, detector, Detections(name), size=size)
+    for time_s, found in people:
+        search.add(found, time_s)
+    steps = np.diff(search.times)
+    return search.result(1.0 / float(np.median(steps)) if len(steps) else None, Part(), 0)
+
+
 def _expected(frames: int, fps: float | None, part: Part) -> int:
     """Frames of a part by the video's header, 0 where unknown."""
     if not frames or (not fps and (part.start_s or part.end_s)):
@@ -99,13 +120,16 @@ class _Search:
             self.cuts.append(self.count)
             self.detector.restart()
         self.last = small
-        people = self.detector.detect(image)
+        self.add(self.detector.detect(image), picture.time_s)
+
+    def add(self, people: Found, time_s: float | None) -> None:
+        """Keep the people of the next picture."""
         for row in range(len(people)):
             joints = np.column_stack((people.keypoints[row], people.confidence[row]))
             mixture = None if people.mixtures is None else people.mixtures[row]
             self.found.add(self.count, joints, score=float(np.mean(people.confidence[row])), mixture=mixture)
-        if picture.time_s is not None:
-            self.times.append(picture.time_s)
+        if time_s is not None:
+            self.times.append(time_s)
         self.count += 1
 
     def result(self, fps: float | None, part: Part, expected: int) -> PoseFile:

@@ -19,6 +19,7 @@ STAGE, CHARTS, DOORS = ".dps[data-ready=true]", ".dpb-chart svg[role=img]", "[cl
 PAGES = {
     **{f"view={view}": STAGE for view in ("Overview", "Uncertainty", "Forward", "Reverse", "Compare")},
     "view=Results": CHARTS,
+    "view=Live": ".dps-live-start, .st-key-live_weights button, [data-testid=stAlert]",
     **{f"view=Learn&lesson={n}": STAGE if lesson.picture else DOORS for n, lesson in enumerate(LESSONS, 1)},
 }
 #: Roles of what a person works with.

@@ -79,11 +79,12 @@ test("a picture that can't be read is left out", async () => {
   assert.equal(footage.at(0), null);
 });
 
-test("pictures belong to one clip", () => {
-  const footage = new Footage(packed([0]));
-  globalThis.document = { querySelector: () => ({ footage }) };
+test("pictures belong to one clip, and several may be on the page", () => {
+  const footage = new Footage(packed([0])), other = { source: "other" };
+  globalThis.document = { querySelectorAll: () => [{}, { footage: other }, { footage }] };
   assert.equal(footageOf("abc"), footage);
+  assert.equal(footageOf("other"), other);
   assert.equal(footageOf("another"), null);
-  globalThis.document = { querySelector: () => null };
+  globalThis.document = { querySelectorAll: () => [] };
   assert.equal(footageOf("abc"), null);
 });

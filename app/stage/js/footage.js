@@ -11,8 +11,8 @@ const AHEAD = 4; // pictures that are decoded before they are asked for
  * @param {string} source
  */
 export function footageOf(source) {
-  const footage = document.querySelector(".dps-footage")?.footage;
-  return footage && footage.source === source ? footage : null;
+  const holders = [...document.querySelectorAll(".dps-footage")];
+  return holders.map((holder) => holder.footage).find((footage) => footage?.source === source) ?? null;
 }
 
 /**

@@ -42,6 +42,27 @@ interface MadeFile {
   stage: string;
 }
 
+/** What Python tells the live camera: its stage (base64), the port of 127.0.0.1 and the secret of the session. */
+interface LiveData {
+  stage: string;
+  port: number;
+  token: string;
+}
+
+/** The answer to a picture (app/jobs/live.py); without a person the pose is missing. */
+interface LiveAnswer {
+  kept_s: number;
+  decode_ms: number;
+  whole_ms: number;
+  detect_ms?: number;
+  lift_ms?: number;
+  points?: number[];
+  confidence?: number[];
+  pose?: number[];
+  hypotheses?: number[];
+  error_mm?: number | null;
+}
+
 // ---- what the person did ----
 
 /** Where a link, or the page that a stage was saved in, wants it to begin. */

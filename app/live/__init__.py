@@ -1,0 +1,1 @@
+"""The live camera: its component for the browser."""

@@ -1,5 +1,6 @@
 // The picture plane of the uncertainty view: heatmaps now and as detected.
 
+import { setFont } from "./canvas.js";
 import { ImagePanel } from "./image.js";
 import { PANEL_KINDS } from "./kinds.js";
 import { jointLabel, JOINTS } from "./skeleton.js";
@@ -61,7 +62,7 @@ class BeliefPanel extends ImagePanel {
  * @param {Theme} theme
  */
 function namePlate(context, text, x, y, width, theme) {
-  context.font = "600 12px ui-sans-serif, system-ui, sans-serif";
+  setFont(context, "600 12px ui-sans-serif, system-ui, sans-serif");
   const w = context.measureText(text).width + 14;
   const left = x + 14 + w < width ? x + 14 : x - 14 - w;
   context.fillStyle = theme.text;

@@ -1,6 +1,6 @@
 // What all charts share: title, key, canvas, tip, and the pointer that moves the timeline.
 
-import { drawing, fitCanvas } from "./canvas.js";
+import { drawing, fitCanvas, setFont } from "./canvas.js";
 import { element, rich } from "./dom.js";
 import { shortNumber } from "./numbers.js";
 
@@ -110,7 +110,7 @@ export class Chart {
   /** @param {HTMLCanvasElement} canvas */
   fit(canvas) {
     const context = fitCanvas(canvas, this.width, this.height);
-    context.font = CHART_FONT;
+    setFont(context, CHART_FONT);
     context.textBaseline = "middle";
     return context;
   }
@@ -213,7 +213,9 @@ export class Chart {
    * The key's entries: one a series, each with its value.
    * @param {KeyEntry[]} entries
    */
-  setKey(entries) {
+  setKey(entries) { this.stage.later(() => this.writeKey(entries)); }
+  /** @param {KeyEntry[]} entries */
+  writeKey(entries) {
     if (this.key.childElementCount !== entries.length) {
       this.key.replaceChildren();
       for (let i = 0; i < entries.length; i++) {

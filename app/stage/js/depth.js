@@ -1,5 +1,6 @@
 // Distributions of depth: a row for every joint, or one joint with its mixture.
 
+import { setFont } from "./canvas.js";
 import { Chart } from "./chart.js";
 import { CHART_KINDS } from "./kinds.js";
 import { number } from "./numbers.js";
@@ -74,7 +75,7 @@ class DepthsChart extends DepthPlot {
       context.lineWidth = chosen ? 1.8 : 1;
       context.stroke();
       if (truth) tick(context, X(truth[j]), base - row * 0.72, base, theme);
-      context.font = `${chosen ? 700 : 500} 11px ui-sans-serif, system-ui, sans-serif`;
+      setFont(context, `${chosen ? 700 : 500} 11px ui-sans-serif, system-ui, sans-serif`);
       context.fillStyle = chosen ? theme.text : theme.label;
       context.textAlign = "right";
       context.fillText(jointLabel(j), this.left - 8, base - 1);

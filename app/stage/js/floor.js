@@ -1,5 +1,6 @@
 // The floor's grid, a quarter of a metre a square, and a pole with a tick every half metre.
 
+import { setFont } from "./canvas.js";
 import { number } from "./numbers.js";
 
 const LABEL_FONT = "500 11px ui-sans-serif, system-ui, sans-serif";
@@ -74,7 +75,7 @@ export function paintFloor(context, projection, stage, small = false) {
   if (small || stage.closeUp) return;
   strokeSegments(context, pole, projection, theme.floorStrong, 1.2);
   const p = [0, 0, 0];
-  context.font = LABEL_FONT;
+  setFont(context, LABEL_FONT);
   context.fillStyle = theme.label;
   context.textAlign = "center";
   context.textBaseline = "middle";

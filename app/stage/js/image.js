@@ -1,6 +1,6 @@
 // The picture plane: the 2D pose over the joints' heatmap mixtures.
 
-import { fitCanvas, line, markerPath } from "./canvas.js";
+import { fitCanvas, line, markerPath, setFont } from "./canvas.js";
 import { footageOf, frameNumber, PICTURE } from "./footage.js";
 import { PANEL_KINDS } from "./kinds.js";
 import { FlatPanel } from "./panel.js";
@@ -123,7 +123,7 @@ export class ImagePanel extends FlatPanel {
     const { theme } = this.stage;
     const step = 50 * zoom < 34 ? 100 : 50;
     context.lineWidth = 1;
-    context.font = "500 10px ui-sans-serif, system-ui, sans-serif";
+    setFont(context, "500 10px ui-sans-serif, system-ui, sans-serif");
     context.fillStyle = theme.label;
     context.strokeStyle = theme.dark ? "rgba(174,186,206,0.10)" : "rgba(92,105,128,0.12)";
     context.beginPath();

@@ -1,6 +1,6 @@
 // A mixture's weights, and how many components it should have.
 
-import { fitCanvas } from "./canvas.js";
+import { fitCanvas, setFont } from "./canvas.js";
 import { element } from "./dom.js";
 import { PANEL_KINDS } from "./kinds.js";
 import { number } from "./numbers.js";
@@ -77,7 +77,7 @@ class SelectionPanel extends StillPanel {
     const n = fitted.length, left = 46, right = width - 18, middle = height * 0.58;
     /** @param {number} m */
     const X = (m) => left + ((right - left) * (m - 1)) / Math.max(1, n - 1);
-    context.font = "500 11px ui-sans-serif, system-ui, sans-serif";
+    setFont(context, "500 11px ui-sans-serif, system-ui, sans-serif");
     const best = 1 + fresh.indexOf(Math.max(...fresh)), cheapest = 1 + bic.indexOf(Math.min(...bic));
     this.targets = [];
     context.fillStyle = withAlpha(teal, 0.12);
@@ -136,7 +136,7 @@ class SelectionPanel extends StillPanel {
     context.textAlign = "center";
     context.textBaseline = "alphabetic";
     for (let m = 1; m <= n; m++) {
-      context.font = `${m === spec.chosen ? 700 : 500} 11px ui-sans-serif, system-ui, sans-serif`;
+      setFont(context, `${m === spec.chosen ? 700 : 500} 11px ui-sans-serif, system-ui, sans-serif`);
       context.fillStyle = m === spec.chosen ? theme.text : theme.label;
       context.fillText(String(m), X(m), height - 9);
     }

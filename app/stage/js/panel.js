@@ -92,7 +92,8 @@ export class Panel {
     }
     return this.measured;
   }
-  drawReadouts() {
+  drawReadouts() { this.stage.later(() => this.writeReadouts()); }
+  writeReadouts() {
     const { stage } = this;
     const items = (this.spec.readouts || []).map((r) => {
       const value = stage.arrays[r.array].at(stage.frame, stage.step)[0];

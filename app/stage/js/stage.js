@@ -58,6 +58,9 @@ export class Stage {
     this.tour = null;
     /** @type {import("./download.js").DownloadMenu} */
     this.download;
+    /** Changes of the page that wait until the canvases are painted. @type {(() => void)[]} */
+    this.writes = [];
+    this.painting = false;
     this.shownAt = 0;
     live.add(this);
     root.tabIndex = 0;
@@ -273,9 +276,18 @@ export class Stage {
   }
   draw() {
     if (!this.header) return;
+    if (this.visible) this.paint();
     this.timeline.paint();
     this.root.dataset.camera = JSON.stringify(this.camera);
-    if (this.visible) this.paint();
+  }
+  /**
+   * Changes the page, once all canvases are painted: text on a canvas waits for the page's layout, which would be made
+   * anew after every change.
+   * @param {() => void} write
+   */
+  later(write) {
+    if (this.painting) this.writes.push(write);
+    else write();
   }
   /**
    * What make() returns while the stage stands elsewhere; the screen never shows it. ratio: of the canvases' pixels.
@@ -304,8 +316,14 @@ export class Stage {
   }
   paint() {
     const start = performance.now();
-    for (const panel of this.panels) if (!panel.root.hidden) panel.draw();
-    for (const chart of this.charts) chart.draw();
+    this.painting = true;
+    try {
+      for (const panel of this.panels) if (!panel.root.hidden) panel.draw();
+      for (const chart of this.charts) chart.draw();
+    } finally {
+      this.painting = false;
+      for (const write of this.writes.splice(0)) write();
+    }
     this.root.dataset.drawMs = (performance.now() - start).toFixed(1);
     this.root.dataset.drawn = this.header.hash;
   }

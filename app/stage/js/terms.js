@@ -1,6 +1,6 @@
 // The terms of Eq. 1 as arrows in a scene.
 
-import { line } from "./canvas.js";
+import { line, setFont } from "./canvas.js";
 import { LAYER_KINDS } from "./kinds.js";
 
 export const TERM_COLOURS = { mean: "violet", kept: "teal", noise: "component1" };
@@ -103,12 +103,12 @@ function termName(context, text, x, y, colour, theme) {
   context.strokeStyle = theme.halo;
   context.lineWidth = 4;
   context.fillStyle = colour;
-  context.font = "italic 600 16px Georgia, 'Times New Roman', serif";
+  setFont(context, "italic 600 16px Georgia, 'Times New Roman', serif");
   context.strokeText(letter, x, y);
   context.fillText(letter, x, y);
   if (!low) return;
   const w = context.measureText(letter).width;
-  context.font = "italic 600 11px Georgia, 'Times New Roman', serif";
+  setFont(context, "italic 600 11px Georgia, 'Times New Roman', serif");
   context.strokeText(low, x + w + 1, y + 4);
   context.fillText(low, x + w + 1, y + 4);
 }

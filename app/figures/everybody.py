@@ -65,7 +65,7 @@ def everybody(people: Mapping[str, Placed], source: str, clip: str, frame: int, 
     layers = []
     for number, (key, pose) in enumerate(poses.items()):
         array = payload.add(f"person{number}", pose, ("frame", "joint", "xyz"))
-        layers.append(skeleton(array, f"Person {short(key, 24)}", f"component{number % 10}"))
+        layers.append(skeleton(array, f"Person {short(key, 24)}", f"component{number % 10}", apart=True))
     caption = "Ways towards the camera are as long as the focal length says: where it is not known, it is assumed."
     payload.panels.append(scene("everybody", "Everybody", layers, caption=caption))
     return payload.pack()

@@ -82,6 +82,21 @@ test("a box that stands elsewhere is shown whole", () => {
   assert.deepEqual(rings.map((r) => +r.radius.toFixed(3)), [0.15, 0.15]);
 });
 
+test("the corners of a floor with several people, and their heads, stay in sight from all sides", () => {
+  const bounds = { lo: [-1, 2, -0.7], hi: [1.1, 8, 2.5], floor: 0 };
+  const rings = ringsOf([], bounds);
+  for (const [width, height] of [[1300, 420], [370, 480]]) {
+    for (const turn of [0, 0.8, 1.6, 2.9]) {
+      const camera = orbit(presetCamera("3/4"), turn, 0);
+      const projection = makeProjection(camera, bounds, width, height, fittingLens(camera, bounds, rings, width, height, MARGINS));
+      for (const corner of [[-1, 2, 0], [1.1, 2, 0], [-1, 8, 0], [1.1, 8, 0], [-0.5, 2.5, 1.8], [0.6, 7.5, 1.8]]) {
+        const [u, v] = projection.point(...corner, []);
+        assert.ok(u >= 0 && u <= width && v >= 0 && v <= height, `${width} x ${height}, ${turn}, ${corner}: ${u} ${v}`);
+      }
+    }
+  }
+});
+
 test("a pose that looks along the y axis has that heading", () => {
   const values = new Float32Array(51);
   values.set([0.2, 0, 0], 3 * 1); values.set([-0.2, 0, 0], 3 * 4);

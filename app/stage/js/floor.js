@@ -3,6 +3,8 @@
 import { setFont } from "./canvas.js";
 import { number } from "./numbers.js";
 
+/** Numbers along a side of the floor, at most one more. */
+const MOST_NUMBERS = 8;
 const LABEL_FONT = "500 11px ui-sans-serif, system-ui, sans-serif";
 
 /**
@@ -16,12 +18,18 @@ export function furnitureOf({ lo, hi, floor }) {
   const major = [];
   /** @type {number[][][]} */
   const pole = [];
-  // Quarters of a metre inside the box; halves are drawn stronger and have a number.
+  // Quarters of a metre inside the box. Halves are drawn stronger and have a number; of a large floor, whole metres.
   const x0 = Math.ceil(lo[0] * 4 - 1e-6), x1 = Math.floor(hi[0] * 4 + 1e-6);
   const y0 = Math.ceil(lo[1] * 4 - 1e-6), y1 = Math.floor(hi[1] * 4 + 1e-6);
   const [left, right, front, back] = [x0 / 4, x1 / 4, y0 / 4, y1 / 4];
-  for (let i = x0; i <= x1; i++) (i % 2 ? minor : major).push([[i / 4, front, floor], [i / 4, back, floor]]);
-  for (let i = y0; i <= y1; i++) (i % 2 ? minor : major).push([[left, i / 4, floor], [right, i / 4, floor]]);
+  const long = Math.max(x1 - x0, y1 - y0);
+  const strong = [2, 4, 8, 20, 40, 80].find((step) => long / step <= MOST_NUMBERS) ?? 400;
+  for (let i = x0; i <= x1; i++) {
+    if (i % (strong / 2) === 0 || i === x0 || i === x1) (i % strong ? minor : major).push([[i / 4, front, floor], [i / 4, back, floor]]);
+  }
+  for (let i = y0; i <= y1; i++) {
+    if (i % (strong / 2) === 0 || i === y0 || i === y1) (i % strong ? minor : major).push([[left, i / 4, floor], [right, i / 4, floor]]);
+  }
   const top = Math.min(2, Math.floor((hi[2] - floor) * 2) / 2);
   const corner = [left, 0.25];
   pole.push([[...corner, floor], [...corner, floor + top]]);
@@ -31,9 +39,10 @@ export function furnitureOf({ lo, hi, floor }) {
     pole.push([[...corner, floor + h], [corner[0], corner[1] + 0.06, floor + h]]);
     labels.push([corner[0] - 0.12, corner[1], floor + h, `${number(h)} m`]);
   }
-  for (let i = x0; i <= x1; i++) if (i % 2 === 0) labels.push([i / 4, front - 0.09, floor, number(i / 4)]);
-  for (let i = y0; i <= y1; i++) if (i % 2 === 0) labels.push([right + 0.09, i / 4, floor, number(i / 4)]);
-  labels.push([0, front - 0.24, floor, "x (m)"], [right + 0.26, 0, floor, "z (m)"]);
+  for (let i = x0; i <= x1; i++) if (i % strong === 0) labels.push([i / 4, front - 0.09, floor, number(i / 4)]);
+  for (let i = y0; i <= y1; i++) if (i % strong === 0) labels.push([right + 0.09, i / 4, floor, number(i / 4)]);
+  const away = strong === 2 ? 0.24 : 0.6;
+  labels.push([(left + right) / 2, front - away, floor, "x (m)"], [right + away, (front + back) / 2, floor, "z (m)"]);
   return { minor, major, pole, labels };
 }
 

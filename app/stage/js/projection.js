@@ -121,13 +121,22 @@ export function projectPoses(values, projection) {
   return out;
 }
 
+const AROUND = 0.5; // metres of floor around the places of several people
+
 /**
- * The rings of a box that does not stand around the root: a look at a part of a body.
+ * The rings of a box that does not stand around the root: a look at a part of a body, or several people on one floor,
+ * whose corners stay in sight from all sides.
  * @param {Bounds} of
  */
-function ringsOfBox({ lo, hi }) {
-  const [x, y, radius] = [(lo[0] + hi[0]) / 2, (lo[1] + hi[1]) / 2, (hi[0] - lo[0]) / 2];
-  return [{ x, y, z: lo[2], radius }, { x, y, z: hi[2], radius }];
+function ringsOfBox({ lo, hi, floor }) {
+  const [x, y] = [(lo[0] + hi[0]) / 2, (lo[1] + hi[1]) / 2];
+  if (floor < lo[2]) {
+    const radius = (hi[0] - lo[0]) / 2;
+    return [{ x, y, z: lo[2], radius }, { x, y, z: hi[2], radius }];
+  }
+  const corner = Math.hypot(hi[0] - lo[0], hi[1] - lo[1]) / 2;
+  const tallest = lo[2] + hi[2] - floor; // the box's middle is at half of it
+  return [{ x, y, z: floor, radius: corner }, { x, y, z: tallest, radius: Math.max(0.3, corner - AROUND) }];
 }
 
 const FEET = [3, 6], HEAD = [10], HANDS = [13, 16];

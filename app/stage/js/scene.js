@@ -73,7 +73,7 @@ class Painting {
     const { arrays, closeUp } = this.stage;
     const many = this.visible.some((l) => l.kind === "cloud" && arrays[l.array].length("sample") > MOST_BODIES);
     const figures = this.visible.filter((l) => l.kind === "skeleton" && !l.under && l.opacity !== 0);
-    return many || figures.length > 1 || closeUp;
+    return many || (figures.length > 1 && !figures.every((l) => l.apart)) || closeUp;
   }
   /** @param {LayerSpec} layer */
   at(layer) { return this.stage.arrays[layer.array].at(this.frame, this.step); }

@@ -53,6 +53,7 @@ interface Look {
   width?: number;
   opacity?: number;
   under?: boolean;
+  apart?: boolean;
   halo?: boolean;
 }
 

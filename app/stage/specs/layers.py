@@ -12,6 +12,7 @@ class SkeletonLook(TypedDict, total=False):
         width: Thickness of its bones, of the usual one.
         opacity: From 0 to 1.
         under: Whether it is drawn below all other figures.
+        apart: Whether it stands elsewhere than the others, so that bodies would not hide each other.
         shadow: False leaves out its shadow on the floor.
         schedules: Array for each noise schedule that can be chosen.
     """
@@ -19,6 +20,7 @@ class SkeletonLook(TypedDict, total=False):
     width: float
     opacity: float
     under: bool
+    apart: bool
     shadow: bool
     schedules: dict[str, str]
 

@@ -28,6 +28,7 @@ def visit(url: str, origin: str | None = None, host: str | None = None) -> Itera
         subprotocols=["streamlit"],  # type: ignore[list-item]
         max_size=None,
         proxy=None,
+        ping_interval=None,  # a server with much to do answers late, and is no lost one
     ) as connection:
         yield connection
 

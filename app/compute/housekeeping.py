@@ -8,7 +8,7 @@ import threading
 import time
 
 from app.compute.cache import CACHE
-from app.jobs.memory import give_back_memory
+from app.jobs.memory import give_back_memory, share_memory_pools
 from app.streamlit_patches import expire_sessions
 from app.text import log_exception
 
@@ -19,10 +19,11 @@ _started = False
 
 
 def start() -> None:
-    """Start the thread that frees memory, once for the server."""
+    """Share the pools of memory, and start the thread that frees it, once for the server."""
     global _started
     with _starting:
         if not _started:
+            share_memory_pools()
             threading.Thread(target=_run, name="housekeeping", daemon=True).start()
             _started = True
 

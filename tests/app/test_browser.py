@@ -354,6 +354,11 @@ def test_animations_have_a_picture_for_every_step(driver: Any, downloads: Path) 
     js(driver, "$STAGE.querySelector('[data-axis=step]').click()")
     count = int(js(driver, "return $STAGE.querySelector('input[data-axis=step]').max")) + 1
     at = position(driver, "step")
+    js(driver, "$STAGE.querySelector('[data-kind=mp4]').click()")
+    status = "return $STAGE.querySelector('.dps-download-status')"
+    wait_for(lambda: js(driver, f"{status}.innerText.startsWith('Putting')"), 120, "the server's turn")
+    js(driver, f"{status}.querySelector('button').click()")
+    assert js(driver, f"{status}.hidden"), "one that was cancelled is in nobody's way"
     path = download(driver, downloads, "mp4")
     assert path.name == f"{path.name.rpartition('_')[0]}_steps.mp4"
     with av.open(str(path)) as container:

@@ -44,6 +44,7 @@ MOST_WORDS_OF_A_SENTENCE = 38
 
 CORE_FILES = sorted((ROOT / "diffpose_core").rglob("*.py"))
 APP_FILES = sorted((ROOT / "app").rglob("*.py"))
+TEST_FILES = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def name_of(path: Path) -> str:
@@ -187,6 +188,11 @@ def test_the_app_starts_without_libraries_that_its_first_picture_does_not_need()
 SMALL_FILES = sorted(
     path for room in ("diffpose_core", "app", "benchmarks", "examples") for path in (ROOT / room).rglob("*.py")
 )
+
+
+def test_files_of_tests_stay_small():
+    long = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in TEST_FILES}
+    assert {name: lines for name, lines in long.items() if lines > MOST_LINES_OF_A_FILE} == {}
 
 
 @pytest.mark.parametrize("path", SMALL_FILES, ids=ids(SMALL_FILES))

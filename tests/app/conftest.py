@@ -6,6 +6,7 @@ import dataclasses
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,24 @@ def address(trained_weights: None) -> Iterator[str]:
         pytest.skip(reason)
     with serve() as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a real browser's downloads go to."""
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def driver(address: str, downloads: Path) -> Iterator[Any]:
+    """A real browser at the reverse view. Modules that begin elsewhere have a driver of their own."""
+    from benchmarks.browser import browser, stage_ready
+    from tests.app.stage_driver import SETTINGS
+
+    with browser(downloads=downloads) as opened:
+        opened.get(f"{address}/?view=Reverse&{SETTINGS}")
+        stage_ready(opened, "reverse", 60)
+        yield opened
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,11 @@
-"""The app in a real browser: cameras that follow and stay, steps that never ask the server, downloads, touch."""
+"""The stage in a real browser: cameras that follow and stay, steps that never ask the server, touch."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
-import io
 import json
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,130 +13,27 @@ import pytest
 
 from app.compute import clips, networks, stages
 from app.session import AppSettings
-from app.stage.payload import to_plot_axes, unpack
-from app.views.learn import LESSONS
+from app.stage.payload import to_plot_axes
 from benchmarks.browser import ROOT, browser, open_sidebar, stage_ready, wait_for
 from diffpose_core.io.clips import load_clip
 from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.forward import forward_traces
 from diffpose_core.lifting.settings import LiftSettings
+from tests.app.stage_driver import (
+    SETTINGS,
+    cameras,
+    close,
+    js,
+    new_tab,
+    painted,
+    position,
+    press,
+    together,
+    turn_first_scene,
+)
 
 pytest.importorskip("selenium")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-SETTINGS = "hypotheses=2"  # few, for speed
-
-
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
-def driver(address: str, downloads: Path) -> Iterator[Any]:
-    with browser(downloads=downloads) as opened:
-        opened.get(f"{address}/?view=Reverse&{SETTINGS}")
-        stage_ready(opened, "reverse", 60)
-        yield opened
-
-
-@contextlib.contextmanager
-def new_tab(driver: Any) -> Iterator[None]:
-    """Another page of the same browser, closed at the end."""
-    first = driver.current_window_handle
-    driver.switch_to.new_window("tab")
-    try:
-        yield
-    finally:
-        driver.close()
-        driver.switch_to.window(first)
-
-
-def js(driver: Any, code: str, *args: Any, stage: str = "reverse") -> Any:
-    """Run code in the page; $STAGE stands for a stage's element."""
-    return driver.execute_script(
-        code.replace("$STAGE", f"document.querySelector(\".dps[data-stage='{stage}']\")"), *args
-    )
-
-
-def position(driver: Any, axis: str, stage: str = "reverse") -> int:
-    return int(js(driver, f"return $STAGE.dataset.{axis}", stage=stage))
-
-
-def cameras(driver: Any, stage: str = "reverse") -> list[list[float]]:
-    """Eye of every scene that is shown, as it was painted."""
-    return js(
-        driver,
-        "return [...$STAGE.querySelectorAll('.dps-scene:not([hidden])')]"
-        ".map(p => p.dataset.eye.split(' ').map(Number))",
-        stage=stage,
-    )
-
-
-def drawn(driver: Any) -> None:
-    """Wait until everything that was asked for is on the screen."""
-    time.sleep(0.2)
-    driver.execute_async_script("const [done] = arguments; requestAnimationFrame(() => requestAnimationFrame(done))")
-
-
-def press(driver: Any, *keys: str, stage: str = "reverse") -> None:
-    from selenium.webdriver import ActionChains
-
-    js(driver, "$STAGE.focus()", stage=stage)
-    chain = ActionChains(driver)
-    for key in keys:
-        chain.send_keys(key)
-    chain.perform()
-    drawn(driver)
-
-
-def turn_first_scene(driver: Any, stage: str = "reverse") -> None:
-    from selenium.webdriver import ActionChains
-
-    plot = js(driver, "return $STAGE.querySelector('.dps-scene:not([hidden]) .dps-body')", stage=stage)
-    chain = ActionChains(driver, duration=40).move_to_element(plot).click_and_hold()
-    for _ in range(6):
-        chain.move_by_offset(18, 3)
-    chain.release().perform()
-    time.sleep(0.8)
-
-
-def close(a: Any, b: Any) -> bool:
-    return all(abs(x - y) < 0.02 for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True))
-
-
-def together(eyes: list[list[float]]) -> bool:
-    """Whether all scenes are seen from the same place."""
-    return len(eyes) > 0 and all(close([eye], eyes[:1]) for eye in eyes)
-
-
-def painted(driver: Any, stage: str = "reverse") -> list[int]:
-    """A sum over the pixels that are painted over every scene: another picture, another sum."""
-    drawn(driver)
-    return js(
-        driver,
-        "return [...$STAGE.querySelectorAll('.dps-over')].map(c => {"
-        "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = 0;"
-        "for (let i = 0; i < d.length; i += 4) s += d[i + 3] * ((i / 4) % 8191); return s; })",
-        stage=stage,
-    )
-
-
-def download(driver: Any, folder: Path, kind: str, stage: str = "reverse", seconds: float = 60) -> Path:
-    """The file that an entry of the stage's menu makes."""
-    for old in folder.glob(f"*.{kind}"):
-        old.unlink()
-    js(driver, "$STAGE.querySelector('.dps-download-button').click()", stage=stage)
-    js(driver, "$STAGE.querySelector(`[data-kind=${arguments[0]}]`).click()", kind, stage=stage)
-
-    def arrived() -> Path | None:
-        return next((p for p in folder.glob(f"*.{kind}") if p.stat().st_size), None)
-
-    try:
-        return wait_for(arrived, seconds, f"a download of {kind}")
-    except TimeoutError:
-        words = js(driver, "return $STAGE.querySelector('.dps-download-status').textContent", stage=stage)
-        raise AssertionError(f"no {kind}; the menu says: {words}") from None
 
 
 def test_steps_by_keyboard_and_slider_without_a_message(driver: Any) -> None:
@@ -296,27 +190,6 @@ def test_no_layout_moves_a_camera(driver: Any) -> None:
     assert not close(cameras(driver), turned) and together(cameras(driver)), "the linked scene still follows"
 
 
-def test_a_picture_shows_the_view_as_it_stands(driver: Any, downloads: Path) -> None:
-    from PIL import Image
-
-    camera = cameras(driver)
-    path = download(driver, downloads, "png")
-    assert path.name.startswith(f"{clips.FIRST_CLIP}_reverse_frame")
-    assert "_k" in path.stem
-    picture = Image.open(path)
-    width, height, scene = js(
-        driver,
-        "const g = $STAGE.querySelector('.dps-work').getBoundingClientRect(), b = $STAGE.querySelector('.dps-body')"
-        ".getBoundingClientRect(); return [g.width, g.height, [b.left - g.left, b.width, b.height]]",
-    )
-    assert picture.width == pytest.approx(2 * (width + 32), abs=2)
-    assert picture.height > 2 * height, "the legend and the charts are on it too"
-    left, wide, _ = scene
-    middle = picture.convert("RGB").crop((int(2 * (left + 16)), 300, int(2 * (left + 16 + wide)), 900))
-    assert len(middle.getcolors(1_000_000) or []) > 200, "a figure, in many shades"
-    assert close(cameras(driver), camera)
-
-
 def test_curves_stand_beside_the_scenes_where_there_is_room(driver: Any) -> None:
     def where(name: str) -> list[str]:
         inside = f"return [...$STAGE.querySelectorAll('.{name} .dps-chart')].map(e => e.dataset.chart)"
@@ -345,88 +218,6 @@ def test_curves_stand_beside_the_scenes_where_there_is_room(driver: Any) -> None
         ink = "const c = $STAGE.querySelector(`[data-chart=${arguments[0]}] canvas`);"
         ink += "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)"
         assert js(driver, ink, chart), "drawn"
-
-
-def test_animations_have_a_picture_for_every_step(driver: Any, downloads: Path) -> None:
-    import av
-    from PIL import Image
-
-    js(driver, "$STAGE.querySelector('[data-axis=step]').click()")
-    count = int(js(driver, "return $STAGE.querySelector('input[data-axis=step]').max")) + 1
-    at = position(driver, "step")
-    js(driver, "$STAGE.querySelector('[data-kind=mp4]').click()")
-    status = "return $STAGE.querySelector('.dps-download-status')"
-    wait_for(lambda: js(driver, f"{status}.innerText.startsWith('Putting')"), 120, "the server's turn")
-    js(driver, f"{status}.querySelector('button').click()")
-    assert js(driver, f"{status}.hidden"), "one that was cancelled is in nobody's way"
-    path = download(driver, downloads, "mp4")
-    assert path.name == f"{path.name.rpartition('_')[0]}_steps.mp4"
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
-        assert stream.codec_context.name == "h264"
-    shown_s = min(0.65, max(0.055, 3.0 / (count - 1)))  # as play shows it
-    expected_s = shown_s * (count - 1) + max(1.0, shown_s)
-    assert len(frames) / 30 == pytest.approx(expected_s, abs=0.1)
-    height, width, _ = frames[0].shape
-    assert (width % 2, height % 2) == (0, 0)
-    assert 600 < width <= 1280
-    assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 0.1, "it moves"
-
-    path = download(driver, downloads, "gif")
-    with Image.open(path) as animation:
-        assert animation.n_frames == count
-        assert animation.size == (width, height)
-        durations = []
-        for index in range(count):
-            animation.seek(index)
-            durations.append(animation.info["duration"] / 1000)
-    assert sum(durations) == pytest.approx(expected_s, abs=0.1)
-    assert position(driver, "step") == at, "the view is left as it was"
-
-
-def test_the_numbers_name_their_units_and_are_those_on_the_screen(driver: Any, downloads: Path) -> None:
-    path = download(driver, downloads, "npz")
-    with np.load(io.BytesIO(path.read_bytes())) as file:
-        readme = str(file["readme"])
-        pose, truth = file["context_mean"], file["truth"]
-        error = file["context_error"]
-        assert pose.shape == (len(file["frame_numbers"]), len(file["step_values"]), 17, 3)
-    assert "metres" in readme
-    assert "x right, y down, z away from the camera" in readme
-    assert f"context_mean: (frame, step, joint, xyz) {list(pose.shape)}, m, camera frame" in readme
-    assert "context_error: (frame, step)" in readme and "mm" in readme
-    np.testing.assert_allclose(np.linalg.norm(pose - truth[:, None], axis=-1).mean(-1) * 1000, error, rtol=1e-3)
-    assert pose[:, -1, 10, 1].mean() < pose[:, -1, 3, 1].mean(), "y points down: the head is above the foot"
-
-
-def test_the_saved_page_plays_without_a_network(driver: Any, downloads: Path) -> None:
-    from selenium.webdriver import Keys
-
-    press(driver, Keys.HOME, Keys.ARROW_RIGHT)
-    camera = cameras(driver)
-    k = js(driver, "return $STAGE.querySelector('.dps-value').textContent")
-    path = download(driver, downloads, "html")
-    with new_tab(driver):
-        driver.execute_cdp_cmd("Network.enable", {})
-        off = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-        driver.execute_cdp_cmd("Network.emulateNetworkConditions", off)
-        driver.get(path.as_uri())
-        stage_ready(driver, "reverse", 40)
-        assert js(driver, "return performance.getEntriesByType('resource').length") == 0, "it fetches nothing"
-        assert close(cameras(driver), camera), "the angle that it was saved at"
-        assert js(driver, "return $STAGE.querySelector('.dps-value').textContent") == k
-        first = painted(driver)
-        press(driver, Keys.END)
-        last = painted(driver)
-        assert all(a != b for a, b in zip(first, last, strict=True))
-        press(driver, Keys.HOME, " ")
-        wait_for(lambda: painted(driver) == last, 20, "the animation's end")
-        turn_first_scene(driver)
-        turned = cameras(driver)
-        assert not close(turned, camera)
-        assert together(turned)
-        assert download(driver, downloads, "png").stat().st_size > 10_000
 
 
 def test_the_browser_mixes_the_states_that_python_computes(driver: Any) -> None:
@@ -520,275 +311,3 @@ def test_one_finger_scrolls_and_two_turn(address: str) -> None:
         turned = cameras(driver)
         assert swipe_until(lambda: scrolled() < top, (0,), 0, 50)
         assert close(cameras(driver), turned)
-
-
-def test_a_visit_of_all_views_keeps_the_camera(driver: Any, address: str, downloads: Path) -> None:
-    """As a new visitor would: open, play, turn, step, go on, switch f_ST, move to another frame, compare, download."""
-    from selenium.webdriver import ActionChains, Keys
-
-    def go_to(view: str) -> None:
-        button = driver.find_element("xpath", f"//*[contains(@class, 'st-key-view')]//button[contains(., '{view}')]")
-        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
-        button.click()
-        stage_ready(driver, view.lower(), 60)
-        time.sleep(1.0)
-
-    driver.get(f"{address}/?{SETTINGS}")
-    stage_ready(driver, "overview", 60)
-    go_to("Forward")
-    press(driver, Keys.HOME, " ", stage="forward")
-    wait_for(lambda: position(driver, "step", "forward") > 3, 20, "the animation")
-    press(driver, " ", stage="forward")
-    before = cameras(driver, "forward")
-    turn_first_scene(driver, "forward")
-    turned = cameras(driver, "forward")
-    assert not together([turned[0], before[0]])
-    assert len(turned) > 1 and together(turned), "the linked scene follows"
-    sent = js(driver, "return window.__sent")
-    press(driver, Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, stage="forward")
-    assert position(driver, "step", "forward") == 2
-    assert js(driver, "return window.__sent") == sent, "stepping sends nothing to the server"
-
-    go_to("Reverse")
-    assert together([turned[0], *cameras(driver)]), "the angle stays from view to view"
-    sent = js(driver, "return window.__sent")
-    for only, shown in (("context", 1), ("", 2), ("no_context", 1), ("", 2)):
-        js(driver, "$STAGE.querySelector(`.dps-panel:not([hidden]) [data-only='${arguments[0]}']`).click()", only)
-        time.sleep(0.5)
-        assert len(cameras(driver)) == shown
-        assert together([turned[0], *cameras(driver)])
-    frame = position(driver, "frame")
-    press(driver, Keys.ARROW_UP)
-    assert position(driver, "frame") == frame + 1
-    assert together([turned[0], *cameras(driver)])
-    assert js(driver, "return window.__sent") == sent, "f_ST and frames are in the browser"
-    open_sidebar(driver)
-    old = js(driver, "return $STAGE.dataset.hash")
-    slider = driver.find_element("css selector", ".st-key-frame [role=slider], .st-key-frame input[type=range]")
-    driver.execute_script("arguments[0].focus()", slider)
-    ActionChains(driver).send_keys(Keys.ARROW_RIGHT).perform()
-    wait_for(lambda: js(driver, "return $STAGE.dataset.hash") != old, 40, "the frame that was asked for")
-    time.sleep(0.5)
-    assert together([turned[0], *cameras(driver)])
-
-    go_to("Compare")
-    assert together([turned[0], *cameras(driver, "compare")])
-    path = download(driver, downloads, "html", "compare")
-    assert path.name == f"{clips.FIRST_CLIP}_compare.html"
-    assert together([turned[0], *cameras(driver, "compare")]), "a download leaves the camera"
-
-
-#: Stage -> the address that shows it. What the reverse view can be taken away as is tested above, in more detail.
-STAGES = {
-    "overview": "view=Overview",
-    "uncertainty": "view=Uncertainty",
-    "mixture": "view=Uncertainty&part=Mixture&components=5",
-    "forward": "view=Forward",
-    "compare": "view=Compare",
-    **{
-        f"learn-{lesson.id}": f"view=Learn&lesson={number}"
-        for number, lesson in enumerate(LESSONS, 1)
-        if lesson.picture is not None
-    },
-}
-#: Films are made of as many pictures as there are steps, which takes long where there are many.
-MOST_STEPS = 12
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_stage_can_be_taken_away(driver: Any, address: str, downloads: Path, stage: str) -> None:
-    import av
-    from PIL import Image
-    from selenium.webdriver import Keys
-
-    with new_tab(driver):
-        driver.get(f"{address}/?{STAGES[stage]}&steps=2&{SETTINGS}")
-        stage_ready(driver, stage, 120)
-        steps = int(js(driver, "return $STAGE.querySelector('input[data-axis=step]').max", stage=stage)) + 1
-
-        picture = Image.open(download(driver, downloads, "png", stage)).convert("RGB")
-        width = js(driver, "return $STAGE.querySelector('.dps-work').getBoundingClientRect().width", stage=stage)
-        assert picture.width == pytest.approx(2 * (width + 32), abs=2)
-        bars = js(
-            driver,
-            "const g = $STAGE.querySelector('.dps-grid').getBoundingClientRect();"
-            "return [...$STAGE.querySelectorAll('.dps-weight-list .dps-weight-track i')].map(e => {"
-            "const b = e.getBoundingClientRect();"
-            "const ink = getComputedStyle(e).backgroundColor;"
-            "return [b.left + b.width / 2 - g.left, g.bottom - b.top - b.height / 2, ink]; })",
-            stage=stage,
-        )
-        assert bool(bars) == ("mixture" in stage)
-        for from_left, from_below, ink in bars:  # panels stand at the lower end of a picture without charts
-            at = round(2 * (16 + from_left)), round(picture.height - 2 * (16 + from_below))
-            assert f"rgb{picture.getpixel(at)}" == ink
-
-        roots = js(
-            driver,
-            "const g = $STAGE.querySelector('.dps-grid').getBoundingClientRect();"
-            "return [...$STAGE.querySelectorAll('msqrt')].map(e => e.getBoundingClientRect())"
-            ".map(b => [b.left + b.width / 2 - g.left, g.bottom - b.top])",
-            stage=stage,
-        )
-        assert bool(roots) == (stage == "learn-equation")
-        for from_left, from_below in roots:
-            x, y = round(2 * (16 + from_left)), round(picture.height - 2 * (16 + from_below))
-            column = [sum(picture.getpixel((x, y + row))) for row in range(-8, 6)]
-            assert min(column) < max(column) - 100, "a line above what is under the root"
-
-        with np.load(download(driver, downloads, "npz", stage)) as file:
-            readme = str(file["readme"])
-            for name in set(file.files) - {"readme", "frame_numbers", "step_values"}:
-                assert f"{name}: (" in readme
-                assert np.isfinite(file[name]).all(), name
-            assert len(file["step_values"]) == steps
-
-        if steps <= MOST_STEPS:
-            js(driver, "$STAGE.querySelector('[data-axis=step]').click()", stage=stage)
-            kind = "mp4" if stage.startswith("learn") else "gif"  # both are put together from the same pictures
-            with av.open(str(download(driver, downloads, kind, stage, 120))) as container:
-                frames = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
-            assert len(frames) >= steps
-            assert np.abs(frames[0] - frames[-1]).mean() > 0.01, "it moves"
-
-        if cameras(driver, stage):
-            # A scene that was turned is painted anew at the next step.
-            press(driver, Keys.HOME, stage=stage)
-            turn_first_scene(driver, stage)
-            before = painted(driver, stage)
-            press(driver, Keys.END, stage=stage)
-            assert painted(driver, stage) != before
-
-        page = download(driver, downloads, "html", stage)
-        driver.execute_cdp_cmd("Network.enable", {})
-        off = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-        driver.execute_cdp_cmd("Network.emulateNetworkConditions", off)
-        driver.get(page.as_uri())
-        stage_ready(driver, stage, 60)
-        assert js(driver, "return performance.getEntriesByType('resource').length") == 0, "it fetches nothing"
-        press(driver, Keys.HOME, stage=stage)
-        assert position(driver, "step", stage) == 0
-        press(driver, Keys.END, stage=stage)
-        assert position(driver, "step", stage) == steps - 1
-        assert driver.find_elements("css selector", ".dps-error") == []
-
-
-def frame_words(driver: Any, stage: str) -> str:
-    return js(
-        driver, "return $STAGE.querySelector('input[data-axis=frame]').getAttribute('aria-valuetext')", stage=stage
-    )
-
-
-def test_a_part_of_the_overview_leads_to_its_view_at_the_frame_that_it_shows(driver: Any, address: str) -> None:
-    from selenium.webdriver import Keys
-
-    driver.get(f"{address}/?{SETTINGS}")
-    stage_ready(driver, "overview", 60)
-    before = frame_words(driver, "overview")
-    press(driver, Keys.ARROW_UP, Keys.ARROW_UP, stage="overview")
-    shown = frame_words(driver, "overview")
-    assert shown != before
-    js(driver, "$STAGE.querySelector('[data-panel=steps]').click()", stage="overview")
-    stage_ready(driver, "reverse", 60)
-    assert frame_words(driver, "reverse") == shown
-    assert "view=Reverse" in driver.current_url
-
-
-def test_curves_buttons_and_the_gallery_move_the_timeline_without_a_message(driver: Any, address: str) -> None:
-    from selenium.webdriver import ActionChains
-
-    driver.get(f"{address}/?view=Compare&steps=1&{SETTINGS}")
-    stage_ready(driver, "compare", 120)
-    # The charts over the clip come when all of it is lifted.
-    wait_for(lambda: driver.find_elements("css selector", "[data-chart=error] canvas"), 60, "the whole clip")
-    time.sleep(1.0)
-    sent = js(driver, "return window.__sent")
-
-    def error() -> float:
-        drawn(driver)
-        words = "return $STAGE.querySelector('[data-panel=diffpose] .dps-chip b').textContent"
-        return float(js(driver, words, stage="compare").split()[0])
-
-    def click(chart: str, along: float) -> None:
-        canvas = driver.find_element("css selector", f"[data-chart={chart}] canvas")
-        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
-        across = canvas.size["width"] - 56
-        aside = round(44 + along * across - canvas.size["width"] / 2)
-        ActionChains(driver).move_to_element_with_offset(canvas, aside, 0).click().perform()
-        drawn(driver)
-
-    last = int(js(driver, "return $STAGE.querySelector('input[data-axis=frame]').max", stage="compare"))
-    click("error", 1.0)
-    assert position(driver, "frame", "compare") == last
-    click("error", 0.0)
-    assert position(driver, "frame", "compare") == 0
-    js(driver, "$STAGE.querySelector('.dps-jump').click()", stage="compare")
-    worst = error()
-    tiles = int(js(driver, "return $STAGE.querySelectorAll('.dps-moment').length", stage="compare"))
-    assert tiles >= 2
-    places = set()
-    for tile in range(tiles):
-        js(driver, "$STAGE.querySelectorAll('.dps-moment')[arguments[0]].click()", tile, stage="compare")
-        assert error() <= worst
-        places.add(position(driver, "frame", "compare"))
-    assert len(places) == tiles, "every picture leads to a frame of its own"
-    assert js(driver, "return window.__sent") == sent
-
-
-#: Runs before the page: remembers the address of every script that Streamlit makes of a component's code.
-KEEP_SCRIPTS = """
-window.__scripts = [];
-const address = URL.createObjectURL;
-URL.createObjectURL = (blob) => {
-  const url = address.call(URL, blob);
-  if (blob.type === "text/javascript") window.__scripts.push(url);
-  return url;
-};
-"""
-#: Finds a component's script among them by what stands in it.
-FIND_SCRIPT = """
-const script = async (words) => {
-  const texts = await Promise.all(window.__scripts.map(async (url) => [url, await (await fetch(url)).text()]));
-  return (await import(texts.find(([, text]) => text.includes(words))[0])).default;
-};
-"""
-#: Calls the stage's script as Streamlit does, with other data.
-CALL_STAGE = """
-const [packed, stamp, done] = arguments, stage = document.querySelector(".dps");
-const data = new Uint8Array([...atob(packed)].map((c) => c.charCodeAt(0)).concat(new Array(8).fill(0)));
-new DataView(data.buffer).setFloat64(data.length - 8, stamp, true);
-(async () => {
-  const mount = await script("export default function mountStage");
-  mount({ data, parentElement: stage.parentElement, setTriggerValue: () => {} });
-})().then(() => done(stage.dataset.hash), (error) => done(String(error)));
-"""
-#: The same for the first board of charts, with no charts.
-CALL_BOARD = """
-const [shown, done] = arguments, board = document.querySelector(".dpb");
-(async () => (await script("class Board"))({ data: { charts: [], shown }, parentElement: board.parentElement }))()
-  .then(() => done(board.querySelectorAll(".dpb-chart").length), (error) => done(String(error)));
-"""
-
-
-def test_a_stage_keeps_the_later_data_whichever_arrives_last(driver: Any, address: str) -> None:
-    clip = load_clip(clips.bundled_clips()[clips.FIRST_CLIP])
-    packed = stages.forward_stage("late", clip, 3, AppSettings())
-    other = unpack(packed)[0]["hash"]
-    with new_tab(driver):
-        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": KEEP_SCRIPTS})
-        driver.get(f"{address}/?view=Forward&{SETTINGS}")
-        shown = stage_ready(driver, "forward", 60).get_attribute("data-hash")
-        assert shown != other
-        late = base64.b64encode(packed).decode()
-        assert driver.execute_async_script(FIND_SCRIPT + CALL_STAGE, late, time.time() - 3600) == shown
-        assert driver.execute_async_script(FIND_SCRIPT + CALL_STAGE, late, time.time() + 3600) == other
-
-
-def test_a_board_keeps_the_later_charts(driver: Any, address: str) -> None:
-    with new_tab(driver):
-        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": KEEP_SCRIPTS})
-        driver.get(f"{address}/?view=Results")
-        charts = "return document.querySelector('.dpb')?.querySelectorAll('.dpb-chart').length"
-        shown = wait_for(lambda: driver.execute_script(charts), 60, "the charts")
-        assert driver.execute_async_script(FIND_SCRIPT + CALL_BOARD, time.time() - 3600) == shown
-        assert driver.execute_async_script(FIND_SCRIPT + CALL_BOARD, time.time() + 3600) == 0

@@ -1,6 +1,6 @@
 """Every format of docs/formats.md in the app: uploaded, confirmed, lifted, exported and read back.
 
-A real browser does the same with a few of them (tests/app/test_upload_browser.py); here the page runs without one.
+A real browser does the same with a few of them (tests/app/upload/test_formats.py); here the page runs without one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from app.compute import exporting
 from app.widgets.uploads import Pending
 from benchmarks.fuzz_seeds import seeds
 from diffpose_core.io.exports import export_bytes
-from tests.app.widgets.test_upload import ROOT, own, press, send, state
+from tests.app.conftest import ROOT
+from tests.app.widgets.uploading import own, press, send, state
 
 pytestmark = pytest.mark.slow
 

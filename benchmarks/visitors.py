@@ -32,6 +32,8 @@ from diffpose_core.io.clips import save_clip
 
 #: Streamlit keeps a session whose connection broke for so many seconds; usually 120.
 KEPT_S = 10
+#: A client without time to answer is no lost one: seconds between two questions of the server, and for their answers.
+PING_S = 300
 #: The server looks every 30 s for sessions that have expired.
 FREED_AFTER_S = KEPT_S + 35.0
 SMALL_FRAMES, LARGE_FRAMES = 300, 99_000
@@ -142,9 +144,10 @@ def run(visitors: int, together: int, large: int, heavy: int, minutes: float, pa
         patience: seconds for any one step of a visitor.
     """
     found: dict[str, Any] = {"together": together, "large": large}
+    options = ("--server.disconnectedSessionTTL", str(KEPT_S), "--server.websocketPingInterval", str(PING_S))
     with (
         tempfile.TemporaryDirectory() as place,
-        serve_process(patience, ("--server.disconnectedSessionTTL", str(KEPT_S))) as (url, server),
+        serve_process(patience, options) as (url, server),
         ThreadPoolExecutor(together) as pool,
     ):
         folder = Path(place)

@@ -13,9 +13,8 @@ The detector of the Mocap-17 benchmark. Each joint gets a mixture of Gaussians:
 Whatever is random follows a first-order autoregressive process in time, so that errors are correlated over frames and
 a single frame has the same distribution as any frame of a clip.
 
-For training, a share of the clips can be as other detectors give them: with heatmaps that tell little, or with
-confidences of little meaning in place of heatmaps. Joints can be missing, and somebody else can be followed for a
-while. The benchmark has none of these.
+For training, a share of the clips can be as other detectors give them: with heatmaps that tell little, with confidences
+of little meaning in place of heatmaps, and with joints that nobody found. The benchmark has none of these.
 """
 
 from __future__ import annotations
@@ -29,13 +28,7 @@ from torch import Tensor
 
 from diffpose_core.camera import Camera, project
 from diffpose_core.datasets.correlated_noise import CorrelatedNoise
-from diffpose_core.datasets.detector_kinds import (
-    Detection,
-    blunt_heatmaps,
-    confidences_alone,
-    with_gaps,
-    with_strangers,
-)
+from diffpose_core.datasets.detector_kinds import Detection, blunt_heatmaps, confidences_alone, with_gaps
 from diffpose_core.datasets.occlusion import hidden_joints
 from diffpose_core.skeleton import LIMB_ENDS, MIRROR, NUM_JOINTS
 from diffpose_core.structures import PoseClip2D, PoseMixture
@@ -64,7 +57,6 @@ class DetectorConfig:
             right, and spreads that tell little about the errors.
         confidences_share: share of the clips that have one mode a joint, with a spread like that of a confidence.
         gaps_share: share of those that miss joints, which are guessed.
-        strangers_share: share of the halves of windows that show somebody else for a while.
     """
 
     std_px: float = 3.45
@@ -83,11 +75,10 @@ class DetectorConfig:
     blunt_share: float = 0.0
     confidences_share: float = 0.0
     gaps_share: float = 0.0
-    strangers_share: float = 0.0
 
 
 #: Detector for training: networks trained on it can be used with detectors other than the benchmark's too.
-TRAINING_DETECTOR = DetectorConfig(blunt_share=0.5, confidences_share=0.4, gaps_share=0.1, strangers_share=0.12)
+TRAINING_DETECTOR = DetectorConfig(blunt_share=0.5, confidences_share=0.4, gaps_share=0.1)
 
 
 def detect(
@@ -126,8 +117,6 @@ def detect(
         found = confidences_alone(found, config.confidences_share, noise, generator)
     if config.gaps_share > 0:
         found = with_gaps(found, config.gaps_share, noise, generator)
-    if config.strangers_share > 0:
-        found = with_strangers(found, config.strangers_share, generator)
     return found
 
 

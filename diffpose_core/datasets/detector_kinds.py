@@ -1,11 +1,11 @@
-"""Kinds of detectors for training: blunt heatmaps, confidences alone, joints that nobody found, other people's poses.
+"""Kinds of detectors for training: blunt heatmaps, confidences alone, joints that nobody found.
 
 Each function takes the simulated detector's output and gives some of the clips as another detector would.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,10 +26,6 @@ _LIMBS = ((3, 2, 1), (6, 5, 4), (13, 12, 11), (16, 15, 14))
 #: of the wrong main modes that change places with a better one.
 _BLUNT_KEPT = 0.45
 _BLUNT_RIGHTED = 0.6
-#: Length of a run that shows somebody else, at least and at most, in halves of a window without its middle; frames on
-#: each side of the middle that never do.
-_STRANGER_LENGTH = (0.1, 1.5)
-_NEVER_STRANGER = 4
 #: Largest sigma of a log-normal factor on a spread that has nothing to do with the error.
 _LOOSE_SIGMA = 0.4
 
@@ -149,34 +145,3 @@ def with_gaps(found: Detection, share: float, noise: CorrelatedNoise, generator:
     guess_px = main_px + _GUESS_ERROR * std_px[..., None, None] * noise.normal(NUM_JOINTS, 2)
     which = lost[:, None].expand(found.weights.shape[:-1])
     return _one_mode(found, which, guess_px, std_px.square()[..., None].expand(which.shape))
-
-
-def with_strangers(found: Detection, share: float, generator: torch.Generator) -> Detection:
-    """Some windows in which the detector follows somebody else for a while, before or after the middle or both.
-
-    A detector that loses the person finds another one, or a statue, and comes back. The other poses are those of the
-    next clip of the batch. Clips of fewer than a dozen frames stay as they are.
-
-    Args:
-        found: the detection.
-        share: of the halves of windows.
-        generator: decides which frames.
-    """
-    size, frames = found.weights.shape[:2]
-    side = frames // 2 - _NEVER_STRANGER
-    if side < 2:
-        return found
-    device = found.weights.device
-    chosen, longer, begin = torch.rand(3, size, 2, 1, generator=generator, device=device)
-    low, high = _STRANGER_LENGTH
-    length = side * (low + (high - low) * longer)
-    first = begin * (side + length) - length
-    place = torch.arange(side, device=device)
-    runs = (chosen < share) & (place >= first) & (place < first + length)
-    other = torch.zeros(size, frames, dtype=torch.bool, device=device)
-    other[:, :side], other[:, -side:] = runs[:, 0], runs[:, 1]
-
-    def shown(values: Tensor) -> Tensor:
-        return torch.where(other.view(size, frames, *(1 for _ in values.shape[2:])), values.roll(1, 0), values)
-
-    return Detection(*(shown(getattr(found, part.name)) for part in fields(found)))

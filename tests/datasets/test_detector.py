@@ -268,20 +268,3 @@ def test_the_given_share_of_the_clips_is_blunt():
     )
     changed = (sharp.variances_px2 != some.variances_px2).flatten(1).any(1)
     assert 16 < int(changed.sum()) < 48
-
-
-def test_somebody_else_is_seen_for_a_while_and_never_in_the_middle():
-    joints = torch.cat([seen(action, 2.0)[:, :27] for action in ("walk", "wave", "kick", "bow")]).repeat(16, 1, 1, 1)
-    intrinsics = INTRINSICS.expand(len(joints), 4)
-    own, some = (
-        detect(joints, intrinsics, seeded("cpu", 3), config=DetectorConfig(strangers_share=share))
-        for share in (0.0, 0.5)
-    )
-    other = (own.means_px != some.means_px).flatten(2).any(-1)
-    assert torch.equal(some.means_px[other], own.means_px.roll(1, 0)[other]), "the next clip's pose of the same frame"
-    assert not other[:, 9:18].any()
-    assert 0.15 < float(other[:, :9].float().mean()) < 0.35
-    starts = (other[:, 1:] & ~other[:, :-1]).sum(1) + other[:, 0].long()
-    assert int(starts.max()) <= 2, "one run on each side of the middle"
-    single = detect(joints[:, :1], intrinsics, seeded("cpu", 3), config=DetectorConfig(strangers_share=1.0))
-    assert torch.equal(single.means_px, detect(joints[:, :1], intrinsics, seeded("cpu", 3)).means_px)

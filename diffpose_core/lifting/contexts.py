@@ -11,8 +11,9 @@ from torch import Tensor
 from diffpose_core.lifting.facts import ClipFacts
 from diffpose_core.lifting.view import mixture_view, window_step
 from diffpose_core.models.context import Context, ContextEncoder
-from diffpose_core.models.windows import Windows, cut_windows
+from diffpose_core.models.windows import Windows, windows_by_person
 from diffpose_core.structures import PoseClip2D, PoseMixture
+from diffpose_core.uncertainty.identity import identities, passers_by
 from diffpose_core.uncertainty.mixtures import clip_mixture
 from diffpose_core.uncertainty.view import View
 
@@ -40,8 +41,17 @@ class FrameContexts:
 
 
 def spread_frames(clip: PoseClip2D, most: int = MOST_FRAMES) -> np.ndarray:
-    """Numbers of up to `most` frames, evenly spread over a clip, that facts about it are estimated from."""
-    return np.unique(np.linspace(0, len(clip) - 1, min(len(clip), most)).round().astype(np.int64))
+    """Numbers of up to `most` frames that facts about a clip are estimated from.
+
+    They are evenly spread, and leave out people who are seen only while the one who is seen most comes and goes.
+    """
+    frames = np.flatnonzero(~passers_by(_people(clip)))
+    return frames[np.unique(np.linspace(0, len(frames) - 1, min(len(frames), most)).round().astype(np.int64))]
+
+
+def _people(clip: PoseClip2D) -> np.ndarray:
+    """Number of the person that each frame of a clip shows, (F,)."""
+    return identities(clip.keypoints_px, clip.confidence, clip.fps)
 
 
 @dataclass(frozen=True)
@@ -70,8 +80,8 @@ class FramesRead:
 
 
 def read_frames(clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray) -> FramesRead:
-    """Frames of a clip, (F,) their numbers, with those around them that the encoder reads too."""
-    windows = cut_windows(numbers, len(clip), encoder.receptive_field, window_step(clip))
+    """Frames of a clip, (F,) their numbers, with those around them of the same person that the encoder reads too."""
+    windows = windows_by_person(numbers, _people(clip), encoder.receptive_field, window_step(clip))
     read, place = np.unique(windows.frames, return_inverse=True)
     mixture = clip_mixture(clip, read)
     view = mixture_view(mixture, clip.intrinsics).levelled().to(encoder.device)

@@ -44,6 +44,38 @@ class Windows:
         return (picked * weights).sum(2).flatten(0, 1)
 
 
+def windows_by_person(numbers: np.ndarray, people: np.ndarray, receptive_field: int, every: int = 1) -> Windows:
+    """Cuts a clip into windows that show one person each: those of `cut_windows` with other people's frames replaced.
+
+    A frame that shows somebody else gives way to the nearest one that shows the person of the wanted frame, just as a
+    window that reaches over an end of the clip repeats the last frame.
+
+    Args:
+        numbers: Numbers of the wanted frames, (N,).
+        people: Numbers of the people, for every frame of the clip, (F,) (`uncertainty.identity`).
+        receptive_field, every: As for `cut_windows`.
+    """
+    count = len(people)
+    wanted = people[numbers]
+    frames, begin = [], 0
+    rows, weights = np.zeros((len(numbers), 2), dtype=np.int64), np.zeros((len(numbers), 2))
+    for person in np.unique(wanted):
+        mine = wanted == person
+        part = cut_windows(numbers[mine], count, receptive_field, every)
+        frames.append(nearest_of(np.flatnonzero(people == person), count)[part.frames])
+        rows[mine], weights[mine] = part.rows + begin, part.weights
+        begin += part.frames.size
+    return Windows(np.concatenate(frames), rows, weights)
+
+
+def nearest_of(kept: np.ndarray, count: int) -> np.ndarray:
+    """For each of `count` frames the nearest one of `kept`, which are sorted, the earlier of two, (count,)."""
+    every = np.arange(count)
+    after = np.searchsorted(kept, every).clip(0, len(kept) - 1)
+    before = (after - 1).clip(0)
+    return np.where(np.abs(kept[before] - every) <= np.abs(kept[after] - every), kept[before], kept[after])
+
+
 def cut_windows(numbers: np.ndarray, count: int, receptive_field: int, every: int = 1) -> Windows:
     """Cuts a clip into the windows that hold some of its frames.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffpose_core.models.windows import cut_windows
+from diffpose_core.models.windows import cut_windows, windows_by_person
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])
@@ -63,3 +63,27 @@ def test_single_frames_are_read_as_they_are() -> None:
     np.testing.assert_array_equal(windows.frames, [[5], [2], [2]])
     values = torch.tensor([[1.0, 2], [3, 4], [5, 6]])
     assert torch.equal(windows.blend(values), values)
+
+
+def test_one_person_gets_the_usual_windows() -> None:
+    numbers = np.array([3, 17, 50])
+    usual, found = cut_windows(numbers, 60, 27, 2), windows_by_person(numbers, np.zeros(60, dtype=np.int64), 27, 2)
+    for name in ("frames", "rows", "weights"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(usual, name))
+
+
+def test_a_window_shows_the_person_of_its_frame_and_holds_the_nearest_pose_instead_of_others() -> None:
+    people = np.zeros(40, dtype=np.int64)
+    people[[10, 11, 12, 20]] = 1
+    windows = windows_by_person(np.array([13, 11]), people, 27)
+    first, second = windows.frames[windows.rows[0, 0] // 27], windows.frames[windows.rows[1, 0] // 27]
+    assert (people[first] == 0).all() and (people[second] == 1).all()
+    np.testing.assert_array_equal(first[[9, 10, 12, 13, 20, 21]], [9, 9, 13, 13, 19, 21])
+    np.testing.assert_array_equal(windows.frames.reshape(-1)[windows.rows[:, 0]], [13, 11])
+
+
+def test_frames_of_several_people_come_back_in_their_places() -> None:
+    people = np.random.default_rng(3).integers(0, 3, 90)
+    windows = windows_by_person(np.arange(90), people, 27)
+    blended = windows.blend(torch.from_numpy(windows.frames).double().flatten())
+    torch.testing.assert_close(blended, torch.arange(90).double())

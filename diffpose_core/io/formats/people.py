@@ -10,7 +10,7 @@ import numpy as np
 
 from diffpose_core.io.formats.clean import clean
 from diffpose_core.io.formats.detections import Detections, Notes
-from diffpose_core.io.formats.doubts import note_exchanges, note_jumps
+from diffpose_core.io.formats.doubts import note_exchanges, note_jumps, note_passers_by
 from diffpose_core.io.formats.link import MAX_PEOPLE, join_pieces, link
 from diffpose_core.io.formats.pieces import note_pieces
 from diffpose_core.io.formats.posefile import FileClip, PoseTrack
@@ -63,6 +63,7 @@ def build_clip(
     ordered = tuple(sorted(tracks, key=lambda track: (-len(track), -track.size)))
     for track in ordered[:20]:
         note_jumps(track, notes)
+        note_passers_by(track, fps, notes)
     for one, other in itertools.combinations(ordered[:8], 2):
         note_exchanges(one, other, notes)
     clip = FileClip(key, num_frames, ordered, image_size, fps)

@@ -216,3 +216,12 @@ def test_pieces_of_another_size_or_place_are_not_offered_and_nobody_is_in_a_fram
         clip.track("a+b")
     with pytest.raises(InvalidInput, match=r"no person 'a\+c' in this clip"):
         clip.track("a+c")
+
+
+def test_frames_that_show_somebody_else_are_counted_and_named():
+    one = person(40)
+    one[[12, 13, 14, 15, 25]] += np.array([150.0, 0.0, 0.0])[: one.shape[-1]]
+    poses = read_pose_file(alphapose([one]), "a.json")
+    (note,) = (note for note in poses.notes if "somebody else" in note)
+    assert note.startswith("In 5 of 40 frames person") and "first in frame 12" in note
+    assert not any("somebody else" in note for note in read_pose_file(alphapose([person(40)]), "a.json").notes)

@@ -1,0 +1,121 @@
+"""Frames of a clip in which the detector follows somebody else for a while, told apart by how the 2D pose jumps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Jump of the median joint in 1/30 s beyond the motion before or after it, in units of the person's size.
+JUMP = 0.3
+_FPS = 30.0
+_LEAST_JUMP = 0.15
+#: A person who is not seen may move on by this many sizes a second, and by so many in all.
+_WALK, _FARTHEST = 3.0, 1.0
+#: Fewest frames without a jump that count as somebody else even if the first person is not seen again.
+_FEWEST = 3
+#: How many people are remembered.
+_PEOPLE = 8
+
+
+def identities(keypoints_px: np.ndarray, confidence: np.ndarray, fps: float) -> np.ndarray:
+    """Numbers of the people that a track follows, frame by frame.
+
+    A track that jumps goes on with the person whose last pose is near, if there is one. Else it is somebody new, if
+    some frames without a jump follow or if it comes back within a second. A person who runs through the picture at an
+    even speed does not jump.
+
+    Args:
+        keypoints_px: (F, J, 2), any unit.
+        confidence: (F, J); joints with 0 are not read.
+        fps: frames a second.
+
+    Returns:
+        (F,) int64, 0 for the person of the first frame.
+    """
+    found = np.zeros(len(keypoints_px), dtype=np.int64)
+    if len(found) < 3:
+        return found
+    places = _in_sizes(np.where(confidence[..., None] > 0, keypoints_px, np.nan))
+    limit = max(_LEAST_JUMP, JUMP * _FPS / fps)
+    cuts = 1 + np.flatnonzero(_steps(places) > limit)
+    if len(cuts) == 0:
+        return found
+    last = {0: int(cuts[0]) - 1}
+    for begin, end in zip(cuts, [*cuts[1:], len(found)], strict=True):
+        before = int(found[begin - 1])
+        recent = sorted(last, key=lambda person: -last[person])[:_PEOPLE]
+        seen = np.array([last[person] for person in recent])
+        reach = np.minimum(limit + _WALK * (begin - seen - 1) / fps, _FARTHEST)
+        away = _apart(places[begin], places[seen]) / reach
+        if away.min() <= 1.0:
+            person = recent[int(away.argmin())]
+        elif end - begin >= _FEWEST or _comes_back(places, last[before], end, fps, limit):
+            person = len(last)
+        else:
+            person = before
+        found[begin:end], last[person] = person, end - 1
+    return found
+
+
+def passers_by(people: np.ndarray) -> np.ndarray:
+    """Whether a frame shows somebody else than the one who is seen most, mostly between two frames of that person.
+
+    Who is seen only before or after that person counts as the same person after a cut.
+
+    Args:
+        people: (F,) as `identities` returns them.
+
+    Returns:
+        (F,) bool.
+    """
+    most = np.flatnonzero(people == np.bincount(people).argmax())
+    inside = np.zeros(len(people), dtype=bool)
+    inside[most[0] : most[-1]] = True
+    between = np.bincount(people, inside) > 0.5 * np.bincount(people)
+    between[people[most[0]]] = False
+    return np.asarray(between[people])
+
+
+def _steps(places: np.ndarray) -> np.ndarray:
+    """How far the median joint moves to the next frame, beyond the motion before or after it where that is less.
+
+    Args:
+        places: (F, J, 2).
+
+    Returns:
+        (F - 1,).
+    """
+    moved = np.diff(places, axis=0)
+    seen = np.asarray(np.isfinite(moved).all(-1))
+    moved = np.where(seen[..., None], moved, np.nan)
+    none = np.logical_not(seen.any(-1))
+    whole = np.nanmedian(np.where(none[:, None, None], 0.0, moved), axis=1)
+    still = np.zeros((1, 2))
+    others = (np.zeros_like(whole), np.concatenate((still, whole[:-1])), np.concatenate((whole[1:], still)))
+    zero = np.zeros_like(places[0])
+    return np.min([_apart(moved - other[:, None], zero) for other in others], axis=0)
+
+
+def _in_sizes(keypoints: np.ndarray) -> np.ndarray:
+    """Poses (F, J, 2) in units of the person's usual size, the root mean square distance of the joints from their
+    centre; NaN where a joint is not seen.
+    """
+    known = keypoints[np.isfinite(keypoints).all(-1).any(-1)].astype(np.float64)
+    if not len(known):
+        return keypoints
+    away = known - np.nanmean(known, axis=1, keepdims=True)
+    sizes = np.sqrt(np.nanmean(np.square(away).sum(-1), axis=1))
+    return np.asarray(keypoints / max(float(np.median(sizes)), 1e-9))
+
+
+def _comes_back(places: np.ndarray, last: int, end: int, fps: float, limit: float) -> bool:
+    """Whether one of the frames of the next second is near the pose of a person's last frame."""
+    later = places[end : end + max(1, round(fps))]
+    return bool(len(later)) and bool((_apart(later, places[last]) <= limit).any())
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Distance of the median joint of poses (..., J, 2); 0 where no joint is seen in both."""
+    away = np.linalg.norm(one - other, axis=-1)
+    seen = np.isfinite(away).any(-1)
+    away = np.where(seen[..., None], away, 0.0)
+    return np.asarray(np.nanmedian(away, axis=-1))

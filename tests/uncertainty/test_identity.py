@@ -1,0 +1,81 @@
+"""Frames that show somebody else: found by how the pose jumps, and never in real motion."""
+
+import numpy as np
+import pytest
+
+from diffpose_core.camera import evaluation_cameras
+from diffpose_core.datasets.procedural import procedural_motion
+from diffpose_core.uncertainty.identity import identities, passers_by
+
+FPS = 30.0
+
+
+def track(action="walk", seconds=4.0, fps=FPS):
+    """(F, 17, 2) pixels of a motion before a benchmark camera, and confidences of 1."""
+    motion = procedural_motion(action, 3, seconds, fps)
+    camera = evaluation_cameras(motion[:, 0])[1]
+    points = camera.project(camera.to_cam(motion))
+    return points, np.ones(points.shape[:2])
+
+
+def beside(points, metres_px=150.0):
+    """Somebody else: the first pose, a step to the right."""
+    return points[:1] + np.array([metres_px, 10.0])
+
+
+@pytest.mark.parametrize("action", ["walk", "run", "wave", "jump", "kick", "sit-stand", "turn"])
+def test_one_person_is_one_person(action):
+    points, sure = track(action)
+    assert not identities(points, sure, FPS).any()
+
+
+def test_frames_of_somebody_else_are_told_apart_and_the_person_is_known_again():
+    points, sure = track()
+    other = np.zeros(len(points), dtype=bool)
+    other[[20, 21, 22, 23, 24, 40, 60, 61]] = True
+    points[other] = beside(points)
+    found = identities(points, sure, FPS)
+    assert (found[~other] == 0).all()
+    assert (found[other] != 0).all()
+
+
+def test_after_a_cut_everybody_is_somebody_new():
+    points, sure = track()
+    points[50:] = points[50:] + np.array([300.0, 0.0])
+    found = identities(points, sure, FPS)
+    assert (found[:50] == 0).all()
+    assert (found[50:] == 1).all()
+
+
+def test_somebody_who_is_faster_than_any_limit_stays_one_person():
+    points, sure = track("walk", 2.0)
+    moved = points + np.arange(len(points))[:, None, None] * np.array([120.0, 0.0])
+    assert not identities(moved, sure, FPS).any()
+
+
+def test_a_few_joints_that_jump_are_no_other_person():
+    points, sure = track()
+    points[30:35, [13, 16, 3, 6]] += 200.0
+    assert not identities(points, sure, FPS).any()
+
+
+def test_joints_that_are_not_seen_are_not_read():
+    points, sure = track()
+    points[30:35, :8], sure[30:35, :8] = 9e6, 0.0
+    assert not identities(points, sure, FPS).any()
+    sure[50] = 0.0
+    assert not identities(points, sure, FPS).any(), "a frame without a joint goes on with the person"
+
+
+def test_units_do_not_matter_and_short_clips_are_one_person():
+    points, sure = track()
+    points[20:26] = beside(points)
+    found = identities(points, sure, FPS)
+    assert np.array_equal(identities(points / 1000.0, sure, FPS), found)
+    assert identities(points[19:21], sure[19:21], FPS).tolist() == [0, 0]
+
+
+def test_passers_by_are_seen_between_frames_of_the_person_who_is_seen_most():
+    people = np.array([0] * 10 + [1] * 3 + [0] * 5 + [1] * 2 + [0] * 4 + [2] * 6)
+    assert np.flatnonzero(passers_by(people)).tolist() == [10, 11, 12, 18, 19]
+    assert not passers_by(np.array([0] * 5 + [1] * 9)).any(), "a cut: the camera may be another one"

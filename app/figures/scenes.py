@@ -15,7 +15,7 @@ from app.stage.specs.panels import ImagePanel, MixtureArrays, Readout, ReadoutWo
 from diffpose_core.io.formats.doubts import jumps
 from diffpose_core.lifting.plausibility import reprojected
 from diffpose_core.structures import DiffusionTrace, PoseClip2D, PoseMixture
-from diffpose_core.uncertainty.identity import identities
+from diffpose_core.uncertainty.identity import people_of
 from diffpose_core.uncertainty.mixtures import clip_mixture
 
 TRUTH = "Truth"
@@ -181,8 +181,7 @@ def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None
 
 def _jumped(view: ClipFrames) -> list[int]:
     """Indices of the frames in which the 2D pose jumps or shows somebody else, also since the frame shown before."""
-    people = identities(view.clip.keypoints_px, view.clip.confidence, view.clip.fps)
-    at = np.flatnonzero(jumps(view.clip.keypoints_px) | (np.diff(people) != 0)) + 1
+    at = np.flatnonzero(jumps(view.clip.keypoints_px) | (np.diff(people_of(view.clip)) != 0)) + 1
     places = np.searchsorted(view.frames, at)
     return np.unique(places[(places > 0) & (places < len(view.frames))]).tolist()
 

@@ -13,7 +13,7 @@ from diffpose_core.lifting.view import mixture_view, window_step
 from diffpose_core.models.context import Context, ContextEncoder
 from diffpose_core.models.windows import Windows, windows_by_person
 from diffpose_core.structures import PoseClip2D, PoseMixture
-from diffpose_core.uncertainty.identity import identities, passers_by
+from diffpose_core.uncertainty.identity import passers_by, people_of
 from diffpose_core.uncertainty.mixtures import clip_mixture
 from diffpose_core.uncertainty.view import View
 
@@ -45,13 +45,8 @@ def spread_frames(clip: PoseClip2D, most: int = MOST_FRAMES) -> np.ndarray:
 
     They are evenly spread, and leave out people who are seen only while the one who is seen most comes and goes.
     """
-    frames = np.flatnonzero(~passers_by(_people(clip)))
+    frames = np.flatnonzero(~passers_by(people_of(clip)))
     return frames[np.unique(np.linspace(0, len(frames) - 1, min(len(frames), most)).round().astype(np.int64))]
-
-
-def _people(clip: PoseClip2D) -> np.ndarray:
-    """Number of the person that each frame of a clip shows, (F,)."""
-    return identities(clip.keypoints_px, clip.confidence, clip.fps)
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ class FramesRead:
 
 def read_frames(clip: PoseClip2D, encoder: ContextEncoder, numbers: np.ndarray) -> FramesRead:
     """Frames of a clip, (F,) their numbers, with those around them of the same person that the encoder reads too."""
-    windows = windows_by_person(numbers, _people(clip), encoder.receptive_field, window_step(clip))
+    windows = windows_by_person(numbers, people_of(clip), encoder.receptive_field, window_step(clip))
     read, place = np.unique(windows.frames, return_inverse=True)
     mixture = clip_mixture(clip, read)
     view = mixture_view(mixture, clip.intrinsics).levelled().to(encoder.device)

@@ -18,10 +18,11 @@ from diffpose_core.lifting.view import frame_numbers, mixture_view, window_step
 from diffpose_core.models.context import Context
 from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.models.fast.bfloat16 import has_fast_bfloat16
-from diffpose_core.models.windows import VIDEO_FPS
+from diffpose_core.models.windows import VIDEO_FPS, held
 from diffpose_core.rng import seeded
 from diffpose_core.skeleton import NUM_JOINTS
 from diffpose_core.structures import InvalidInput, PoseClip2D, PoseMixture
+from diffpose_core.uncertainty.identity import people_of
 from diffpose_core.uncertainty.pose_gmm import PoseGMM
 from diffpose_core.uncertainty.view import View
 
@@ -38,7 +39,7 @@ class Neighbours:
     Attributes:
         encoded: all neighbours, N frames, each once.
         rows: (F, 2 R + 1) places of each frame's neighbours among them. Before a clip's first frame and after its
-            last one, that frame is repeated.
+            last one, that frame is repeated. Frames of other people give way to the nearest one of the same person.
         weights: (2 R + 1,), summing to 1.
     """
 
@@ -192,7 +193,7 @@ def encode_frames(clip: PoseClip2D, models: Models, numbers: np.ndarray, setting
     if models.encoder.receptive_field == 1:
         return _encode_alone(clip, models, numbers, settings)
     offsets = np.arange(-_SMOOTHING_FRAMES, _SMOOTHING_FRAMES + 1)
-    near = np.clip(numbers[:, None] + window_step(clip) * offsets, 0, len(clip) - 1)
+    near = held(np.clip(numbers[:, None] + window_step(clip) * offsets, 0, len(clip) - 1), numbers, people_of(clip))
     each_once = np.unique(near)
     around = _encode_alone(clip, models, each_once, settings)
     weights = torch.from_numpy(np.exp(-0.5 * np.square(offsets / (SMOOTHING_S * VIDEO_FPS)))).float()

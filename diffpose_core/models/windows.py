@@ -55,25 +55,41 @@ def windows_by_person(numbers: np.ndarray, people: np.ndarray, receptive_field: 
         people: Numbers of the people, for every frame of the clip, (F,) (`uncertainty.identity`).
         receptive_field, every: As for `cut_windows`.
     """
-    count = len(people)
-    wanted = people[numbers]
-    frames, begin = [], 0
     rows, weights = np.zeros((len(numbers), 2), dtype=np.int64), np.zeros((len(numbers), 2))
-    for person in np.unique(wanted):
-        mine = wanted == person
-        part = cut_windows(numbers[mine], count, receptive_field, every)
-        frames.append(nearest_of(np.flatnonzero(people == person), count)[part.frames])
+    frames, begin = [], 0
+    for person in np.unique(people[numbers]):
+        mine = people[numbers] == person
+        part = cut_windows(numbers[mine], len(people), receptive_field, every)
+        frames.append(_nearest(people == person)[part.frames])
         rows[mine], weights[mine] = part.rows + begin, part.weights
         begin += part.frames.size
     return Windows(np.concatenate(frames), rows, weights)
 
 
-def nearest_of(kept: np.ndarray, count: int) -> np.ndarray:
-    """For each of `count` frames the nearest one of `kept`, which are sorted, the earlier of two, (count,)."""
-    every = np.arange(count)
-    after = np.searchsorted(kept, every).clip(0, len(kept) - 1)
+def held(frames: np.ndarray, numbers: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """Frames around others, with those of other people replaced by the nearest one of the same person.
+
+    Args:
+        frames: Numbers of the frames around each, (N, T).
+        numbers: Numbers of the frames themselves, (N,).
+        people: Numbers of the people, for every frame of the clip, (F,).
+
+    Returns:
+        (N, T).
+    """
+    found = frames.copy()
+    for person in np.unique(people[numbers]):
+        mine = people[numbers] == person
+        found[mine] = _nearest(people == person)[frames[mine]]
+    return found
+
+
+def _nearest(kept: np.ndarray) -> np.ndarray:
+    """For each frame the nearest one that is kept, the earlier of two. kept: (F,) bool."""
+    every, which = np.arange(len(kept)), np.flatnonzero(kept)
+    after = np.searchsorted(which, every).clip(0, len(which) - 1)
     before = (after - 1).clip(0)
-    return np.where(np.abs(kept[before] - every) <= np.abs(kept[after] - every), kept[before], kept[after])
+    return np.where(np.abs(which[before] - every) <= np.abs(which[after] - every), which[before], which[after])
 
 
 def cut_windows(numbers: np.ndarray, count: int, receptive_field: int, every: int = 1) -> Windows:

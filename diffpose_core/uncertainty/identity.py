@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
+
+from diffpose_core.structures import PoseClip2D
 
 #: Jump of the median joint in 1/30 s beyond the motion before or after it, in units of the person's size.
 JUMP = 0.3
@@ -14,6 +18,21 @@ _WALK, _FARTHEST = 3.0, 1.0
 _FEWEST = 3
 #: How many people are remembered.
 _PEOPLE = 8
+
+
+#: People of clips that are in use, by the address of their 2D poses: a long clip is lifted in many blocks.
+_known: dict[int, np.ndarray] = {}
+
+
+def people_of(clip: PoseClip2D) -> np.ndarray:
+    """`identities` of a clip, (F,), found once for as long as the clip exists."""
+    points = clip.keypoints_px
+    found = _known.get(id(points))
+    if found is None:
+        found = identities(points, clip.confidence, clip.fps)
+        _known[id(points)] = found
+        weakref.finalize(points, _known.pop, id(points), None)
+    return found
 
 
 def identities(keypoints_px: np.ndarray, confidence: np.ndarray, fps: float) -> np.ndarray:
@@ -85,10 +104,7 @@ def _steps(places: np.ndarray) -> np.ndarray:
         (F - 1,).
     """
     moved = np.diff(places, axis=0)
-    seen = np.asarray(np.isfinite(moved).all(-1))
-    moved = np.where(seen[..., None], moved, np.nan)
-    none = np.logical_not(seen.any(-1))
-    whole = np.nanmedian(np.where(none[:, None, None], 0.0, moved), axis=1)
+    whole = _median(moved.swapaxes(1, 2))
     still = np.zeros((1, 2))
     others = (np.zeros_like(whole), np.concatenate((still, whole[:-1])), np.concatenate((whole[1:], still)))
     zero = np.zeros_like(places[0])
@@ -115,7 +131,13 @@ def _comes_back(places: np.ndarray, last: int, end: int, fps: float, limit: floa
 
 def _apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Distance of the median joint of poses (..., J, 2); 0 where no joint is seen in both."""
-    away = np.linalg.norm(one - other, axis=-1)
-    seen = np.isfinite(away).any(-1)
-    away = np.where(seen[..., None], away, 0.0)
-    return np.asarray(np.nanmedian(away, axis=-1))
+    away = one - other
+    return _median(np.sqrt(np.square(away).sum(-1)))
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Median over the last axis of the values that are no NaN, 0 where there are none; much faster than nanmedian."""
+    count = np.isfinite(values).sum(-1)[..., None]
+    ordered = np.sort(values, axis=-1)
+    pair = [np.take_along_axis(ordered, np.maximum(at, 0), axis=-1) for at in ((count - 1) // 2, count // 2)]
+    return np.asarray(np.where(count > 0, (pair[0] + pair[1]) / 2, 0.0)[..., 0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffpose_core.models.windows import cut_windows, windows_by_person
+from diffpose_core.models.windows import cut_windows, held, windows_by_person
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])
@@ -87,3 +87,9 @@ def test_frames_of_several_people_come_back_in_their_places() -> None:
     windows = windows_by_person(np.arange(90), people, 27)
     blended = windows.blend(torch.from_numpy(windows.frames).double().flatten())
     torch.testing.assert_close(blended, torch.arange(90).double())
+
+
+def test_frames_around_others_are_held_at_the_same_person() -> None:
+    people = np.array([0, 0, 1, 1, 0, 0])
+    around = np.array([[0, 1, 2], [1, 2, 3], [3, 4, 5]])
+    np.testing.assert_array_equal(held(around, np.array([1, 2, 4]), people), [[0, 1, 1], [2, 2, 3], [4, 4, 5]])

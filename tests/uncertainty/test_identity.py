@@ -1,11 +1,14 @@
 """Frames that show somebody else: found by how the pose jumps, and never in real motion."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from diffpose_core.camera import evaluation_cameras
 from diffpose_core.datasets.procedural import procedural_motion
-from diffpose_core.uncertainty.identity import identities, passers_by
+from diffpose_core.uncertainty import identity
+from diffpose_core.uncertainty.identity import identities, passers_by, people_of
 
 FPS = 30.0
 
@@ -79,3 +82,15 @@ def test_passers_by_are_seen_between_frames_of_the_person_who_is_seen_most():
     people = np.array([0] * 10 + [1] * 3 + [0] * 5 + [1] * 2 + [0] * 4 + [2] * 6)
     assert np.flatnonzero(passers_by(people)).tolist() == [10, 11, 12, 18, 19]
     assert not passers_by(np.array([0] * 5 + [1] * 9)).any(), "a cut: the camera may be another one"
+
+
+def test_the_people_of_a_clip_are_found_once_and_forgotten_with_it(walking_clip):
+    first = people_of(walking_clip)
+    assert people_of(walking_clip) is first and not first.any()
+    points, sure = walking_clip.keypoints_px.copy(), walking_clip.confidence
+    points[20:26] = beside(points)
+    other = replace(walking_clip, keypoints_px=points)
+    assert np.array_equal(people_of(other), identities(points, sure, walking_clip.fps)) and people_of(other).any()
+    held = len(identity._known)
+    del other, points
+    assert len(identity._known) == held - 1

@@ -27,7 +27,7 @@ _UNEVEN = 0.25
 
 def poses_of_video(
     source: Source, name: str, detector: Detector, progress: Progress | None = None, part: Part | None = None,
-    on_picture: Callable[[int, Picture], None] | None = None,
+    on_picture: Callable[[int, Picture, Found], None] | None = None,
 ) -> PoseFile:  # fmt: skip
     """Detect the people in every frame. Pictures are decoded one by one and not kept.
 
@@ -37,7 +37,7 @@ def poses_of_video(
         detector: finds people in one picture after the other.
         progress: called with frames done and frames in all (0: unknown); False cancels.
         part: of the video.
-        on_picture: called with the number of every frame and its picture.
+        on_picture: called with the number of every frame, its picture, and who was found in it.
 
     Raises:
         InvalidInput: the video can't be read, is too long, takes too much time or memory, or shows nobody.
@@ -48,9 +48,9 @@ def poses_of_video(
         total = _expected(facts.frames, facts.fps, part)
         try:
             for picture in pictures:
-                search.look(picture)
+                people = search.look(picture)
                 if on_picture is not None:
-                    on_picture(search.count - 1, picture)
+                    on_picture(search.count - 1, picture, people)
                 if progress is not None and progress(search.count, total) is False:
                     raise Cancelled(f"stopped after {search.count} frames")
         except Damaged:
@@ -105,7 +105,7 @@ class _Search:
     dark: int = 0
     last: np.ndarray | None = None
 
-    def look(self, picture: Picture) -> None:
+    def look(self, picture: Picture) -> Found:
         """Find the people in the next picture."""
         image, size = picture.image, (picture.image.shape[1], picture.image.shape[0])
         if self.count >= MAX_FRAMES:
@@ -120,7 +120,9 @@ class _Search:
             self.cuts.append(self.count)
             self.detector.restart()
         self.last = small
-        self.add(self.detector.detect(image), picture.time_s)
+        people = self.detector.detect(image)
+        self.add(people, picture.time_s)
+        return people
 
     def add(self, people: Found, time_s: float | None) -> None:
         """Keep the people of the next picture."""

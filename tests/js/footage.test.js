@@ -88,3 +88,18 @@ test("pictures belong to one clip, and several may be on the page", () => {
   globalThis.document = { querySelectorAll: () => [] };
   assert.equal(footageOf("abc"), null);
 });
+
+test("heatmaps are those of the very frame, and go with its picture", async () => {
+  globalThis.createImageBitmap = async (blob) => ({ size: blob.size, type: blob.type, close() { this.closed = true; } });
+  const header = { source: "abc", size: [64, 48], frames: [0, 4], bytes: [2, 3], glows: [[[30, 20, 50, 0.25, 4]], []] };
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const bytes = new Uint8Array(4 + text.length + 9);
+  new DataView(bytes.buffer).setUint32(0, text.length, true);
+  bytes.set(text, 4);
+  const footage = new Footage(bytes);
+  assert.deepEqual(footage.heatAt(0), [], "not decoded yet");
+  await footage.whenReady(0);
+  const [{ u, v, side, turn, bitmap }] = footage.heatAt(0);
+  assert.deepEqual([u, v, side, turn, bitmap.size, bitmap.type], [30, 20, 50, 0.25, 4, "image/png"]);
+  assert.deepEqual([footage.heatAt(1), footage.heatAt(4)], [[], []]);
+});

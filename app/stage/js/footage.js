@@ -2,6 +2,8 @@
 
 /** Name of the switch in the legend. */
 export const PICTURE = "Video picture";
+/** The detector's own heatmaps, as a switch of the legend. */
+export const HEAT = "Detector's heatmaps";
 
 const DECODED = 24; // pictures that are kept decoded
 const AHEAD = 4; // pictures that are decoded before they are asked for
@@ -24,6 +26,9 @@ export function frameNumber(stage, place = stage.frame) {
   return axes.frame ? axes.frame.values[place] : shown ?? 0;
 }
 
+/** A person's heatmaps: a turned square of the picture, middle and side in pixels, turn in radians.
+ * @typedef {{ u: number, v: number, side: number, turn: number, png: Uint8Array<ArrayBuffer>, bitmap: ImageBitmap | null }} Glow */
+
 export class Footage {
   /**
    * data: bytes as app.jobs.pictures packs them.
@@ -40,6 +45,9 @@ export class Footage {
     this.frames = header.frames;
     let offset = 4 + length;
     this.jpegs = header.bytes.map((/** @type {number} */ size) => data.subarray(offset, (offset += size)));
+    /** @type {Glow[][]} */
+    this.glows = header.bytes.map((/** @type {number} */ _, /** @type {number} */ i) => (header.glows?.[i] ?? []).map(
+      (/** @type {number[]} */ [u, v, side, turn, size]) => ({ u, v, side, turn, png: data.subarray(offset, (offset += size)), bitmap: null })));
     /** @type {Map<number, ImageBitmap | null>} */
     this.decoded = new Map(); // index -> ImageBitmap, or null on its way
     /** @type {Map<number, Promise<void>>} */
@@ -75,6 +83,14 @@ export class Footage {
     return this.shown;
   }
   /**
+   * The heatmaps of a frame that has a picture of its own, once they are decoded.
+   * @param {number} frame
+   */
+  heatAt(frame) {
+    const i = this.index(frame);
+    return this.frames[i] === frame ? this.glows[i].filter((glow) => glow.bitmap) : [];
+  }
+  /**
    * Resolves when the picture of a frame can be drawn, or can't be read.
    * @param {number} frame
    */
@@ -99,6 +115,8 @@ export class Footage {
    */
   async load(i, ready) {
     try {
+      const heat = this.glows[i].map(async (glow) => (glow.bitmap = await createImageBitmap(new Blob([glow.png], { type: "image/png" }))));
+      await Promise.all(heat);
       this.decoded.set(i, await createImageBitmap(new Blob([this.jpegs[i]], { type: "image/jpeg" })));
     } catch {
       return; // a picture that can't be read is left out
@@ -107,6 +125,7 @@ export class Footage {
       if (this.decoded.size <= DECODED) break;
       if (k === i || !bitmap || bitmap === this.shown) continue;
       bitmap.close();
+      for (const glow of this.glows[k]) { glow.bitmap?.close(); glow.bitmap = null; }
       this.decoded.delete(k);
     }
     ready?.();

@@ -1,7 +1,7 @@
 // The picture plane: the 2D pose over the joints' heatmap mixtures.
 
 import { fitCanvas, line, markerPath, setFont } from "./canvas.js";
-import { footageOf, frameNumber, PICTURE } from "./footage.js";
+import { footageOf, frameNumber, HEAT, PICTURE } from "./footage.js";
 import { PANEL_KINDS } from "./kinds.js";
 import { FlatPanel } from "./panel.js";
 import { jointLabel, JOINTS, PARENTS, SIDE } from "./skeleton.js";
@@ -31,6 +31,7 @@ export class ImagePanel extends FlatPanel {
     const colours = stage.theme.palette("sides");
     /** @param {string} label */
     const shown = (label) => !stage.memory.hidden.has(label);
+    if (spec.mixture && shown(HEAT)) this.drawHeat(context, toX, toY, zoom);
     if (spec.mixture && shown("2D uncertainty")) this.drawMixture(context, toX, toY, zoom, colours);
     if (!spec.bare) this.drawPose(context, toX, toY, pose, confidence, hidden, colours);
     if (spec.result && !spec.bare && shown(RESULT)) this.drawResult(context, toX, toY, spec.result);
@@ -74,6 +75,26 @@ export class ImagePanel extends FlatPanel {
     context.drawImage(picture, toX(0), toY(0), spec.image_px[0] * zoom, spec.image_px[1] * zoom);
     context.globalAlpha = 1;
     return true;
+  }
+  /**
+   * The detector's heatmaps, as far as they came with the video's pictures.
+   * @param {Canvas2D} context
+   * @param {Place} toX
+   * @param {Place} toY
+   * @param {number} zoom
+   */
+  drawHeat(context, toX, toY, zoom) {
+    const footage = footageOf(this.stage.header.source);
+    const frame = frameNumber(this.stage);
+    footage?.at(frame, () => this.stage.schedule());
+    for (const { u, v, side, turn, bitmap } of footage?.heatAt(frame) ?? []) {
+      if (!bitmap) continue;
+      context.save();
+      context.translate(toX(u), toY(v));
+      context.rotate(turn);
+      context.drawImage(bitmap, (-side / 2) * zoom, (-side / 2) * zoom, side * zoom, side * zoom);
+      context.restore();
+    }
   }
   /**
    * @param {Canvas2D} context

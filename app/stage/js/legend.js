@@ -1,7 +1,7 @@
 // The legend: what is drawn in which colour, as switches in a corner of the first scene. It folds away.
 
 import { element, rich } from "./dom.js";
-import { footageOf, PICTURE } from "./footage.js";
+import { footageOf, HEAT, PICTURE } from "./footage.js";
 import { RESULT } from "./image.js";
 import { keep, recall } from "./memory.js";
 import { JOINT_NAMES, jointLabel } from "./skeleton.js";
@@ -49,7 +49,11 @@ export class Legend {
     const seen = new Set();
     const layers = stage.header.panels.flatMap((p) => p.kind === "image" ? keysOf(p) : p.layers || []);
     const flat = stage.header.panels.some((p) => p.kind === "image" || p.kind === "belief");
-    if (flat && footageOf(stage.header.source)) this.addKey({ label: PICTURE, palette: "grey", kind: "glow" });
+    const footage = flat ? footageOf(stage.header.source) : null;
+    if (footage) this.addKey({ label: PICTURE, palette: "grey", kind: "glow" });
+    if (footage?.glows.some((glows) => glows.length) && stage.header.panels.some((p) => p.kind === "image" && p.mixture)) {
+      this.addKey({ label: HEAT, palette: "heat", kind: "glow" });
+    }
     for (const layer of layers) {
       if (seen.has(layer.label)) continue;
       seen.add(layer.label);

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from diffpose_core.io.detectors.blazepose_weights import networks
-from diffpose_core.io.detectors.detector import Detector, Found, how_to_install
+from diffpose_core.io.detectors.detector import Detector, Found, Heat, how_to_install
 from diffpose_core.io.detectors.regions import Region, anchors, cut_out, people_of, region_of, whole_picture
 from diffpose_core.io.formats.layouts import LAYOUTS
 from diffpose_core.structures import InvalidInput
@@ -101,12 +101,12 @@ class Tracker:
             seen = self._seen(image, self._look(image, []))
         self._pictures += 1
         self._lost = len(seen) < len(self._regions)
-        self._regions = [region for _, region in seen]
+        self._regions = [region for *_, region in seen]
         if not seen:
             joints = len(LAYOUT)
             return Found(np.zeros((0, joints, 2)), np.zeros((0, joints)), np.zeros((0, joints, NUM_MODES, 5)))
-        parts = zip(*(part for part, _ in seen), strict=True)
-        return Found(*(np.stack(part) for part in parts))
+        joints_of, sure, mixtures = (np.stack(part) for part in zip(*(parts for parts, *_ in seen), strict=True))
+        return Found(joints_of, sure, mixtures, tuple(heat for _, heat, _ in seen))
 
     def _look(self, image: np.ndarray, known: Sequence[Region]) -> list[Region]:
         """Regions of people who are not in known ones."""
@@ -119,9 +119,9 @@ class Tracker:
 
     def _seen(
         self, image: np.ndarray, regions: Sequence[Region]
-    ) -> list[tuple[tuple[np.ndarray, np.ndarray, np.ndarray], Region]]:
-        """Joints, confidences and mixtures of those who are there, with the regions to look at next."""
-        found: list[tuple[tuple[np.ndarray, np.ndarray, np.ndarray], Region]] = []
+    ) -> list[tuple[tuple[np.ndarray, np.ndarray, np.ndarray], Heat, Region]]:
+        """Joints, confidences and mixtures of those who are there, their heat, and the regions to look at next."""
+        found: list[tuple[tuple[np.ndarray, np.ndarray, np.ndarray], Heat, Region]] = []
         for region in regions:
             numbers, presence, _, heatmaps, _ = self._joints(cut_out(image, region, _CROP) / 255.0)
             if not float(presence[0]) >= _LEAST_SCORE:
@@ -130,11 +130,11 @@ class Tracker:
             points = region.to_picture(rows[:, :2], _CROP)
             joints = points[: len(LAYOUT)]
             size = person_size_px(joints[None])[0]
-            if any(np.abs(joints - other[0]).mean() < _SAME_PERSON * size for other, _ in found):
+            if any(np.abs(joints - other[0]).mean() < _SAME_PERSON * size for other, *_ in found):
                 continue
             sure = _sigmoid(rows[: len(LAYOUT), 3]) * _sigmoid(rows[: len(LAYOUT), 4])
             mixtures = _mixtures(rows[: len(LAYOUT)], sure, heatmaps, region, float(size))
-            found.append(((joints, sure, mixtures), region_of(points[33], points[34])))
+            found.append(((joints, sure, mixtures), _heat(heatmaps, region), region_of(points[33], points[34])))
         return found
 
 
@@ -164,6 +164,15 @@ def _mixtures(rows: np.ndarray, sure: np.ndarray, heatmaps: np.ndarray, region: 
     blend = np.square(region.axes)
     places = region.to_picture(means * pixels, _CROP)
     return np.concatenate((weights[..., None], places, variances @ blend * length**2), axis=-1).astype(np.float32)
+
+
+def _heat(heatmaps: np.ndarray, region: Region) -> Heat:
+    """The heatmaps (64, 64, 39), logits, of the joints that ours are made of, as one."""
+    cells = np.rint(255.0 * _sigmoid(heatmaps[..., list(FITTED)].max(-1))).astype(np.uint8)
+    # The middle of the first cell lies on the corner of the crop.
+    half_cell = np.full(2, -0.5 * _CROP / len(cells))
+    u, v = region.to_picture(half_cell + _CROP / 2, _CROP)
+    return Heat(cells, (float(u), float(v), region.side, region.turn))
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:

@@ -19,6 +19,20 @@ Progress = Callable[[int, int], bool | None]
 
 
 @dataclass(frozen=True)
+class Heat:
+    """A person's heatmaps as one: in every cell the largest of all joints.
+
+    Attributes:
+        cells: (H, H) bytes, 255 where a joint is for certain.
+        region: Middle (u, v) and side of the square that they cover, pixels of the picture, and its turn in radians,
+            clockwise.
+    """
+
+    cells: np.ndarray
+    region: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class Found:
     """People in one picture.
 
@@ -26,11 +40,13 @@ class Found:
         keypoints: (N, J, 2) pixels.
         confidence: (N, J) in [0, 1].
         mixtures: (N, J, K, 5) of weight, u, v, variance of u, variance of v where the detector has heatmaps, in pixels.
+        heat: Each person's heatmaps, where the detector has them.
     """
 
     keypoints: np.ndarray
     confidence: np.ndarray
     mixtures: np.ndarray | None = None
+    heat: tuple[Heat, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keypoints)

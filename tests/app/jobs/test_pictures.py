@@ -14,6 +14,7 @@ pytest.importorskip("PIL")
 from PIL import Image
 
 from app.jobs.pictures import LONGER_SIDE, Footage, Pictures
+from diffpose_core.io.detectors.detector import Found, Heat
 from diffpose_core.io.formats import FileClip
 from diffpose_core.io.video_file import Picture
 
@@ -83,5 +84,30 @@ def test_what_the_browser_gets() -> None:
     packed = Footage((64, 48), (0, 3), (b"one", b"three")).pack("abc")
     (length,) = struct.unpack("<I", packed[:4])
     header = json.loads(packed[4 : 4 + length])
-    assert header == {"source": "abc", "size": [64, 48], "frames": [0, 3], "bytes": [3, 5]}
+    assert header == {"source": "abc", "size": [64, 48], "frames": [0, 3], "bytes": [3, 5], "glows": []}
     assert packed[4 + length :] == b"onethree"
+
+
+def test_heatmaps_go_with_their_pictures_and_count_among_the_bytes() -> None:
+    cells = np.zeros((64, 64), np.uint8)
+    cells[20, 40] = 255
+    heat = Heat(cells, (30.0, 20.0, 50.0, 0.25))
+    people = Found(np.zeros((2, 17, 2)), np.zeros((2, 17)), None, (heat, heat))
+    pictures = Pictures()
+    for n in range(3):
+        pictures.add(n, picture(n), people if n else None)
+    footage = pictures.footage(clip(3), 0, 3)
+    assert footage is not None and [len(glows) for glows in footage.glows] == [0, 2, 2]
+    region, png = footage.glows[1][0]
+    assert region == heat.region
+    shown = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))[..., 3]
+    assert shown[20, 40] > 200 and np.count_nonzero(shown) == 1
+    packed = footage.pack("abc")
+    (length,) = struct.unpack("<I", packed[:4])
+    header = json.loads(packed[4 : 4 + length])
+    assert header["glows"] == [[], [[30.0, 20.0, 50.0, 0.25, len(png)]] * 2, [[30.0, 20.0, 50.0, 0.25, len(png)]] * 2]
+    assert packed.endswith(png * 4)
+    bounded = Pictures(most_bytes=len(footage.jpegs[0]) + 2 * len(png))
+    for n in range(3):
+        bounded.add(n, picture(n), people)
+    assert len(bounded.footage(clip(3), 0, 3).frames) == 1  # type: ignore[union-attr]

@@ -100,6 +100,20 @@ def test_mixtures_are_in_pixels_and_follow_the_heatmaps() -> None:
     assert np.allclose(variances[:, 0], 2.0 * (2.5 * LENGTH / 64) ** 2, rtol=0.1)
 
 
+def test_the_heat_of_all_joints_lies_on_them_in_the_picture() -> None:
+    follow, _ = tracker()
+    found = follow.detect(picture((320.0, 180.0)))
+    (heat,) = found.heat
+    assert heat.cells.shape == (64, 64) and heat.cells.dtype == np.uint8
+    u, v, side, turn = heat.region
+    for joint in FITTED:
+        across, down = found.keypoints[0, joint] - (u, v)
+        along = np.array([np.cos(turn) * across + np.sin(turn) * down, np.cos(turn) * down - np.sin(turn) * across])
+        column, row = np.floor((along / side + 0.5) * 64).astype(int)
+        assert heat.cells[row - 1 : row + 2, column - 1 : column + 2].max() > 200
+    assert (heat.cells > 128).mean() < 0.1
+
+
 def test_a_person_who_is_lost_is_looked_for_at_once() -> None:
     follow, networks = tracker()
     follow.detect(picture((200.0, 150.0)))

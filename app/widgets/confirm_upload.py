@@ -168,7 +168,7 @@ def _pick_person(poses: PoseFile, clip: FileClip, key: str) -> PoseTrack:
     pictures, everybody = f"{key}_person", f"{key}_everybody"
     shown = _most_likely(clip)
     names = [track.key for track in shown]
-    picked = st.session_state.setdefault(pictures, tracks[0].key)
+    st.session_state.setdefault(pictures, tracks[0].key)
     st.markdown(f"**{len(tracks)} people.** Click the one to lift.")
 
     def words(name: str) -> str:

@@ -24,12 +24,15 @@ def pick_picture(
         words: An option's words, as Markdown, which stand below its picture and are what a screen reader says.
         on_change: Called when another one was picked.
     """
+    below = [words(option) for option in options]
+    if len(set(below)) < len(below):  # the browser tells options by their words
+        below = [f"{text} ({number})" for number, text in enumerate(below, 1)]
     with st.container(key=f"pictures_{key}"):
         return st.segmented_control(
             label,
             options,
             required=True,
-            format_func=words,
+            format_func=dict(zip(options, below, strict=True)).__getitem__,
             key=key,
             on_change=on_change,
             label_visibility="collapsed",

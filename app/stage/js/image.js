@@ -31,8 +31,8 @@ export class ImagePanel extends FlatPanel {
     const colours = stage.theme.palette("sides");
     /** @param {string} label */
     const shown = (label) => !stage.memory.hidden.has(label);
-    if (spec.mixture && shown(HEAT)) this.drawHeat(context, toX, toY, zoom);
-    if (spec.mixture && shown("2D uncertainty")) this.drawMixture(context, toX, toY, zoom, colours);
+    const heated = !!spec.mixture && shown(HEAT) && this.drawHeat(context, toX, toY, zoom);
+    if (spec.mixture && shown("2D uncertainty")) this.drawMixture(context, toX, toY, zoom, colours, !heated);
     if (!spec.bare) this.drawPose(context, toX, toY, pose, confidence, hidden, colours);
     if (spec.result && !spec.bare && shown(RESULT)) this.drawResult(context, toX, toY, spec.result);
     this.drawReadouts();
@@ -77,7 +77,7 @@ export class ImagePanel extends FlatPanel {
     return true;
   }
   /**
-   * The detector's heatmaps, as far as they came with the video's pictures.
+   * Draws the detector's heatmaps, as far as they came with the video's pictures. Returns whether there are any.
    * @param {Canvas2D} context
    * @param {Place} toX
    * @param {Place} toY
@@ -87,7 +87,8 @@ export class ImagePanel extends FlatPanel {
     const footage = footageOf(this.stage.header.source);
     const frame = frameNumber(this.stage);
     footage?.at(frame, () => this.stage.schedule());
-    for (const { u, v, side, turn, bitmap } of footage?.heatAt(frame) ?? []) {
+    const heat = footage?.heatAt(frame) ?? [];
+    for (const { u, v, side, turn, bitmap } of heat) {
       if (!bitmap) continue;
       context.save();
       context.translate(toX(u), toY(v));
@@ -95,6 +96,7 @@ export class ImagePanel extends FlatPanel {
       context.drawImage(bitmap, (-side / 2) * zoom, (-side / 2) * zoom, side * zoom, side * zoom);
       context.restore();
     }
+    return heat.length > 0;
   }
   /**
    * @param {Canvas2D} context
@@ -166,14 +168,16 @@ export class ImagePanel extends FlatPanel {
     context.textAlign = "left";
   }
   /**
-   * Every mode of every joint's mixture: a glow for the density, rings at one and two standard deviations.
+   * Every mode of every joint's mixture: rings at one and two standard deviations, and a glow for the density, where no
+   * real heatmap is seen below.
    * @param {Canvas2D} context
    * @param {Place} toX
    * @param {Place} toY
    * @param {number} zoom
    * @param {Palette} colours
+   * @param {boolean} glowing
    */
-  drawMixture(context, toX, toY, zoom, colours) {
+  drawMixture(context, toX, toY, zoom, colours, glowing) {
     const { stage, spec } = this;
     const weights = stage.arrays[spec.mixture.weights].at(stage.frame, stage.step);
     const means = stage.arrays[spec.mixture.means_px].at(stage.frame, stage.step);
@@ -184,17 +188,8 @@ export class ImagePanel extends FlatPanel {
       if (w < 0.01) continue;
       const joint = Math.floor(i / modes);
       const colour = colours[SIDE[joint]];
-      context.save();
-      context.translate(toX(means[2 * i]), toY(means[2 * i + 1]));
       const rx = Math.max(1, stds[2 * i] * zoom), ry = Math.max(1, stds[2 * i + 1] * zoom);
-      context.scale(rx, ry);
-      const glow = context.createRadialGradient(0, 0, 0, 0, 0, 3);
-      for (const [stop, a] of [[0, 0.7], [0.33, 0.42], [0.66, 0.11], [1, 0]]) {
-        glow.addColorStop(stop, withAlpha(colour, a * (0.25 + 0.75 * w)));
-      }
-      context.fillStyle = glow;
-      context.fillRect(-3, -3, 6, 6);
-      context.restore();
+      if (glowing) paintGlow(context, toX(means[2 * i]), toY(means[2 * i + 1]), rx, ry, colour, 0.25 + 0.75 * w);
       context.strokeStyle = withAlpha(colour, 0.25 + 0.55 * w);
       context.lineWidth = 1;
       for (const n of [1, 2]) {
@@ -206,6 +201,27 @@ export class ImagePanel extends FlatPanel {
     }
     context.setLineDash([]);
   }
+}
+
+/**
+ * A Gaussian's density as a glow.
+ * @param {Canvas2D} context
+ * @param {number} x
+ * @param {number} y
+ * @param {number} rx
+ * @param {number} ry
+ * @param {string} colour
+ * @param {number} strength
+ */
+function paintGlow(context, x, y, rx, ry, colour, strength) {
+  context.save();
+  context.translate(x, y);
+  context.scale(rx, ry);
+  const glow = context.createRadialGradient(0, 0, 0, 0, 0, 3);
+  for (const [stop, a] of [[0, 0.7], [0.33, 0.42], [0.66, 0.11], [1, 0]]) glow.addColorStop(stop, withAlpha(colour, a * strength));
+  context.fillStyle = glow;
+  context.fillRect(-3, -3, 6, 6);
+  context.restore();
 }
 
 PANEL_KINDS.image = ImagePanel;

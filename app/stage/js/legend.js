@@ -51,7 +51,7 @@ export class Legend {
     const flat = stage.header.panels.some((p) => p.kind === "image" || p.kind === "belief");
     const footage = flat ? footageOf(stage.header.source) : null;
     if (footage) this.addKey({ label: PICTURE, palette: "grey", kind: "glow" });
-    if (footage?.glows.some((glows) => glows.length) && stage.header.panels.some((p) => p.kind === "image" && p.mixture)) {
+    if (footage?.glows.some((glows) => glows.length) && stage.header.panels.some((p) => (p.kind === "image" || p.kind === "belief") && p.mixture)) {
       this.addKey({ label: HEAT, palette: "heat", kind: "glow" });
     }
     for (const layer of layers) {

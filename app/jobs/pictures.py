@@ -126,8 +126,8 @@ class Pictures:
         if not placed:
             return None
         frames = sorted(placed)
-        jpegs, glows = zip(*(placed[frame] for frame in frames), strict=True)
-        return Footage(self._size, tuple(frames), jpegs, glows)
+        kept = [placed[frame] for frame in frames]
+        return Footage(self._size, tuple(frames), tuple(jpeg for jpeg, _ in kept), tuple(glows for _, glows in kept))
 
 
 def _jpeg(image: np.ndarray) -> bytes:

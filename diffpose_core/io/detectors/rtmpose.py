@@ -116,7 +116,8 @@ def rtmpose() -> Detector:
             # rtmlib would take the whole picture for a person.
             return Found(np.zeros((0, 17, 2)), np.zeros((0, 17)))
         rows = [_person(pose, image, box) for box in boxes]
-        return Found(*(np.stack(part) for part in zip(*rows, strict=True)))
+        keypoints, confidence, mixtures = (np.stack(part) for part in zip(*rows, strict=True))
+        return Found(keypoints, confidence, mixtures)
 
     return Detector("RTMPose", COCO17, detect)
 

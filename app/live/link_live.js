@@ -10,9 +10,11 @@ export class LiveLink {
    */
   constructor(address, token, then) {
     let reached = false;
+    this.left = false;
     this.socket = new WebSocket(address);
     this.socket.addEventListener("open", () => { reached = true; this.socket.send(token); });
     this.socket.addEventListener("message", ({ data }) => {
+      if (this.left) return;
       const answer = JSON.parse(data);
       if (answer.ready) then.ready();
       else then.answer(answer);
@@ -28,6 +30,7 @@ export class LiveLink {
   }
   /** Ends it without a word. */
   close() {
+    this.left = true;
     this.socket.removeEventListener("close", this.ended);
     this.socket.close();
   }

@@ -65,7 +65,9 @@ def test_a_pose_is_that_of_its_picture_alone(walking_clip, tiny_models):
 
 def test_tilt_and_body_come_from_the_pictures_so_far(walking_clip, shipped_models):
     frames = [*range(64), 64]
-    live = LiveLift(shipped_models, Seen(walking_clip, frames).detector, LiftSettings(steps=1, hypotheses=2))
+    live = LiveLift(
+        shipped_models, Seen(walking_clip, frames).detector, LiftSettings(steps=1, hypotheses=2, uncertainty=FEW)
+    )
     for _ in range(31):
         live.step(IMAGE)
     assert live.settings.body is None and live.settings.up is None
@@ -80,7 +82,7 @@ def test_tilt_and_body_come_from_the_pictures_so_far(walking_clip, shipped_model
 
 
 def test_what_is_given_stays(walking_clip, shipped_models):
-    asked = LiftSettings(steps=1, hypotheses=2, up=(0.0, -1.0, 0.0), body=None)
+    asked = LiftSettings(steps=1, hypotheses=2, up=(0.0, -1.0, 0.0), body=None, uncertainty=FEW)
     live = LiveLift(shipped_models, Seen(walking_clip, list(range(40))).detector, asked)
     for _ in range(40):
         live.step(IMAGE)

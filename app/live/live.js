@@ -40,7 +40,13 @@ class Live {
     this.keptSeconds = 0;
     this.root.classList.add("dps-footage");
     // The stage draws this picture under the 2D pose, as it draws a video's.
-    this.root.footage = /** @type {any} */ ({ source: "live", at: () => (this.shown.width > 1 ? this.shown : null), whenReady: async () => {} });
+    this.root.footage = {
+      source: "live",
+      glows: [],
+      at: () => (this.shown.width > 1 ? this.shown : null),
+      heatAt: () => [],
+      whenReady: async () => {},
+    };
     this.shown.width = 1;
     this.mark();
   }

@@ -246,12 +246,22 @@ interface Ellipse {
 type LayerPainter = (panel: Owner, context: Canvas2D, layer: LayerSpec, projection: Projection, colours: Palette) => void | (() => void);
 
 
+/** Pictures under a pose, of a video or of a camera that runs. */
+interface Pictures {
+  source: string;
+  /** For each picture the people's heatmaps. */
+  glows: readonly (readonly object[])[];
+  at(frame: number, ready: () => void): ImageBitmap | HTMLCanvasElement | null;
+  heatAt(frame: number): readonly import("./footage.js").Glow[];
+  whenReady(frame: number): Promise<void>;
+}
+
 // Browsers turn what is given here into strings.
 interface Element {
   /** Where the figures of a scene are, for whoever looks at the page from outside. */
   joints?: Target[];
   /** Pictures of a video that hang on the page. */
-  footage?: import("./footage.js").Footage;
+  footage?: Pictures;
   setAttribute(name: string, value: string | number | boolean): void;
 }
 interface CSSStyleDeclaration {

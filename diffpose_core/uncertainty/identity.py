@@ -10,7 +10,8 @@ from diffpose_core.structures import PoseClip2D
 
 #: Jump of the median joint in 1/30 s beyond the motion before or after it, in units of the person's size.
 JUMP = 0.3
-_FPS = 30.0
+#: Frames a second of JUMP, and of a track that does not say its own.
+USUAL_FPS = 30.0
 _LEAST_JUMP = 0.15
 #: A person who is not seen may move on by this many sizes a second, and by so many in all.
 _WALK, _FARTHEST = 3.0, 1.0
@@ -54,7 +55,7 @@ def identities(keypoints_px: np.ndarray, confidence: np.ndarray, fps: float) -> 
     if len(found) < 3:
         return found
     places = _in_sizes(np.where(confidence[..., None] > 0, keypoints_px, np.nan))
-    limit = max(_LEAST_JUMP, JUMP * _FPS / fps)
+    limit = max(_LEAST_JUMP, JUMP * USUAL_FPS / fps)
     cuts = 1 + np.flatnonzero(_steps(places) > limit)
     if len(cuts) == 0:
         return found
@@ -95,7 +96,7 @@ def passers_by(people: np.ndarray) -> np.ndarray:
 
 
 def _steps(places: np.ndarray) -> np.ndarray:
-    """How far the median joint moves to the next frame, beyond the motion before or after it where that is less.
+    """Distance that the median joint moves to the next frame, beyond the motion before or after it where that is less.
 
     Args:
         places: (F, J, 2).

@@ -7,12 +7,10 @@ import numpy as np
 from diffpose_core.io.formats.detections import Notes
 from diffpose_core.io.formats.layouts import Layout, to_human36m
 from diffpose_core.io.formats.posefile import PoseTrack
-from diffpose_core.uncertainty.identity import identities, passers_by
+from diffpose_core.uncertainty.identity import USUAL_FPS, identities, passers_by
 
 #: A jump of this share of the person's size between two frames is worth a note.
 JUMP = 0.75
-#: Frames a second where a file doesn't say.
-_USUAL_FPS = 30.0
 #: Two people who change places have moved by at least this share of their size.
 EXCHANGE = 0.15
 #: Share of the person's size that knees and ankles are apart where it matters which leg is which.
@@ -33,7 +31,7 @@ def note_passers_by(track: PoseTrack, fps: float | None, notes: Notes) -> None:
         fps: frames a second, if they are known.
         notes: gets the note.
     """
-    other = track.frames[passers_by(identities(track.keypoints, track.confidence, fps or _USUAL_FPS))]
+    other = track.frames[passers_by(identities(track.keypoints, track.confidence, fps or USUAL_FPS))]
     if len(other):
         notes.add(
             f"In {len(other)} of {len(track)} frames person {track.key} seems to be somebody else, first in frame "

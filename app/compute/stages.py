@@ -45,7 +45,7 @@ def overview_stage(
 ) -> bytes:
     """Packed data of the overview: the picked frame alone, or all of the blocks. views: those that it may lead to."""
     view, lifted = _joined(source, _clip, frame, blocks, lambda: lift(source, _clip, (frame,), settings, True))
-    return overview.overview(view, lifted.trace, lifted.goal_cam, views)
+    return overview.overview(view, lifted.trace, lifted.goal_cam, views, lifted.known_error)
 
 
 @clip_cached
@@ -93,7 +93,7 @@ def compare_stage(
     view, lifted = _joined(
         source, _clip, frame, blocks, lambda: lift(source, _clip, (frame,), settings, True).averaged()
     )
-    both = Compared.of(view, lifted.trace, lifted.expected_error, lifted.unlike)
+    both = Compared.of(view, lifted.trace, lifted.known_error)
     return compare.compare(view, both, settings.hypotheses, overlaid, blocks is not None)
 
 

@@ -10,10 +10,15 @@ from app.figures import measures
 from app.figures.scenes import (
     BONES_HELP,
     ERROR_HELP,
+    EXPECTED,
+    EXPECTED_ARRAY,
+    EXPECTED_HELP,
     TRUTH,
+    UNLIKE,
     ClipFrames,
     clip_stage,
     clip_track,
+    expected_readout,
     image_panel,
     readout,
     truth_below,
@@ -26,11 +31,6 @@ from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace
 
 JOINTS_HELP = "Distance of every joint to the exact one, at the frame and step that the timeline shows."
-EXPECTED_HELP = (
-    "Expected: the average error of joints like this one in motion capture that no network was trained on, told "
-    "without the truth. For a frame unlike anything in the training data it can't be known."
-)
-UNLIKE = "unlike anything it was trained on"
 RINGS = 3  # joints that are circled
 LEAST_DIFFERENCE_MM = 15.0  # nearer than that, two skeletons are drawn on top of each other
 _RINGS_WORDS = f"Circles: joints where the two differ most, by {LEAST_DIFFERENCE_MM:.0f} mm or more"
@@ -60,16 +60,8 @@ class Compared:
     expected_error: np.ndarray | None = None
 
     @classmethod
-    def of(
-        cls,
-        view: ClipFrames,
-        trace: DiffusionTrace,
-        expected_error: np.ndarray | None = None,
-        unlike: np.ndarray | None = None,
-    ) -> Compared:
+    def of(cls, view: ClipFrames, trace: DiffusionTrace, expected_error: np.ndarray | None = None) -> Compared:
         """trace: the reverse process of the view's frames, with all hypotheses or with their mean alone."""
-        if expected_error is not None and unlike is not None:
-            expected_error = np.where(unlike[:, None], np.nan, expected_error)
         means = trace.samples.mean(2)
         rigid = np.stack([constant_bones(pose) for pose in means.swapaxes(0, 1)], axis=1)
         return cls(trace.k, rigid, constant_bones(view.baseline_cam), view.truth_cam, view.baseline, expected_error)
@@ -195,7 +187,7 @@ def _curve(both: Compared) -> str | None:
     """The array of the player's track: the error, or without the truth the error to expect."""
     if both.truth_cam is not None:
         return "diffpose_error"
-    return "expected" if both.expected_error is not None else None
+    return EXPECTED_ARRAY if both.expected_error is not None else None
 
 
 def _line(both: Compared) -> str:
@@ -253,10 +245,8 @@ def _readouts(payload: StagePayload, view: ClipFrames, both: Compared) -> dict[s
             words: ReadoutWords = {"label": "error", "unit": "mm", "help": ERROR_HELP}
             found[name].append(readout(payload, f"{name}_error", values.mean(-1), lead[name], **words))
     if both.expected_error is not None:
-        expected = 1000.0 * both.expected_error
-        payload.add("expected_joints", expected, ("frame", "joint"))
-        words = {"label": "expected", "unit": "mm", "missing": UNLIKE, "help": EXPECTED_HELP}
-        found["diffpose"].append(readout(payload, "expected", expected.mean(-1), ("frame",), **words))
+        payload.add("expected_joints", 1000.0 * both.expected_error, ("frame", "joint"))
+        found["diffpose"].append(expected_readout(payload, both.expected_error))
     payload.add("differs", apart, ("frame", "step", "joint"))
     bones = measures.reference_bones(view.reference_cam)
     for name, pose in poses.items():
@@ -267,11 +257,12 @@ def _readouts(payload: StagePayload, view: ClipFrames, both: Compared) -> dict[s
 
 
 def _overlaid(both: Compared, numbers: dict[str, list[Readout]]) -> ScenePanel:
-    """Both methods in one scene, with the error of each."""
+    """Both methods in one scene, with the error of each, and the error to expect."""
     methods = (("baseline", both.baseline), ("diffpose", "DiffPose"))
     errors: list[Readout] = [
         {**row, "label": label} for name, label in methods for row in numbers[name] if row["label"] == "error"
     ]
+    errors += [row for row in numbers["diffpose"] if row["label"] == EXPECTED]
     title = "Both over the truth" if both.truth_cam is not None else "Both answers"
     return scene("overlaid", title, _overlaid_layers(both), caption=_rings_words(both), readouts=errors)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.figures.scenes import readout
+from app.figures.scenes import EXPECTED, readout
 from app.stage.payload import Bounds, StagePayload
 from app.stage.specs.layers import Layer, cloud, skeleton
 from app.stage.specs.panels import ImagePanel, scene
@@ -38,7 +38,7 @@ def live_stage(hypotheses: int) -> bytes:
                    help="Poses that were drawn in a second")  # fmt: skip
     latency = readout(payload, "latency", np.array([np.nan]), ("number",), label="latency", unit="ms",
                       help="Time from the camera's picture to its pose on the screen")  # fmt: skip
-    error = readout(payload, "error", np.array([np.nan]), ("number",), label="expected error", unit="mm",
+    error = readout(payload, "error", np.array([np.nan]), ("number",), label=EXPECTED, unit="mm",
                     help="Mean of the joints' expected errors, as measured on other motions")  # fmt: skip
     image: ImagePanel = {
         "id": "camera",

@@ -9,9 +9,11 @@ import numpy as np
 from app.figures import measures
 from app.figures.scenes import (
     ERROR_HELP,
+    EXPECTED_ARRAY,
     ClipFrames,
     clip_stage,
     clip_track,
+    expected_readout,
     image_panel,
     readout,
     reverse_numbers,
@@ -34,7 +36,13 @@ PARTS = (
 _HYPOTHESES = cloud("samples", "Hypotheses", "sides", opacity=1.25)
 
 
-def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: Sequence[str]) -> bytes:
+def overview(
+    view: ClipFrames,
+    trace: DiffusionTrace,
+    goal: np.ndarray,
+    views: Sequence[str],
+    expected_error: np.ndarray | None = None,
+) -> bytes:
     """The whole way as a strip of small live parts, and two of them large.
 
     Args:
@@ -42,6 +50,7 @@ def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: S
         trace: The reverse process with f_ST, samples (F', S + 1, H, 17, 3).
         goal: (F', G, 17, 3), draws of every frame's H_K.
         views: Names of the views that the parts may lead to.
+        expected_error: (F', 17), metres, NaN where it is not known; None without a calibration.
     """
     payload = clip_stage(
         "overview",
@@ -66,8 +75,12 @@ def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: S
         truth = [truth_below(width=0.8)]
         error = measures.error_mm(result, view.truth_cam)
         numbers = [readout(payload, "result_error", error, ("frame",), label="error", unit="mm", help=ERROR_HELP)]
+    curve = numbers_by_name.get("error")
+    if expected_error is not None:
+        numbers.append(expected_readout(payload, expected_error))
+        curve = curve or EXPECTED_ARRAY
     image = image_panel(payload, view, result_cam=result)
-    payload.track = clip_track(payload, view, curve=numbers_by_name.get("error"))
+    payload.track = clip_track(payload, view, curve)
     payload.panels += _strip(image, truth, views)
     payload.panels.append(
         scene(
@@ -79,7 +92,7 @@ def overview(view: ClipFrames, trace: DiffusionTrace, goal: np.ndarray, views: S
             readouts=readouts,
         )
     )
-    answer = "DiffPose's answer" + (" and, in red, the true pose." if numbers else ".")
+    answer = "DiffPose's answer" + (" and, in red, the true pose." if truth else ".")
     layers = [*truth, skeleton("result", "DiffPose", "teal")]
     payload.panels.append(scene("result", "Result", layers, caption=answer, span=3, readouts=numbers))
     return payload.pack()

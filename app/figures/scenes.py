@@ -23,6 +23,12 @@ TRUTH = "Truth"
 RESULT = "3D pose in the picture"
 ERROR_HELP = "Mean distance of the 17 joints to the exact ones (MPJPE)"
 SPREAD_HELP = "How far the samples lie from their own mean, root mean square over joints"
+EXPECTED_HELP = (
+    "Expected: the average error of joints like this one in motion capture that no network was trained on, told "
+    "without the truth. For a frame unlike anything in the training data it can't be known."
+)
+#: Name of the number and of its array, and words where it is not known.
+EXPECTED, EXPECTED_ARRAY, UNLIKE = "expected error", "expected", "unlike anything it was trained on"
 BONES_HELP = "Mean relative error of the 16 bone lengths against the person's own"
 
 
@@ -139,7 +145,7 @@ def image_panel(
         "centre": payload.add("image_centre", centre[pick], (*lead, "uv")),
         "half_px": half_v,
         "half_u_px": half_u,
-        "caption": "Every glow is one place where a joint may be; rings at one and two standard deviations.",
+        "caption": "Ellipses: the places where each joint may be, as Gaussians, at one and two standard deviations.",
         "mixture": mixture_arrays(payload, clip_mixture(clip), lead, pick),
     }
     if result_cam is not None:
@@ -169,7 +175,7 @@ def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None
     """
     track: Track = {}
     if curve is not None:
-        words = "expected error, mm" if curve == "expected" else "error, mm"
+        words = f"{EXPECTED if curve == EXPECTED_ARRAY else 'error'}, mm"
         track["curve"] = {"array": curve, "label": words, "palette": "teal"}
     if view.clip.guessed.any():
         track["guessed"] = payload.add("guessed_count", view.clip.guessed[view.frames].sum(-1), ("frame",))
@@ -191,6 +197,12 @@ def readout(
 ) -> Readout:
     """A number beside a panel's title, registered with the payload under `name`."""
     return {"array": payload.add(name, values, axes), **words}
+
+
+def expected_readout(payload: StagePayload, expected_error: np.ndarray) -> Readout:
+    """The error to expect, as a number. expected_error: (F', 17) metres, NaN where it is not known."""
+    words: ReadoutWords = {"label": EXPECTED, "unit": "mm", "missing": UNLIKE, "help": EXPECTED_HELP}
+    return readout(payload, EXPECTED_ARRAY, 1000.0 * expected_error.mean(-1), ("frame",), **words)
 
 
 def reverse_numbers(

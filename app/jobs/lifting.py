@@ -62,6 +62,13 @@ class Lifted:
         known = any(frame in part.frames for part in parts)
         return cls.merged(parts if known else [*parts, lift()])
 
+    @property
+    def known_error(self) -> np.ndarray | None:
+        """The expected error, (F', 17), NaN in frames where it means nothing; None where there is none."""
+        if self.expected_error is None or self.unlike is None:
+            return self.expected_error
+        return np.where(self.unlike[:, None], np.nan, self.expected_error)
+
     def averaged(self) -> Lifted:
         """The same with the mean of the hypotheses alone, to be kept for many frames."""
         mean = DiffusionTrace(self.trace.k, self.trace.samples.mean(2, keepdims=True))

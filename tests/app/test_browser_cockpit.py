@@ -29,7 +29,8 @@ VIEWS = {
     "overlaid": "view=Compare&layout=Overlaid",
     **{f"learn {n}": f"view=Learn&lesson={n}" for n, lesson in enumerate(LESSONS, 1) if lesson.picture is not None},
 }
-#: Where every scene stands, what lies over it that is not its own, and figures whose head or feet are outside of it.
+#: Where every scene stands, what lies over it that is not its own, and figures whose head or feet are outside of it;
+#: also how far the page is too wide, and too long though nothing stands below.
 LOOK = """
 const stage = document.querySelector(".dps");
 const scenes = [...stage.querySelectorAll(".dps-panel:not([hidden])")].map((panel) => {
@@ -44,8 +45,33 @@ const scenes = [...stage.querySelectorAll(".dps-panel:not([hidden])")].map((pane
   const { top, bottom, left, right } = box;
   return { id: panel.dataset.panel, top, bottom, left, right, covered, outside };
 });
-const page = document.querySelector("[data-testid=stMain]");
-return { scenes, scrolled: page.scrollTop, wide: document.documentElement.scrollWidth - innerWidth };
+const page = document.querySelector("[data-testid=stMain]"), whole = document.documentElement;
+const below = [...document.querySelectorAll(".dps-chart, [data-testid=stExpander], .st-key-lesson_row p")]
+  .some((node) => node.offsetParent && node.getBoundingClientRect().bottom > innerHeight);
+const long = Math.max(whole.scrollHeight - innerHeight, below ? 0 : page.scrollHeight - page.clientHeight);
+return { scenes, scrolled: page.scrollTop, wide: whole.scrollWidth - innerWidth, long };
+"""
+#: Gives a clip the switches of a video: pictures and heatmaps.
+FOOTAGE = """
+const holder = document.querySelector(".st-key-page").appendChild(document.createElement("span"));
+holder.className = "dps-footage";
+holder.footage = { source: arguments[0], glows: [[{}]], at: () => null, heatAt: () => [], whenReady: async () => {} };
+document.querySelector(".dps").dispatchEvent(new CustomEvent("dps-footage"));
+"""
+#: Entries of the legend that can't be seen and clicked even when they are scrolled to, and whether it keeps its place.
+LEGEND = """
+const legend = document.querySelector(".dps-legend"), button = document.querySelector(".dps-legend-button");
+if (legend.dataset.open === "false") button.click();
+const seen = (node) => {
+  const { left, top, width, height } = node.getBoundingClientRect();
+  return node.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+};
+legend.scrollTop = 0;
+const entries = [...legend.children], sides = seen(entries.at(-1));
+const lost = entries.filter((node) => { node.scrollIntoView({ block: "center" }); return !seen(node); });
+const box = legend.getBoundingClientRect(), room = legend.parentElement.getBoundingClientRect();
+const inside = box.top >= room.top && box.bottom <= room.bottom && box.left >= room.left && box.right <= room.right;
+return { names: entries.map((n) => n.textContent), lost: lost.map((n) => n.textContent), sides, inside };
 """
 
 
@@ -90,6 +116,8 @@ def _faults(driver: Any, width: int, height: int) -> list[str]:
     found = []
     if look["wide"] > 0 or look["scrolled"] > 0:
         found.append(f"{look['wide']} pixels too wide, scrolled by {look['scrolled']}")
+    if look["long"] > 0:
+        found.append(f"a scroll bar that leads to nothing: {look['long']} pixels too long")
     for scene in look["scenes"]:
         if scene["top"] < 0 or scene["bottom"] > height or scene["left"] < 0 or scene["right"] > width:
             found.append(f"{scene['id']} is cut off: {scene}")
@@ -165,6 +193,19 @@ def test_every_view_is_a_place_of_the_browsers_history_with_a_title_of_its_own(d
     for view in names:
         driver.get(f"{address}/?view={view}&steps=1&hypotheses=2")
         wait_for(lambda view=view: shows(view, stayed=False), 90, f"the bookmark of {view}")
+
+
+def test_every_entry_of_the_legend_of_a_video_can_be_reached(driver: Any, address: str) -> None:
+    resize(driver, 1366, 650)
+    open_view(driver, f"{address}/?view=Overview&steps=1&hypotheses=2")
+    first = clips.open_bundled(str(clips.bundled_clips()[clips.FIRST_CLIP]), 0.0)
+    driver.execute_script(FOOTAGE, clips.clip_hash(first))
+    for width, height in ((1366, 650), (1440, 757), (390, 700)):
+        resize(driver, width, height)
+        legend = driver.execute_script(LEGEND)
+        assert {"Video picture", "Heatmaps (as detected)", "Ellipses (Gaussians)", "leftright"} <= {*legend["names"]}
+        assert (legend["lost"], legend["sides"], legend["inside"]) == ([], True, True), (width, height)
+    driver.execute_script("localStorage.clear()")
 
 
 def test_hints_lead_a_newcomer_once_and_can_be_dismissed_for_good(driver: Any, address: str) -> None:

@@ -3,7 +3,7 @@
 /** Name of the switch in the legend. */
 export const PICTURE = "Video picture";
 /** The detector's own heatmaps, as a switch of the legend. */
-export const HEAT = "Detector's heatmaps";
+export const HEAT = "Heatmaps (as detected)";
 
 const DECODED = 24; // pictures that are kept decoded
 const AHEAD = 4; // pictures that are decoded before they are asked for

@@ -9,6 +9,8 @@ import { withAlpha } from "./theme.js";
 
 /** The 3D pose over the picture, as a switch of the legend. */
 export const RESULT = "3D pose in the picture";
+/** The joints' 2D mixtures, as a switch of the legend. */
+export const ELLIPSES = "Ellipses (Gaussians)";
 
 export class ImagePanel extends FlatPanel {
   draw() {
@@ -32,7 +34,7 @@ export class ImagePanel extends FlatPanel {
     /** @param {string} label */
     const shown = (label) => !stage.memory.hidden.has(label);
     const heated = !!spec.mixture && shown(HEAT) && this.drawHeat(context, toX, toY, zoom);
-    if (spec.mixture && shown("2D uncertainty")) this.drawMixture(context, toX, toY, zoom, colours, !heated);
+    if (spec.mixture && shown(ELLIPSES)) this.drawMixture(context, toX, toY, zoom, colours, !heated);
     if (!spec.bare) this.drawPose(context, toX, toY, pose, confidence, hidden, colours);
     if (spec.result && !spec.bare && shown(RESULT)) this.drawResult(context, toX, toY, spec.result);
     this.drawReadouts();

@@ -2,18 +2,30 @@
 
 import { element, rich } from "./dom.js";
 import { footageOf, HEAT, PICTURE } from "./footage.js";
-import { RESULT } from "./image.js";
+import { ELLIPSES, RESULT } from "./image.js";
 import { keep, recall } from "./memory.js";
 import { JOINT_NAMES, jointLabel } from "./skeleton.js";
 
+/** What a newcomer can't know from an entry's name. @type {Record<string, string>} */
+const HELP = {
+  [HEAT]: "What the detector saw: the brighter, the likelier the joint is there",
+  [ELLIPSES]: "Where each joint may be, as Gaussians fitted to its heatmap or made from its confidence: one and two standard deviations",
+};
+
 /**
- * What can be switched on and off in a picture.
- * @param {PanelSpec} image
+ * What can be switched on and off in the pictures.
+ * @param {PanelSpec[]} pictures
+ * @param {ReturnType<typeof footageOf>} footage
  */
-const keysOf = (image) => [
-  ...(image.mixture ? [{ label: "2D uncertainty", palette: "sides", kind: "glow" }] : []),
-  ...(image.result ? [{ label: RESULT, palette: "teal", kind: "skeleton" }] : []),
-];
+function keysOf(pictures, footage) {
+  const mixed = pictures.some((p) => p.mixture);
+  return [
+    ...(footage ? [{ label: PICTURE, palette: "grey", kind: "glow" }] : []),
+    ...(mixed && footage?.glows.some((glows) => glows.length) ? [{ label: HEAT, palette: "heat", kind: "glow" }] : []),
+    ...(mixed ? [{ label: ELLIPSES, palette: "sides", kind: "ellipsoids" }] : []),
+    ...(pictures.some((p) => p.result) ? [{ label: RESULT, palette: "teal", kind: "skeleton" }] : []),
+  ];
+}
 
 export class Legend {
   /** @param {Stage} stage */
@@ -47,13 +59,9 @@ export class Legend {
     const { stage } = this;
     this.root.replaceChildren();
     const seen = new Set();
-    const layers = stage.header.panels.flatMap((p) => p.kind === "image" ? keysOf(p) : p.layers || []);
-    const flat = stage.header.panels.some((p) => p.kind === "image" || p.kind === "belief");
-    const footage = flat ? footageOf(stage.header.source) : null;
-    if (footage) this.addKey({ label: PICTURE, palette: "grey", kind: "glow" });
-    if (footage?.glows.some((glows) => glows.length) && stage.header.panels.some((p) => (p.kind === "image" || p.kind === "belief") && p.mixture)) {
-      this.addKey({ label: HEAT, palette: "heat", kind: "glow" });
-    }
+    const { panels, source } = stage.header;
+    const pictures = panels.filter((p) => p.kind === "image" || p.kind === "belief");
+    const layers = [...keysOf(pictures, pictures.length ? footageOf(source) : null), ...panels.flatMap((p) => p.layers || [])];
     for (const layer of layers) {
       if (seen.has(layer.label)) continue;
       seen.add(layer.label);
@@ -68,7 +76,7 @@ export class Legend {
     const { stage } = this;
     const b = element("button", "dps-key", this.root);
     b.type = "button";
-    b.title = `Show or hide: ${layer.label}`;
+    b.title = ["Show or hide", layer.label, HELP[layer.label]].filter(Boolean).join(": ");
     const colours = stage.theme.palette(layer.palette);
     const mark = element("i", `dps-mark dps-mark-${layer.kind}`, b);
     mark.style.setProperty("--a", colours[0]);

@@ -103,6 +103,31 @@ def test_overview_is_a_strip_of_the_whole_way(view: scenes.ClipFrames) -> None:
     assert every <= set(arrays)
 
 
+def test_overview_and_compare_show_the_same_error_to_expect(view: scenes.ClipFrames) -> None:
+    expected = np.random.default_rng(0).uniform(0.01, 0.1, (len(view.frames), 17))
+    expected[1] = np.nan
+    blind = dataclasses.replace(view, clip=dataclasses.replace(view.clip, pose3d_cam=None, hidden=None, mixture=None))
+    goal = np.zeros((FRAMES, 5, 17, 3))
+    found = []
+    for one, curve in ((view, "diffpose_error"), (blind, "expected")):
+        pages = (
+            overview.overview(one, trace(4, view), goal, [], expected),
+            compare.compare(one, compare.Compared.of(one, trace(4, view), expected), SAMPLES),
+        )
+        for header, arrays in map(unpack, pages):
+            assert header["track"]["curve"]["array"] == curve
+            rows = [r for p in header["panels"] for r in p.get("readouts", []) if r["label"] == "expected error"]
+            found += [(row, arrays[row["array"]].tolist()) for row in rows]
+    assert len(found) == 4
+    row, values = found[0]
+    np.testing.assert_allclose(values, 1000 * expected.mean(-1), rtol=1e-5)
+    for other, others in found[1:]:
+        assert other == row
+        np.testing.assert_array_equal(others, values)
+    header, _ = unpack(overview.overview(blind, trace(4, view), goal, []))
+    assert header["track"] is None and header["panels"][-1]["readouts"] == []
+
+
 def test_reverse_numbers_are_those_of_the_poses(view: scenes.ClipFrames) -> None:
     traces = {"context": trace(1, view), "no_context": trace(2, view)}
     header, arrays = unpack(reverse.reverse(view, traces))
@@ -266,7 +291,7 @@ def test_compare_shows_the_error_to_expect_with_and_without_the_truth(view: scen
         bars = next(c for c in header["charts"] if c["id"] == "joints")
         assert len(bars["series"]) == series and "Expected" in bars["help"]
         numbers = next(p for p in header["panels"] if p["id"] == "diffpose")["readouts"]
-        assert "expected" in [row["label"] for row in numbers]
+        assert "expected error" in [row["label"] for row in numbers]
     header, _ = unpack(compare.compare(view, compare.Compared.of(view, trace(4, view)), SAMPLES))
     bars = next(c for c in header["charts"] if c["id"] == "joints")
     assert len(bars["series"]) == 2 and "Expected" not in bars["help"]
@@ -274,10 +299,11 @@ def test_compare_shows_the_error_to_expect_with_and_without_the_truth(view: scen
 
 def test_compare_says_where_the_error_can_not_be_known(view: scenes.ClipFrames) -> None:
     expected = np.full((len(view.frames), 17), 0.05)
-    both = compare.Compared.of(view, trace(4, view), expected, np.arange(len(view.frames)) == 1)
+    expected[1] = np.nan
+    both = compare.Compared.of(view, trace(4, view), expected)
     header, arrays = unpack(compare.compare(view, both, SAMPLES))
     assert np.isnan(arrays["expected_joints"]).all(-1).tolist() == [i == 1 for i in range(len(view.frames))]
-    row = next(r for p in header["panels"] for r in p.get("readouts", []) if r["label"] == "expected")
+    row = next(r for p in header["panels"] for r in p.get("readouts", []) if r["label"] == "expected error")
     assert row["missing"] == "unlike anything it was trained on" and np.isnan(arrays[row["array"]][1])
     bars = next(c for c in header["charts"] if c["id"] == "joints")
     assert bars["series"][-1]["missing"] == row["missing"]

@@ -32,9 +32,12 @@ def test_parts_are_merged_in_order_and_each_frame_once() -> None:
     assert whole.expected_error[:, 5].tolist() == [0, 0.02, 0.03, 0.04, 0.06]
     assert whole.unlike is not None
     assert whole.unlike.tolist() == [False, False, False, True, True]
+    assert whole.known_error is not None
+    assert np.isnan(whole.known_error).all(-1).tolist() == whole.unlike.tolist()
+    assert whole.known_error[:3].tolist() == whole.expected_error[:3].tolist()
     uncalibrated = replace(piece((7,)), expected_error=None, unlike=None)
     merged = Lifted.merged([piece((4,)), uncalibrated])
-    assert merged.expected_error is None and merged.unlike is None
+    assert merged.expected_error is None and merged.unlike is None and merged.known_error is None
 
 
 def test_a_frame_is_lifted_only_where_no_part_has_it() -> None:

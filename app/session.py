@@ -12,6 +12,8 @@ from diffpose_core.lifting.tilt import up_of_tilt
 from diffpose_core.structures import PoseClip2D
 
 Setting = Literal["clip", "frame", "video"]
+#: A setting, or "auto" to leave it to the clip.
+SettingChoice = Literal["auto", "clip", "frame", "video"]
 
 SCHEDULES: dict[ScheduleName, str] = {
     "supplement": "Supplement",
@@ -19,7 +21,8 @@ SCHEDULES: dict[ScheduleName, str] = {
 }
 #: Setting of the context encoder's weights, by the app's setting.
 READS: dict[Setting, EncoderSetting] = {"clip": "frame", "frame": "frame", "video": "video"}
-SETTINGS: dict[Setting, str] = {
+SETTINGS: dict[SettingChoice, str] = {
+    "auto": "Automatic",
     "clip": "One frame, body and tilt of the clip",
     "frame": "One frame alone (Graformer)",
     "video": "27 frames (MixSTE)",

@@ -31,6 +31,7 @@ _TRAINING_RANGES: Ranges = {
     "ema_decay": _SHARE,
     "seed": (0, 2**32 - 1),
     "drawn_bodies": _SHARE,
+    "plumb_trunks_deg": (0, 45),
     "exchanged_limbs": _SHARE,
     "bent_trunks": _SHARE,
     "shaken_limbs": _SHARE,
@@ -212,6 +213,8 @@ class TrainingConfig:
         ema_decay: of the moving average of the weights, which a checkpoint holds.
         seed: of initial weights and all batches.
         drawn_bodies: share of clips that get a body drawn from human measures (`datasets.bodies`).
+        plumb_trunks_deg: largest angle by which trunks are turned forwards, to stand as people's do
+            (`datasets.pose_variation.set_plumb`).
         exchanged_limbs: share of limbs that take their pose from another clip (`datasets.pose_variation`).
         bent_trunks: share of clips whose trunk bends further forwards.
         shaken_limbs: share of clips whose limbs are turned by small angles.
@@ -242,6 +245,7 @@ class TrainingConfig:
     ema_decay: float = 0.999
     seed: int = 0
     drawn_bodies: float = 0.7
+    plumb_trunks_deg: float = 7.0
     exchanged_limbs: float = 0.12
     bent_trunks: float = 0.06
     shaken_limbs: float = 0.12

@@ -12,9 +12,10 @@ from threadpoolctl import threadpool_limits
 
 from app.session import READS, AppSettings, Setting
 from diffpose_core.diffusion.schedule import ScheduleName, make_schedule
+from diffpose_core.lifting.model_shelf import setting_for
 from diffpose_core.lifting.models import CHECKPOINTS, ENCODERS, Models, load_models
 from diffpose_core.lifting.settings import Setting as EncoderSetting
-from diffpose_core.structures import InvalidInput
+from diffpose_core.structures import InvalidInput, PoseClip2D
 
 # The matrices here are small: more threads than one make numpy slower, above all where a machine is shared.
 threadpool_limits(1, user_api="blas")
@@ -48,6 +49,22 @@ def trained_settings() -> list[Setting]:
         setting for setting, names in needed.items() if all((folder / f"{n}.safetensors").is_file() for n in names)
     ]
     return [setting for setting in found if setting != "clip" or _can_be_told()]
+
+
+def automatic_setting(clip: PoseClip2D, own: bool) -> Setting:
+    """The setting of a clip that nobody chose one for.
+
+    A visitor's own clip is read in windows of video where it has frames enough, which errs less on real people. Bundled
+    clips show single frames, as the paper does first, and open faster.
+
+    Args:
+        clip: in 2D.
+        own: whether the visitor brought it.
+    """
+    trained = trained_settings()
+    if own and "video" in trained and setting_for(len(clip), clip.fps) == "video":
+        return "video"
+    return trained[0]
 
 
 def _can_be_told() -> bool:

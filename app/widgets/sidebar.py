@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.compute import clips, networks
-from app.session import READS, SCHEDULES, SETTINGS, AppSettings, Session, Setting
+from app.session import READS, SCHEDULES, SETTINGS, AppSettings, Session, Setting, SettingChoice
 from app.widgets import download, other_ways, own_clip, uploader
 from app.widgets.common import uploads
 from diffpose_core.diffusion.schedule import ScheduleName
@@ -78,7 +78,8 @@ def draw(view: str, clip_slot: Any, upload_slot: Any) -> Session | None:
         frame = _pick_frame(len(clip) - 1)
         own_clip.guessed(clip, frame)
         st.divider()
-        session = Session(clip, source, frame, _settings(view))
+        own = st.session_state.get("clip") in uploads().own
+        session = Session(clip, source, frame, _settings(view, networks.automatic_setting(clip, own)))
         download.control(session)
         other_ways.control()
     own_clip.bring_footage(source)
@@ -104,8 +105,8 @@ def _pick_frame(last: int) -> int:
     )
 
 
-def _settings(view: str) -> AppSettings:
-    """Controls of the diffusion and of the weights."""
+def _settings(view: str, automatic: Setting) -> AppSettings:
+    """Controls of the diffusion and of the weights. automatic: the setting that suits the clip."""
     # Greyed where they change nothing, rather than left out: a control that is gone forgets its value.
     idle = view in WITHOUT_REVERSE
     if idle:
@@ -113,7 +114,7 @@ def _settings(view: str) -> AppSettings:
     elif view in OF_ONE_FRAME:
         st.caption(f"{view} looks at one frame: what is greyed below changes nothing here.")
     steps, hypotheses, eta, seed = _diffusion_controls(idle)
-    setting = _pick_setting(disabled=view in OF_ONE_FRAME)
+    setting = _pick_setting(automatic, disabled=view in OF_ONE_FRAME)
     tilt_deg = _tilt_control() if setting != "frame" else None
     trained_on = _pick_schedule(setting, disabled=idle)
     return AppSettings(
@@ -170,23 +171,28 @@ def _diffusion_controls(idle: bool) -> tuple[int, int, float, int]:
     return int(steps), int(hypotheses), float(eta), int(seed)
 
 
-def _pick_setting(disabled: bool) -> Setting:
-    """Choice of what the context encoder reads."""
+def _pick_setting(automatic: Setting, disabled: bool) -> Setting:
+    """Choice of what the context encoder reads. automatic: the setting that suits the clip."""
     settings = networks.trained_settings()
     if len(settings) == 1:
         return settings[0]
-    setting: Setting = st.selectbox(
+    choice: SettingChoice = st.selectbox(
         "Context f_ST from",
-        settings,
+        ["auto", *settings],
         format_func=SETTINGS.__getitem__,
         key="setting",
         bind="query-params",
         disabled=disabled,
         help="What the context encoder reads. The frame with the body's proportions and, if the camera stood still, "
         "its tilt, both estimated from the whole clip; the frame alone; or the frame among its neighbours, which "
-        "makes poses steadier.",
+        "errs less on real people and makes poses steadier. Automatic takes the neighbours for your own clips of 9 "
+        "frames and more.",
     )
-    return setting
+    if choice != "auto":
+        return choice
+    if not disabled:
+        st.caption(f"Now: {SETTINGS[automatic][0].lower()}{SETTINGS[automatic][1:]}")
+    return automatic
 
 
 def _pick_schedule(setting: Setting, disabled: bool) -> ScheduleName:

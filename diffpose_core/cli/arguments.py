@@ -12,15 +12,18 @@ from diffpose_core.structures import InvalidInput
 CORES = os.cpu_count() or 1
 
 
-def add_model_arguments(parser: argparse.ArgumentParser, hypotheses: int) -> None:
+def add_model_arguments(parser: argparse.ArgumentParser, hypotheses: int, auto: bool = False) -> None:
     """Add the arguments that choose the networks and how the reverse process runs.
 
     Args:
         parser: The command's parser.
         hypotheses: Default number of poses that are drawn.
+        auto: Whether the setting may be left to the clip, which is then the default.
     """
-    parser.add_argument("--setting", default="frame", choices=("frame", "video"),
-                        help="context of single frames or of windows of video")  # fmt: skip
+    choices, words = ["frame", "video"], "context of single frames or of windows of video"
+    if auto:
+        choices, words = ["auto", *choices], f"{words}; auto takes video from 9 frames and 15 a second on"
+    parser.add_argument("--setting", default=choices[0], choices=choices, help=words)
     add_whole(parser, "--steps", 1, 50, 5, help="DDIM steps, 1 to 50")
     add_whole(parser, "--hypotheses", 1, 200, hypotheses, help="poses drawn from H_K, 1 to 200")
     add_seed_argument(parser, "decides every random number")

@@ -30,14 +30,14 @@ def lift_everybody(args: argparse.Namespace) -> int:
     """
     from diffpose_core.io.atomic import write_whole
     from diffpose_core.io.exports import SCENES, export_bytes, export_format, format_of_ending, write_scene
-    from diffpose_core.lifting.models import load_models
+    from diffpose_core.lifting.model_shelf import ModelShelf
 
     form = args.format or format_of_ending(args.out)
     export_format(form)
     settings_of(args), finish_of(args)
     poses = poses_of(args)
-    models = load_models(args.weights, args.setting).to(args.device)
-    people = _people(args, poses, models)
+    shelf = ModelShelf(args.weights, args.setting, args.device)
+    people = _people(args, poses, shelf.first)
     together = form in SCENES
     if together and not args.world:
         args = _in_world(args)
@@ -48,6 +48,7 @@ def lift_everybody(args: argparse.Namespace) -> int:
     failed = 0
     for key, chosen in people.items():
         try:
+            models = shelf.for_clip(chosen.clip, settings_of(args))
             result = _lift_one(args, key, chosen, models, next(iter(done.values()), None), keep=not together)
         except InvalidInput as error:
             warn(f"{args.clip}: person {key}: {error}")

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ray", action="store_true", help="hand a folder's files to Ray Data (needs the extra: corpus)"
     )
     _add_sampling_arguments(parser)
-    add_model_arguments(parser, hypotheses=5)
+    add_model_arguments(parser, hypotheses=5, auto=True)
     add_sampler_argument(parser)
     add_mirror_argument(parser)
 
@@ -138,7 +138,7 @@ def lift_clip(args: argparse.Namespace) -> int:
     from diffpose_core.io.atomic import write_whole
     from diffpose_core.io.exports import export_bytes, export_format, format_of_ending
     from diffpose_core.lifting.finish import notes_of
-    from diffpose_core.lifting.models import load_models
+    from diffpose_core.lifting.model_shelf import ModelShelf
 
     # Checked before the work is done, not after it.
     settings_of(args), finish_of(args)
@@ -148,8 +148,9 @@ def lift_clip(args: argparse.Namespace) -> int:
         raise InvalidInput(f"--ray shares the files of a folder; found one clip, {args.clip}")
     check_output(args.out, [args.clip], is_own=is_lift_result, overwrite=args.overwrite)
     poses = poses_of(args)
-    models = load_models(args.weights, args.setting).to(args.device)
-    clip = clip_of(args, poses, models)
+    shelf = ModelShelf(args.weights, args.setting, args.device)
+    clip = clip_of(args, poses, shelf.first)
+    models = shelf.for_clip(clip, settings_of(args))
     result = lift_as_asked(args, clip, models)
     scaled = ""
     if args.height is not None:
@@ -158,7 +159,9 @@ def lift_clip(args: argparse.Namespace) -> int:
     write_whole(args.out, content)
     for note in notes_of(result):
         warn(f"{args.clip}: {note}")
+    read = "single frames" if models.setting == "frame" else "windows of video"
     say(f"wrote {args.out}: {len(result.pose3d)} frames, {result.hypotheses.shape[1]} hypotheses each{scaled}")
+    say(f"read as {read} (--setting)")
     if result.expected_error is not None:
         say(expected_line(result.expected_error, result.unlike))
     if clip.pose3d_cam is not None:

@@ -111,6 +111,7 @@ class Variation:
         return cls(
             BodyRanges(own_share=1.0 - recipe.drawn_bodies),
             PoseRanges(
+                trunk_deg=recipe.plumb_trunks_deg,
                 exchange_share=recipe.exchanged_limbs,
                 bend_share=recipe.bent_trunks,
                 shake_share=recipe.shaken_limbs,

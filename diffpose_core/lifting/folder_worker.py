@@ -21,8 +21,8 @@ from diffpose_core.lifting.folder_files import FileTask
 from diffpose_core.lifting.folder_reports import FileReport, Status
 from diffpose_core.lifting.image_size import to_clip_in_proportion
 from diffpose_core.lifting.lift import lift
-from diffpose_core.lifting.models import Models, load_models
-from diffpose_core.lifting.settings import LiftSettings, Setting
+from diffpose_core.lifting.model_shelf import ModelShelf, SettingChoice
+from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.lifting.world.frame import upright_of
 from diffpose_core.structures import InvalidInput, PoseClip2D
 
@@ -36,7 +36,7 @@ class FolderConfig:
         choice: clip and assumptions, for every file (`io.formats`); without a clip, all clips of a file are lifted.
         settings: of every lift.
         weights: folder of checkpoints, None for the bundled ones.
-        setting: input of the context encoder.
+        setting: input of the context encoder, or "auto" to choose for each clip.
         finish: what is done to every result.
         device: torch's name of the device that every worker computes on.
 
@@ -48,7 +48,7 @@ class FolderConfig:
     choice: Choice = field(default_factory=Choice)
     settings: LiftSettings = field(default_factory=LiftSettings)
     weights: str | None = None
-    setting: Setting = "frame"
+    setting: SettingChoice = "auto"
     finish: Finish = field(default_factory=Finish)
     device: str = "cpu"
 
@@ -58,13 +58,9 @@ class FolderConfig:
         for name in self.formats:
             export_format(name)
 
-    def load_models(self) -> Models:
-        """Load the weights onto the device.
-
-        Raises:
-            InvalidInput: they can't be used.
-        """
-        return load_models(self.weights, self.setting).to(self.device)
+    def shelf(self) -> ModelShelf:
+        """The weights, not loaded yet."""
+        return ModelShelf(self.weights, self.setting, self.device)
 
 
 @dataclass(frozen=True)
@@ -89,15 +85,15 @@ class FileWorker:
     """Lifts files, one after another, on one thread."""
 
     setup: WorkerSetup
-    models: Models
+    shelf: ModelShelf
 
     @classmethod
-    def start(cls, setup: WorkerSetup, models: Models | None = None) -> FileWorker:
-        """A worker for this process. models: loaded weights; without them they are loaded."""
+    def start(cls, setup: WorkerSetup, shelf: ModelShelf | None = None) -> FileWorker:
+        """A worker for this process. shelf: weights that this process has loaded already."""
         # Processes share the cores; threads inside them would get in each other's way.
         torch.set_num_threads(1)
         start_reader()
-        return cls(setup, models or setup.config.load_models())
+        return cls(setup, shelf or setup.config.shelf())
 
     def run(self, task: FileTask) -> FileReport:
         """Lift a file; any fault of it becomes a report."""
@@ -130,7 +126,7 @@ class FileWorker:
             # Keys of different clips may become the same file name: their number tells them apart.
             base = task.base if len(parts) == 1 else self._base_of_part(f"{task.base}-{number + 1}-{file_stem(part)}")
             try:
-                chosen = to_clip_in_proportion(poses, picked, self.models)
+                chosen = to_clip_in_proportion(poses, picked, self.shelf.first)
                 said = self._write(chosen.clip, base, outputs)
             except InvalidInput as error:
                 failed.append(str(error) if len(parts) == 1 else f"{part}: {error}")
@@ -153,10 +149,10 @@ class FileWorker:
         Returns:
             Sentences about the result.
         """
-        config = self.setup.config
-        result = lift(clip, self.models, config.settings, keep_hypotheses=False)
+        config, models = self.setup.config, self.shelf.for_clip(clip, self.setup.config.settings)
+        result = lift(clip, models, config.settings, keep_hypotheses=False)
         lifted = result
-        result = finished(lifted, clip, config.finish, lambda: upright_of(lifted, clip, self.models))
+        result = finished(lifted, clip, config.finish, lambda: upright_of(lifted, clip, models))
         for name in config.formats:
             content, _ = export_bytes(result, name)
             file = base + EXPORTS[name].ending

@@ -18,7 +18,8 @@ from diffpose_core.lifting.encode import EncodedFrames, decide_settings, encode_
 from diffpose_core.lifting.expected_error import expected_error
 from diffpose_core.lifting.hip_path import hip_path
 from diffpose_core.lifting.mirror import averaged, mirrored_clip, mirrored_settings
-from diffpose_core.lifting.models import Models, load_models
+from diffpose_core.lifting.model_shelf import ModelShelf
+from diffpose_core.lifting.models import Models
 from diffpose_core.lifting.plausibility import warnings_of
 from diffpose_core.lifting.provenance import lift_provenance
 from diffpose_core.lifting.sampling import reverse_trace, sample_hypotheses
@@ -48,11 +49,11 @@ def lift(
 ) -> LiftResult:
     """Lift a 2D clip to 3D.
 
-    But for the bones' lengths a frame's result depends on no other frame.
+    Frames depend on each other by the bones' lengths and by what is estimated of tilt and body, and in video by f_ST.
 
     Args:
         clip: in 2D.
-        models: loaded weights, the bundled ones for single frames by default.
+        models: loaded weights; by default the bundled ones that suit the clip (`model_shelf`).
         settings: how it is lifted.
         frames: numbers of the frames to lift, all by default.
         trace: return every state of the reverse process.
@@ -69,7 +70,8 @@ def lift(
 
     Source: main paper, section 4.3.
     """
-    models, asked = models or load_models(), settings or LiftSettings()
+    asked = settings or LiftSettings()
+    models = models or ModelShelf().for_clip(clip, asked)
     name, network = models.pick(asked.context, asked.diffusion, asked.schedule)
     numbers, settings = frame_numbers(clip, frames), decide_settings(asked, clip, models)
     window = models.block_frames if window is None else window

@@ -19,7 +19,7 @@ from diffpose_core.lifting.folder_processes import run_in_processes
 from diffpose_core.lifting.folder_ray import run_in_ray
 from diffpose_core.lifting.folder_reports import JOURNAL, FileReport, read_journal, write_reports
 from diffpose_core.lifting.folder_worker import FileWorker, FolderConfig, WorkerSetup
-from diffpose_core.lifting.models import Models
+from diffpose_core.lifting.model_shelf import ModelShelf
 from diffpose_core.lifting.provenance import encoder_hash, settings_record, version, weights_hash
 from diffpose_core.structures import InvalidInput
 
@@ -59,13 +59,14 @@ def lift_folder(
         raise InvalidInput(f"at least one job is needed, found {jobs}")
     if not folder.is_dir():
         raise InvalidInput(f"{folder}: there is no such folder")
-    models = config.load_models()
+    shelf = config.shelf()
+    fingerprint = _fingerprint(config, shelf)
     tasks = _find_tasks(folder, out)
     bases = frozenset(task.base.lower() for task in tasks)
-    setup = WorkerSetup(config, str(out), _fingerprint(config, models), bases)
+    setup = WorkerSetup(config, str(out), fingerprint, bases)
     reports: list[FileReport] = []
     try:
-        _run_all(_reports(tasks, setup, models, jobs, runner), out, len(tasks), reports, progress)
+        _run_all(_reports(tasks, setup, shelf, jobs, runner), out, len(tasks), reports, progress)
     finally:
         # Also after a stop: the report holds the clips done so far.
         reports.sort(key=lambda report: report.file)
@@ -74,14 +75,17 @@ def lift_folder(
     return reports
 
 
-def _fingerprint(config: FolderConfig, models: Models) -> str:
-    """SHA-256 of everything but the files that outputs depend on."""
-    settings = config.settings
-    name, _ = models.pick(settings.context, settings.diffusion, settings.schedule)
+def _fingerprint(config: FolderConfig, shelf: ModelShelf) -> str:
+    """SHA-256 of everything but the files that outputs depend on. All weights that a clip may need are loaded."""
+    settings, weights = config.settings, {}
+    for setting in shelf.settings:
+        models, asked = shelf.of(setting), (settings.context, settings.diffusion, settings.schedule)
+        if len(shelf.settings) == 1 or models.has(*asked):
+            weights[setting] = (weights_hash(models, models.pick(*asked)[0]), encoder_hash(models))
     description = {
         "software": version(), "formats": config.formats, "choice": asdict(config.choice),
         "settings": settings_record(settings), "finish": asdict(config.finish),
-        "weights": weights_hash(models, name), "encoder": encoder_hash(models),
+        "weights": weights,
     }  # fmt: skip
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
@@ -99,14 +103,14 @@ def _find_tasks(folder: Path, out: Path) -> list[FileTask]:
 
 
 def _reports(
-    tasks: Sequence[FileTask], setup: WorkerSetup, models: Models, jobs: int, runner: Runner
+    tasks: Sequence[FileTask], setup: WorkerSetup, shelf: ModelShelf, jobs: int, runner: Runner
 ) -> Iterable[FileReport]:
-    """Reports as files are done. models: for work in this process."""
+    """Reports as files are done. shelf: for work in this process."""
     jobs = min(jobs, len(tasks))
     if runner == "ray":
         return run_in_ray(tasks, setup, jobs)
     if jobs == 1:
-        worker = FileWorker.start(setup, models)
+        worker = FileWorker.start(setup, shelf)
         return (worker.run(task) for task in tasks)
     return run_in_processes(tasks, setup, jobs)
 

@@ -99,16 +99,26 @@ class Models:
         Raises:
             InvalidInput: no such denoiser was loaded.
         """
-        for name, network in self.denoisers.items():
-            config = network.config
-            paper_form = config.prediction_type == "previous"
-            found = (config.use_context, config.diffusion, config.schedule)
-            if found == (context, diffusion, schedule) and not paper_form:
-                return name, network
+        found = self._find(context, diffusion, schedule)
+        if found is not None:
+            return found
         raise InvalidInput(
             f"no weights for {diffusion} diffusion {'with' if context else 'without'} f_ST under the schedule "
             f"{schedule!r}; loaded: {', '.join(self.denoisers) or 'none'}"
         )
+
+    def has(self, context: bool, diffusion: Diffusion, schedule: ScheduleName) -> bool:
+        """Whether there is a denoiser with these properties; arguments as in `pick`."""
+        return self._find(context, diffusion, schedule) is not None
+
+    def _find(self, context: bool, diffusion: Diffusion, schedule: ScheduleName) -> tuple[str, Denoiser] | None:
+        """The first denoiser with these properties, but for the paper's form."""
+        for name, network in self.denoisers.items():
+            config = network.config
+            found = (config.use_context, config.diffusion, config.schedule)
+            if found == (context, diffusion, schedule) and config.prediction_type != "previous":
+                return name, network
+        return None
 
     def calibration(self, name: str, settings: LiftSettings) -> Calibration | None:
         """The calibration that applies, or None for a single hypothesis and for samplers but DDIM.
@@ -120,6 +130,11 @@ class Models:
             settings: of the lift.
         """
         return self.calibrations.get(name) if settings.hypotheses > 1 and settings.sampler == DDIM else None
+
+
+def encoder_file(directory: str | Path | None, setting: Setting) -> Path:
+    """The checkpoint of a setting's context encoder. directory: of checkpoints, the bundled one by default."""
+    return (Path(directory) if directory is not None else CHECKPOINTS) / f"{ENCODERS[setting]}.safetensors"
 
 
 def load_models(directory: str | Path | None = None, setting: Setting = "frame") -> Models:
@@ -134,10 +149,11 @@ def load_models(directory: str | Path | None = None, setting: Setting = "frame")
     Raises:
         InvalidInput: the encoder is missing, or a file is damaged or belongs to another encoder.
     """
-    folder = Path(directory) if directory is not None else CHECKPOINTS
     if setting not in ENCODERS:
         raise InvalidInput(f"the setting must be one of {', '.join(ENCODERS)}, found {setting!r}")
-    encoder, record = load_encoder(folder / f"{ENCODERS[setting]}.safetensors")
+    path = encoder_file(directory, setting)
+    folder = path.parent
+    encoder, record = load_encoder(path)
     denoisers: dict[str, Denoiser] = {}
     records = {encoder.name: record}
     for name, preset in PRESETS.items():

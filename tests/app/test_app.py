@@ -88,7 +88,12 @@ def test_compare_lifts_the_whole_clip_and_shows_the_joints_in_a_table(
     assert "mean of 20 frames" in app.expander[0].label
     table = app.dataframe[0].value
     assert len(table) == 17
+    # A clip of a visitor's own is read as video where it is long enough, and frame by frame where it isn't.
+    np.testing.assert_allclose(table["Gain"], table["MixSTE"] - table["DiffPose"])
+    app.file_uploader[0].set_value(("short.npz", clip_file(8), "application/octet-stream")).run()
+    table = app.dataframe[0].value
     np.testing.assert_allclose(table["Gain"], table["Graformer"] - table["DiffPose"])
+    assert any(text.value == "Now: one frame, body and tilt of the clip" for text in app.sidebar.caption)
 
 
 @pytest.mark.usefixtures("trained_weights")
@@ -130,7 +135,8 @@ def test_the_video_setting_compares_with_its_own_context_encoder(
     app.session_state["view"] = "Compare"
     app.session_state["hypotheses"] = 1
     app.run()
-    assert app.sidebar.selectbox(key="setting").value == "frame"
+    assert app.sidebar.selectbox(key="setting").value == "auto"
+    assert any(text.value == "Now: one frame alone (Graformer)" for text in app.sidebar.caption), "a bundled clip"
     assert networks.trained_settings() == ["frame", "video"], "nothing among these weights knows a camera's tilt"
     app.sidebar.selectbox(key="setting").select("video").run()
     app.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
@@ -154,8 +160,8 @@ def test_the_video_setting_compares_with_its_own_context_encoder(
 def test_what_the_whole_clip_shows(app: AppTest, clip_file: Callable[..., bytes]) -> None:
     app.session_state["view"] = "Compare"
     app.session_state["hypotheses"] = 2
-    app.session_state["setting"] = "clip"
     app.run()
+    app.sidebar.selectbox(key="setting").select("clip").run()
     app.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     assert not app.exception and not app.error
     assert any("the camera's tilt as estimated from the whole clip" in text.value for text in app.markdown)
@@ -164,7 +170,8 @@ def test_what_the_whole_clip_shows(app: AppTest, clip_file: Callable[..., bytes]
     assert (app.dataframe[0].value["Graformer"] - told["Graformer"]).abs().max() > 1.0, "millimetres"
     clip, settings = load_clip(clips.bundled_clips()[clips.FIRST_CLIP]), AppSettings(steps=1, setting="clip")
     lifted = lifting.lift("standing still", clip, (3, 9), settings, True)
-    whole = lift(clip, settings=LiftSettings(steps=1, rigid_bones=False), frames=[3, 9])
+    frames = networks.models("frame")
+    whole = lift(clip, frames, LiftSettings(steps=1, rigid_bones=False), frames=[3, 9])
     np.testing.assert_allclose(lifted.trace.samples[:, -1], whole.hypotheses, atol=1e-4)
     assert lifted.expected_error is not None
 
@@ -173,8 +180,8 @@ def test_what_the_whole_clip_shows(app: AppTest, clip_file: Callable[..., bytes]
 def test_the_cameras_tilt_can_be_given(app: AppTest, clip_file: Callable[..., bytes]) -> None:
     app.session_state["view"] = "Compare"
     app.session_state["hypotheses"] = 2
-    app.session_state["setting"] = "clip"
     app.run()
+    app.sidebar.selectbox(key="setting").select("clip").run()
     app.file_uploader[0].set_value(("mine.npz", clip_file(20), "application/octet-stream")).run()
     estimated = app.dataframe[0].value
     app.sidebar.toggle(key="tilt_known").set_value(True).run()

@@ -13,7 +13,7 @@ from diffpose_core.cli import main
 from diffpose_core.io.clips import save_clip
 from diffpose_core.io.formats import Choice
 from diffpose_core.io.formats import read as read_module
-from diffpose_core.lifting import folder_processes, folder_worker
+from diffpose_core.lifting import folder_processes, folder_worker, model_shelf
 from diffpose_core.lifting.finish import Finish
 from diffpose_core.lifting.folder_files import find_clips
 from diffpose_core.lifting.folder_reports import JOURNAL, REPORT_CSV, REPORT_JSON
@@ -77,10 +77,10 @@ def test_every_clip_is_lifted_to_where_it_lies(folder, config, clips, tiny_model
 
 
 def test_one_process_loads_the_networks_once(folder, config, tmp_path, monkeypatch):
-    load, loaded = folder_worker.load_models, []
-    monkeypatch.setattr(folder_worker, "load_models", lambda *given: loaded.append(given) or load(*given))
+    load, loaded = model_shelf.load_models, []
+    monkeypatch.setattr(model_shelf, "load_models", lambda *given: loaded.append(given) or load(*given))
     lift_folder(folder, tmp_path / "out", config)
-    assert loaded == [(config.weights, "frame")]
+    assert loaded == [(config.weights, "frame"), (config.weights, "video")]
 
 
 def test_what_is_finished_is_not_done_again(folder, config, clips, tmp_path):

@@ -1,0 +1,96 @@
+"""Networks of both settings, and the choice of the one that reads a clip: single frames, or windows of video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from diffpose_core.lifting.models import ENCODERS, Models, encoder_file, load_models
+from diffpose_core.lifting.settings import LiftSettings, Setting
+from diffpose_core.structures import InvalidInput, PoseClip2D
+
+#: A setting, or "auto" for the one that errs less on a clip.
+SettingChoice = Literal["auto", "frame", "video"]
+#: Fewest frames, and least frames a second, with which video errs less than single frames. Measured on the validation
+#: motions of Mocap-17, cut to a few frames or thinned out (docs/results.md).
+FEWEST_VIDEO_FRAMES, LEAST_VIDEO_FPS = 9, 15.0
+
+
+def setting_for(frames: int, fps: float, available: Iterable[Setting] = tuple(ENCODERS)) -> Setting:
+    """The setting that errs less on a clip: video where there are frames enough and close enough in time.
+
+    Args:
+        frames: of the clip.
+        fps: frames a second.
+        available: settings that there are weights for.
+    """
+    enough = frames >= FEWEST_VIDEO_FRAMES and fps >= LEAST_VIDEO_FPS
+    wanted: Setting = "video" if enough else "frame"
+    found = list(available)
+    return wanted if wanted in found or not found else found[0]
+
+
+class ModelShelf:
+    """The networks of a folder of checkpoints. Those of a setting are loaded when a clip needs them.
+
+    Args:
+        directory: folder of checkpoints, the bundled one by default.
+        choice: a setting for all clips, or "auto" to choose for each clip.
+        device: torch's name of the device to compute on.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path | None = None,
+        choice: SettingChoice = "auto",
+        device: str | torch.device = "cpu",
+    ) -> None:
+        if choice != "auto" and choice not in ENCODERS:
+            raise InvalidInput(f"the setting must be auto, {' or '.join(ENCODERS)}; found {choice!r}")
+        self._directory, self._choice, self._device = directory, choice, device
+        self._loaded: dict[Setting, Models] = {}
+
+    @property
+    def settings(self) -> list[Setting]:
+        """The settings that clips may be read in: the chosen one, or all that there are weights for."""
+        if self._choice != "auto":
+            return [self._choice]
+        return [setting for setting in ENCODERS if encoder_file(self._directory, setting).is_file()] or ["frame"]
+
+    @property
+    def first(self) -> Models:
+        """The networks that are there before a clip is: of single frames, if there is a choice.
+
+        Raises:
+            InvalidInput: the weights can't be used.
+        """
+        return self.of(self.settings[0])
+
+    def of(self, setting: Setting) -> Models:
+        """The networks of a setting.
+
+        Raises:
+            InvalidInput: the weights can't be used.
+        """
+        if setting not in self._loaded:
+            self._loaded[setting] = load_models(self._directory, setting).to(self._device)
+        return self._loaded[setting]
+
+    def for_clip(self, clip: PoseClip2D, settings: LiftSettings | None = None) -> Models:
+        """The networks that read a clip.
+
+        Args:
+            clip: in 2D.
+            settings: of the lift. Where there is a choice, networks without the denoiser that they ask for are passed
+                over.
+
+        Raises:
+            InvalidInput: the weights can't be used.
+        """
+        asked, able = settings or LiftSettings(), self.settings
+        if len(able) > 1:
+            able = [s for s in able if self.of(s).has(asked.context, asked.diffusion, asked.schedule)] or able
+        return self.of(setting_for(len(clip), clip.fps, able))

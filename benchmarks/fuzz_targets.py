@@ -111,8 +111,8 @@ def _walk(frames: int = 4) -> LiftResult:
     poses = procedural_motion("walk", 3, 2.0)[:frames].astype(np.float32)
     pose = np.stack([poses[..., 0], -poses[..., 2], poses[..., 1]], axis=-1)
     pose -= pose[:, :1]
-    still = np.zeros(pose.shape[:2])
-    return LiftResult(pose, pose[:, None], still, still.astype(bool), pose, 30.0, {})
+    still, nobody = np.zeros(pose.shape[:2]), np.zeros(len(pose), bool)
+    return LiftResult(pose, pose[:, None], still, still.astype(bool), nobody, pose, 30.0, {})
 
 
 #: Of the bones of an Acclaim skeleton: parent, and the vector to its end in the file's unit.

@@ -77,7 +77,7 @@ def constant_bones(poses: np.ndarray, like: np.ndarray | None = None) -> np.ndar
 
     Args:
         poses: (F, J, 3), any unit.
-        like: (F, J, 3), poses of the same person that the lengths are taken from instead.
+        like: (N, J, 3), poses of the same person that the lengths are taken from instead.
 
     Returns:
         A new array, (F, J, 3).

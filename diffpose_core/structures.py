@@ -226,6 +226,8 @@ class LiftResult:
         hypotheses: (F, H, J, 3); H is 0 where they were not kept.
         joint_std: (F, J), root mean square distance of the hypotheses from their mean.
         guessed: (F, J) bool, joints that no detector placed in the image.
+        other_person: (F,) bool, frames in which the detector seems to follow somebody else, lifted like the others
+            (`uncertainty.identity`). What is taken from a whole clip, such as the bones' lengths, leaves them out.
         baseline: (F, J, 3), the context encoder alone.
         fps: frames a second.
         provenance: versions, weights, settings and the clip's hash.
@@ -244,6 +246,7 @@ class LiftResult:
     hypotheses: np.ndarray
     joint_std: np.ndarray
     guessed: np.ndarray
+    other_person: np.ndarray
     baseline: np.ndarray
     fps: float
     provenance: Mapping[str, Any]

@@ -27,7 +27,6 @@ from app.stage.payload import StagePayload
 from app.stage.specs.charts import Chart, Jump, LineChart, Moment, Series, line_chart
 from app.stage.specs.layers import Layer, RingsLayer, skeleton
 from app.stage.specs.panels import Panel, Readout, ReadoutWords, ScenePanel, scene
-from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace
 
 JOINTS_HELP = "Distance of every joint to the exact one, at the frame and step that the timeline shows."
@@ -63,8 +62,8 @@ class Compared:
     def of(cls, view: ClipFrames, trace: DiffusionTrace, expected_error: np.ndarray | None = None) -> Compared:
         """trace: the reverse process of the view's frames, with all hypotheses or with their mean alone."""
         means = trace.samples.mean(2)
-        rigid = np.stack([constant_bones(pose) for pose in means.swapaxes(0, 1)], axis=1)
-        return cls(trace.k, rigid, constant_bones(view.baseline_cam), view.truth_cam, view.baseline, expected_error)
+        rigid = np.stack([view.rigid(pose) for pose in means.swapaxes(0, 1)], axis=1)
+        return cls(trace.k, rigid, view.rigid(view.baseline_cam), view.truth_cam, view.baseline, expected_error)
 
     @property
     def result_cam(self) -> np.ndarray:
@@ -248,7 +247,7 @@ def _readouts(payload: StagePayload, view: ClipFrames, both: Compared) -> dict[s
         payload.add("expected_joints", 1000.0 * both.expected_error, ("frame", "joint"))
         found["diffpose"].append(expected_readout(payload, both.expected_error))
     payload.add("differs", apart, ("frame", "step", "joint"))
-    bones = measures.reference_bones(view.reference_cam)
+    bones = measures.reference_bones(view.reference_cam[view.own])
     for name, pose in poses.items():
         violation = measures.bone_violation_percent(pose, bones)
         words = {"label": "bones off", "unit": "%", "digits": 1, "help": BONES_HELP}

@@ -21,7 +21,6 @@ from app.figures.scenes import (
 )
 from app.stage.specs.layers import Layer, cloud, skeleton
 from app.stage.specs.panels import ImagePanel, Panel, PanelWords, Readout, mini_scene, scene
-from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace
 
 #: The parts of the overview's strip: id, title, words, and the view that each leads to.
@@ -66,7 +65,7 @@ def overview(
     payload.pose("samples", trace.samples, "frame", "step", "sample")
     payload.pose("mean", trace.samples.mean(2), "frame", "step")
     payload.pose("final", trace.samples[:, -1], "frame", "sample")
-    result = constant_bones(trace.samples[:, -1].mean(1))
+    result = view.rigid(trace.samples[:, -1].mean(1))
     payload.pose("result", result, "frame")
     truth: list[Layer] = []
     numbers: list[Readout] = []

@@ -14,8 +14,9 @@ from app.stage.specs.layers import SkeletonLayer, SkeletonLook, skeleton
 from app.stage.specs.panels import ImagePanel, MixtureArrays, Readout, ReadoutWords
 from diffpose_core.io.formats.doubts import jumps
 from diffpose_core.lifting.plausibility import reprojected
+from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import DiffusionTrace, PoseClip2D, PoseMixture
-from diffpose_core.uncertainty.identity import people_of
+from diffpose_core.uncertainty.identity import own_frames, passers_by, people_of
 from diffpose_core.uncertainty.mixtures import clip_mixture
 
 TRUTH = "Truth"
@@ -66,6 +67,15 @@ class ClipFrames:
     def framing_cam(self) -> np.ndarray:
         """Poses that set the scene's bounds: the whole clip's truth where known, so that the floor stays in place."""
         return self.baseline_cam if self.clip.pose3d_cam is None else self.clip.pose3d_cam
+
+    @property
+    def own(self) -> np.ndarray:
+        """Whether each of these frames shows the person, (F',) bool; True everywhere where none does."""
+        return own_frames(passers_by(people_of(self.clip))[self.frames])
+
+    def rigid(self, poses_cam: np.ndarray) -> np.ndarray:
+        """Poses of these frames, (F', 17, 3), with bones of constant length: those of the person."""
+        return constant_bones(poses_cam, like=poses_cam[self.own])
 
     @property
     def times_s(self) -> np.ndarray:
@@ -210,7 +220,7 @@ def reverse_numbers(
 ) -> tuple[list[Readout], dict[str, str]]:
     """Error, spread and bone violation of a reverse trace at every frame and step, registered with the payload."""
     axes = ("frame", "step")
-    bones = measures.reference_bones(view.reference_cam)
+    bones = measures.reference_bones(view.reference_cam[view.own])
     mean = trace.samples.mean(2)
     names = {}
     readouts = []

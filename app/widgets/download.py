@@ -16,8 +16,7 @@ from diffpose_core.io.exports import EXPORTS, export_bytes, file_name
 from diffpose_core.io.frame import positions_y_up
 from diffpose_core.joint_angles import joint_angles
 from diffpose_core.lifting.finish import Finish
-from diffpose_core.lifting.stature import STATURES_M
-from diffpose_core.skeleton import stature
+from diffpose_core.lifting.stature import STATURES_M, predicted_stature
 from diffpose_core.structures import InvalidInput, LiftResult
 
 #: Cut-offs that smoothing can be set to, Hz.
@@ -90,7 +89,7 @@ def _wanted_size(result: LiftResult) -> float | None:
         key="height",
         help="A single picture can't tell a small person from one further away; with a height, everything is scaled.",
     )
-    predicted = stature(result.pose3d)
+    predicted = predicted_stature(result)
     words = "Lower leg, thigh, trunk, neck and head together are"
     if height is None:
         st.caption(f"{words} {predicted:.2f} m, as predicted.")

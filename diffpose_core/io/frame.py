@@ -103,8 +103,11 @@ def _level(upright: bool) -> str:
 
 
 def _changes(result: LiftResult, upright: bool) -> list[str]:
-    """Sentences about smoothing and the world frame."""
+    """Sentences about other people, smoothing and the world frame."""
     said = []
+    if result.other_person.any():
+        other = np.flatnonzero(result.other_person)
+        said.append(f"Frames that seem to show somebody else: {len(other)} of {len(result)}, the first is {other[0]}.")
     if "smoothed_hz" in result.provenance:
         said.append(f"Smoothed: Butterworth low-pass filter, cut-off {result.provenance['smoothed_hz']:g} Hz.")
     if upright:

@@ -29,7 +29,7 @@ def write_npz(result: LiftResult) -> bytes:
     provenance = {"schema": SCHEMA, **result.provenance, "about": describe(result, "cam")}
     out = io.BytesIO()
     content = {name: array.astype(np.float32) for name, array in arrays.items()}
-    content["guessed"] = result.guessed
+    content |= {"guessed": result.guessed, "other_person": result.other_person}
     if result.world is not None:
         content |= {"pose_world": result.world.pose.astype(np.float32), "standing": result.world.standing}
         provenance["about_world"] = describe(result, "world")

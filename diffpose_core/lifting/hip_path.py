@@ -7,6 +7,7 @@ import torch
 
 from diffpose_core.camera import place_root
 from diffpose_core.structures import Intrinsics
+from diffpose_core.uncertainty.identity import bridged
 
 #: Frames whose hips are placed at a time.
 _ROOT_FRAMES = 2048
@@ -35,9 +36,7 @@ def hip_path(
         rows = slice(begin, begin + _ROOT_FRAMES)
         pose, points, std = (torch.from_numpy(a[rows].astype(np.float64)) for a in (pose_cam, points_px, std_px))
         root[rows], error_px[rows] = (found.numpy() for found in place_root(pose, points, std, intrinsics))
-    good = np.flatnonzero(np.isfinite(error_px))
-    if good.size == 0:
+    placed = np.isfinite(error_px)
+    if not placed.any():
         return None
-    every = np.arange(len(root))
-    filled = np.stack([np.interp(every, good, root[good, axis]) for axis in range(3)], axis=1)
-    return filled.astype(np.float32), error_px.astype(np.float32)
+    return bridged(root, placed).astype(np.float32), error_px.astype(np.float32)

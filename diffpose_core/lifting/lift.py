@@ -29,6 +29,7 @@ from diffpose_core.models.denoiser import Denoiser
 from diffpose_core.skeleton import NUM_JOINTS, constant_bones
 from diffpose_core.structures import Cancelled, DiffusionTrace, InvalidInput, LiftResult, PoseClip2D
 from diffpose_core.uncertainty.expected_error import Calibration
+from diffpose_core.uncertainty.identity import own_frames, passers_by, people_of
 
 #: Called with the frames done and the frames in all; False stops the lift.
 Progress = Callable[[int, int], bool | None]
@@ -225,8 +226,10 @@ class _Lifted:
     ) -> LiftResult:
         """The result of all frames."""
         pose, baseline = self.pose, self.baseline
+        other_person = passers_by(people_of(clip))[numbers]
         if settings.rigid_bones:
-            pose, baseline = constant_bones(pose), constant_bones(baseline)
+            own = own_frames(other_person)
+            pose, baseline = (constant_bones(poses, like=poses[own]) for poses in (pose, baseline))
         path = None
         if clip.intrinsics is not None:
             path = hip_path(pose, self.points_px, self.points_std_px, clip.intrinsics)
@@ -237,6 +240,7 @@ class _Lifted:
             expected_error=self.expected,
             unlike=self.unlike,
             guessed=clip.guessed[numbers],
+            other_person=other_person,
             baseline=baseline,
             fps=clip.fps,
             provenance=provenance,

@@ -8,6 +8,7 @@ import numpy as np
 
 from diffpose_core.skeleton import constant_bones
 from diffpose_core.structures import InvalidInput, LiftResult
+from diffpose_core.uncertainty.identity import bridged, own_frames
 
 #: Lowest and highest cut-off, Hz. 4 to 8 Hz are usual for human motion.
 CUTOFF_HZ = (0.5, 30.0)
@@ -30,7 +31,8 @@ def low_passed(result: LiftResult, cutoff_hz: float) -> LiftResult:
     """The result with prediction, baseline and path smoothed: Butterworth, fourth order, without delay.
 
     Hypotheses, spreads and trace stay. Bones that kept their lengths keep them. A clip whose frame rate holds nothing
-    above the cut-off stays as it is.
+    above the cut-off stays as it is. So do frames that show somebody else; the others are smoothed as if the person had
+    moved evenly through them.
 
     Args:
         result: of `lift`.
@@ -47,11 +49,15 @@ def low_passed(result: LiftResult, cutoff_hz: float) -> LiftResult:
     if cutoff_hz >= 0.5 * result.fps or len(result) < 2:
         return replace(result, provenance=provenance)
 
+    own = own_frames(result.other_person)
+
     def smooth(array: np.ndarray) -> np.ndarray:
-        return _filtered(array, cutoff_hz, result.fps)
+        smoothed = array.copy()
+        smoothed[own] = _filtered(bridged(array, own), cutoff_hz, result.fps)[own]
+        return smoothed
 
     def smooth_pose(pose: np.ndarray) -> np.ndarray:
-        return constant_bones(smooth(pose), like=pose) if rigid else smooth(pose)
+        return constant_bones(smooth(pose), like=pose[own]) if rigid else smooth(pose)
 
     return replace(
         result,

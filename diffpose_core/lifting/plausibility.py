@@ -12,6 +12,7 @@ import numpy as np
 
 from diffpose_core.io.formats.orientation import likely_turn
 from diffpose_core.structures import LiftResult, PoseClip2D
+from diffpose_core.uncertainty.identity import own_frames
 
 #: A median residual above this is worth a warning.
 DOUBTFUL = 0.175
@@ -61,25 +62,26 @@ def reprojection_residual(pose3d_cam: np.ndarray, keypoints_px: np.ndarray, seen
 
 
 def warnings_of(result: LiftResult, clip: PoseClip2D) -> list[str]:
-    """Sentences about a result that does not fit its clip.
+    """Sentences about a result that does not fit its clip. Frames that show somebody else are not looked at.
 
     Args:
         result: lifted from all frames of the clip.
         clip: the clip.
     """
     said = []
-    residual = reprojection_residual(result.pose3d, clip.keypoints_px, ~clip.guessed)
+    own = own_frames(result.other_person)
+    pose, points = result.pose3d[own], clip.keypoints_px[own]
+    residual = reprojection_residual(pose, points, ~clip.guessed[own])
     known = residual[~np.isnan(residual)]
     if known.size and float(np.median(known)) > DOUBTFUL:
         said.append(
             f"The 3D pose does not fit the 2D pose: {np.median(known):.2f} of its size is left over, usual is 0.08 to "
             "0.16. Are joint order, image size and unit right, and is the person upright?"
         )
-    if likely_turn(clip.keypoints_px) == "flip":
+    if likely_turn(points) == "flip":
         said.append("The shoulders are below the hips in most frames: is the picture upside down?")
     thigh, shin = (
-        np.median([np.linalg.norm(result.pose3d[:, a] - result.pose3d[:, b], axis=-1) for a, b in bones])
-        for bones in (_THIGHS, _SHINS)
+        np.median([np.linalg.norm(pose[:, a] - pose[:, b], axis=-1) for a, b in bones]) for bones in (_THIGHS, _SHINS)
     )
     if not THIGH_BY_SHIN[0] <= thigh / max(float(shin), 1e-6) <= THIGH_BY_SHIN[1]:
         said.append(

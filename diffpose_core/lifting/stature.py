@@ -8,6 +8,7 @@ import numpy as np
 
 from diffpose_core.skeleton import stature
 from diffpose_core.structures import DiffusionTrace, InvalidInput, LiftResult
+from diffpose_core.uncertainty.identity import own_frames
 
 #: Shortest and tallest person that a result is scaled to, metres.
 STATURES_M = (0.3, 3.0)
@@ -24,6 +25,11 @@ def check_stature(stature_m: float) -> None:
         raise InvalidInput(f"a person's height must lie between {low:g} and {high:g} m, found {stature_m:g}")
 
 
+def predicted_stature(result: LiftResult) -> float:
+    """Height of a result's person by `skeleton.stature`, metres, from the frames that show nobody else."""
+    return stature(result.pose3d[own_frames(result.other_person)])
+
+
 def scaled_to_stature(result: LiftResult, stature_m: float) -> LiftResult:
     """The result for a person of a known height: one picture can't tell a small person from one further away.
 
@@ -32,13 +38,13 @@ def scaled_to_stature(result: LiftResult, stature_m: float) -> LiftResult:
 
     Args:
         result: of `lift`.
-        stature_m: metres, as `skeleton.stature` measures the prediction.
+        stature_m: metres, as `predicted_stature` measures.
 
     Raises:
         InvalidInput: nobody has this height, or the prediction has no size.
     """
     check_stature(stature_m)
-    predicted = stature(result.pose3d)
+    predicted = predicted_stature(result)
     if not predicted > 0:
         raise InvalidInput("the predicted person has no size: all joints lie on one point")
     factor = stature_m / predicted

@@ -95,6 +95,34 @@ def passers_by(people: np.ndarray) -> np.ndarray:
     return np.asarray(between[people])
 
 
+def own_frames(other_person: np.ndarray) -> np.ndarray:
+    """Frames that tell something about the person of a clip: (F,) bool.
+
+    Args:
+        other_person: (F,) bool, frames that show somebody else. Where all of them do, all are taken.
+    """
+    return np.asarray(~other_person | other_person.all())
+
+
+def bridged(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Values over time with straight lines through the frames that are not kept, level before the first kept one and
+    after the last.
+
+    Args:
+        values: (F, ...).
+        kept: (F,) bool, at least one of them True.
+
+    Returns:
+        (F, ...).
+    """
+    if kept.all():
+        return values
+    frames = np.arange(len(values))
+    columns = values[kept].reshape(int(kept.sum()), -1).T
+    lines = np.stack([np.interp(frames, frames[kept], column) for column in columns], axis=-1)
+    return lines.reshape(values.shape).astype(values.dtype)
+
+
 def _steps(places: np.ndarray) -> np.ndarray:
     """Distance that the median joint moves to the next frame, beyond the motion before or after it where that is less.
 

@@ -207,6 +207,20 @@ def test_a_clip_with_confidences_only_can_be_lifted(clip, tiny_models):
     assert np.isfinite(lift(bare, tiny_models, LiftSettings(uncertainty=FEW)).pose3d).all()
 
 
+def test_frames_of_somebody_else_are_marked_and_give_no_bone_its_length(walking_clip, tiny_models):
+    points, other = walking_clip.keypoints_px.copy(), np.isin(np.arange(70), [20, 21, 22, 23, 40, 41])
+    points[other] = points[60, ::-1] + (400.0, 0.0)
+    clip = replace(walking_clip, keypoints_px=points, mixture=None)
+    settings = LiftSettings(hypotheses=2, uncertainty=FEW)
+    result = lift(clip, tiny_models, settings)
+    assert np.array_equal(result.other_person, other)
+    free = lift(clip, tiny_models, replace(settings, rigid_bones=False)).pose3d
+    assert np.allclose(result.pose3d, constant_bones(free, like=free[~other]), atol=1e-6)
+    assert not np.allclose(result.pose3d, constant_bones(free), atol=1e-4)
+    some = lift(clip, tiny_models, settings, frames=[19, 20, 39, 40])
+    assert some.other_person.tolist() == [False, True, False, True]
+
+
 def test_joints_that_no_detector_placed_are_named_in_the_result(clip, tiny_models):
     confidence = clip.confidence.copy()
     confidence[4, 13] = 0.0

@@ -37,9 +37,20 @@ def test_bones_keep_their_lengths_and_hypotheses_stay(result):
     assert smooth.provenance["smoothed_hz"] == 4.0 and smooth.pose3d.dtype == np.float32
 
 
+def test_frames_of_somebody_else_stay_and_do_not_leak(result):
+    path = np.linspace((0.0, 0.0, 4.0), (2.0, 0.1, 4.5), len(result)).astype(np.float32)
+    other = np.isin(np.arange(len(result)), [20, 21, 22, 23, 40])
+    seen = np.where(other[:, None], path + 5, path)
+    smooth = low_passed(replace(result, root_cam=seen, other_person=other), 4.0)
+    assert np.array_equal(smooth.root_cam[other], seen[other])
+    assert np.abs(smooth.root_cam - path)[~other].max() < 1e-3, "an even way is no trembling"
+    assert np.allclose(smooth.pose3d[other], result.pose3d[other], atol=1e-5)
+    assert np.allclose(bone_lengths(smooth.pose3d), bone_lengths(result.pose3d)[:1], atol=1e-4)
+
+
 @pytest.mark.parametrize("frames", [1, 2, 5])
 def test_short_clips_are_smoothed_too(result, frames):
-    cut = {name: getattr(result, name)[:frames] for name in ("pose3d", "baseline", "root_cam")}
+    cut = {name: getattr(result, name)[:frames] for name in ("pose3d", "baseline", "root_cam", "other_person")}
     smooth = low_passed(replace(result, **cut), 2.0)
     assert smooth.pose3d.shape == (frames, 17, 3) and np.isfinite(smooth.pose3d).all()
 

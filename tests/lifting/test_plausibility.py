@@ -60,3 +60,12 @@ def test_people_upside_down_and_scrambled_joints_raise_it(path, shipped_models):
     residual = np.nanmedian(reprojection_residual(result.pose3d, scrambled.keypoints_px, ~scrambled.guessed))
     assert residual > DOUBTFUL
     assert "The 3D pose does not fit the 2D pose" in warnings_of(result, scrambled)[0]
+
+
+def test_frames_of_somebody_else_raise_no_alarm(shipped_models):
+    clip = clip_of(CLIPS[0])
+    result = lifted(clip, shipped_models)
+    other = np.arange(len(clip)) % 4 > 0
+    pose = np.where(other[:, None, None], result.pose3d[:, ::-1], result.pose3d)
+    assert warnings_of(replace(result, pose3d=pose), clip) != []
+    assert warnings_of(replace(result, pose3d=pose, other_person=other), clip) == []

@@ -33,6 +33,16 @@ def test_a_result_scaled_to_a_stature_keeps_its_shape_and_its_place_in_the_image
     assert scaled.root_error_px is result.root_error_px and "stature_m" not in result.provenance
 
 
+def test_somebody_else_is_not_measured(clip, tiny_models):
+    result = lift(clip, tiny_models, LiftSettings(hypotheses=2, uncertainty=FEW))
+    other = np.arange(len(clip)) % 5 > 1
+    tall = np.where(other[:, None, None], 1.5 * result.pose3d, result.pose3d)
+    factor = scaled_to_stature(result, 1.75).provenance["scaled_by"]
+    scaled = scaled_to_stature(replace(result, pose3d=tall, other_person=other), 1.75)
+    assert np.isclose(scaled.provenance["scaled_by"], factor, rtol=1e-5)
+    assert np.allclose(scaled.pose3d, tall * factor, rtol=1e-5), "every frame is scaled alike"
+
+
 @pytest.mark.parametrize("height", [0.0, -1.8, 178.0, float("nan"), float("inf")])
 def test_a_stature_that_nobody_has_is_refused(clip, tiny_models, height):
     result = lift(clip, tiny_models, LiftSettings(hypotheses=1, uncertainty=FEW))

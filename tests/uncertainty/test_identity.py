@@ -8,7 +8,7 @@ import pytest
 from diffpose_core.camera import evaluation_cameras
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.uncertainty import identity
-from diffpose_core.uncertainty.identity import identities, passers_by, people_of
+from diffpose_core.uncertainty.identity import bridged, identities, own_frames, passers_by, people_of
 
 FPS = 30.0
 
@@ -82,6 +82,22 @@ def test_passers_by_are_seen_between_frames_of_the_person_who_is_seen_most():
     people = np.array([0] * 10 + [1] * 3 + [0] * 5 + [1] * 2 + [0] * 4 + [2] * 6)
     assert np.flatnonzero(passers_by(people)).tolist() == [10, 11, 12, 18, 19]
     assert not passers_by(np.array([0] * 5 + [1] * 9)).any(), "a cut: the camera may be another one"
+
+
+def test_frames_that_count_are_the_persons_or_all_where_nobody_is_left():
+    other = np.array([False, True, True, False])
+    assert own_frames(other).tolist() == [True, False, False, True]
+    assert own_frames(np.ones(3, bool)).all() and own_frames(np.zeros(3, bool)).all()
+
+
+def test_a_line_bridges_frames_that_are_not_kept():
+    kept = np.array([False, True, False, False, True, False])
+    values = np.array([9.0, 1.0, 9.0, 9.0, 4.0, 9.0], np.float32)
+    both = np.stack((values, -values), axis=1)[:, None]
+    found = bridged(both, kept)
+    assert found.shape == (6, 1, 2) and found.dtype == np.float32
+    assert found[:, 0, 0].tolist() == [1, 1, 2, 3, 4, 4] and np.array_equal(found[..., 1], -found[..., 0])
+    assert bridged(values, np.ones(6, bool)) is values
 
 
 def test_the_people_of_a_clip_are_found_once_and_forgotten_with_it(walking_clip):

@@ -21,14 +21,16 @@ _COORDINATES = {
 
 
 def write_angles(result: LiftResult) -> bytes:
-    """Write CSV with one row for each frame: frame, time, frame rate, then every joint angle in degrees.
+    """Write CSV with one row for each frame.
 
-    A cell is empty where an angle is not known (`joint_angles`).
+    Columns: frame, time, frame rate, 1 where somebody else is seen, then every joint angle in degrees. A cell is empty
+    where an angle is not known (`joint_angles`).
     """
     columns = {
         "frame": np.arange(len(result)),
         "time_s": times_s(result).round(6),
         "fps": np.full(len(result), result.fps),
+        "other_person": result.other_person.astype(int),
     }
     found = joint_angles(positions_y_up(result))
     columns |= {f"{name}_deg": values.round(3) for name, values in found.items()}

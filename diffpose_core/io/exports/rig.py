@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from diffpose_core.io.frame import FILE_JOINT_NAMES, positions_y_up
 from diffpose_core.skeleton import NUM_JOINTS, PARENTS, bone_side, constant_bones
 from diffpose_core.structures import LiftResult
+from diffpose_core.uncertainty.identity import own_frames
 
 #: End sites only give the last bones of a limb a length on screen, in metres.
 END_M = 0.05
@@ -86,7 +87,8 @@ def rig_of(result: LiftResult, names: Mapping[str, str] | None = None) -> Rig:
         result: the lifted clip.
         names: other names of joints.
     """
-    pose = constant_bones(positions_y_up(result))
+    pose = positions_y_up(result)
+    pose = constant_bones(pose, like=pose[own_frames(result.other_person)])
     lengths = np.zeros(NUM_JOINTS)
     lengths[1:] = np.linalg.norm(pose[:, 1:] - pose[:, PARENTS[1:]], axis=-1).mean(0)
     renamed = names or {}

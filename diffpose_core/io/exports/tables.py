@@ -28,9 +28,9 @@ def _json_rows(array: np.ndarray) -> str:
 def write_json(result: LiftResult) -> bytes:
     """Write one JSON object: a description, then the arrays as nested lists.
 
-    Always there are pose3d (F, 17, 3), joint_std (F, 17) and guessed (F, 17). Where they are known, expected_error (F,
-    17), unlike (F,) and root_cam (F, 3) follow. The world frame adds pose_world (F, 17, 3) and standing (F, 2), the
-    right and the left foot. guessed, unlike and standing are 0 or 1.
+    Always there are pose3d (F, 17, 3), joint_std (F, 17), guessed (F, 17) and other_person (F,). Where they are known,
+    expected_error (F, 17), unlike (F,) and root_cam (F, 3) follow. The world frame adds pose_world (F, 17, 3) and
+    standing (F, 2), the right and the left foot. guessed, other_person, unlike and standing are 0 or 1.
     """
     about = {
         "schema": SCHEMA,
@@ -43,7 +43,12 @@ def write_json(result: LiftResult) -> bytes:
         "joint_parents": PARENTS,
         "provenance": dict(result.provenance),
     }
-    arrays = {"pose3d": result.pose3d, "joint_std": result.joint_std, "guessed": result.guessed.astype(int)}
+    arrays = {
+        "pose3d": result.pose3d,
+        "joint_std": result.joint_std,
+        "guessed": result.guessed.astype(int),
+        "other_person": result.other_person.astype(int),
+    }
     if result.expected_error is not None:
         arrays["expected_error"] = result.expected_error
     if result.unlike is not None:
@@ -64,6 +69,7 @@ def _frame_columns(result: LiftResult) -> dict[str, np.ndarray]:
         "frame": np.arange(len(result)),
         "time_s": times_s(result).round(6),
         "fps": np.full(len(result), result.fps),
+        "other_person": result.other_person.astype(int),
     }
     if result.unlike is not None:
         columns["unlike"] = result.unlike.astype(int)
@@ -86,8 +92,9 @@ def write_csv_long(result: LiftResult) -> bytes:
     """Write CSV with one row for each joint of each frame.
 
     Columns: frame, time, joint, x, y, z, the spread of the hypotheses, the expected error where it is known, and 1
-    where the joint was guessed; with a world frame also its x, y, z, and 1 where a foot stands. Where the expected
-    error is known, "unlike" is 1 in frames in which it means nothing.
+    where the joint was guessed; with a world frame also its x, y, z, and 1 where a foot stands. "other_person" is 1 in
+    frames that show somebody else. Where the expected error is known, "unlike" is 1 in frames in which it means
+    nothing.
     """
     columns = {name: np.repeat(values, NUM_JOINTS) for name, values in _frame_columns(result).items()}
     columns["joint"] = np.tile(np.array(FILE_JOINT_NAMES), len(result))

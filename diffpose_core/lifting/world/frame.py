@@ -17,6 +17,7 @@ from diffpose_core.lifting.world.feet import hold_feet
 from diffpose_core.lifting.world.path import PathTrust, fit_path
 from diffpose_core.skeleton import stature
 from diffpose_core.structures import Intrinsics, InvalidInput, LiftResult, PoseClip2D, WorldMotion
+from diffpose_core.uncertainty.identity import bridged, own_frames
 from diffpose_core.uncertainty.mixtures import clip_mixture
 
 #: Height of the ankle above the sole by `skeleton.stature`, which is 0.93 of a person's height. Source: Winter,
@@ -96,7 +97,8 @@ def in_world(
     """The result with its motion in the world frame beside it.
 
     With known intrinsics the hip's path is the result's; else the camera of `assumed_camera` is taken, and poses are
-    turned with the ray on which the person is seen. The path is then made to fit standing feet and the floor.
+    turned with the ray on which the person is seen. The path is then made to fit standing feet and the floor. Where a
+    frame shows somebody else, the path goes on from the frame before to the frame after, and no foot stands.
 
     Args:
         result: lifted from all frames of the clip.
@@ -117,11 +119,12 @@ def in_world(
     direction = np.array(up.up_cam, dtype=np.float64)
     camera = clip.intrinsics or assumed_camera(clip.width, clip.height)
     pose_cam, path_cam = _seen(result, clip, camera)
+    own = own_frames(result.other_person)
     if clip.intrinsics is None and up.source != "given":
-        direction = _mean_turned(direction, path_cam)
+        direction = _mean_turned(direction, path_cam[own])
     to_world = world_axes(direction)
     pose, seen = pose_cam @ to_world.T, path_cam @ to_world.T
-    motion = _on_the_floor(pose, seen, clip.fps, settings)
+    motion = _on_the_floor(pose, seen, own, clip.fps, settings)
     shift = np.zeros(2) if beside is None else motion.camera[:2] - beside.provenance["world"]["camera_m"][:2]
     # The hip of the other person's first frame is above the origin.
     placed = motion.pose - [*shift, 0.0]
@@ -208,16 +211,17 @@ class _Motion:
     camera: np.ndarray
 
 
-def _on_the_floor(pose: np.ndarray, seen: np.ndarray, fps: float, settings: WorldSettings) -> _Motion:
+def _on_the_floor(pose: np.ndarray, seen: np.ndarray, own: np.ndarray, fps: float, settings: WorldSettings) -> _Motion:
     """Poses on the floor.
 
     Args:
         pose: (F, 17, 3) metres, relative to the hip, world axes.
         seen: (F, 3) metres, the hip's place in each picture, the camera at the origin.
+        own: (F,) bool, frames that show the person; at least one.
         fps: frames a second.
         settings: numbers of the world frame.
     """
-    ankles = pose[:, list(ANKLES)]
+    seen, ankles = bridged(seen, own), bridged(pose[:, list(ANKLES)], own)
     nobody = np.zeros(ankles.shape[:2], bool)
     path = fit_path(seen, ankles, nobody, 0.0, fps, settings.trust)
     rays: np.ndarray | None = seen / np.maximum(np.linalg.norm(seen, axis=-1, keepdims=True), 1e-9)
@@ -226,16 +230,16 @@ def _on_the_floor(pose: np.ndarray, seen: np.ndarray, fps: float, settings: Worl
         placed = path[:, None] + ankles
         hip = speeds_of(path[:, None], fps, rays)
         speeds = speeds_of(placed, fps, rays) - settings.contacts.by_hip * hip
-        level = _level(placed[..., 2], speeds, settings.contacts)
-        standing = find_contacts(speeds, placed[..., 2] - level, fps, settings.contacts)
+        level = _level(placed[own, :, 2], speeds[own], settings.contacts)
+        standing = find_contacts(speeds, placed[..., 2] - level, fps, settings.contacts) & own[:, None]
         path = fit_path(seen, ankles, standing, level, fps, settings.trust)
         rays = None
-    height = ANKLE_BY_STATURE * stature(pose)
+    height = ANKLE_BY_STATURE * stature(pose[own])
     floor = level - height
     start = np.array([*path[0, :2], floor])
     whole = pose + (path - start)[:, None]
     if settings.hold_feet:
-        whole = hold_feet(whole, standing, height, fps, settings.contacts.drift_m)
+        whole[own] = hold_feet(whole, standing, height, fps, settings.contacts.drift_m)[own]
     return _Motion(whole, standing, -start)
 
 

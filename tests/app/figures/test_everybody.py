@@ -14,7 +14,8 @@ def placed(frames, first_frame, shift):
     none = np.zeros((frames, 0, 17, 3), np.float32)
     joints = np.zeros((frames, 17), np.float32)
     world = WorldMotion(pose, np.zeros((frames, 2), bool))
-    return Placed(LiftResult(pose, none, joints, joints > 0, pose, 30.0, {}, world=world), first_frame)
+    nobody = np.zeros(frames, bool)
+    return Placed(LiftResult(pose, none, joints, joints > 0, nobody, pose, 30.0, {}, world=world), first_frame)
 
 
 def test_people_are_where_and_when_they_are_seen():

@@ -13,6 +13,7 @@ from app.figures import compare, forward, overview, reverse, scenes
 from app.stage.payload import Bounds, StagePayload, to_plot_axes, unpack
 from diffpose_core.lifting.forward import ForwardParts
 from diffpose_core.lifting.plausibility import reprojected
+from diffpose_core.skeleton import bone_lengths
 from diffpose_core.structures import DiffusionTrace, InvalidInput, PoseClip2D, PoseMixture
 from diffpose_core.uncertainty.pose_gmm import PoseGMM
 
@@ -268,6 +269,18 @@ def test_the_players_track_marks_jumps_of_the_2d_pose(view: scenes.ClipFrames) -
     still = dataclasses.replace(view, clip=dataclasses.replace(view.clip, keypoints_px=keypoints[:1].repeat(10, 0)))
     header, _ = unpack(compare.compare(still, both, SAMPLES))
     assert "jumps" not in header["track"]
+
+
+def test_frames_of_somebody_else_give_no_bone_its_length(view: scenes.ClipFrames) -> None:
+    keypoints = view.clip.keypoints_px[:1].repeat(10, 0).copy()
+    keypoints[3:6] += 900.0
+    mixed = dataclasses.replace(view, clip=dataclasses.replace(view.clip, keypoints_px=keypoints))
+    assert mixed.own.tolist() == [True, False, True, True] and view.own.all()
+    own = trace(4, view)
+    other = dataclasses.replace(own, samples=own.samples.copy())
+    other.samples[1] *= 3.0
+    found, expected = (bone_lengths(compare.Compared.of(mixed, t).result_cam) for t in (other, own))
+    assert np.allclose(found, expected[:1], rtol=1e-4), "in every frame, whatever the other person is like"
 
 
 def test_compare_without_the_truth_shows_no_error(view: scenes.ClipFrames) -> None:

@@ -104,8 +104,8 @@ def test_our_own_export_comes_back_to_a_tenth_of_a_millimetre():
     # Camera frame: x right, y down, z away; the world's z up becomes y down.
     cam = np.stack([motion[..., 0], -motion[..., 2], motion[..., 1]], axis=-1)
     root, pose = cam[:, 0].copy(), cam - cam[:, :1]
-    still = np.zeros(pose.shape[:2])
-    result = LiftResult(pose, pose[:, None], still, still.astype(bool), pose, 30.0, {}, root_cam=root)
+    still, nobody = np.zeros(pose.shape[:2]), np.zeros(len(pose), bool)
+    result = LiftResult(pose, pose[:, None], still, still.astype(bool), nobody, pose, 30.0, {}, root_cam=root)
     clips, notes = convert(read_bvh(write_bvh(result), "own.bvh"), "own.bvh", Settings(min_seconds=0))
     assert np.abs(clips[0].poses - motion).max() < 1e-4
     assert [note for note in notes if "unit" not in note] == []

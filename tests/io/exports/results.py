@@ -18,6 +18,7 @@ def made_result(poses, fps=29.97, root=False, hypotheses=3, clip="walk"):
         hypotheses=around.astype(np.float32),
         joint_std=rng.uniform(0.01, 0.1, (frames, NUM_JOINTS)).astype(np.float32),
         guessed=rng.random((frames, NUM_JOINTS)) < 0.2,
+        other_person=np.arange(frames) % 4 == 1,
         baseline=(poses + 0.01).astype(np.float32),
         fps=fps,
         provenance={"clip": clip, "weights": "diffpose", "settings": {"seed": 3}},

@@ -76,7 +76,8 @@ def test_npz_holds_everything(result):
             assert np.array_equal(found["unlike"], result.unlike) and found["unlike"].dtype == bool
         else:
             assert "unlike" not in found.files
-        assert np.array_equal(found["guessed"], result.guessed) and found["guessed"].dtype == bool
+        for key in ("guessed", "other_person"):
+            assert np.array_equal(found[key], getattr(result, key)) and found[key].dtype == bool
         assert found["fps"] == 29.97 and list(found["joint_names"]) == list(FILE_JOINT_NAMES)
         provenance = json.loads(str(found["provenance"]))
     assert name == "walk.npz" and provenance["settings"]["seed"] == 3
@@ -97,6 +98,7 @@ def test_json_names_all_that_it_holds(result):
     assert np.abs(np.array(found["pose3d"]) - result.pose3d).max() < 0.01 * MM
     assert np.abs(np.array(found["joint_std"]) - result.joint_std).max() < 0.01 * MM
     assert np.array_equal(np.array(found["guessed"]) == 1, result.guessed)
+    assert np.array_equal(np.array(found["other_person"]) == 1, result.other_person)
     assert found["num_frames"] == len(result) and ("root_cam" in found) == (result.root_cam is not None)
     if result.root_cam is not None:
         assert np.abs(np.array(found["root_cam"]) - result.root_cam).max() < 0.01 * MM
@@ -115,6 +117,7 @@ def test_long_csv(result):
     assert np.abs(xyz - result.pose3d).max() < 0.01 * MM
     assert np.abs(table.std_m.to_numpy().reshape(-1, 17) - result.joint_std).max() < 0.01 * MM
     assert np.array_equal(table.guessed.to_numpy().reshape(-1, 17) == 1, result.guessed)
+    assert np.array_equal(table.other_person == 1, np.repeat(result.other_person, 17))
     assert np.array_equal(table.frame, np.repeat(np.arange(len(result)), 17))
     assert np.allclose(table.time_s, table.frame / 29.97, atol=1e-6)
     assert ("root_x_right_m" in table) == (result.root_cam is not None)
@@ -129,6 +132,7 @@ def test_wide_csv(result):
     content, name = export_bytes(result, "csv-wide")
     table = pd.read_csv(io.BytesIO(content))
     assert name == "walk-wide.csv" and list(table.frame) == list(range(len(result))) and set(table.fps) == {29.97}
+    assert np.array_equal(table.other_person == 1, result.other_person)
     for joint, joint_name in enumerate(FILE_JOINT_NAMES):
         columns = [f"{joint_name}_{axis}_m" for axis in ("x_right", "y_down", "z_forward")]
         assert np.abs(table[columns].to_numpy() - result.pose3d[:, joint]).max() < 0.01 * MM
@@ -146,7 +150,8 @@ def test_angles_are_those_of_the_written_pose(result):
     content, name = export_bytes(result, "csv-angles")
     table = pd.read_csv(io.BytesIO(content))
     found = joint_angles(positions_y_up(result))
-    assert name == "walk-angles.csv" and list(table)[3:] == [f"{name}_deg" for name in MEANINGS]
+    assert name == "walk-angles.csv" and list(table)[4:] == [f"{name}_deg" for name in MEANINGS]
+    assert np.array_equal(table.other_person == 1, result.other_person)
     for angle, values in found.items():
         assert np.allclose(table[f"{angle}_deg"], values, atol=1e-3, equal_nan=True), angle
     assert np.allclose(table.time_s, table.frame / 29.97, atol=1e-6)
@@ -264,6 +269,14 @@ def test_formats_that_do_not_exist(walking):
             InvalidInput, match=r"the ending names no export format; expected one of \.bvh, \.c3d, \.csv"
         ):
             format_of_ending(name)
+
+
+def test_files_say_how_many_frames_show_somebody_else(walking):
+    other = np.isin(np.arange(len(walking)), [12, 13, 30])
+    result = replace(made_result(walking), other_person=other)
+    said = f"Frames that seem to show somebody else: 3 of {len(walking)}, the first is 12."
+    assert said in describe(result, "cam") and said.encode() in export_bytes(result, "glb")[0]
+    assert "somebody else" not in "".join(describe(replace(result, other_person=~other & other), "cam"))
 
 
 def test_files_say_whether_the_person_was_scaled(walking):

@@ -22,7 +22,8 @@ COUNTS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 def made(poses: np.ndarray) -> LiftResult:
     empty = np.zeros((len(poses), 0, NUM_JOINTS, 3), np.float32)
     joints = np.zeros(poses.shape[:2], np.float32)
-    return LiftResult(poses, empty, joints, joints > 0, poses, 29.97, {"clip": "walk"}, root_cam=poses[:, 0] + 3)
+    nobody, about = np.zeros(len(poses), bool), {"clip": "walk"}
+    return LiftResult(poses, empty, joints, joints > 0, nobody, poses, 29.97, about, root_cam=poses[:, 0] + 3)
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ def filmed(motion: np.ndarray, camera: Camera, noise_m: float = 0.0, known: bool
         hypotheses=np.zeros((len(pose), 0, 17, 3), np.float32),
         joint_std=np.full(pose.shape[:2], 0.02, np.float32),
         guessed=np.zeros(pose.shape[:2], bool),
+        other_person=np.zeros(len(pose), bool),
         baseline=pose.astype(np.float32),
         fps=FPS,
         provenance={"settings": {"up": camera.rotation[:, 2].tolist(), "up_estimated": False}},
@@ -110,6 +111,20 @@ def test_an_unknown_camera_is_assumed_and_said(motion):
     assert walked == pytest.approx(np.linalg.norm(motion[-1, 0, :2] - motion[0, 0, :2]), rel=0.1)
     known_clip, known = filmed(motion, camera)
     assert in_world(known, known_clip, given_up(camera)).provenance["world"]["notes"] == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_somebody_else_in_between_does_not_move_the_person(motion, camera, known):
+    other = np.isin(np.arange(len(motion)), [0, *range(30, 38), 60])
+    two = motion.copy()
+    two[other] = 0.8 * motion[:1] + (1.5, 0.0, 0.4)
+    (clip, result), (alone, expected) = filmed(two, camera, known=known), filmed(motion, camera, known=known)
+    up = Upright(given_up(camera).up_cam, "estimated")
+    found = in_world(replace(result, other_person=other), clip, up).world
+    true, mixed = in_world(expected, alone, up).world, in_world(result, clip, up).world
+    assert not found.standing[other].any() and (found.standing == true.standing)[~other].mean() > 0.95
+    assert np.abs(found.pose - true.pose)[~other].max() < 0.08 < 0.6 < np.abs(mixed.pose - true.pose)[~other].max()
+    assert np.linalg.norm(np.diff(found.pose[:, 0], axis=0), axis=-1).max() < 0.1, "the hip's path goes on"
 
 
 def test_a_jump_stays_in_the_air():

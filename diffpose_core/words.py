@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from pathlib import PurePath
 
 #: Lists in lists beyond a few are not spelled out: a message shows the beginning only.
 _BEGINNING = reprlib.Repr()
@@ -31,6 +32,20 @@ def short(value: object, most: int = 40) -> str:
 def quoted(value: object, most: int = 40) -> str:
     """As `short`, in quotation marks."""
     return repr(_cut(value, most))
+
+
+def without_name(message: str, file: str | PurePath) -> str:
+    """A message without the name of a file, with or without its folders, that it begins with.
+
+    Readers name their file. Where a list names it already, it would be there twice.
+
+    Args:
+        message: such as "walks/a.bvh: not a BVH file".
+        file: the file's path, or a part of it.
+    """
+    folders, name, reason = message.partition(f"{PurePath(file).name}: ")
+    begins = not folders or (folders.endswith("/") and ": " not in folders)
+    return reason if name and begins else message
 
 
 def _cut(value: object, most: int) -> str:

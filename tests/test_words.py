@@ -6,7 +6,7 @@ import pytest
 from diffpose_core.io.formats import read_pose_file
 from diffpose_core.io.formats.detections import Detections
 from diffpose_core.structures import InvalidInput
-from diffpose_core.words import printable, quoted, short
+from diffpose_core.words import printable, quoted, short, without_name
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,19 @@ def test_a_clip_that_gets_too_large_is_named():
 
     with pytest.raises(InvalidInput, match=r"^walk\.json: more than 20,000,000 numbers in one clip;"):
         Detections("walk.json").add(0, np.broadcast_to(0.0, (20_000_001,)))
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("a.bvh: no BVH file", "no BVH file"),
+        ("walks/a.bvh: no BVH file: empty", "no BVH file: empty"),
+        ("/home/me/walks/a.bvh: no: a.bvh: twice", "no: a.bvh: twice"),
+        ("ba.bvh: another file", "ba.bvh: another file"),
+        ("cut off: see walks/a.bvh: there", "cut off: see walks/a.bvh: there"),
+        ("nothing to say", "nothing to say"),
+    ],
+)
+def test_a_file_is_named_once(message, expected):
+    assert without_name(message, "walks/a.bvh") == expected
+    assert without_name("x: y.bvh: bad", "x: y.bvh") == "bad", "names may hold a colon"

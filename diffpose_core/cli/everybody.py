@@ -12,6 +12,7 @@ from diffpose_core.cli.lift_inputs import choice_of, finish_of, lift_as_asked, p
 from diffpose_core.cli.outputs import check_output, is_lift_result
 from diffpose_core.cli.shared import say, warn
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import without_name
 
 if TYPE_CHECKING:
     from diffpose_core.io.formats import ChosenClip, PoseFile
@@ -51,7 +52,7 @@ def lift_everybody(args: argparse.Namespace) -> int:
             models = shelf.for_clip(chosen.clip, settings_of(args))
             result = _lift_one(args, key, chosen, models, next(iter(done.values()), None), keep=not together)
         except InvalidInput as error:
-            warn(f"{args.clip}: person {key}: {error}")
+            warn(f"{args.clip}: person {key}: {without_name(str(error), args.clip)}")
             failed += 1
             continue
         if not together:
@@ -113,14 +114,14 @@ def _people(args: argparse.Namespace, poses: PoseFile, models: Models) -> dict[s
         try:
             found[key] = to_clip_in_proportion(poses, choice, models)
         except InvalidInput as error:
-            refused.append(f"person {key}: {error}")
+            refused.append(f"person {key}: {without_name(str(error), args.clip)}")
             continue
         for note in found[key].notes:
             if note not in said:
                 warn(f"{args.clip}: {note}")
             said.add(note)
     if not found:
-        raise InvalidInput("; ".join(refused))
+        raise InvalidInput(f"{args.clip}: {'; '.join(refused)}")
     for reason in refused:
         warn(f"{args.clip}: {reason}")
     return found

@@ -31,7 +31,7 @@ class FileReport:
     Attributes:
         file: path below the folder.
         status: lifted in this run, lifted in an earlier one, or failed.
-        reason: why it failed.
+        reason: why it failed, without the file's name.
         clips: clips that were lifted.
         frames: frames that were lifted.
         seconds: time that it took.

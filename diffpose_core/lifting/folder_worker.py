@@ -25,6 +25,7 @@ from diffpose_core.lifting.model_shelf import ModelShelf, SettingChoice
 from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.lifting.world.frame import upright_of
 from diffpose_core.structures import InvalidInput, PoseClip2D
+from diffpose_core.words import without_name
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class FileWorker:
         try:
             report = self._lift(task)
         except InvalidInput as error:
-            report = FileReport(task.file, "failed", str(error))
+            report = FileReport(task.file, "failed", without_name(str(error), task.file))
         except MemoryError:
             report = FileReport(task.file, "failed", "there was not enough memory; cut the clip into parts")
         except Exception as error:  # A fault in one file must not stop the others.
@@ -129,7 +130,8 @@ class FileWorker:
                 chosen = to_clip_in_proportion(poses, picked, self.shelf.first)
                 said = self._write(chosen.clip, base, outputs)
             except InvalidInput as error:
-                failed.append(str(error) if len(parts) == 1 else f"{part}: {error}")
+                reason = without_name(str(error), task.file)
+                failed.append(reason if len(parts) == 1 else f"{part}: {reason}")
                 continue
             frames += len(chosen.clip)
             notes += [note for note in (*chosen.notes, *said) if note not in notes]

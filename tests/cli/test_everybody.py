@@ -12,7 +12,9 @@ from diffpose_core.camera import look_at_camera, rotation_to_axis
 from diffpose_core.cli import main
 from diffpose_core.datasets.procedural import procedural_motion
 from diffpose_core.io.formats import Choice, read_pose_file, to_clip
+from diffpose_core.lifting import image_size
 from diffpose_core.lifting.lift import lift
+from diffpose_core.structures import InvalidInput
 
 SIZE = (1600, 900)
 
@@ -117,6 +119,19 @@ def test_a_person_without_joints_fails_alone(scene, exact, tiny_weights, tmp_pat
     code = main(["lift", str(path), *words(scene, tiny_weights, tmp_path / "o.trc")[2:]])
     assert code == 0 and (tmp_path / "o-1.trc").exists() and (tmp_path / "o-2.trc").exists()
     assert ("7" in keys) == ("person 7" in capsys.readouterr().err)
+
+
+def test_what_is_wrong_with_a_person_names_the_file_once(scene, exact, tiny_weights, tmp_path, capsys, monkeypatch):
+    convert = image_size.to_clip_in_proportion
+
+    def one_alone(poses, choice, models):
+        if choice.track == "2":
+            raise InvalidInput(f"{poses.name}: nothing of them is seen")
+        return convert(poses, choice, models)
+
+    monkeypatch.setattr(image_size, "to_clip_in_proportion", one_alone)
+    assert main(words(scene, tiny_weights, tmp_path / "o.trc")) == 0
+    assert f"\n{scene[0]}: person 2: nothing of them is seen\n" in capsys.readouterr().err
 
 
 def test_all_is_refused_where_one_person_is_needed(scene):

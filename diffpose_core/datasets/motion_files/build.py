@@ -20,6 +20,7 @@ from diffpose_core.datasets.motion_files.labels import KEYS, SPLITS, Labels, Spl
 from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.untrusted.worker import Workers
 from diffpose_core.structures import InvalidInput
+from diffpose_core.words import without_name
 
 MAX_FILES = 1_000_000
 #: AMASS has the body's shape beside its clips, in files without a motion.
@@ -53,7 +54,7 @@ class Outcome:
         source: the file.
         clips: its clips.
         notes: assumptions.
-        reason: why it could not be used; "" where it could.
+        reason: why it could not be used, without the file's name; "" where it could.
     """
 
     source: Source
@@ -147,10 +148,10 @@ def _read(source: Source, settings: Settings, workers: Workers, stopped: Callabl
         clips, notes = read_clips_apart(source.path, settings, workers, stopped)
         return Outcome(source, tuple(clips), tuple(notes))
     except InvalidInput as error:
-        return Outcome(source, reason=str(error))
+        return Outcome(source, reason=without_name(str(error), source.file))
     except Exception as error:  # A fault in one file must not stop the others.
         fault = str(error.__cause__ or error).strip().splitlines()[-1]
-        return Outcome(source, reason=f"{source.path.name}: reading it failed unexpectedly ({fault})"[:500])
+        return Outcome(source, reason=f"reading it failed unexpectedly ({fault})"[:500])
 
 
 def read_all(
@@ -231,8 +232,9 @@ def build(
     outcomes = read_all(_without(find_files(places), output_paths(out, split)), settings, jobs, progress)
     clips = [(naming.of(outcome.source, clip), clip) for outcome in outcomes for clip in outcome.clips]
     if not clips:
-        failed = next((outcome.reason for outcome in outcomes if outcome.reason), "all were too short (--min-seconds)")
-        raise InvalidInput(f"none of {len(outcomes)} files could be used. The first: {failed}")
+        failed = next((f"{outcome.source.file}: {outcome.reason}" for outcome in outcomes if outcome.reason), None)
+        why = "All were too short (--min-seconds)" if failed is None else f"The first: {failed}"
+        raise InvalidInput(f"none of {len(outcomes)} files could be used. {why}")
     kept = [(labels, clip) for labels, clip in clips if labels.name not in withhold]
     if not kept:
         raise InvalidInput("every clip is one of those that are to be left out (--leave-out)")

@@ -77,10 +77,10 @@ def test_the_command_makes_a_data_set_and_says_what_could_not_be_used(folder, tm
     assert all(np.abs(walk[:, joint] - place).max() < 1e-4 for joint, place in expected.items())
     printed = capsys.readouterr()
     assert f"wrote {out}: 5 clips, 200 frames" in printed.out and "5 of 8 files used, 1 could not be" in printed.out
-    assert "lafan/broken.bvh: broken.bvh: not a BVH file" in printed.err and "no --licence" not in printed.err
+    assert "lafan/broken.bvh: not a BVH file" in printed.err and "no --licence" not in printed.err
     page = (tmp_path / "motions.md").read_text()
     assert "| motions.npz | 5 | 200 | 4 |" in page and "CC0 (made up)" in page
-    assert "- lafan/broken.bvh: broken.bvh: not a BVH file; expected HIERARCHY and MOTION" in page
+    assert "- lafan/broken.bvh: not a BVH file; expected HIERARCHY and MOTION" in page
     assert "- left out: 0.20 s long, the shortest is 0.5 s (--min-seconds): lafan/short\\_subject1.bvh" in page
     assert "- a body model, no motion: models/model.npz" in page
     assert "diffpose data studio -o motions.npz" in page and str(tmp_path) not in page
@@ -274,7 +274,7 @@ def test_what_cannot_be_built_is_said(folder, tmp_path, capsys):
         (good, "o.txt", "must end in .npz"),
         (good, "no/o.npz", "no such folder to write to"),
         (folder / "lafan" / "broken.bvh", "o.npz", "none of 1 files could be used. The first: broken.bvh: not a BVH"),
-        (folder / "lafan" / "short_subject1.bvh", "o.npz", "all were too short"),
+        (folder / "lafan" / "short_subject1.bvh", "o.npz", "All were too short"),
     ):
         assert main(["data", str(place), "-o", str(tmp_path / out), "--quiet", "--jobs", "1"]) == 2
         assert message in capsys.readouterr().err

@@ -29,13 +29,14 @@ _EXPECTED = "expected SLEAP's analysis export (tracks, node_names) or DeepLabCut
 _ORDERS = (("track", "xy", "node", "frame"), ("frame", "track", "node", "xy"))
 _MAX_COLUMNS = 3_000
 #: Seconds that a file may take: 512 MiB are unpacked in three.
-PROCESSOR_S = 15
+PROCESSOR_S = 8
 
 
 @cache
 def _workers() -> Workers:
     """The process that reads HDF5 files: some that are damaged keep the library busy for ever."""
-    return Workers(Allowance(processor_s=PROCESSOR_S), (__name__,), at_once=1)
+    advice = "cut it into parts if it is long, else it is damaged"
+    return Workers(Allowance(processor_s=PROCESSOR_S), (__name__,), at_once=1, advice=advice)
 
 
 def read_hdf5(content: bytes, name: str) -> PoseFile:

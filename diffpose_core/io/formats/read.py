@@ -96,7 +96,7 @@ def _read(content: bytes, name: str) -> PoseFile:
         return _read_zip(content, name)
     if content[:6] == b"\x93NUMPY":
         return read_npy_file(content, name)
-    if content[:1] == b"\x80" and 2 <= content[1] <= 5:
+    if content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return read_pickle(content, name)
     kind = kind_of(content)
     if kind is not None:

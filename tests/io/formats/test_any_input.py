@@ -55,3 +55,8 @@ def test_any_bytes(content):
     check(content)
     check(b"PK\x03\x04" + content)
     check(b"[" + content)
+
+
+def test_any_first_byte():
+    for first in range(256):
+        check(bytes([first]))

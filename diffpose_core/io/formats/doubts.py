@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 
 from diffpose_core.io.formats.detections import Notes
@@ -17,25 +20,51 @@ EXCHANGE = 0.15
 LEGS_APART = 0.06
 
 
-def note_jumps(track: PoseTrack, notes: Notes) -> None:
-    """Note where a person jumps by more than a body from one frame to the next: identities may have been exchanged."""
-    jumped = jumps(track.keypoints) & (np.diff(track.frames) == 1)
-    _note_mixed(f"Person {track.key} jumps", track.frames[1:][jumped], notes)
+#: Of so many people, those seen longest, each is looked at alone, and of so many each with every other.
+_ALONE, _IN_PAIRS = 20, 8
 
 
-def note_passers_by(track: PoseTrack, fps: float | None, notes: Notes) -> None:
+def note_mixed_people(tracks: Sequence[PoseTrack], fps: float | None, notes: Notes) -> None:
+    """Note where a file may have mixed up people, each fault once.
+
+    Two who change places are looked for first, then frames that show somebody else, then jumps that have no such cause.
+
+    Args:
+        tracks: people of a clip, those seen longest first.
+        fps: frames a second, if they are known.
+        notes: gets the notes.
+    """
+    exchanged: dict[str, list[np.ndarray]] = {track.key: [] for track in tracks}
+    for one, other in itertools.combinations(tracks[:_IN_PAIRS], 2):
+        frames = exchanges(one, other)
+        _note_mixed(f"Persons {' and '.join(sorted((one.key, other.key)))} change places", frames, notes)
+        exchanged[one.key].append(frames)
+        exchanged[other.key].append(frames)
+    for track in tracks[:_ALONE]:
+        known = np.isin(track.frames, np.concatenate([track.frames[:0], *exchanged[track.key]]))
+        other_person = passers_by(identities(track.keypoints, track.confidence, fps or USUAL_FPS))
+        _note_other_person(track, other_person, known, notes)
+        known[1:] |= other_person[1:] | other_person[:-1]
+        jumped = jumps(track.keypoints) & (np.diff(track.frames) == 1) & ~known[1:]
+        _note_mixed(f"Person {track.key} jumps", track.frames[1:][jumped], notes)
+
+
+def _note_other_person(track: PoseTrack, other_person: np.ndarray, known: np.ndarray, notes: Notes) -> None:
     """Note frames in which a track shows somebody else and then comes back.
 
     Args:
         track: of one person.
-        fps: frames a second, if they are known.
+        other_person: (T,) bool, these frames.
+        known: (T,) bool; where such frames begin in one of these, the cause is noted already.
         notes: gets the note.
     """
-    other = track.frames[passers_by(identities(track.keypoints, track.confidence, fps or USUAL_FPS))]
-    if len(other):
+    begins = other_person & ~np.concatenate(([False], other_person[:-1]))
+    stretch = np.cumsum(begins)
+    frames = track.frames[other_person & ~np.isin(stretch, stretch[begins & known])]
+    if len(frames):
         notes.add(
-            f"In {len(other)} of {len(track)} frames person {track.key} seems to be somebody else, first in frame "
-            f"{other[0]}: the detector may have lost the person there. Tilt, body and neighbouring frames are read "
+            f"In {len(frames)} of {len(track)} frames person {track.key} seems to be somebody else, first in frame "
+            f"{frames[0]}: the detector may have lost the person there. Tilt, body and neighbouring frames are read "
             "without them."
         )
 
@@ -54,8 +83,8 @@ def jumps(keypoints: np.ndarray) -> np.ndarray:
     return moved > JUMP * size
 
 
-def note_exchanges(one: PoseTrack, other: PoseTrack, notes: Notes) -> None:
-    """Note where two people change places from one frame to the next, who may stand too near each other for a jump."""
+def exchanges(one: PoseTrack, other: PoseTrack) -> np.ndarray:
+    """Numbers of the frames in which two people have changed places, also those who stand too near for a jump."""
     frames, mine, theirs = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
     (place, size), (place_other, size_other) = _places(one.keypoints), _places(other.keypoints)
     pair = np.stack((place[mine], place_other[theirs]))  # (2, F, 2)
@@ -63,7 +92,7 @@ def note_exchanges(one: PoseTrack, other: PoseTrack, notes: Notes) -> None:
     change = np.linalg.norm(pair[::-1, 1:] - pair[:, :-1], axis=-1)
     far = stay.min(0) > EXCHANGE * min(size, size_other)
     exchanged = far & (change.sum(0) < 0.5 * stay.sum(0)) & (np.diff(frames) == 1)
-    _note_mixed(f"Persons {' and '.join(sorted((one.key, other.key)))} change places", frames[1:][exchanged], notes)
+    return np.asarray(frames[1:][exchanged])
 
 
 def _places(keypoints: np.ndarray) -> tuple[np.ndarray, float]:

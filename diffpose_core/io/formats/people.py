@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from diffpose_core.io.formats.clean import clean
 from diffpose_core.io.formats.detections import Detections, Notes
-from diffpose_core.io.formats.doubts import note_exchanges, note_jumps, note_passers_by
+from diffpose_core.io.formats.doubts import note_mixed_people
 from diffpose_core.io.formats.link import MAX_PEOPLE, join_pieces, link
 from diffpose_core.io.formats.pieces import note_pieces
 from diffpose_core.io.formats.posefile import FileClip, PoseTrack
@@ -61,11 +60,7 @@ def build_clip(
         for rows in _rows_of_people(people, points[order], notes)
     ]  # fmt: skip
     ordered = tuple(sorted(tracks, key=lambda track: (-len(track), -track.size)))
-    for track in ordered[:20]:
-        note_jumps(track, notes)
-        note_passers_by(track, fps, notes)
-    for one, other in itertools.combinations(ordered[:8], 2):
-        note_exchanges(one, other, notes)
+    note_mixed_people(ordered, fps, notes)
     clip = FileClip(key, num_frames, ordered, image_size, fps)
     note_pieces(clip, notes)
     return clip

@@ -6,6 +6,8 @@ import { number } from "./numbers.js";
 /** Numbers along a side of the floor, at most one more. */
 const MOST_NUMBERS = 8;
 const LABEL_FONT = "500 11px ui-sans-serif, system-ui, sans-serif";
+/** Half the width of a letter of a label, and half its height, in pixels. */
+const LETTER = { across: 3.2, up: 7 };
 
 /**
  * Segments in plot axes (metres) and labels of what stands still in a scene.
@@ -33,17 +35,36 @@ export function furnitureOf({ lo, hi, floor }) {
   const top = Math.min(2, Math.floor((hi[2] - floor) * 2) / 2);
   const corner = [left, 0.25];
   pole.push([[...corner, floor], [...corner, floor + top]]);
+  // Where two labels would touch, the first one stays: the names of the axes rather than a number.
+  const away = strong === 2 ? 0.24 : 0.6;
   /** @type {[number, number, number, string][]} */
-  const labels = [];
+  const labels = [[(left + right) / 2, front - away, floor, "x (m)"], [right + away, (front + back) / 2, floor, "z (m)"]];
   for (let h = 0.5; h <= top; h += 0.5) {
     pole.push([[...corner, floor + h], [corner[0], corner[1] + 0.06, floor + h]]);
     labels.push([corner[0] - 0.12, corner[1], floor + h, `${number(h)} m`]);
   }
   for (let i = x0; i <= x1; i++) if (i % strong === 0) labels.push([i / 4, front - 0.09, floor, number(i / 4)]);
   for (let i = y0; i <= y1; i++) if (i % strong === 0) labels.push([right + 0.09, i / 4, floor, number(i / 4)]);
-  const away = strong === 2 ? 0.24 : 0.6;
-  labels.push([(left + right) / 2, front - away, floor, "x (m)"], [right + away, (front + back) / 2, floor, "z (m)"]);
   return { minor, major, pole, labels };
+}
+
+/**
+ * The labels that are not cut off by an edge of the picture and touch none before them.
+ * @param {{ x: number, y: number, text: string }[]} labels
+ * @param {number} width
+ * @param {number} height
+ */
+export function legible(labels, width, height) {
+  /** @type {{ x: number, y: number, half: number, text: string }[]} */
+  const kept = [];
+  for (const { x, y, text } of labels) {
+    const half = LETTER.across * text.length;
+    const inside = x >= half && x <= width - half && y >= LETTER.up && y <= height - LETTER.up;
+    if (inside && kept.every((k) => Math.abs(k.x - x) >= k.half + half || Math.abs(k.y - y) >= 2 * LETTER.up)) {
+      kept.push({ x, y, half, text });
+    }
+  }
+  return kept;
 }
 
 /**
@@ -75,21 +96,22 @@ function strokeSegments(context, segments, projection, colour, width) {
  * @param {Canvas2D} context
  * @param {Projection} projection
  * @param {Stage} stage
+ * @param {{ width: number, height: number, small: boolean }} of
  */
-export function paintFloor(context, projection, stage, small = false) {
+export function paintFloor(context, projection, stage, { width, height, small }) {
   const { theme } = stage;
   const { minor, major, pole, labels } = (stage.furniture ??= furnitureOf(stage.header.bounds));
   if (!small) strokeSegments(context, minor, projection, theme.floor, 0.7);
   strokeSegments(context, major, projection, small ? theme.floor : theme.floorStrong, small ? 1 : 0.9);
   if (small || stage.closeUp) return;
   strokeSegments(context, pole, projection, theme.floorStrong, 1.2);
-  const p = [0, 0, 0];
   setFont(context, LABEL_FONT);
   context.fillStyle = theme.label;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  for (const [x, y, z, text] of labels) {
-    projection.point(x, y, z, p);
-    if (p[2] > 0.05) context.fillText(text, p[0], p[1]);
-  }
+  const seen = labels.flatMap(([along, into, up, text]) => {
+    const [x, y, depth] = projection.point(along, into, up, [0, 0, 0]);
+    return depth > 0.05 ? [{ x, y, text }] : [];
+  });
+  for (const { x, y, text } of legible(seen, width, height)) context.fillText(text, x, y);
 }

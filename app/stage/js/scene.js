@@ -107,7 +107,7 @@ class Painting {
     const { stage, owner, width, height } = this;
     const firstMoving = this.visible.findIndex((l) => l.kind !== "cloud" || this.moves(l));
     if (firstMoving <= 0 || !this.visible.some((l) => this.moves(l))) {
-      paintFloor(this.context, this.projection, stage, this.small);
+      paintFloor(this.context, this.projection, stage, this);
       for (const layer of this.visible) this.shadow(this.context, layer);
       return;
     }
@@ -117,7 +117,7 @@ class Painting {
       owner.stillLook = look;
       owner.stillCanvas ??= document.createElement("canvas");
       const below = fitCanvas(owner.stillCanvas, width, height);
-      paintFloor(below, this.projection, stage, this.small);
+      paintFloor(below, this.projection, stage, this);
       for (const layer of rest) if (!this.moves(layer)) this.shadow(below, layer);
       for (const layer of still) this.cloud(below, layer);
     }

@@ -10,7 +10,6 @@ from app.figures import measures
 from app.figures.scenes import (
     BONES_HELP,
     ERROR_HELP,
-    EXPECTED,
     EXPECTED_ARRAY,
     EXPECTED_HELP,
     TRUTH,
@@ -245,7 +244,7 @@ def _readouts(payload: StagePayload, view: ClipFrames, both: Compared) -> dict[s
             found[name].append(readout(payload, f"{name}_error", values.mean(-1), lead[name], **words))
     if both.expected_error is not None:
         payload.add("expected_joints", 1000.0 * both.expected_error, ("frame", "joint"))
-        found["diffpose"].append(expected_readout(payload, both.expected_error))
+        found["diffpose"].append(expected_readout(payload, view, both.expected_error))
     payload.add("differs", apart, ("frame", "step", "joint"))
     bones = measures.reference_bones(view.reference_cam[view.own])
     for name, pose in poses.items():
@@ -261,7 +260,7 @@ def _overlaid(both: Compared, numbers: dict[str, list[Readout]]) -> ScenePanel:
     errors: list[Readout] = [
         {**row, "label": label} for name, label in methods for row in numbers[name] if row["label"] == "error"
     ]
-    errors += [row for row in numbers["diffpose"] if row["label"] == EXPECTED]
+    errors += [row for row in numbers["diffpose"] if row["array"] == EXPECTED_ARRAY]
     title = "Both over the truth" if both.truth_cam is not None else "Both answers"
     return scene("overlaid", title, _overlaid_layers(both), caption=_rings_words(both), readouts=errors)
 

@@ -30,7 +30,7 @@ def live_stage(hypotheses: int) -> bytes:
         steps=[0],
         bounds=Bounds((-_RADIUS, -_RADIUS, _FLOOR - 0.14), (_RADIUS, _RADIUS, _TOP + 0.14), _FLOOR),
         shows_frame=0,
-        line="Stand so that the camera sees you from head to foot. The pictures stay on this machine.",
+        line="Start the camera and stand so that it sees all of you. The pictures stay on this machine.",
     )
     payload.pose("pose", _STANDING)
     payload.pose("hypotheses", np.broadcast_to(_STANDING, (hypotheses, NUM_JOINTS, 3)), "sample")

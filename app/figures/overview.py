@@ -76,7 +76,7 @@ def overview(
         numbers = [readout(payload, "result_error", error, ("frame",), label="error", unit="mm", help=ERROR_HELP)]
     curve = numbers_by_name.get("error")
     if expected_error is not None:
-        numbers.append(expected_readout(payload, expected_error))
+        numbers.append(expected_readout(payload, view, expected_error))
         curve = curve or EXPECTED_ARRAY
     image = image_panel(payload, view, result_cam=result)
     payload.track = clip_track(payload, view, curve)

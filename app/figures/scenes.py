@@ -209,9 +209,16 @@ def readout(
     return {"array": payload.add(name, values, axes), **words}
 
 
-def expected_readout(payload: StagePayload, expected_error: np.ndarray) -> Readout:
-    """The error to expect, as a number. expected_error: (F', 17) metres, NaN where it is not known."""
-    words: ReadoutWords = {"label": EXPECTED, "unit": "mm", "missing": UNLIKE, "help": EXPECTED_HELP}
+def expected_readout(payload: StagePayload, view: ClipFrames, expected_error: np.ndarray) -> Readout:
+    """The error to expect, as a number, which stands alone or beside the error itself.
+
+    Args:
+        payload: The stage's data.
+        view: The frames of the clip.
+        expected_error: (F', 17), metres, NaN where it is not known.
+    """
+    label = EXPECTED if view.truth_cam is None else "expected"
+    words: ReadoutWords = {"label": label, "unit": "mm", "missing": UNLIKE, "help": EXPECTED_HELP}
     return readout(payload, EXPECTED_ARRAY, 1000.0 * expected_error.mean(-1), ("frame",), **words)
 
 

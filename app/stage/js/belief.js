@@ -28,8 +28,7 @@ class BeliefPanel extends ImagePanel {
     const { stage, spec } = this;
     const context = /** @type {Canvas2D} */ (this.canvas.getContext("2d"));
     const [width, height] = this.size();
-    const centre = stage.arrays[spec.centre].at(stage.frame, stage.step);
-    const zoom = Math.min(width, height) / (2 * spec.half_px);
+    const { toX, toY, zoom } = this.places(width, height);
     const target = this.targets[spec.joint];
     if (stage.step > 0) {
       /** @param {"weights" | "means_px" | "stds_px"} name */
@@ -41,9 +40,8 @@ class BeliefPanel extends ImagePanel {
       context.setLineDash([4, 3]);
       for (let i = spec.joint * modes; i < (spec.joint + 1) * modes; i++) {
         if (weights[i] < 0.01) continue;
-        const x = width / 2 + (means[2 * i] - centre[0]) * zoom, y = height / 2 + (means[2 * i + 1] - centre[1]) * zoom;
         context.beginPath();
-        context.ellipse(x, y, 2 * stds[2 * i] * zoom, 2 * stds[2 * i + 1] * zoom, 0, 0, 2 * Math.PI);
+        context.ellipse(toX(means[2 * i]), toY(means[2 * i + 1]), 2 * stds[2 * i] * zoom, 2 * stds[2 * i + 1] * zoom, 0, 0, 2 * Math.PI);
         context.stroke();
       }
       context.setLineDash([]);

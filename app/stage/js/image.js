@@ -12,18 +12,52 @@ export const RESULT = "3D pose in the picture";
 /** The joints' 2D mixtures, as a switch of the legend. */
 export const ELLIPSES = "Ellipses (Gaussians)";
 
+/**
+ * @param {number} value
+ * @param {number} lo
+ * @param {number} hi
+ */
+const clamped = (value, lo, hi) => Math.min(hi, Math.max(lo, value));
+
+/**
+ * The middle of what is shown of a picture along one side, moved so that it holds as little as it can beyond the edges.
+ * @param {number} middle
+ * @param {{ shown: number, needed: number, side: number }} of half of what is shown, half of what the person needs
+ * around the middle, and the picture's side, all in pixels of the picture
+ */
+export function insidePicture(middle, { shown, needed, side }) {
+  const spare = Math.max(0, shown - needed);
+  const best = 2 * shown >= side ? side / 2 : clamped(middle, shown, side - shown);
+  return clamped(best, middle - spare, middle + spare);
+}
+
 export class ImagePanel extends FlatPanel {
+  /**
+   * From pixels of the picture to those of the panel: the person in the middle, and no edge of a video in sight that
+   * need not be.
+   * @param {number} width
+   * @param {number} height
+   */
+  places(width, height) {
+    const { stage, spec } = this;
+    const { half_px: half, half_u_px: across = half, image_px: sides } = spec;
+    const zoom = Math.min(width / (2 * across), height / (2 * half));
+    let [u, v] = stage.arrays[spec.centre].at(stage.frame, stage.step);
+    if (footageOf(stage.header.source)) {
+      u = insidePicture(u, { shown: width / (2 * zoom), needed: across, side: sides[0] });
+      v = insidePicture(v, { shown: height / (2 * zoom), needed: half, side: sides[1] });
+    }
+    /** @type {Place} */
+    const toX = (at) => width / 2 + (at - u) * zoom;
+    /** @type {Place} */
+    const toY = (at) => height / 2 + (at - v) * zoom;
+    return { toX, toY, zoom };
+  }
   draw() {
     const { stage, spec } = this;
     const [width, height] = this.size();
     const context = fitCanvas(this.canvas, width, height);
-    const centre = stage.arrays[spec.centre].at(stage.frame, stage.step);
-    const { half_px: half, half_u_px: across = half } = spec;
-    const zoom = Math.min(width / (2 * across), height / (2 * half));
-    /** @param {number} u */
-    const toX = (u) => width / 2 + (u - centre[0]) * zoom;
-    /** @param {number} v */
-    const toY = (v) => height / 2 + (v - centre[1]) * zoom;
+    const { toX, toY, zoom } = this.places(width, height);
     const pictured = !spec.bare && this.drawFootage(context, toX, toY, zoom);
     if (!spec.plain && !pictured) this.drawPlane(context, toX, toY, width, height, zoom);
     this.targets = [];

@@ -36,27 +36,43 @@ def people_of(clip: PoseClip2D) -> np.ndarray:
     return found
 
 
-def identities(keypoints_px: np.ndarray, confidence: np.ndarray, fps: float) -> np.ndarray:
-    """Numbers of the people that a track follows, frame by frame.
+def identities(
+    keypoints_px: np.ndarray, confidence: np.ndarray, fps: float, frames: np.ndarray | None = None
+) -> np.ndarray:
+    """Numbers of the people that a track follows, pose by pose.
 
     A track that jumps goes on with the person whose last pose is near, if there is one. Else it is somebody new, if
     some frames without a jump follow or if it comes back within a second. A person who runs through the picture at an
-    even speed does not jump.
+    even speed does not jump. After frames without anybody a person may be further away.
 
     Args:
-        keypoints_px: (F, J, 2), any unit.
-        confidence: (F, J); joints with 0 are not read.
+        keypoints_px: (T, J, 2), any unit.
+        confidence: (T, J); joints with 0 are not read, and a pose without any is of the person before.
         fps: frames a second.
+        frames: (T,) growing numbers of the poses' frames; 0, 1, 2 and so on by default.
 
     Returns:
-        (F,) int64, 0 for the person of the first frame.
+        (T,) int64, 0 for the person of the first pose.
     """
-    found = np.zeros(len(keypoints_px), dtype=np.int64)
-    if len(found) < 3:
-        return found
-    places = _in_sizes(np.where(confidence[..., None] > 0, keypoints_px, np.nan))
+    seen = np.flatnonzero((confidence > 0).any(1))
+    if len(seen) < 3:
+        return np.zeros(len(keypoints_px), dtype=np.int64)
+    places = _in_sizes(np.where(confidence[seen][..., None] > 0, keypoints_px[seen], np.nan))
+    found = _people(places, seen if frames is None else frames[seen], fps)
+    return found[np.maximum(np.searchsorted(seen, np.arange(len(keypoints_px)), side="right") - 1, 0)]
+
+
+def _people(places: np.ndarray, frames: np.ndarray, fps: float) -> np.ndarray:
+    """`identities` of poses (T, J, 2) in units of the person's size. frames: (T,), their numbers."""
+    found = np.zeros(len(places), dtype=np.int64)
     limit = max(_LEAST_JUMP, JUMP * USUAL_FPS / fps)
-    cuts = 1 + np.flatnonzero(_steps(places) > limit)
+
+    def reach(away: np.ndarray) -> np.ndarray:
+        """Farthest way of a person who was not seen for some frames, in sizes."""
+        return np.minimum(limit + _WALK * away / fps, max(_FARTHEST, limit))
+
+    elapsed = np.diff(frames)
+    cuts = 1 + np.flatnonzero(_steps(places, elapsed) > reach(elapsed - 1))
     if len(cuts) == 0:
         return found
     last = {0: int(cuts[0]) - 1}
@@ -64,11 +80,11 @@ def identities(keypoints_px: np.ndarray, confidence: np.ndarray, fps: float) -> 
         before = int(found[begin - 1])
         recent = sorted(last, key=lambda person: -last[person])[:_PEOPLE]
         seen = np.array([last[person] for person in recent])
-        reach = np.minimum(limit + _WALK * (begin - seen - 1) / fps, _FARTHEST)
-        away = _apart(places[begin], places[seen]) / reach
+        away = _apart(places[begin], places[seen]) / reach(frames[begin] - frames[seen] - 1)
+        later = places[end : np.searchsorted(frames, frames[end - 1] + 1 + max(1, round(fps)))]
         if away.min() <= 1.0:
             person = recent[int(away.argmin())]
-        elif end - begin >= _FEWEST or _comes_back(places, last[before], end, fps, limit):
+        elif end - begin >= _FEWEST or (_apart(later, places[last[before]]) <= limit).any():
             person = len(last)
         else:
             person = before
@@ -123,21 +139,22 @@ def bridged(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return lines.reshape(values.shape).astype(values.dtype)
 
 
-def _steps(places: np.ndarray) -> np.ndarray:
-    """Distance that the median joint moves to the next frame, beyond the motion before or after it where that is less.
+def _steps(places: np.ndarray, elapsed: np.ndarray) -> np.ndarray:
+    """Distance that the median joint moves to the next pose, beyond the motion before or after it where that is less.
 
     Args:
-        places: (F, J, 2).
+        places: (T, J, 2).
+        elapsed: (T - 1,), frames from a pose to the next.
 
     Returns:
-        (F - 1,).
+        (T - 1,).
     """
     moved = np.diff(places, axis=0)
-    whole = _median(moved.swapaxes(1, 2))
+    speed = _median(moved.swapaxes(1, 2)) / elapsed[:, None]
     still = np.zeros((1, 2))
-    others = (np.zeros_like(whole), np.concatenate((still, whole[:-1])), np.concatenate((whole[1:], still)))
+    others = (np.zeros_like(speed), np.concatenate((still, speed[:-1])), np.concatenate((speed[1:], still)))
     zero = np.zeros_like(places[0])
-    return np.min([_apart(moved - other[:, None], zero) for other in others], axis=0)
+    return np.min([_apart(moved - (elapsed[:, None] * other)[:, None], zero) for other in others], axis=0)
 
 
 def _in_sizes(keypoints: np.ndarray) -> np.ndarray:
@@ -150,12 +167,6 @@ def _in_sizes(keypoints: np.ndarray) -> np.ndarray:
     away = known - np.nanmean(known, axis=1, keepdims=True)
     sizes = np.sqrt(np.nanmean(np.square(away).sum(-1), axis=1))
     return np.asarray(keypoints / max(float(np.median(sizes)), 1e-9))
-
-
-def _comes_back(places: np.ndarray, last: int, end: int, fps: float, limit: float) -> bool:
-    """Whether one of the frames of the next second is near the pose of a person's last frame."""
-    later = places[end : end + max(1, round(fps))]
-    return bool(len(later)) and bool((_apart(later, places[last]) <= limit).any())
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -42,6 +42,26 @@ def test_frames_of_somebody_else_are_told_apart_and_the_person_is_known_again():
     assert (found[other] != 0).all()
 
 
+@pytest.mark.parametrize("gap", [1, 5])
+def test_somebody_else_is_told_apart_after_frames_without_anybody(gap):
+    points, sure = track("wave")
+    other = np.isin(np.arange(len(points)), range(40, 46))
+    points[other] = beside(points[30:31], 300.0)
+    sure[40 - gap : 40] = sure[46 : 46 + gap] = 0.0
+    found = identities(points, sure, FPS)
+    assert np.flatnonzero(passers_by(found)).tolist() == list(range(40, 46 + gap)), "till the person is seen again"
+    rows = sure.any(1)
+    assert np.array_equal(identities(points[rows], sure[rows], FPS, np.flatnonzero(rows)), found[rows])
+
+
+@pytest.mark.parametrize("action", ["walk", "run", "jump", "turn"])
+def test_a_person_who_is_not_seen_for_a_moment_is_the_same(action):
+    points, sure = track(action)
+    for begin, gap in ((10, 1), (30, 4), (60, 12)):
+        sure[begin : begin + gap] = 0.0
+    assert not identities(points, sure, FPS).any()
+
+
 def test_after_a_cut_everybody_is_somebody_new():
     points, sure = track()
     points[50:] = points[50:] + np.array([300.0, 0.0])

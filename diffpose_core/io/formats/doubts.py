@@ -42,7 +42,7 @@ def note_mixed_people(tracks: Sequence[PoseTrack], fps: float | None, notes: Not
         exchanged[other.key].append(frames)
     for track in tracks[:_ALONE]:
         known = np.isin(track.frames, np.concatenate([track.frames[:0], *exchanged[track.key]]))
-        other_person = passers_by(identities(track.keypoints, track.confidence, fps or USUAL_FPS))
+        other_person = passers_by(identities(track.keypoints, track.confidence, fps or USUAL_FPS, track.frames))
         _note_other_person(track, other_person, known, notes)
         known[1:] |= other_person[1:] | other_person[:-1]
         jumped = jumps(track.keypoints) & (np.diff(track.frames) == 1) & ~known[1:]

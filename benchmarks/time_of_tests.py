@@ -59,7 +59,7 @@ def adopt_orphans() -> None:
 
 
 def measure(path: Path) -> Row:
-    """Run a test file. path: inside or outside the repository."""
+    """Run a test file; what it prints is passed on where it fails. path: inside or outside the repository."""
     name = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
     with tempfile.TemporaryFile("w+") as output:
@@ -68,7 +68,7 @@ def measure(path: Path) -> Row:
         processor_s, clock_s, until = 0.0, 0.0, float("inf")
         while time.monotonic() < until:
             try:
-                ended, _, usage = os.wait4(-1, os.WNOHANG if clock_s else 0)
+                ended, status, usage = os.wait4(-1, os.WNOHANG if clock_s else 0)
             except ChildProcessError:
                 break
             if not ended:
@@ -79,10 +79,12 @@ def measure(path: Path) -> Row:
             if ended == tests.pid:
                 clock_s = time.monotonic() - begin
                 until = time.monotonic() + _PATIENCE_S
-        tests.returncode = 0  # It was waited for here.
+                tests.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
-        last = output.read().strip().rpartition("\n")[2]
-    counts = {word: int(count) for count, word in _COUNT.findall(last)}
+        said = output.read().strip()
+    if tests.returncode:
+        print(said, file=sys.stderr)
+    counts = {word: int(count) for count, word in _COUNT.findall(said.rpartition("\n")[2])}
     return Row(name, counts, processor_s, clock_s, _children())
 
 

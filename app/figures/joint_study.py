@@ -148,7 +148,7 @@ def _cloud_panel(payload: StagePayload, study: JointStudy) -> ScenePanel:
             "kind": "ellipsoids",
             "array": payload.pose("centres", samples.mean(1), "step"),
             "covariances": payload.add("spreads", plot_covariances(covariances), ("step", "joint", "covariance")),
-            "label": "Two standard deviations",
+            "label": "Ellipsoids of the draws",
             "palette": "sides",
             "joint": joint,
         },

@@ -58,7 +58,8 @@ holder.className = "dps-footage";
 holder.footage = { source: arguments[0], glows: [[{}]], at: () => null, heatAt: () => [], whenReady: async () => {} };
 document.querySelector(".dps").dispatchEvent(new CustomEvent("dps-footage"));
 """
-#: Entries of the legend that can't be seen and clicked even when they are scrolled to, and whether it keeps its place.
+#: Entries of the legend that are out of sight even when they are scrolled to; whether left and right are always in
+#: sight, and whether the legend keeps within its scene.
 LEGEND = """
 const legend = document.querySelector(".dps-legend"), button = document.querySelector(".dps-legend-button");
 if (legend.dataset.open === "false") button.click();

@@ -20,10 +20,10 @@ export const ELLIPSES = "Ellipses (Gaussians)";
 const clamped = (value, lo, hi) => Math.min(hi, Math.max(lo, value));
 
 /**
- * The middle of what is shown of a picture along one side, moved so that it holds as little as it can beyond the edges.
+ * Where the middle of a view into a picture goes, along one side: to where it shows least beyond the picture's edges.
+ * shown: half of what the view shows; needed: half of what the person takes; side: of the picture. All in its pixels.
  * @param {number} middle
- * @param {{ shown: number, needed: number, side: number }} of half of what is shown, half of what the person needs
- * around the middle, and the picture's side, all in pixels of the picture
+ * @param {{ shown: number, needed: number, side: number }} of
  */
 export function insidePicture(middle, { shown, needed, side }) {
   const spare = Math.max(0, shown - needed);

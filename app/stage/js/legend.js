@@ -9,7 +9,7 @@ import { JOINT_NAMES, jointLabel } from "./skeleton.js";
 /** What a newcomer can't know from an entry's name. @type {Record<string, string>} */
 const HELP = {
   [HEAT]: "What the detector saw: the brighter, the likelier the joint is there",
-  [ELLIPSES]: "Where each joint may be, as Gaussians fitted to its heatmap or made from its confidence: one and two standard deviations",
+  [ELLIPSES]: "Where each joint may be: Gaussians fitted to its heatmap, or made from its confidence",
 };
 
 /**
@@ -76,7 +76,7 @@ export class Legend {
     const { stage } = this;
     const b = element("button", "dps-key", this.root);
     b.type = "button";
-    b.title = ["Show or hide", layer.label, HELP[layer.label]].filter(Boolean).join(": ");
+    b.title = [`Show or hide: ${layer.label}`, HELP[layer.label]].filter(Boolean).join(". ");
     const colours = stage.theme.palette(layer.palette);
     const mark = element("i", `dps-mark dps-mark-${layer.kind}`, b);
     mark.style.setProperty("--a", colours[0]);

@@ -1,8 +1,8 @@
 """Single frames against video on short and on sparse clips: `python -m benchmarks.short_clips mocap17_val.npz ...`.
 
-Every clip of the validation sets is cut to a few consecutive frames, or thinned out, and lifted whole in both settings.
-The figures decide from how many frames on, and from what rate on, `--setting auto` reads a clip as video
-(`lifting.model_shelf`). `--json FILE` stores them, `--docs docs/video.md` writes the table.
+Every clip of the validation sets is cut to a few consecutive frames, thinned out, or stopped at one frame, and lifted
+whole in both settings. The figures decide from how many frames, what rate and what movement on `--setting auto` reads a
+clip as video (`lifting.model_shelf`). `--json FILE` stores them, `--docs docs/video.md` writes the table.
 """
 
 from __future__ import annotations
@@ -26,19 +26,18 @@ from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.model_shelf import ModelShelf
 from diffpose_core.structures import PoseClip2D
 
-#: Frames of the clips, and the step between them in frames of the recording.
-CUTS = ((3, 1), (5, 1), (9, 1), (13, 1), (27, 1), (54, 1), (27, 2), (27, 3), (27, 5))
+#: Frames of the clips, and the step between them in frames of the recording; 0 is one frame over and over.
+CUTS = ((3, 1), (5, 1), (9, 1), (13, 1), (27, 1), (54, 1), (27, 2), (27, 3), (27, 5), (27, 0))
 SETTINGS = ("frame", "video")
 
 
 def cut(clip: PoseClip2D, frames: int, every: int, rng: np.random.Generator) -> PoseClip2D | None:
     """A part of a clip that begins anywhere, thinned out; None where the clip is too short."""
-    spare = len(clip) - frames * every
+    spare = len(clip) - max(frames * every, 1)
     if spare < 0:
         return None
-    begin = int(rng.integers(0, spare + 1))
-    part = clip.frames(np.arange(begin, begin + frames * every, every))
-    return replace(part, fps=clip.fps / every)
+    part = clip.frames(int(rng.integers(0, spare + 1)) + every * np.arange(frames))
+    return replace(part, fps=clip.fps / max(every, 1))
 
 
 def errors(clip: PoseClip2D, shelf: ModelShelf) -> np.ndarray:
@@ -89,7 +88,7 @@ def table(report: dict[str, Any]) -> str:
     for row in report["rows"]:
         frame, video = (f"{n:.1f} / {p:.1f}" for n, p in row["mm"])
         n, p = (signed(c, i) for c, i in zip(row["change_percent"], row["intervals"], strict=True))
-        rate = round(30 / row["every"])
+        rate = round(30 / row["every"]) if row["every"] else "one, repeated"
         lines.append(f"| {row['frames']} | {rate} | {row['clips']} | {frame} | {video} | {n} | {p} |")
     return "\n".join([
         *lines, "",

@@ -54,7 +54,7 @@ def trained_settings() -> list[Setting]:
 def automatic_setting(clip: PoseClip2D, own: bool) -> Setting:
     """The setting of a clip that nobody chose one for.
 
-    A visitor's own clip is read in windows of video where it has frames enough, which errs less on real people. Bundled
+    A visitor's own clip is read in windows of video where it is fit for them, which errs less on real people. Bundled
     clips show single frames, as the paper does first, and open faster.
 
     Args:
@@ -62,7 +62,7 @@ def automatic_setting(clip: PoseClip2D, own: bool) -> Setting:
         own: whether the visitor brought it.
     """
     trained = trained_settings()
-    if own and "video" in trained and setting_for(len(clip), clip.fps) == "video":
+    if own and "video" in trained and setting_for(clip) == "video":
         return "video"
     return trained[0]
 

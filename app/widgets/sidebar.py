@@ -185,8 +185,8 @@ def _pick_setting(automatic: Setting, disabled: bool) -> Setting:
         disabled=disabled,
         help="What the context encoder reads. The frame with the body's proportions and, if the camera stood still, "
         "its tilt, both estimated from the whole clip; the frame alone; or the frame among its neighbours, which "
-        "errs less on real people and makes poses steadier. Automatic takes the neighbours for your own clips of 9 "
-        "frames and more.",
+        "errs less on real people and makes poses steadier. Automatic takes the neighbours for your own clips, if they "
+        "have 9 frames and somebody moves.",
     )
     if choice != "auto":
         return choice

@@ -22,7 +22,10 @@ def add_model_arguments(parser: argparse.ArgumentParser, hypotheses: int, auto: 
     """
     choices, words = ["frame", "video"], "context of single frames or of windows of video"
     if auto:
-        choices, words = ["auto", *choices], f"{words}; auto takes video from 9 frames and 15 a second on"
+        choices, words = (
+            ["auto", *choices],
+            f"{words}; auto takes video for people who move, from 9 frames and 15 a second on",
+        )
     parser.add_argument("--setting", default=choices[0], choices=choices, help=words)
     add_whole(parser, "--steps", 1, 50, 5, help="DDIM steps, 1 to 50")
     add_whole(parser, "--hypotheses", 1, 200, hypotheses, help="poses drawn from H_K, 1 to 200")

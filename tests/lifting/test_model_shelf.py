@@ -3,11 +3,12 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from diffpose_core.lifting import lift as lifting
 from diffpose_core.lifting.lift import lift
-from diffpose_core.lifting.model_shelf import ModelShelf, setting_for
+from diffpose_core.lifting.model_shelf import ModelShelf, movement, setting_for
 from diffpose_core.lifting.settings import LiftSettings
 from diffpose_core.structures import InvalidInput
 
@@ -16,14 +17,31 @@ FEW = LiftSettings(steps=1, hypotheses=1, up=None, body=None)
 
 @pytest.mark.parametrize(
     ("frames", "fps", "setting"),
-    [(1, 30, "frame"), (8, 30, "frame"), (9, 30, "video"), (9, 15, "video"), (600, 14.9, "frame"), (600, 240, "video")],
+    [(1, 30, "frame"), (8, 30, "frame"), (9, 30, "video"), (9, 15, "video"), (70, 14.9, "frame"), (70, 240, "video")],
 )
-def test_video_needs_frames_enough_and_close_enough(frames, fps, setting):
-    assert setting_for(frames, fps) == setting
+def test_video_needs_frames_enough_and_close_enough(walking_clip, frames, fps, setting):
+    assert setting_for(replace(walking_clip.frames(slice(0, frames)), fps=fps)) == setting
 
 
-def test_what_there_are_no_weights_for_is_not_chosen():
-    assert setting_for(100, 30, ["frame"]) == "frame" and setting_for(1, 30, ["video"]) == "video"
+def test_video_needs_somebody_who_moves(walking_clip):
+    still = walking_clip.frames(np.full(30, 7))
+    assert movement(still) == 0 and setting_for(still) == "frame"
+    # A person of 400 px whose wrist, one of the 17 joints, swings by 40 px to both sides.
+    pose = np.zeros((2, 17, 2), np.float32)
+    pose[:, 3, 1] = 400
+    pose[:, 16, 0] = [-40, 40]
+    clip = replace(walking_clip.frames(slice(0, 2)), keypoints_px=pose, confidence=np.ones((2, 17), np.float32))
+    assert movement(clip) == pytest.approx(0.1 / np.sqrt(17))
+    # A joint that was not found in one of the frames says nothing.
+    unseen = clip.confidence.copy()
+    unseen[1, 16] = 0
+    assert movement(replace(clip, confidence=unseen)) == 0
+    assert movement(replace(clip, confidence=np.zeros((2, 17), np.float32))) == 0
+
+
+def test_what_there_are_no_weights_for_is_not_chosen(walking_clip):
+    assert setting_for(walking_clip, ["frame"]) == "frame"
+    assert setting_for(walking_clip.frames(slice(0, 1)), ["video"]) == "video"
 
 
 def test_each_clip_gets_its_networks_and_they_are_loaded_once(walking_clip, tiny_weights):

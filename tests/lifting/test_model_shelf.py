@@ -32,10 +32,12 @@ def test_video_needs_somebody_who_moves(walking_clip):
     pose[:, 16, 0] = [-40, 40]
     clip = replace(walking_clip.frames(slice(0, 2)), keypoints_px=pose, confidence=np.ones((2, 17), np.float32))
     assert movement(clip) == pytest.approx(0.1 / np.sqrt(17))
-    # A joint that was not found in one of the frames says nothing.
+    # Frames in which a joint was not found say nothing about it.
     unseen = clip.confidence.copy()
     unseen[1, 16] = 0
     assert movement(replace(clip, confidence=unseen)) == 0
+    unseen[0, 3] = 0
+    assert movement(replace(clip, confidence=clip.confidence * unseen[:1])) == pytest.approx(0.1 / 4)
     assert movement(replace(clip, confidence=np.zeros((2, 17), np.float32))) == 0
 
 

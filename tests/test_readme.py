@@ -47,6 +47,8 @@ def test_the_ablations_are_of_the_shipped_weights_or_say_of_which(tables, shippe
         ("REPORT", "shipped_models"),
         ("FIXED_CAMERA", "shipped_models"),
         ("VIDEO", "shipped_video_models"),
+        ("ABLATIONS_SHIPPED", "shipped_models"),
+        ("HYPOTHESES", "shipped_models"),
     ],
 )
 def test_the_report_was_made_with_the_shipped_weights(tables, report, models, request):

@@ -37,7 +37,7 @@ class Neighbours:
     """The frames of a video that the hypotheses of some frames are averaged over.
 
     Attributes:
-        encoded: all neighbours, N frames, each once.
+        encoded: all neighbours, N frames, each once, without the draws that their GMMs were fitted to.
         rows: (F, 2 R + 1) places of each frame's neighbours among them. Before a clip's first frame and after its
             last one, that frame is repeated. Frames of other people give way to the nearest one of the same person.
         weights: (2 R + 1,), summing to 1.
@@ -198,8 +198,11 @@ def encode_frames(clip: PoseClip2D, models: Models, numbers: np.ndarray, setting
     around = _encode_alone(clip, models, each_once, settings)
     weights = torch.from_numpy(np.exp(-0.5 * np.square(offsets / (SMOOTHING_S * VIDEO_FPS)))).float()
     rows = np.searchsorted(each_once, near)
+    # The draws of ten neighbours for each frame would be most of all the memory, and nothing reads them.
     neighbours = Neighbours(
-        around, torch.from_numpy(rows).to(models.device), (weights / weights.sum()).to(models.device)
+        replace(around, samples_view=around.samples_view.new_empty(len(around), 0, NUM_JOINTS, 3)),
+        torch.from_numpy(rows).to(models.device),
+        (weights / weights.sum()).to(models.device),
     )
     own = around._picked(neighbours.own, numbers, around.mixture.frames(rows[:, _SMOOTHING_FRAMES]))
     return replace(own, neighbours=neighbours)

@@ -174,6 +174,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "zip, frames 0 and 999,999,999 of OpenPose": lambda: write.zipped(
         {f"c_{n:012d}_keypoints.json": b'{"people": [{"pose_keypoints_2d": [1, 2, 1]}]}' for n in (0, 999_999_999)}
     ),
+    "zip, 60,000 names of digits": lambda: write.zipped(
+        {f"{'1' * 180}x{number:07d}.json": b'{"people":[]}' for number in range(60_000)}
+    ),
     "zip, 100,000 labels of YOLO": lambda: write.zipped(
         {f"a_{n}.txt": b"0 0.5 0.5 0.2 0.2" + b" 0.5 0.5 1" * 17 for n in range(100_000)}
     ),

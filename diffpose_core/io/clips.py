@@ -152,9 +152,15 @@ def clip_from_parts(header: Any, arrays: Mapping[str, np.ndarray], label: str) -
     for key in ("keypoints_px", "confidence"):
         if key not in arrays:
             raise InvalidInput(f"{label}: the array {key} is missing")
+    arrays = dict(arrays)
     for key, array in arrays.items():
-        if array.dtype.kind not in "fb":
-            raise InvalidInput(f"{label}: {key} must hold real numbers, found {array.dtype}")
+        if array.dtype.kind != ("b" if key == "hidden" else "f"):
+            wanted = "true or false" if key == "hidden" else "real numbers"
+            raise InvalidInput(f"{label}: {key} must hold {wanted}, found {array.dtype}")
+        if key != "hidden":
+            # Floats of another size, or of another order of bytes, are none that networks compute with.
+            with np.errstate(over="ignore"):
+                array = arrays[key] = array.astype(np.float32, copy=False)
         if array.size > MAX_NUMBERS:
             raise InvalidInput(f"{label}: {key} holds {array.size:,} numbers; the limit is {MAX_NUMBERS:,}")
         if key in _LARGEST and (np.abs(array) > _LARGEST[key]).any():

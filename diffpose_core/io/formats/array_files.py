@@ -45,9 +45,11 @@ def read_npz_array(content: bytes, name: str) -> PoseFile:
 def read_array(array: Any, scores: Any, name: str) -> PoseFile:
     """Read poses of one person, (T, J, 2), or of several, (M, T, J, 2); a third number is a confidence.
 
+    With more people than frames, the first axis is taken as that of the frames.
+
     Args:
         array: the poses.
-        scores: (T, J) or (M, T, J) confidences, or None.
+        scores: confidences, of the same axes without the last; or None.
         name: names the array in messages.
 
     Raises:
@@ -55,7 +57,11 @@ def read_array(array: Any, scores: Any, name: str) -> PoseFile:
     """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim not in (3, 4):
         raise InvalidInput(f"{name}: poses must be numbers (frames, joints, 2), found {_shape(array)}")
-    people = array[None] if array.ndim == 3 else array
+    people, notes = array[None] if array.ndim == 3 else array, Notes()
+    frames_first = people.shape[0] > people.shape[1]
+    if frames_first:
+        people = people.swapaxes(0, 1)
+        notes.add(f"More people than frames: taken as {people.shape[1]} frames of {people.shape[0]} people.")
     if people.shape[-1] not in (2, 3) or not 1 <= people.shape[0] <= 64 or not 4 <= people.shape[2] <= 512:
         raise InvalidInput(
             f"{name}: poses must be (frames, joints, 2) or (people, frames, joints, 2), found {array.shape}"
@@ -63,8 +69,7 @@ def read_array(array: Any, scores: Any, name: str) -> PoseFile:
     check_frames(people.shape[1], name)
     if people.shape[0] * people.shape[1] * people.shape[2] * 3 > MAX_NUMBERS:
         raise InvalidInput(f"{name}: more than {MAX_NUMBERS:,} numbers; cut it into parts")
-    notes = Notes()
-    known = _confidences(people, scores, name)
+    known = _confidences(people, scores, frames_first, name, notes)
     tracks = []
     for number, person in enumerate(people):
         points, sure = clean(person[..., :2].astype(np.float64), known[number], notes)
@@ -77,8 +82,8 @@ def read_array(array: Any, scores: Any, name: str) -> PoseFile:
     return pose_file(name, ARRAY, [FileClip("", people.shape[1], tuple(tracks))], notes, "screen")
 
 
-def _confidences(people: np.ndarray, scores: Any, name: str) -> np.ndarray:
-    """(M, T, J), NaN where the file has none."""
+def _confidences(people: np.ndarray, scores: Any, frames_first: bool, name: str, notes: Notes) -> np.ndarray:
+    """(M, T, J), NaN where the file has none that fit."""
     if people.shape[-1] == 3:
         third = people[..., 2].astype(np.float64)
         seen = third[np.isfinite(third)]
@@ -88,9 +93,16 @@ def _confidences(people: np.ndarray, scores: Any, name: str) -> np.ndarray:
                 "confidence: poses in 3D? Expected 2D poses (x, y) or (x, y, confidence)"
             )
         return third
-    if isinstance(scores, np.ndarray) and scores.dtype.kind in "fiu" and scores.size == people[..., 0].size:
-        return scores.reshape(people.shape[:3]).astype(np.float64)
-    return np.full(people.shape[:3], np.nan)
+    shape = people.shape[:3]
+    if isinstance(scores, np.ndarray) and scores.dtype.kind in "fiu":
+        known = scores.squeeze().astype(np.float64)
+        if frames_first and known.ndim == 3:
+            known = known.swapaxes(0, 1)
+        # Axes of one may be left out or added; a mere reshape would give joints the confidences of others.
+        if known.shape == people[..., 0].squeeze().shape:
+            return known.reshape(shape)
+        notes.add(f"The confidences {scores.shape} don't fit the poses {people.shape}: they are not used.")
+    return np.full(shape, np.nan)
 
 
 def _shape(array: Any) -> str:

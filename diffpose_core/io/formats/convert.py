@@ -193,6 +193,8 @@ def _own(poses: PoseFile, clip: FileClip, choice: Choice) -> ChosenClip:
     if choice.focal_px is not None:
         made = replace(made, intrinsics=_camera(choice.focal_px, (made.width, made.height)))
     _check(poses.name, (made.width, made.height), made.fps)
+    if made.guessed.all():
+        raise InvalidInput(f"{poses.name}: every joint of every frame is missing")
     track = clip.track(choice.track)
     return ChosenClip(made, 0, track.keypoints, poses.layout().layout, poses.notes)
 

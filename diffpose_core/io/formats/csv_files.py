@@ -70,6 +70,8 @@ def read_csv(text: str, name: str) -> PoseFile:
     """Recognise a table and read it. Raises InvalidInput that names the columns found and those expected."""
     if len(text) > MAX_TEXT:
         raise InvalidInput(f"{name}: a table of {len(text) // MIB} MiB; the limit is {MAX_TEXT // MIB} MiB")
+    # Line ends of Windows, and of old Macs.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     separator = separator_of(text)
     head = first_rows(text, separator, name)
     if head and head[0] and head[0][0].strip().lower() == "scorer":
@@ -272,7 +274,8 @@ def _read_long(text: str, separator: str, words: list[str], name: str) -> PoseFi
     frame, person = _first(words, _FRAME_WORDS), _first(words, _PERSON_WORDS)
     sure = _first(words, ("visibility", "confidence", "conf", "score", "likelihood", "prob", "vis", "c"))
     assert joint is not None
-    spoken = [column for column in (joint, frame, person) if column is not None]
+    time = _first(words, _TIME_WORDS)
+    spoken = [column for column in (joint, frame, person, time) if column is not None]
     columns = [words.index("x"), words.index("y"), *([] if sure is None else [sure])]
     table = read_table(text, separator, len(words), empty_lines(text) + 1, name, columns, spoken)
     parts = [part.strip()[:80] for part in table.words[joint]]
@@ -301,5 +304,7 @@ def _read_long(text: str, separator: str, words: list[str], name: str) -> PoseFi
     found = Detections(name)
     for number, (label, someone) in enumerate(groups):
         found.add(places[label], values[number], someone)
-    clip = build_clip("", found, max(places.values()) + 1, name, notes)
+    rows = [places[label] for label in labels]
+    fps = None if time is None else frame_rate(table.words[time], words[time], rows, notes)
+    clip = build_clip("", found, max(places.values()) + 1, name, notes, fps=fps)
     return _named_or_numbered(names, clip, name, notes)

@@ -11,6 +11,9 @@ import numpy as np
 from diffpose_core.io.formats.detections import Notes
 from diffpose_core.io.limits import check_frames
 
+#: A text that is a number and nothing else: "12", "-3", or "1.200e+01" as numpy writes it.
+_IS_NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{0,30}(e[+-]?\d{1,2})?)?", re.IGNORECASE)
+
 
 def frame_numbers(labels: Sequence[Any], label: str, notes: Notes) -> dict[Any, int]:
     """Number frames from 0 by their file names or ids.
@@ -59,6 +62,11 @@ def frame_numbers(labels: Sequence[Any], label: str, notes: Notes) -> dict[Any, 
     return {item: (n - first) // step for item, n in zip(unique, numbers, strict=True) if n is not None}
 
 
+def bare_name(path: str) -> str:
+    """The end of a file's path, without its endings and without OpenPose's word for them."""
+    return re.sub(r"(_keypoints)?(\.\w{1,5})*$", "", path[-200:], flags=re.IGNORECASE)
+
+
 def _number(item: Any) -> int | None:
     if isinstance(item, bool):
         return None
@@ -66,6 +74,8 @@ def _number(item: Any) -> int | None:
         return int(item) if abs(int(item)) < 10**30 else None
     if isinstance(item, float):
         return int(item) if item.is_integer() and abs(item) < 2**53 else None
-    stem = re.sub(r"(_keypoints)?(\.\w{1,5})*$", "", str(item)[-200:], flags=re.IGNORECASE)
-    digits = re.findall(r"\d+", stem)
+    text = str(item)[-200:].strip()
+    if _IS_NUMBER.fullmatch(text):
+        return int(text) if "." not in text else _number(float(text))
+    digits = re.findall(r"\d+", bare_name(text))
     return int(digits[-1][-18:]) if digits else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -89,7 +90,7 @@ def _read_sleap(file: Hdf5, name: str) -> PoseFile:
             sure = scores[frame, person]
             if (np.isnan(sure) & seen[frame, person]).any():
                 notes.add("Joints without a score, as those that a person placed, count as sure.")
-            joints[:, 2] = np.where(seen[frame, person], np.nan_to_num(sure, nan=1.0), 0.0)
+            joints[:, 2] = np.where(seen[frame, person], np.where(np.isnan(sure), 1.0, sure), 0.0)
         key = people[person] if person < len(people) and people[person] else str(person + 1)
         found.add(frame, joints, key)
     clip = build_clip("", found, len(tracks), name, notes)
@@ -141,8 +142,8 @@ def _read_deeplabcut(file: Hdf5, key: str, name: str) -> PoseFile:
 
 def _appendable(file: Hdf5, key: str, name: str) -> tuple[list[tuple[str, ...]], np.ndarray, list[Any]]:
     """Header, numbers (N, columns) and frames of a table with a record a row."""
-    table = file.array(f"{key}/table", "fiuS")
-    fields = () if table is None or table.dtype.names is None or table.ndim != 1 else table.dtype.names
+    table = file.table(f"{key}/table", "fiuS")
+    fields = () if table is None or table.dtype.names is None else table.dtype.names
     blocks = [field for field in fields if field.startswith("values_block_")]
     if table is None or not blocks or "index" not in fields or file.attribute(key, "table_type") != b"appendable_frame":
         raise InvalidInput(
@@ -154,7 +155,7 @@ def _appendable(file: Hdf5, key: str, name: str) -> tuple[list[tuple[str, ...]],
     for block in blocks:
         # The names of the columns are there as a pickle only.
         found = restricted_unpickle(file.attribute(f"{key}/table", f"{block}_kind"), f"{name}: header of {key}")
-        values = table[block].reshape(len(table), -1)
+        values = table[block].reshape(len(table), math.prod(table[block].shape[1:]))
         if not _is_header(found) or len(found) != values.shape[1] or values.dtype.kind not in "fiu":
             raise InvalidInput(f"{name}: the header of {key} doesn't fit its {values.shape[1]} columns of numbers")
         columns += [tuple(column) for column in found]

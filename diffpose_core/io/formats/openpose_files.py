@@ -8,7 +8,7 @@ from typing import Any
 
 from diffpose_core.io.formats.build import pose_file
 from diffpose_core.io.formats.detections import Detections, Notes
-from diffpose_core.io.formats.frame_numbers import frame_numbers
+from diffpose_core.io.formats.frame_numbers import bare_name, frame_numbers
 from diffpose_core.io.formats.json_values import identity_of, numbers, score_of
 from diffpose_core.io.formats.people import build_clip
 from diffpose_core.io.formats.posefile import Coordinates, PoseFile
@@ -84,8 +84,9 @@ def read_by_image(data: Mapping[str, Any], name: str) -> PoseFile:
 
 
 def _prefix(path: str) -> str:
-    stem = re.sub(r"(_keypoints)?(\.\w{1,5})*$", "", path[-200:], flags=re.IGNORECASE)
-    return re.sub(r"\d+\D*$", "", stem).rstrip("_-. ")
+    """What comes before the last number of a file's name."""
+    # Tried only where a number begins: elsewhere, a name of many digits would take a square of the time.
+    return re.sub(r"(?<!\d)\d+\D*$", "", bare_name(path)).rstrip("_-. ")
 
 
 def _people(content: Any, label: str) -> Detections:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
@@ -93,9 +92,10 @@ def _identified(
     """
     identities = [found.ids[i] for i in order]
     if all(identity is not None for identity in identities):
-        named: dict[Any, int] = {}
-        people = np.array([named.setdefault(identity, len(named)) for identity in identities])
-        people, keys = _of_their_own(people, [str(identity) for identity in named], frames[order], points[order], notes)
+        # As text: a file that writes 1 in some frames and "1" in others means the same person.
+        named: dict[str, int] = {}
+        people = np.array([named.setdefault(str(identity), len(named)) for identity in identities])
+        people, keys = _of_their_own(people, list(named), frames[order], points[order], notes)
         order, people = _one_a_frame(order, people, frames, notes)
         return order, join_pieces(frames[order], points[order], people, keys, notes), keys
     people = link(frames[order], points[order], label)

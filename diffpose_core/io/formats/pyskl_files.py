@@ -67,6 +67,8 @@ def _clip(row: dict[str, Any], number: int, name: str, notes: Notes) -> FileClip
     known = np.full(points.shape[:3], np.nan)
     if isinstance(scores, np.ndarray) and scores.dtype.kind in "fiu" and scores.shape == points.shape[:3]:
         known = scores.astype(np.float64)
+    elif scores is not None:
+        notes.add("A keypoint_score that doesn't fit its keypoint is not used.")
     tracks = []
     for person in range(min(len(points), 64)):
         places, sure = clean(points[person].astype(np.float64), known[person], notes)

@@ -48,12 +48,15 @@ def frame_rate(times: Sequence[Any], name: str, frames: Sequence[int], notes: No
     """
     texts = any(isinstance(value, str) and not _is_number(value) for value in times[:20])
     values, numbers = np.array([seconds_of(value) for value in times]), np.asarray(frames, dtype=np.float64)
+    values[~np.isfinite(values)] = np.nan
     order = np.argsort(numbers, kind="stable")
     steps, moved = np.diff(values[order]), np.diff(numbers[order])
     good = (moved > 0) & np.isfinite(steps) & (steps > 0)
     if good.sum() < 2:
         if texts:
             notes.add(f"The times in {name!r} are not understood, and not used.")
+        elif (moved > 0).sum() > 1:
+            notes.add(f"The times in {name!r} don't rise from frame to frame, and are not used.")
         return None
     each = steps[good] / moved[good]
     if (each == 1).all() and not texts and not re.search(r"ms|sec|_s$", name.lower()):
@@ -66,6 +69,7 @@ def frame_rate(times: Sequence[Any], name: str, frames: Sequence[int], notes: No
     unit = 1.0 if texts else _units_a_second(name.lower(), usual)
     rate = unit / mean
     if not 1 <= rate <= 1000:
+        notes.add(f"The times in {name!r} mean {rate:.3g} frames a second, which is implausible; they are not used.")
         return None
     near = min(_USUAL, key=lambda known: abs(known / rate - 1))
     rate = near if abs(near / rate - 1) < _NEAR else float(f"{rate:.4g}")

@@ -69,21 +69,34 @@ class Hdf5:
             return list(itertools.islice(found, 1000)) if isinstance(found, h5py.Group) else []
 
     def array(self, path: str, kinds: str = "fiu") -> np.ndarray | None:
-        """An array; None where there is none of that name and kind in this very file.
+        """An array of numbers; None where there is none of that name and kind in this very file.
 
         Args:
             path: its name, with those of its groups.
-            kinds: of numbers, as numpy's dtype.kind; of the fields where it is a table.
+            kinds: of numbers, as numpy's dtype.kind.
 
         Raises:
             InvalidInput: damaged or too large.
         """
         with self._damage():
             found = self._dataset(path)
-            if found is None or not _is_plain(found.dtype, kinds):
+            return None if found is None or found.dtype.base.kind not in kinds else self._whole(found, path)
+
+    def table(self, path: str, kinds: str) -> np.ndarray | None:
+        """A table, each row a record of fields; None where there is none of that name and kind in this very file.
+
+        Args:
+            path: its name, with those of its groups.
+            kinds: of the fields, as numpy's dtype.kind.
+
+        Raises:
+            InvalidInput: damaged or too large.
+        """
+        with self._damage():
+            found = self._dataset(path)
+            if found is None or found.ndim != 1 or not _is_plain_record(found.dtype, kinds):
                 return None
-            self._check_size(found, path)
-            return np.asarray(found[()])
+            return self._whole(found, path)
 
     def texts(self, path: str) -> list[str] | None:
         """A list of texts; None where there is none of that name in this very file.
@@ -148,6 +161,10 @@ class Hdf5:
             return None
         return None if found.shape is None else found
 
+    def _whole(self, found: h5py.Dataset, path: str) -> np.ndarray:
+        self._check_size(found, path)
+        return np.asarray(found[()])
+
     def _check_size(self, found: h5py.Dataset, path: str) -> None:
         """Refuse an array, or a part of one that is unpacked as a whole, beyond the limit."""
         part = 0 if found.chunks is None else math.prod(found.chunks) * found.dtype.itemsize
@@ -158,8 +175,6 @@ def _is_text(dtype: np.dtype) -> bool:
     return dtype.kind == "S" or h5py.check_string_dtype(dtype) is not None
 
 
-def _is_plain(dtype: np.dtype, kinds: str) -> bool:
-    """Whether an array, or every field of a table, has one of the kinds."""
-    if dtype.fields is None:
-        return dtype.base.kind in kinds
-    return all(field[0].base.kind in kinds for field in dtype.fields.values())
+def _is_plain_record(dtype: np.dtype, kinds: str) -> bool:
+    """Whether every field of a table has one of the kinds."""
+    return dtype.fields is not None and all(field[0].base.kind in kinds for field in dtype.fields.values())

@@ -141,6 +141,12 @@ class _Unpickler(_Base):
             self._check_key(key)
         _Base.load_setitems(self)
 
+    def load_build(self) -> None:
+        # Only stand-ins have a state; a function that is given one keeps it for the next file.
+        if not isinstance(self.stack[-2], (_Array, _Dtype)):
+            raise pickle.UnpicklingError("a state of something other than an array")
+        _Base.load_build(self)
+
     def load_dict(self) -> None:
         for key in self.stack[::2]:
             self._check_key(key)
@@ -163,6 +169,7 @@ class _Unpickler(_Base):
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
     dispatch[pickle.DICT[0]] = load_dict
+    dispatch[pickle.BUILD[0]] = load_build
 
 
 class _Steps(io.BytesIO):
@@ -235,6 +242,9 @@ def _plain(value: Any, label: str, budget: _Budget, depth: int) -> Any:
         return {_text(key): _plain(item, label, budget, depth + 1) for key, item in value.items()}
     if isinstance(value, str):
         return _printable(value)
+    if isinstance(value, int) and abs(value) >= 2**63:
+        # Python makes no text of a number of thousands of digits. JSON's are read as floats, too.
+        return float(value) if abs(value) < 2**1023 else math.copysign(math.inf, 1 if value > 0 else -1)
     if value is None or isinstance(value, (bool, int, float, bytes)):
         return value
     raise InvalidInput(f"{label} holds a {type(value).__name__.lstrip('_').lower()} where arrays were expected")

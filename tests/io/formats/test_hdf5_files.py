@@ -146,3 +146,21 @@ def test_a_file_that_keeps_the_library_busy_is_ended(monkeypatch):
             read_pose_file(bytes(content), "a.h5")
     finally:
         hdf5_files._workers.cache_clear()
+
+
+def test_a_table_without_rows_and_tracks_of_records_are_refused_in_a_sentence():
+    def no_rows(file):
+        group = file["df_with_missing"]
+        rows, about = group["table"][:0], dict(group["table"].attrs)
+        del group["table"]
+        group.create_dataset("table", data=rows).attrs.update(about)
+
+    with pytest.raises(InvalidInput, match="nobody in any of its frames"):
+        read_pose_file(changed(deeplabcut_hdf5({"": ONE}, NAMES), no_rows), "a.h5")
+
+    def records(file):
+        del file["tracks"]
+        file["tracks"] = np.zeros((1, 2, 17, 3), [("a", "<f4"), ("b", "<f4")])
+
+    with pytest.raises(InvalidInput, match="an array of four axes"):
+        read_pose_file(changed(sleap([ONE], NAMES), records), "a.h5")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import warnings
 from collections.abc import Callable
 
@@ -122,6 +123,31 @@ READ: dict[str, tuple[bytes, str, int, str]] = {
         FRAMES, "",
     ),
     "a table whose rows end in commas": (table(lambda line, n: line + ",,," if n else line), "plain CSV", FRAMES, ""),
+    "a table with the line ends of old Macs": (
+        write.plain_csv(COCO, NAMES).replace(b"\n", b"\r"), "plain CSV", FRAMES, "",
+    ),
+    "a table whose frames end before 0": (
+        table(lambda line, n: f"{n - 30},{line.partition(',')[2]}" if n else line), "plain CSV", FRAMES,
+        "first frame is number -29",
+    ),
+    "a table with frames and gaps in numpy's notation": (
+        table(lambda line, n: f"{n * n:.18e},{line.partition(',')[2]}" if n in (1, 2, 3) else "" if n else line),
+        "plain CSV", 9, "",
+    ),
+    "a table whose times run backwards": (
+        table(lambda line, n: f"{line},{-n / 25}" if n else f"{line},time"), "plain CSV", FRAMES, "don't rise",
+    ),
+    "a table of a billion frames a second": (
+        table(lambda line, n: f"{line},{n * 1e-9:.9f}" if n else f"{line},time"), "plain CSV", FRAMES, "implausible",
+    ),
+    "MediaPipe, with times at infinity": (
+        changed(write.mediapipe(BLAZE, "tasks"), lambda data: {"frames": [
+            {**frame, "timestamp": 10**400} for frame in data["frames"]]}), "MediaPipe Pose", FRAMES, "don't rise",
+    ),
+    "poses with the axis of frames first": (
+        write.saved(keypoints=np.stack([COCO, COCO + [300, 0, 0]], axis=1)), "array of poses", FRAMES,
+        "8 frames of 2 people",
+    ),
     "own JSON with a byte order mark": (b"\xef\xbb\xbf" + own("json"), "DiffPose Studio clip", FRAMES, ""),
     "own npz in an archive": (write.zipped({"a/own.npz": own("npz")}), "DiffPose Studio clip", FRAMES, ""),
 }  # fmt: skip
@@ -156,3 +182,50 @@ def test_rows_that_are_too_long_are_refused_in_one_sentence() -> None:
     with warnings.catch_warnings(), pytest.raises(InvalidInput, match="row 2 has more cells than the 52 columns"):
         warnings.simplefilter("error")
         read_pose_file(table(lambda line, n: line + ",1,2" if n else line), "p.csv")
+
+
+@pytest.mark.parametrize("kind", [">f4", "f2", np.longdouble])
+def test_own_clips_are_read_in_single_precision(kind: str) -> None:
+    arrays = dict(np.load(io.BytesIO(own("npz"))))
+    arrays["keypoints_px"] = arrays["keypoints_px"].astype(kind)
+    poses = read_pose_file(write.saved(**arrays), "own.npz")
+    assert to_clip(poses).clip.keypoints_px.dtype == np.dtype(np.float32).newbyteorder("=")
+    assert np.allclose(to_clip(poses).clip.keypoints_px, POSES, rtol=1e-3)
+
+
+def test_own_clips_without_numbers_or_without_a_joint_are_refused() -> None:
+    arrays = dict(np.load(io.BytesIO(own("npz"))))
+    with pytest.raises(InvalidInput, match="keypoints_px must hold real numbers, found bool"):
+        read_pose_file(write.saved(**{**arrays, "keypoints_px": POSES > 100}), "own.npz")
+    nobody = read_pose_file(write.saved(**{**arrays, "confidence": np.zeros((FRAMES, 17), np.float32)}), "own.npz")
+    with pytest.raises(InvalidInput, match=r"own\.npz: every joint of every frame is missing"):
+        to_clip(nobody)
+
+
+def test_confidences_of_other_axes_are_not_given_to_other_joints() -> None:
+    def note(scores: np.ndarray) -> str:
+        return " ".join(read_pose_file(write.saved(keypoints=COCO[..., :2], scores=scores), "a.npz").notes)
+
+    assert note(COCO[None, ..., 2]) == note(COCO[..., 2:]) == ""
+    assert "(17, 8) don't fit" in note(np.ascontiguousarray(COCO[..., 2].T))
+
+
+def test_one_person_whose_identity_is_a_number_or_a_text() -> None:
+    def rename(rows: list) -> None:
+        for number, row in enumerate(rows):
+            row["idx"] = "1" if number % 2 else 1
+
+    (track,) = read_pose_file(changed(write.alphapose([COCO]), rename), "a.json").clip().tracks
+    assert (track.key, len(track)) == ("1", FRAMES)
+
+
+def test_a_joint_a_row_with_times_says_its_frame_rate() -> None:
+    rows = [f"{frame},{frame / 50:.2f},{name},{x},{y},{sure}" for frame, person in enumerate(COCO)
+            for name, (x, y, sure) in zip(NAMES, person, strict=True)]  # fmt: skip
+    poses = read_pose_file("\n".join(["frame,time,joint,x,y,conf", *rows]).encode(), "long.csv")
+    assert poses.clip().fps == 50.0 and len(poses.clip().tracks[0]) == FRAMES
+
+
+def test_a_pickled_number_of_thousands_of_digits_is_no_text() -> None:
+    row = {"frame_dir": 10**5000, "keypoint": COCO[None, ..., :2], "total_frames": -(10**5000)}
+    assert read_pose_file(pickle.dumps({"annotations": [row]}), "a.pkl").clip().key == "inf"

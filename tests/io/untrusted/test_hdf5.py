@@ -31,7 +31,7 @@ def test_arrays_texts_and_attributes_come_back():
         assert np.array_equal(file.array("a/b"), np.arange(6.0).reshape(2, 3))
         assert file.texts("words") == ["é", "nose"] and file.texts("bytes") == ["x", "yz"]
         assert file.attribute("a", "kind") == b"frame"
-        assert file.array("table")["values"].shape == (3, 2)
+        assert file.table("table", "if")["values"].shape == (3, 2) and file.array("table") is None
         # Of another kind, or absent.
         assert file.array("words") is file.array("a") is file.texts("a/b") is file.array("nothing/there") is None
         assert file.attribute("a", "list") == file.attribute("a", "no") == file.attribute("no", "kind") == b""

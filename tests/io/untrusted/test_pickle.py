@@ -145,3 +145,10 @@ def test_an_array_that_is_referred_to_again_is_counted_again(monkeypatch):
 def test_halves_of_surrogate_pairs_are_replaced_in_names():
     found = restricted_unpickle(pickle.dumps({"S\ud800": "a\udc00b"}), "x")
     assert found == {"S?": "a?b"}
+
+
+def test_a_pickle_leaves_nothing_in_the_functions_that_read_it():
+    name = b"X" + struct.pack("<I", 12) + b"__defaults__"
+    with pytest.raises(InvalidInput, match="a state of something other than an array"):
+        restricted_unpickle(b"\x80\x02cbuiltins\nbytes\nN}" + name + b"K\x01\x85s\x86b.", "x")
+    assert bounded_pickle._no_bytes.__defaults__ is None

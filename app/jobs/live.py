@@ -24,6 +24,8 @@ from diffpose_core.structures import InvalidInput
 
 #: Bytes and pixels of one picture at most, and the seconds that are kept.
 MOST_OF_A_PICTURE, MOST_PIXELS = 1 << 19, 1280 * 1280
+#: Passes over a picture: a progressive JPEG has about ten. Each takes a time that its few bytes don't bound.
+MOST_SCANS = 32
 KEPT_S = 10.0
 #: Name of a clip that was kept.
 NAME = "camera"
@@ -171,10 +173,12 @@ def decoded(jpeg: bytes) -> np.ndarray:
     """A picture, (height, width, 3) of blue, green, red.
 
     Raises:
-        InvalidInput: It is too large, or no JPEG.
+        InvalidInput: It is too large, in too many passes, or no JPEG.
     """
     if len(jpeg) > MOST_OF_A_PICTURE:
         raise InvalidInput(f"a picture of {len(jpeg):,} bytes; expected up to {MOST_OF_A_PICTURE:,}")
+    if jpeg.count(b"\xff\xda") > MOST_SCANS:
+        raise InvalidInput(f"a picture in more than {MOST_SCANS} passes; expected a JPEG as browsers write it")
     try:
         with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as picture:
             width, height = picture.size

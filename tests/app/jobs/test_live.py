@@ -57,6 +57,16 @@ def test_a_picture_that_claims_to_be_huge_is_not_decoded():
         decoded(bytes(content))
 
 
+def test_a_picture_in_thousands_of_passes_is_not_decoded():
+    file = io.BytesIO()
+    Image.new("L", (64, 64)).save(file, "JPEG", progressive=True)
+    content = file.getvalue()
+    assert decoded(content).shape == (64, 64, 3)
+    last = content.rindex(b"\xff\xda")
+    with pytest.raises(InvalidInput, match="more than 32 passes"):
+        decoded(content[:last] + content[last:-2] * 40 + content[-2:])
+
+
 def test_ten_seconds_are_kept(walking_clip):
     recording = Recording()
     for number in range(150):

@@ -145,7 +145,7 @@ READ: dict[str, tuple[bytes, str, int, str]] = {
             {**frame, "timestamp": 10**400} for frame in data["frames"]]}), "MediaPipe Pose", FRAMES, "don't rise",
     ),
     "poses with the axis of frames first": (
-        write.saved(keypoints=np.stack([COCO, COCO + [300, 0, 0]], axis=1)), "array of poses", FRAMES,
+        write.saved(keypoints=np.stack([COCO, COCO + np.array([300, 0, 0])], axis=1)), "array of poses", FRAMES,
         "8 frames of 2 people",
     ),
     "own JSON with a byte order mark": (b"\xef\xbb\xbf" + own("json"), "DiffPose Studio clip", FRAMES, ""),

@@ -84,7 +84,7 @@ def read_by_image(data: Mapping[str, Any], name: str) -> PoseFile:
 
 
 def _prefix(path: str) -> str:
-    """What comes before the last number of a file's name."""
+    """The part of a file's name before its last number."""
     # Tried only where a number begins: elsewhere, a name of many digits would take a square of the time.
     return re.sub(r"(?<!\d)\d+\D*$", "", bare_name(path)).rstrip("_-. ")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import wraps
-from threading import Lock
+from threading import BoundedSemaphore, Lock, local
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -16,6 +18,8 @@ from app.jobs.lifting import Blocks
 
 #: Bytes of all entries together.
 MOST_BYTES = 512 << 20
+#: Threads that compute at the same time.
+AT_ONCE = max(2, os.cpu_count() or 2)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -34,10 +38,13 @@ class ClipCache:
 
     Args:
         most_bytes: Limit of all entries together; the newest entry always stays.
+        at_once: Threads that compute at the same time. More would only share the cores, and each takes memory.
     """
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most_bytes: int = MOST_BYTES, at_once: int = AT_ONCE) -> None:
         self.most_bytes = most_bytes
+        self._turns = BoundedSemaphore(at_once)
+        self._mine = local()
         self._entries: OrderedDict[tuple[Hashable, ...], _Entry] = OrderedDict()
         self._left: deque[str] = deque()
         self._lock = Lock()
@@ -49,7 +56,8 @@ class ClipCache:
         with self._lock:
             entry = self._entries.setdefault(key, _Entry())
             self._entries.move_to_end(key)
-        with entry.lock:
+        # The turn comes before the entry: whoever holds an entry that others wait for can go on.
+        with nullcontext() if entry.done else self._turn(), entry.lock:
             if not entry.done:
                 try:
                     entry.value = compute()
@@ -62,6 +70,19 @@ class ClipCache:
                 self._make_room()
             value: R = entry.value
         return value
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """A turn to compute; a value that is computed for another one takes no second turn."""
+        if getattr(self._mine, "turn", False):
+            yield
+            return
+        with self._turns:
+            self._mine.turn = True
+            try:
+                yield
+            finally:
+                self._mine.turn = False
 
     def forget(self, source: str) -> None:
         """Drop all entries of a clip."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,3 +133,50 @@ def test_functions_of_a_clip(monkeypatch: pytest.MonkeyPatch) -> None:
     cache.CACHE.forget("walk")
     assert lift("wave", object(), (1, 2)) == 3
     assert lift("walk", object(), (1, 2)) == 5
+
+
+def test_so_many_compute_at_once_and_values_within_values_take_no_second_turn() -> None:
+    store, running, most, lock = ClipCache(at_once=2), [0], [0], threading.Lock()
+
+    def inner() -> str:
+        time.sleep(0.05)
+        return "inner"
+
+    def outer(number: int) -> str:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        try:
+            time.sleep(0.02)
+            # All want the same value, which some ask for by itself.
+            return store.get("inner", "walk", 0, inner) + str(number)
+        finally:
+            with lock:
+                running[0] -= 1
+
+    found: list[str] = []
+
+    def ask(number: int) -> None:
+        if number % 3 == 0:
+            store.get("inner", "walk", 0, inner)
+        found.append(store.get("outer", "walk", number, lambda: outer(number)))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(found) == sorted(f"inner{number}" for number in range(12)), "nobody waits for ever"
+    assert most[0] == 2
+
+
+def test_a_turn_ends_with_an_error() -> None:
+    store = ClipCache(at_once=1)
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match="no"):
+            store.get("lift", "walk", 0, fail)
+    assert store.get("lift", "walk", 0, lambda: 5) == 5

@@ -25,8 +25,6 @@ SHORT_ENCODER_TRAINING = TrainingConfig(
     decay_every_epochs=1,
     muon_factor=10.0,
 )
-#: Trunks of the video networks' training. With the usual 7 degrees people who stand straight lean backwards in video.
-_VIDEO_TRUNKS_DEG = 14.0
 #: The same for a video encoder, in windows, starting from a trained Graformer: three quarters of an hour of one core.
 SHORT_VIDEO_TRAINING = replace(
     SHORT_ENCODER_TRAINING,
@@ -38,7 +36,6 @@ SHORT_VIDEO_TRAINING = replace(
     muon_factor=50.0,
     muon_blocks="temporal",
     velocity_weight=1.0,
-    plumb_trunks_deg=_VIDEO_TRUNKS_DEG,
 )
 SHORT_DENOISER_TRAINING = replace(
     SHORT_ENCODER_TRAINING,
@@ -49,9 +46,7 @@ SHORT_DENOISER_TRAINING = replace(
     last_step_share=0.5,
 )
 #: For g on MixSTE's f_ST. More epochs make it worse on validation views.
-SHORT_VIDEO_DENOISER_TRAINING = replace(
-    SHORT_DENOISER_TRAINING, epochs=4, learning_rate_decay=0.42, plumb_trunks_deg=_VIDEO_TRUNKS_DEG
-)
+SHORT_VIDEO_DENOISER_TRAINING = replace(SHORT_DENOISER_TRAINING, epochs=4, learning_rate_decay=0.42)
 #: The supplement's own numbers and loss (section 3), for denoisers.
 PAPER_TRAINING = TrainingConfig(samples_per_epoch=1_500_000, epochs=50, batch_size=4096, loss="squared")
 #: The Graformer's own numbers and loss, from its authors' released settings: 100 epochs of Human3.6M's training poses.
@@ -145,12 +140,7 @@ PRESETS: dict[str, Preset] = {
     "diffpose_video": _denoiser(
         "GMM diffusion with MixSTE's f_ST", "mixste", SHORT_VIDEO_DENOISER_TRAINING, **_RECONCILED
     ),
-    "diffpose_video_no_context": _denoiser(
-        "GMM diffusion without f_ST, H_K from MixSTE",
-        "mixste",
-        replace(SHORT_DENOISER_TRAINING, plumb_trunks_deg=_VIDEO_TRUNKS_DEG),
-        **_NO_CONTEXT,
-    ),
+    "diffpose_video_no_context": _denoiser("GMM diffusion without f_ST, H_K from MixSTE", "mixste", **_NO_CONTEXT),
     "diffpose_video_standard": _denoiser(
         "standard diffusion with MixSTE's f_ST", "mixste", SHORT_VIDEO_DENOISER_TRAINING, **_STANDARD
     ),

@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.results_evidence import better_2d_table
 from diffpose_core.datasets.mocap17 import MotionSet, load_mocap17
 from diffpose_core.evaluation.bootstrap import interval, resampled_means
-from diffpose_core.evaluation.evaluate import EvaluationSettings, clip_poses
+from diffpose_core.evaluation.evaluate import EvaluationSettings, clip_poses, weights_provenance
 from diffpose_core.evaluation.scores import MetricSums
 from diffpose_core.evaluation.views import Input2D, evaluation_clips
 from diffpose_core.lifting.models import ENCODERS, Models, load_models
@@ -97,9 +97,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     motions = load_mocap17(args.data)
-    encoders = {}
+    encoders, provenance = {}, {}
     for setting in ENCODERS:
         models = load_models(setting=setting)
+        provenance[setting] = weights_provenance(models)
         encoders[models.encoder.title] = report(measure(motions, models, args.clip_stride, args.stride))
     clips = range(0, len(motions), args.clip_stride)
     views = 4 * sum(-(-len(motions.clip_world(number)) // args.stride) for number in clips)
@@ -107,6 +108,7 @@ def main() -> None:
         "encoders": encoders,
         "said": f"Millimetres, {args.data.name}: {views:,} views (every {args.stride}th frame of {len(clips)} clips, "
         "four cameras each). In brackets: 95 % bootstrap intervals over clips.",
+        "provenance": provenance,
     }
     print(better_2d_table(found))
     if args.json:

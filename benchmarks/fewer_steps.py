@@ -26,6 +26,7 @@ from benchmarks.results_tables import fewer_steps_table
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.datasets.sampling import PoseSampler
 from diffpose_core.evaluation.bootstrap import interval, resampled_means
+from diffpose_core.evaluation.evaluate import weights_provenance
 from diffpose_core.evaluation.views import Mocap17Benchmark
 from diffpose_core.lifting.encode import encode_clip
 from diffpose_core.lifting.models import Models, load_models
@@ -221,6 +222,7 @@ def main() -> None:
         "said": f"Millimetres, {args.data.name}: {len(views.clip):,} views of {len(views.clip.unique())} clips, "
         f"{HYPOTHESES} hypotheses. What is fitted: on {len(to_fit.clip):,} views of {args.fit.name}. In brackets: 95 % "
         "bootstrap intervals over clips.",
+        "provenance": weights_provenance(models),
     }
     print(fewer_steps_table(found))
     if args.json:

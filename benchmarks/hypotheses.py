@@ -162,7 +162,8 @@ def measure(data: Path, models: Models, settings: LiftSettings, stride: int, cli
             "hypotheses": settings.hypotheses, "steps": settings.steps, "seed": settings.seed,
             **weights_provenance(models), "seconds": round(time.time() - started, 1),
             "command": f"python -m benchmarks.hypotheses --data {data.name} --stride {stride} "
-            f"--clip-stride {clip_stride} --input {input_2d}",
+            f"--clip-stride {clip_stride} --input {input_2d} --hypotheses {settings.hypotheses} "
+            f"--steps {settings.steps}",
         },
     }  # fmt: skip
 
@@ -175,10 +176,11 @@ def main() -> None:
     parser.add_argument("--clip-stride", type=int, default=1)
     parser.add_argument("--input", default="detected", choices=INPUTS)
     parser.add_argument("--hypotheses", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    settings = replace(LiftSettings(up=None, body=None), hypotheses=args.hypotheses)
+    settings = replace(LiftSettings(up=None, body=None), hypotheses=args.hypotheses, steps=args.steps)
     found = measure(args.data, load_models(), settings, args.stride, args.clip_stride, args.input)
     for row in found["scores"]:
         print(f"\n{row['hypotheses']:42s}" + " ".join(f"{row[score]['value']:8.2f}" for score in SCORES), end="")

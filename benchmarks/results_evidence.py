@@ -80,3 +80,20 @@ def better_2d_table(report: dict[str, Any]) -> str:
             cells += [number(row["mpjpe_mm"]), number(row["hidden_mpjpe_mm"]), change]
         lines.append(f"| {rows[0]['known']} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", report["said"]])
+
+
+def mixture_table(report: dict[str, Any]) -> str:
+    """Table of the report of `benchmarks.mixture_choice`, with a sentence on its data."""
+    lines = [
+        "| mixture | fitted draws, nats a pose | new draws | against the default | MPJPE, mm | against the default |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in report["rows"]:
+        more = changed = ""
+        if row["mixture"] != report["default"]:
+            low, high = row["held_out_gain_interval"]
+            more = f"{row['held_out_gain_nats']:+.2f} [{low:+.2f}, {high:+.2f}]"
+            changed = signed(row["change_percent"], row["change_interval"])
+        cells = [f"{row[figure]:.2f}" for figure in ("fitted_nats", "held_out_nats", "mpjpe_mm")]
+        lines.append(f"| {row['mixture']} | {cells[0]} | {cells[1]} | {more} | {cells[2]} | {changed} |")
+    return "\n".join([*lines, "", report["said"]])

@@ -1,9 +1,9 @@
 """Put measured figures into README and docs: `python benchmarks/results_tables.py [--check]`.
 
-Reads the reports in benchmarks/results, which `diffpose evaluate --json`, `diffpose detector-stats`,
-`python -m benchmarks.ablations`, `python -m benchmarks.better_2d`, `python -m benchmarks.fewer_steps` and
-`python -m benchmarks.throughput` wrote, and rewrites README, docs/results.md, docs/evidence.md and docs/speed.md
-between their markers. With --check nothing is written; the exit status tells whether they agree with the reports.
+Reads the reports in benchmarks/results, which `diffpose evaluate --json`, `diffpose detector-stats` and the programs
+beside this one wrote (`ablations`, `hypotheses`, `mixture_choice`, `better_2d`, `fewer_steps`, `throughput`), and
+rewrites README, docs/results.md, docs/evidence.md and docs/speed.md between their markers. With --check nothing is
+written; the exit status tells whether they agree with the reports.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from benchmarks.results_evidence import (
     SHOWN,
     better_2d_table,
     groups_of,
+    mixture_table,
     mutants_table,
     scores_table,
 )
@@ -49,11 +50,13 @@ MUTANTS = ROOT / "benchmarks" / "results" / "mutants.json"
 HYPOTHESES = ROOT / "benchmarks" / "results" / "hypotheses_test.json"
 SPEED = ROOT / "docs" / "speed.md"
 BETTER_2D = ROOT / "benchmarks" / "results" / "better_2d_test.json"
+MIXTURE = ROOT / "benchmarks" / "results" / "mixture_choice_val.json"
 FEWER_STEPS = ROOT / "benchmarks" / "results" / "fewer_steps_val.json"
 #: Of the speed benchmark: this commit's, then older ones of other processors.
 THROUGHPUT = [ROOT / "benchmarks" / "results" / f"throughput{of}.json" for of in ("", "_420_gflops", "_amx")]
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 MUTANTS_BEGIN, MUTANTS_END = "<!-- mutants:begin -->", "<!-- mutants:end -->"
+MIXTURE_BEGIN, MIXTURE_END = "<!-- mixture:begin -->", "<!-- mixture:end -->"
 BUDGET_BEGIN, BUDGET_END = "<!-- budget:begin -->", "<!-- budget:end -->"
 SHIPPED_BEGIN, SHIPPED_END = "<!-- shipped:begin -->", "<!-- shipped:end -->"
 PROCESSORS_BEGIN, PROCESSORS_END = "<!-- processors:begin -->", "<!-- processors:end -->"
@@ -324,6 +327,8 @@ def rewritten_evidence(page: str) -> str:
     old, better_2d = (json.loads(path.read_text()) for path in (ABLATIONS, BETTER_2D))
     better = ["**What better 2D poses would bring**", "", better_2d_table(better_2d)]
     page = _between(page, "\n".join([BEGIN, *groups_of(old, SHOWN), *better, END]))
+    mixture = mixture_table(json.loads(MIXTURE.read_text()))
+    page = _between(page, "\n".join([MIXTURE_BEGIN, mixture, MIXTURE_END]), MIXTURE_BEGIN, MIXTURE_END)
     if MUTANTS.is_file():
         table = mutants_table(json.loads(MUTANTS.read_text()))
         page = _between(page, "\n".join([MUTANTS_BEGIN, *table, MUTANTS_END]), MUTANTS_BEGIN, MUTANTS_END)

@@ -49,6 +49,8 @@ def test_the_ablations_are_of_the_shipped_weights_or_say_of_which(tables, shippe
         ("VIDEO", "shipped_video_models"),
         ("ABLATIONS_SHIPPED", "shipped_models"),
         ("HYPOTHESES", "shipped_models"),
+        ("MIXTURE", "shipped_models"),
+        ("FEWER_STEPS", "shipped_models"),
     ],
 )
 def test_the_report_was_made_with_the_shipped_weights(tables, report, models, request):

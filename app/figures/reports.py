@@ -150,3 +150,9 @@ def hypotheses(folder: Path = RESULTS) -> dict[str, Any] | None:
 def model_cards(folder: Path = CHECKPOINTS) -> dict[str, str]:
     """Name -> text of the cards that lie beside checkpoints."""
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
+
+
+def of_earlier_weights(content: Mapping[str, Any], folder: Path = CHECKPOINTS) -> bool:
+    """Whether a report was made with another context encoder than the one that a folder's model cards name."""
+    encoder = str(content["provenance"].get("encoder_sha256"))
+    return not any(encoder in card for card in model_cards(folder).values())

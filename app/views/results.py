@@ -276,6 +276,11 @@ def _ablations(found: list[dict[str, Any]]) -> None:
         f"{p['stride']}th frame"
     )
     st.code(p.get("command", ""), language="bash", wrap_lines=True)
+    if reports.of_earlier_weights(content):
+        st.caption(
+            "Measured with earlier weights than the shipped ones: compare its rows with each other, not with other "
+            "tables."
+        )
     if content["missing"]:
         names = ", ".join(entry["network"] for entry in content["missing"])
         st.caption(f"Not measured, because the weights were not at hand: {names}.")

@@ -1,11 +1,10 @@
 """The error to expect of each joint without knowing the truth, and hypotheses as wide as that error.
 
-A network that was trained on its own states draws its hypotheses together: their spread shows which joints are unsure,
-not by how much they err. So the expected error is a linear function of features that need no truth, fitted where the
-truth is known. No coefficient is negative: more doubt never means less expected error, and far from the data the error
-grows in proportion. From it follow balls that hold the truth with a given probability (split conformal regions: Lei et
-al., "Distribution-free predictive inference for regression", 2018) and a factor that makes the hypotheses as wide as
-the errors.
+Hypotheses need not spread as far as they err: their spread shows which joints are unsure, not always by how much. The
+expected error is a linear function of features that need no truth, fitted where the truth is known. No coefficient is
+negative: more doubt never means less expected error, and far from the data the error grows in proportion. From it
+follow balls that hold the truth with a given probability (split conformal regions: Lei et al., "Distribution-free
+predictive inference for regression", 2018) and a factor that makes the hypotheses as wide as the errors.
 
 A frame can be too unlike the motions of the fit for any of this: then the encoder's pose doesn't reproject to the
 detected joints, or its bones have proportions that people don't have. Limits say from where on.

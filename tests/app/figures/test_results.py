@@ -223,6 +223,13 @@ def test_charts_of_ablations_hold_the_reports_numbers(tmp_path: Path):
     assert reports.ablations(tmp_path) == [content, content]
 
 
+def test_a_report_of_another_encoder_than_the_cards_name_is_of_earlier_weights(tmp_path: Path):
+    (tmp_path / "diffpose.md").write_text("- Context encoder: SHA-256 `abc1`; it must be the one at hand.")
+    assert not reports.of_earlier_weights({"provenance": {"encoder_sha256": "abc1"}}, tmp_path)
+    assert reports.of_earlier_weights({"provenance": {"encoder_sha256": "abc2"}}, tmp_path)
+    assert reports.of_earlier_weights({"provenance": {}}, tmp_path)
+
+
 def test_charts_of_distributions_hold_the_reports_numbers(tmp_path: Path):
     def score(value: float) -> dict[str, Any]:
         return {"value": value, "interval": [value - 1, value + 2]}

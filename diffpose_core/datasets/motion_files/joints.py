@@ -287,7 +287,7 @@ def joint_places(rig: Rig, joints: JointMap) -> np.ndarray:
         base, leg = head_from[0], _leg(rig, found)
         way = places[:, column[base]] - pose[:, thorax]
         length = np.linalg.norm(way, axis=-1, keepdims=True)
-        if float(length.min()) < 1e-6 * leg:
+        if float(length.min()) <= 1e-6 * leg:
             raise InvalidInput("the head's joint lies on the thorax: say where the head is in a JSON file (--joints)")
         rest = _rest(rig)
         ahead = rest[base] - rest[found["Thorax"][0]]

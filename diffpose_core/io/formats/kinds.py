@@ -12,6 +12,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"ID3", "a sound file"), (b"OggS", "a sound or video file of a kind that is not read"),
     (b"\xd0\xcf\x11\xe0", "an old Office file: save the table as .csv"), (b"MATLAB 5.0", "a MATLAB file"),
     (b"MATLAB 7.3", "a MATLAB file"),
+    (b"FLV", "a video (FLV): export it as MP4"), (b"0&\xb2u\x8ef\xcf\x11", "a video (WMV): export it as MP4"),
     (b"glTF", "a 3D scene (glTF)"), (b"Kaydara FBX", "a 3D scene (FBX)"),
 )  # fmt: skip
 _MARKERS = (
@@ -29,4 +30,9 @@ def kind_of(content: bytes) -> str | None:
         return _MARKERS.format(kind="C3D")
     if content[:9].upper() == b"HIERARCHY":
         return "a BVH, motion in 3D; expected 2D poses. For training data, `diffpose data` reads it"
+    # What a RIFF file holds stands behind its size; packets of MPEG-TS are 188 bytes long.
+    if content[:4] == b"RIFF" and content[8:12] in (b"WEBP", b"WAVE"):
+        return "a picture (WebP)" if content[8:12] == b"WEBP" else "a sound file"
+    if content[:1] == content[188:189] == content[376:377] == b"G" and b"\0" in content[:188]:
+        return "a video (MPEG-TS): export it as MP4"
     return next((kind for begin, kind in _BEGINNINGS if content.startswith(begin)), None)

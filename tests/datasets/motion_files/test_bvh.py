@@ -99,6 +99,11 @@ def test_a_head_without_an_end_gets_the_proportions_of_the_training_set():
     assert any("no top of the head" in note for note in notes)
 
 
+def test_a_skeleton_without_lengths_is_refused_before_it_is_divided_by_them():
+    with np.errstate(all="raise"), pytest.raises(InvalidInput, match="the head's joint lies on the thorax"):
+        bvh_clip(Settings(unit="m"), family="bandai", top=False, scale=0.0, frames=18)
+
+
 def test_our_own_export_comes_back_to_a_tenth_of_a_millimetre():
     motion = constant_bones(procedural_motion("walk", 3, 2.0).astype(np.float64))
     # Camera frame: x right, y down, z away; the world's z up becomes y down.

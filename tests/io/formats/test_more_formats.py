@@ -147,6 +147,8 @@ def test_small_joint_orders_by_their_number_and_places(name):
         (b"PathFileType\t4\t(X/Y/Z)", "marker positions of motion capture, in 3D \\(TRC\\)"),
         (b"\x02P\x05\x00", "marker positions of motion capture, in 3D \\(C3D\\)"), (b"HIERARCHY\nROOT", "a BVH"),
         (b"SQLite format 3\0", "a database"), (b"PAR1", "a Parquet table"),
+        (b"RIFF\x10\0\0\0WEBP", "a picture \\(WebP\\)"), (b"RIFF\x10\0\0\0WAVE", "a sound file"),
+        ((b"G" + bytes(187)) * 3, "a video \\(MPEG-TS\\)"), (b"FLV\x01", "a video \\(FLV\\)"),
     ],
 )  # fmt: skip
 def test_files_of_other_kinds_are_named(content, word):

@@ -77,12 +77,11 @@ def reverse_stage(
     without: Blocks | None = None,
 ) -> bytes:
     """Packed data of the reverse view: the picked frame alone, or all frames of the lifted blocks."""
-    traces = {}
+    lifted: dict[str, Lifted] = {}
     for name, context, blocks in (("context", True, with_context), ("no_context", False, without)):
         one = partial(lift, source, _clip, (frame,), settings, context)
-        view, lifted = _joined(source, _clip, frame, blocks, one)
-        traces[name] = lifted.trace
-    return reverse.reverse(view, traces)
+        view, lifted[name] = _joined(source, _clip, frame, blocks, one)
+    return reverse.reverse(view, {name: one.trace for name, one in lifted.items()}, lifted["context"].known_error)
 
 
 @clip_cached

@@ -5,6 +5,7 @@ Text in them comes from files that are not trusted: all of it is escaped. dark: 
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 
@@ -115,11 +116,17 @@ def _spread_out(joints: Sequence[int], heights: np.ndarray, top: float, bottom: 
 
 
 def in_image(
-    poses_px: np.ndarray, others_px: Sequence[np.ndarray], layout: Layout, size: tuple[int, int], dark: bool
+    poses_px: np.ndarray,
+    others_px: Sequence[np.ndarray],
+    layout: Layout,
+    size: tuple[int, int],
+    dark: bool,
+    jpeg: bytes = b"",
 ) -> str:
     """The image with a person in some frames, the first one solid, and with the other people of that frame in grey.
 
-    poses_px: (N, J, 2) pixels, NaN where missing. others_px: each (J, 2). size: (width, height) in pixels.
+    poses_px: (N, J, 2) pixels, NaN where missing. others_px: each (J, 2). size: (width, height) in pixels. jpeg: the
+    picture of the first frame, where there is one.
     """
     scale = min(440 / size[0], 368 / size[1])
     width, height = size[0] * scale, size[1] * scale
@@ -129,6 +136,11 @@ def in_image(
         f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{height:.1f}" rx="3" fill="{LINE[dark]}" '
         f'fill-opacity="0.16" stroke="{LINE[dark]}"/>'
     ]
+    if jpeg:
+        parts.append(
+            f'<image x="{left:.1f}" y="{top}" width="{width:.1f}" height="{height:.1f}" preserveAspectRatio="none" '
+            f'opacity="0.75" href="data:image/jpeg;base64,{b64encode(jpeg).decode()}"/>'
+        )
     offset = np.array([left, top])
     grey = (LINE[dark],) * 3
     for other in others_px:

@@ -14,6 +14,7 @@ from app.figures.scenes import (
     ClipFrames,
     clip_stage,
     clip_track,
+    expected_curve,
     reverse_numbers,
     truth_below,
 )
@@ -34,12 +35,14 @@ CAPTIONS = {
 }
 
 
-def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
+def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace], expected_error: np.ndarray | None = None) -> bytes:
     """Reverse diffusion without f_ST beside with it, from the same start and the same noise.
 
     Args:
         view: The frames of the clip.
         traces: "context" and "no_context", samples and pred_x_start (F', S + 1, H, 17, 3).
+        expected_error: (F', 17), of the result with f_ST, metres, NaN where it is not known; None without a
+            calibration.
     """
     payload = clip_stage(
         "reverse",
@@ -58,7 +61,10 @@ def reverse(view: ClipFrames, traces: dict[str, DiffusionTrace]) -> bytes:
         readouts, numbers[name] = reverse_numbers(payload, view, name, traces[name])
         layers = _layers(payload, view, name, traces[name])
         payload.panels.append(scene(name, title, layers, caption=CAPTIONS[name], readouts=readouts))
-    payload.track = clip_track(payload, view, curve=numbers["context"].get("error"))
+    curve = numbers["context"].get("error")
+    if curve is None and expected_error is not None:
+        curve = expected_curve(payload, expected_error)
+    payload.track = clip_track(payload, view, curve)
     payload.charts += _curves(numbers["context"], numbers["no_context"])
     payload.charts += _settling(payload, traces)
     return payload.pack()

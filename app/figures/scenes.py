@@ -173,7 +173,7 @@ def image_panel(
 
 
 def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None) -> Track | None:
-    """The player's track along the frames: an error to scrub along, the joints that were guessed, and jumps.
+    """The player's track along the frames: an error to scrub along, guessed joints, jumps, and other people.
 
     Args:
         payload: The stage's data.
@@ -192,6 +192,9 @@ def clip_track(payload: StagePayload, view: ClipFrames, curve: str | None = None
     jumped = _jumped(view)
     if jumped:
         track["jumps"] = jumped
+    others = np.flatnonzero(passers_by(people_of(view.clip))[view.frames])
+    if len(others):
+        track["others"] = others.tolist()
     return track or None
 
 
@@ -219,7 +222,17 @@ def expected_readout(payload: StagePayload, view: ClipFrames, expected_error: np
     """
     label = EXPECTED if view.truth_cam is None else "expected"
     words: ReadoutWords = {"label": label, "unit": "mm", "missing": UNLIKE, "help": EXPECTED_HELP}
-    return readout(payload, EXPECTED_ARRAY, 1000.0 * expected_error.mean(-1), ("frame",), **words)
+    return {"array": expected_curve(payload, expected_error), **words}
+
+
+def expected_curve(payload: StagePayload, expected_error: np.ndarray) -> str:
+    """Register the error to expect of every frame, the mean of its joints. Returns its name.
+
+    Args:
+        payload: The stage's data.
+        expected_error: (F', 17), metres, NaN where it is not known.
+    """
+    return payload.add(EXPECTED_ARRAY, 1000.0 * expected_error.mean(-1), ("frame",))
 
 
 def reverse_numbers(

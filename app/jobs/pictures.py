@@ -129,6 +129,16 @@ class Pictures:
         kept = [placed[frame] for frame in frames]
         return Footage(self._size, tuple(frames), tuple(jpeg for jpeg, _ in kept), tuple(glows for _, glows in kept))
 
+    def of_frame(self, clip: FileClip, frame: int) -> bytes:
+        """The JPEG of a frame of what was found in the video, or the last one before it; empty without.
+
+        Args:
+            clip: What was found in the video.
+            frame: Number of the frame in it.
+        """
+        found = self.footage(clip, 0, frame + 1)
+        return b"" if found is None else found.jpegs[-1]
+
 
 def _jpeg(image: np.ndarray) -> bytes:
     """A small JPEG of an image (height, width, 3) of blue, green, red."""

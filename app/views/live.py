@@ -103,5 +103,5 @@ def _keep() -> None:
         return
     number = len(state.read)
     state.read.add(f"recorded {number}")
-    state.refused, state.pending = None, Pending(poses, number, pictures)
+    state.refused, state.pending = None, Pending(poses, number, pictures, _DETECTOR.title)
     st.session_state["view"] = "Overview"

@@ -51,7 +51,7 @@ def confirm() -> None:
     poses, key = pending.poses, f"up{pending.number}"
     pictures, controls = st.columns([1.5, 1], gap="large")
     with controls:
-        clip = _pick_clip(poses, key)
+        clip = _pick_clip(poses, key, pending.detector)
         of_clip = f"{key}_{[one.key for one in poses.clips].index(clip.key)}"
         track = _pick_person(poses, clip, of_clip)
     with pictures:
@@ -63,7 +63,7 @@ def confirm() -> None:
             with st.expander(f"What was assumed ({len(poses.notes)})", expanded=len(poses.notes) < 4):
                 st.markdown("\n".join(f"- {plain(note)}" for note in poses.notes))
     with pictures:
-        _pictures(poses, clip, track, layout, size, turn, f"{key}_layout")
+        _pictures(pending, clip, track, layout, size, turn, f"{key}_layout")
     with actions():
         if layout is None:
             st.markdown("First pick the picture that looks like a person.", width="content")
@@ -145,9 +145,12 @@ def _footage(pending: Pending, clip: FileClip, chosen: ChosenClip, turn: Turn) -
     return pending.pictures.footage(clip, chosen.first_frame, len(chosen.clip))
 
 
-def _pick_clip(poses: PoseFile, key: str) -> FileClip:
-    """Show the recognised format; ask for the clip where there are several."""
-    st.markdown(f"**{plain(poses.name)}** was recognised as **{plain(poses.format)}**.")
+def _pick_clip(poses: PoseFile, key: str, detector: str) -> FileClip:
+    """Show the recognised format, or the detector of a video; ask for the clip where there are several."""
+    if detector:
+        st.markdown(f"**{detector}** looked for people in **{plain(poses.name)}**.")
+    else:
+        st.markdown(f"**{plain(poses.name)}** was recognised as **{plain(poses.format)}**.")
     if len(poses.clips) == 1:
         return poses.clips[0]
     name = st.selectbox(
@@ -309,7 +312,7 @@ def _ask_turn(poses: PoseFile, key: str) -> tuple[Turn, bool]:
 
 
 def _pictures(
-    poses: PoseFile,
+    pending: Pending,
     clip: FileClip,
     track: PoseTrack,
     layout: str | None,
@@ -318,6 +321,7 @@ def _pictures(
     key: str,
 ) -> None:
     """The joints by name in each order that it may be, and the person in the image. key: of the choice of the order."""
+    poses = pending.poses
     dark = st.context.theme.type == "dark"
     row = pose_preview.good_frame(track.keypoints)
     spread = np.linspace(row, len(track) - 1, min(SHOWN_FRAMES, len(track))).round().astype(int)
@@ -344,7 +348,8 @@ def _pictures(
     size = turned_size(size, turn)
     with right if len(orders) == 1 else left:
         st.markdown("**In the image**, and some later frames" if len(poses_px) > 1 else "**In the image**")
-        in_image = pose_preview.in_image(poses_px, others, chosen, size, dark)
+        behind = pending.pictures.of_frame(clip, int(track.frames[row])) if pending.pictures and turn == "none" else b""
+        in_image = pose_preview.in_image(poses_px, others, chosen, size, dark, behind)
         picture(in_image, f"The person in an image of {size[0]} by {size[1]} pixels")
     outside = ((poses_px < 0) | (poses_px > np.array(size))).any(-1).sum() / max((~np.isnan(poses_px[..., 0])).sum(), 1)
     if outside > 0.1:

@@ -45,7 +45,7 @@ def find_people() -> None:
     if work is None or error is not None:
         return
     if work.wait(0.3) and work.result is not None:
-        uploads().pending = Pending(work.result, video.number, work.pictures)
+        uploads().pending = Pending(work.result, video.number, work.pictures, DETECTORS[video.detector].title)
         st.rerun()
     _again()
 

@@ -37,11 +37,12 @@ def about(name: str) -> None:
 
 def bring_footage(source: str) -> None:
     """Bring the pictures of one of the visitor's clips to the page. source: its hash."""
-    for own in uploads().own.values():
-        if own.source == source and own.footage:
-            with st.container(key="footage"):
+    # There without pictures too: the stage after it keeps its place, and so the picture that it shows.
+    with st.container(key="footage"):
+        for own in uploads().own.values():
+            if own.source == source and own.footage:
                 footage(own.footage, "footage_courier")
-            return
+                return
 
 
 def people_of(source: str) -> Mapping[str, ChosenClip]:

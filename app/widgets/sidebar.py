@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -70,6 +71,7 @@ def draw(view: str, clip_slot: Any, upload_slot: Any) -> Session | None:
     Returns:
         The clip and the settings, or None without a clip.
     """
+    waiting = st.empty()  # in sight, which the sidebar is not where it is folded
     with st.sidebar:
         clip = _pick_clip(clip_slot, upload_slot)
         if clip is None:
@@ -79,7 +81,8 @@ def draw(view: str, clip_slot: Any, upload_slot: Any) -> Session | None:
         own_clip.guessed(clip, frame)
         st.divider()
         own = st.session_state.get("clip") in uploads().own
-        session = Session(clip, source, frame, _settings(view, networks.automatic_setting(clip, own)))
+        settings = _settings(view, networks.automatic_setting(clip, own), waiting)
+        session = Session(clip, source, frame, settings)
         download.control(session)
         other_ways.control()
     own_clip.bring_footage(source)
@@ -105,8 +108,14 @@ def _pick_frame(last: int) -> int:
     )
 
 
-def _settings(view: str, automatic: Setting) -> AppSettings:
-    """Controls of the diffusion and of the weights. automatic: the setting that suits the clip."""
+def _settings(view: str, automatic: Setting, waiting: Any) -> AppSettings:
+    """Controls of the diffusion and of the weights.
+
+    Args:
+        view: Name of the view.
+        automatic: The setting that suits the clip.
+        waiting: Place for words while networks are loaded.
+    """
     # Greyed where they change nothing, rather than left out: a control that is gone forgets its value.
     idle = view in WITHOUT_REVERSE
     if idle:
@@ -116,7 +125,9 @@ def _settings(view: str, automatic: Setting) -> AppSettings:
     steps, hypotheses, eta, seed = _diffusion_controls(idle)
     setting = _pick_setting(automatic, disabled=view in OF_ONE_FRAME)
     tilt_deg = _tilt_control() if setting != "frame" else None
-    trained_on = _pick_schedule(setting, disabled=idle)
+    with waiting, st.spinner("Loading the networks"):
+        trained = networks.trained_schedules(READS[setting])
+    trained_on = _pick_schedule(trained, disabled=idle)
     return AppSettings(
         steps=steps,
         hypotheses=hypotheses,
@@ -195,9 +206,8 @@ def _pick_setting(automatic: Setting, disabled: bool) -> Setting:
     return automatic
 
 
-def _pick_schedule(setting: Setting, disabled: bool) -> ScheduleName:
-    """The noise schedule of the weights that are used."""
-    trained = networks.trained_schedules(READS[setting])
+def _pick_schedule(trained: Sequence[ScheduleName], disabled: bool) -> ScheduleName:
+    """The noise schedule of the weights that are used. trained: those that there are weights for."""
     if len(trained) < 2:
         return trained[0] if trained else "converging"
     schedule: ScheduleName = st.selectbox(

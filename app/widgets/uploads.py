@@ -51,11 +51,13 @@ class Pending:
         poses: The file.
         number: Of the upload, so that no choice is left of the last.
         pictures: Of the video, where the file is one and they are wanted.
+        detector: Name of the detector that found its people, where the file is a video.
     """
 
     poses: PoseFile
     number: int
     pictures: Pictures | None = None
+    detector: str = ""
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -125,7 +126,8 @@ def test_a_view_can_be_understood_reached_and_held_in_a_hand(driver: Any, addres
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 683, "height": 325, "deviceScaleFactor": 2, "mobile": False}
     )
-    time.sleep(0.5)
+    with contextlib.suppress(TimeoutError):  # scenes take the new window's height a moment later
+        wait_for(lambda: driver.execute_script(OUT_OF_REACH) == [], 20, f"all of {page} within reach")
     assert driver.execute_script(OUT_OF_REACH) == []
     size(390, 844)
     wait_for(lambda: driver.execute_script(TOO_WIDE) <= 0, 20, f"{page} to be no wider than a phone")

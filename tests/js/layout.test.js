@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { bestColumns, chartsBeside, roomFor } from "../../app/stage/js/layout.js";
 import { niceCeiling, number, shortNumber } from "../../app/stage/js/numbers.js";
-import { trackWords } from "../../app/stage/js/track.js";
+import { knownRuns, trackWords } from "../../app/stage/js/track.js";
 
 test("scenes stand beside each other on a laptop and two by two on a phone", () => {
   assert.equal(bestColumns(3, 1040, 490), 3);
@@ -38,5 +38,11 @@ test("numbers are round, short and have a real minus sign", () => {
 test("a track says what it shows", () => {
   assert.equal(trackWords({ curve: { label: "error, mm" }, guessed: "guessed", jumps: [3] }),
     "height: error, mm; orange: guessed joints; lines: jumps of the 2D pose");
+  assert.equal(trackWords({ others: [4, 5] }), "grey: somebody else");
   assert.equal(trackWords({}), "");
+});
+
+test("where an error is not known the track's curve has a gap", () => {
+  assert.deepEqual(knownRuns([NaN, 1, 2, NaN, NaN, 0, NaN]), [[1, 2], [5, 5]]);
+  assert.deepEqual(knownRuns([NaN]), []);
 });

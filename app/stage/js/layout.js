@@ -119,7 +119,7 @@ export class Layout {
     grid.dataset.panels = String(shown.length);
     grid.dataset.columns = header.columns ? "parts" : String(columns);
     grid.style.setProperty("--dps-columns", only != null ? "minmax(0, 1fr)" : tracksOf(header, shown, columns));
-    this.fillCell(shown.length, columns);
+    this.fillCell(shown, columns);
     this.levelHeads(shown);
     for (const p of stage.panels) p.measured = null;
     for (const p of stage.panels) p.markOnly(this.single, only != null);
@@ -130,15 +130,18 @@ export class Layout {
     stage.schedule();
   }
   /**
-   * On a phone a cell that no scene needs holds the view's first curve.
-   * @param {number} count
+   * On a phone a cell that no scene needs holds the view's first curve; without curves the last scene takes it too.
+   * @param {Panel[]} shown
    * @param {number} columns
    */
-  fillCell(count, columns) {
+  fillCell(shown, columns) {
     const { stage } = this;
+    if (stage.header.columns) return;
+    const empty = stage.narrow ? (columns - (shown.length % columns)) % columns : 0;
+    const free = empty > 0;
     const [first] = chartsBeside(stage.header.charts || []);
-    const free = stage.narrow && !stage.header.columns && columns > 1 && count % columns !== 0;
-    const chart = stage.charts.find((c) => c.spec.id === first?.id);
+    const chart = stage.charts.find((c) => c.spec.id === first?.id && c.spec.kind === "line");
+    shown.forEach((p, i) => p.root.style.setProperty("--span", String(!chart && i === shown.length - 1 ? 1 + empty : 1)));
     if (!chart || !stage.narrow) return;
     if (free && chart.root.parentNode !== stage.grid) stage.grid.append(chart.root);
     if (!free && chart.root.parentNode === stage.grid) stage.chartRow.prepend(chart.root);

@@ -144,6 +144,7 @@ interface TrackSpec {
   curve?: { array: string; label: string; palette: string };
   guessed?: string;
   jumps?: number[];
+  others?: number[];
 }
 
 interface Header {

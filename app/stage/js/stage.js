@@ -17,6 +17,7 @@ import { showExplanation, Tools } from "./tools.js";
 import { showHint } from "./tour.js";
 
 const RESIZED_MS = 60;
+const OTHER = "In this frame the 2D pose seems to be somebody else's.";
 
 /**
  * @param {Header} header
@@ -44,6 +45,8 @@ export class Stage {
     this.theme;
     /** @type {string | undefined} */
     this.themeKey;
+    /** @type {string | undefined} */
+    this.leadWords;
     /** @type {Memory} */
     this.memory;
     /** @type {Ring[]} */
@@ -78,6 +81,10 @@ export class Stage {
     this.chartRow = element("div", "dps-charts", root);
     this.resizer = new ResizeObserver(() => this.resized());
     this.watcher = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
+    // Once the scenes are scrolled away, the player waits at the window's top.
+    this.leaver = new IntersectionObserver(([work]) => {
+      root.dataset.scrolled = String(!work.isIntersecting && work.boundingClientRect.top < 0);
+    }, { rootMargin: "-44px 0px 0px" });
     this.onFullscreen = () => { root.dataset.full = String(document.fullscreenElement === root); this.resized(); };
     this.onWindow = () => this.resized();
     this.listen();
@@ -93,6 +100,7 @@ export class Stage {
     document.addEventListener("fullscreenchange", this.onFullscreen);
     window.addEventListener("resize", this.onWindow);
     this.watcher.observe(root);
+    this.leaver.observe(this.work);
   }
 
   // ---- data ----
@@ -113,8 +121,6 @@ export class Stage {
     this.root.dataset.stage = header.id;
     this.root.dataset.hash = header.hash;
     this.root.setAttribute("aria-label", `${header.title}: arrow keys step, space plays, shift and arrow keys turn`);
-    rich(this.lead, header.line || "");
-    this.lead.title = this.lead.textContent;
     if (!memories.has(header.id)) {
       memories.set(header.id, freshMemory(header));
       this.start(this.saved || linkedPlace(header.id));
@@ -122,6 +128,7 @@ export class Stage {
     this.memory = /** @type {Memory} */ (memories.get(header.id));
     this.rings = ringsOf(this.framing(), header.bounds);
     if (!sameData) this.timeline.restore();
+    this.writeLead();
     this.measureWidth();
     if (structure !== this.structure) this.buildPanels(structure);
     else this.panels.forEach((p, i) => p.setSpec(header.panels[i]));
@@ -134,6 +141,15 @@ export class Stage {
     showExplanation();
     showHint(this);
     this.refresh();
+  }
+  /** The line above the scenes. It says so where the frame shows somebody else. */
+  writeLead() {
+    const { line, track } = this.header;
+    const words = track?.others?.includes(this.frame) ? OTHER : line || "";
+    if (this.leadWords === words) return;
+    this.leadWords = words;
+    rich(this.lead, words);
+    this.lead.title = this.lead.textContent ?? "";
   }
   /** Poses that a scene has to have room for: those that stand still over the steps, and where the others end. */
   framing() {
@@ -278,6 +294,7 @@ export class Stage {
     if (!this.header) return;
     if (this.visible) this.paint();
     this.timeline.paint();
+    this.writeLead();
     this.root.dataset.camera = JSON.stringify(this.camera);
   }
   /**
@@ -332,6 +349,7 @@ export class Stage {
     live.delete(this);
     this.resizer.disconnect();
     this.watcher.disconnect();
+    this.leaver.disconnect();
     document.removeEventListener("fullscreenchange", this.onFullscreen);
     window.removeEventListener("resize", this.onWindow);
     this.panels.forEach((p) => p.destroy());

@@ -1,4 +1,4 @@
-// The clip's track behind the player's frame slider: error over the frames, guessed joints, and jumps.
+// The clip's track behind the player's frame slider: error over the frames, guessed joints, jumps, and other people.
 
 import { fitCanvas } from "./canvas.js";
 import { element } from "./dom.js";
@@ -16,7 +16,23 @@ export function trackWords(track) {
   if (track.curve) words.push(`height: ${track.curve.label}`);
   if (track.guessed) words.push("orange: guessed joints");
   if (track.jumps?.length) words.push("lines: jumps of the 2D pose");
+  if (track.others?.length) words.push("grey: somebody else");
   return words.join("; ");
+}
+
+/**
+ * First and last index of every run of numbers.
+ * @param {number[]} values
+ */
+export function knownRuns(values) {
+  /** @type {[number, number][]} */
+  const runs = [];
+  values.forEach((v, i) => {
+    if (!Number.isFinite(v)) return;
+    if (runs.at(-1)?.[1] === i - 1) runs[runs.length - 1][1] = i;
+    else runs.push([i, i]);
+  });
+  return runs;
 }
 
 export class Track {
@@ -55,10 +71,23 @@ export class Track {
     const n = stage.count("frame");
     /** @param {number} i */
     const X = (i) => THUMB + ((width - 2 * THUMB) * i) / Math.max(1, n - 1);
+    if (spec.others) this.drawOthers(context, X, spec.others);
     if (spec.guessed) this.drawGuessed(context, X, n, spec.guessed);
     if (spec.curve) this.drawCurve(context, X, n, spec.curve);
     context.fillStyle = stage.theme.palette("red")[2];
     for (const i of spec.jumps || []) context.fillRect(X(i) - 0.75, 0, 1.5, height);
+  }
+  /**
+   * @param {Canvas2D} context
+   * @param {Place} X
+   * @param {number[]} others
+   */
+  drawOthers(context, X, others) {
+    context.fillStyle = withAlpha(this.stage.theme.palette("grey")[2], 0.45);
+    for (const i of others) {
+      const from = Math.round(X(i - 0.5)); // whole pixels: neighbours neither overlap nor leave a line between them
+      context.fillRect(from, 0, Math.max(1, Math.round(X(i + 0.5)) - from), this.height);
+    }
   }
   /**
    * @param {Canvas2D} context
@@ -78,7 +107,7 @@ export class Track {
     }
   }
   /**
-   * An area as high as the error: the largest fills the track.
+   * An area as high as the error: the largest fills the track. Where the error is not known there is a gap.
    * @param {Canvas2D} context
    * @param {Place} X
    * @param {number} n
@@ -90,19 +119,19 @@ export class Track {
     const top = largest(values) * 1.05;
     const bottom = height - 4;
     /** @param {number} v */
-    const Y = (v) => bottom - (bottom - 2) * Math.min(1, (Number.isFinite(v) ? v : 0) / top);
+    const Y = (v) => bottom - (bottom - 2) * Math.min(1, v / top);
     const ink = stage.theme.palette(curve.palette)[2];
-    context.beginPath();
-    context.moveTo(X(0), bottom);
-    values.forEach((v, i) => context.lineTo(X(i), Y(v)));
-    context.lineTo(X(n - 1), bottom);
-    context.closePath();
     context.fillStyle = withAlpha(ink, 0.16);
-    context.fill();
-    context.beginPath();
-    values.forEach((v, i) => (i ? context.lineTo(X(i), Y(v)) : context.moveTo(X(i), Y(v))));
     context.strokeStyle = withAlpha(ink, 0.75);
     context.lineWidth = 1.4;
-    context.stroke();
+    for (const [first, last] of knownRuns(values)) {
+      const line = new Path2D();
+      for (let i = first; i <= last; i++) line.lineTo(X(i), Y(values[i]));
+      const area = new Path2D(line);
+      area.lineTo(X(last), bottom);
+      area.lineTo(X(first), bottom);
+      context.fill(area);
+      context.stroke(line);
+    }
   }
 }

@@ -187,11 +187,13 @@ class Track(TypedDict, total=False):
         curve: An error to scrub along.
         guessed: Array of the number of guessed joints, (frame,).
         jumps: Indices of frames to which the person jumps.
+        others: Indices of frames that show somebody else.
     """
 
     curve: TrackCurve
     guessed: str
     jumps: list[int]
+    others: list[int]
 
 
 #: Label, array, palette and dash of a curve.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from xml.etree import ElementTree
 
 import numpy as np
@@ -82,6 +83,13 @@ def test_the_image_has_the_size_s_proportions_and_the_others_in_it():
         assert any(f"{size[0]} x {size[1]} px" in text for text in texts(alone))
         more = pose_preview.in_image(poses[:3], [poses[0] + 100], LAYOUTS["COCO-17"], size, False)
         assert count(more, "line") > count(alone, "line")
+
+
+def test_a_video_s_picture_lies_under_the_pose():
+    pose, size = detected(POSES, "COCO-17")[:1, :, :2], (480, 640)
+    svg = pose_preview.in_image(pose, [], LAYOUTS["COCO-17"], size, False, b"a JPEG")
+    assert svg.index("<image") < svg.index("<line") and b64encode(b"a JPEG").decode() in svg
+    assert "<image" not in pose_preview.in_image(pose, [], LAYOUTS["COCO-17"], size, False)
 
 
 def test_the_frame_that_shows_most_is_taken():

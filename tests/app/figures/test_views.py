@@ -104,7 +104,7 @@ def test_overview_is_a_strip_of_the_whole_way(view: scenes.ClipFrames) -> None:
     assert every <= set(arrays)
 
 
-def test_overview_and_compare_show_the_same_error_to_expect(view: scenes.ClipFrames) -> None:
+def test_the_views_show_the_same_error_to_expect(view: scenes.ClipFrames) -> None:
     expected = np.random.default_rng(0).uniform(0.01, 0.1, (len(view.frames), 17))
     expected[1] = np.nan
     blind = dataclasses.replace(view, clip=dataclasses.replace(view.clip, pose3d_cam=None, hidden=None, mixture=None))
@@ -121,6 +121,9 @@ def test_overview_and_compare_show_the_same_error_to_expect(view: scenes.ClipFra
             np.testing.assert_allclose(arrays[rows[0]["array"]], 1000 * expected.mean(-1), rtol=1e-5)
             found += rows
         assert len(found) == 2 and found[0] == found[1]
+    header, arrays = unpack(reverse.reverse(blind, {name: trace(4, view) for name in reverse.TITLES}, expected))
+    assert header["track"]["curve"]["array"] == "expected", "the player of the reverse view has the same curve"
+    np.testing.assert_allclose(arrays["expected"], 1000 * expected.mean(-1), rtol=1e-5)
     header, _ = unpack(overview.overview(blind, trace(4, view), goal, []))
     assert header["track"] is None and header["panels"][-1]["readouts"] == []
 
@@ -265,6 +268,15 @@ def test_the_players_track_marks_jumps_of_the_2d_pose(view: scenes.ClipFrames) -
     still = dataclasses.replace(view, clip=dataclasses.replace(view.clip, keypoints_px=keypoints[:1].repeat(10, 0)))
     header, _ = unpack(compare.compare(still, both, SAMPLES))
     assert "jumps" not in header["track"]
+    assert "others" not in header["track"]
+
+
+def test_the_players_track_marks_frames_that_show_somebody_else(view: scenes.ClipFrames) -> None:
+    keypoints = view.clip.keypoints_px[:1].repeat(10, 0).copy()
+    keypoints[3:6] += 900.0
+    mixed = dataclasses.replace(view, clip=dataclasses.replace(view.clip, keypoints_px=keypoints))
+    header, _ = unpack(compare.compare(mixed, compare.Compared.of(mixed, trace(4, view)), SAMPLES))
+    assert header["track"]["others"] == [1], "of frames 0, 3, 6 and 9"
 
 
 def test_frames_of_somebody_else_give_no_bone_its_length(view: scenes.ClipFrames) -> None:

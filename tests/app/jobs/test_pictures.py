@@ -49,6 +49,12 @@ def test_every_frame_keeps_its_own_picture() -> None:
         assert abs(blue - 10 * n) < 4 and red < 4, "red comes first in a JPEG"
 
 
+def test_a_frame_has_its_picture_or_the_last_one_before_it() -> None:
+    assert abs(opened(collected(4).of_frame(clip(4), 2))[..., 2].mean() - 20) < 4
+    assert abs(opened(collected(2).of_frame(clip(4), 3))[..., 2].mean() - 10) < 4
+    assert Pictures().of_frame(clip(4), 2) == b""
+
+
 def test_large_pictures_are_shrunk_and_keep_their_proportions() -> None:
     pictures = Pictures()
     pictures.add(0, picture(0, (1080, 1920)))

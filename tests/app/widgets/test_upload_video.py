@@ -68,7 +68,7 @@ def test_a_video_goes_through_a_detector_and_is_confirmed_like_a_file(app: AppTe
     assert not detector.asked, "nothing is downloaded before it is asked for"
     press(app, "Download and find the people")
     assert detector.asked == ["download", "load", *["look"] * 6]
-    assert "recognised as video, by MadeUp" in said(app).replace("*", "")
+    assert "MadeUp looked for people in walk.mp4" in said(app).replace("*", "")
     press(app, "Use this clip")
     assert len(newest(app)) == 6 and newest(app).fps == 25.0
     kept = next(iter(state(app).own.values()))

@@ -37,7 +37,7 @@ def about(name: str) -> None:
 
 def bring_footage(source: str) -> None:
     """Bring the pictures of one of the visitor's clips to the page. source: its hash."""
-    # There without pictures too: the stage after it keeps its place, and so the picture that it shows.
+    # A place without pictures too: the stage below it keeps its own, and shows the last clip until the next is ready.
     with st.container(key="footage"):
         for own in uploads().own.values():
             if own.source == source and own.footage:

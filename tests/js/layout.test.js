@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { bestColumns, chartsBeside, roomFor } from "../../app/stage/js/layout.js";
+import { bestColumns, chartsBeside, filledSpans, roomFor } from "../../app/stage/js/layout.js";
 import { niceCeiling, number, shortNumber } from "../../app/stage/js/numbers.js";
 import { knownRuns, trackWords } from "../../app/stage/js/track.js";
 
@@ -45,4 +45,11 @@ test("a track says what it shows", () => {
 test("where an error is not known the track's curve has a gap", () => {
   assert.deepEqual(knownRuns([NaN, 1, 2, NaN, NaN, 0, NaN]), [[1, 2], [5, 5]]);
   assert.deepEqual(knownRuns([NaN]), []);
+});
+
+test("a row of charts has no hole at its end", () => {
+  assert.deepEqual(filledSpans([7, 12]), [12, 12]);
+  assert.deepEqual(filledSpans([7, 5, 12]), [7, 5, 12]);
+  assert.deepEqual(filledSpans([4, 4, 6, 6]), [4, 8, 6, 6]);
+  assert.deepEqual(filledSpans([]), []);
 });

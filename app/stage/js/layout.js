@@ -51,6 +51,21 @@ export function chartsBeside(specs) {
 }
 
 /**
+ * Columns that charts take, of 12: the last one of a row takes what is left of it.
+ * @param {number[]} spans
+ */
+export function filledSpans(spans) {
+  let used = 0;
+  return spans.map((span, i) => {
+    used += span;
+    if (used + (spans[i + 1] ?? 12) <= 12) return span;
+    const left = 12 - used;
+    used = 0;
+    return span + left;
+  });
+}
+
+/**
  * The column tracks of a grid of panels.
  * @param {Header} header
  * @param {Panel[]} shown
@@ -170,6 +185,8 @@ export class Layout {
       for (const chart of stage.charts) host(chart).append(chart.root); // in their order
     }
     stage.chartRow.hidden = !stage.chartRow.childElementCount;
+    const below = stage.charts.filter((chart) => chart.root.parentNode === stage.chartRow && chart.spec.span);
+    filledSpans(below.map((chart) => chart.spec.span ?? 12)).forEach((span, i) => (below[i].root.style.gridColumn = `span ${span}`));
   }
   /** Takes the height that the window leaves. Returns whether it changed. */
   fit() {

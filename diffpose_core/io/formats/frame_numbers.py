@@ -63,7 +63,7 @@ def frame_numbers(labels: Sequence[Any], label: str, notes: Notes) -> dict[Any, 
 
 
 def bare_name(path: str) -> str:
-    """The end of a file's path, without its endings and without OpenPose's word for them."""
+    """The end of a file's path, without `_keypoints`, which OpenPose adds, and without its endings."""
     return re.sub(r"(_keypoints)?(\.\w{1,5})*$", "", path[-200:], flags=re.IGNORECASE)
 
 

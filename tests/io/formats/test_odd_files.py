@@ -146,7 +146,7 @@ READ: dict[str, tuple[bytes, str, int, str]] = {
     ),
     "poses with the axis of frames first": (
         write.saved(keypoints=np.stack([COCO, COCO + np.array([300, 0, 0])], axis=1)), "array of poses", FRAMES,
-        "8 frames of 2 people",
+        "first axis is taken as that of 8 frames",
     ),
     "own JSON with a byte order mark": (b"\xef\xbb\xbf" + own("json"), "DiffPose Studio clip", FRAMES, ""),
     "own npz in an archive": (write.zipped({"a/own.npz": own("npz")}), "DiffPose Studio clip", FRAMES, ""),

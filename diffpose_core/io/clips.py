@@ -155,8 +155,8 @@ def clip_from_parts(header: Any, arrays: Mapping[str, np.ndarray], label: str) -
     arrays = dict(arrays)
     for key, array in arrays.items():
         if array.dtype.kind != ("b" if key == "hidden" else "f"):
-            wanted = "true or false" if key == "hidden" else "real numbers"
-            raise InvalidInput(f"{label}: {key} must hold {wanted}, found {array.dtype}")
+            wanted = "be true or false" if key == "hidden" else "hold real numbers"
+            raise InvalidInput(f"{label}: {key} must {wanted}, found {array.dtype}")
         if key != "hidden":
             # Floats of another size, or of another order of bytes, are none that networks compute with.
             with np.errstate(over="ignore"):

@@ -61,7 +61,7 @@ def read_array(array: Any, scores: Any, name: str) -> PoseFile:
     frames_first = people.shape[0] > people.shape[1]
     if frames_first:
         people = people.swapaxes(0, 1)
-        notes.add(f"There would be more people than frames: the first axis is taken as that of {people.shape[1]} frames.")
+        notes.add(f"More people than frames otherwise: the first axis is taken as that of {people.shape[1]} frames.")
     if people.shape[-1] not in (2, 3) or not 1 <= people.shape[0] <= 64 or not 4 <= people.shape[2] <= 512:
         raise InvalidInput(
             f"{name}: poses must be (frames, joints, 2) or (people, frames, joints, 2), found {array.shape}"

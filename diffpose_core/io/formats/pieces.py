@@ -33,7 +33,7 @@ def fitting_pieces(clip: FileClip, track: PoseTrack) -> list[PoseTrack]:
             return found
         nearest = min(fitting, key=lambda other: _longest_gap(track, other))
         found.append(nearest)
-        others.remove(nearest)
+        others = [other for other in others if other is not nearest]
         track = track.joined(nearest)
 
 

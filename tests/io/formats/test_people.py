@@ -1,5 +1,7 @@
 """Identities over frames, frame numbers, and the order in which people are offered."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -204,6 +206,13 @@ def test_pieces_that_may_be_one_person_are_offered(places, keys, together):
     assert whole.key == together and len(whole) == sum(end - begin for begin, end in places)
     assert (np.diff(whole.frames) > 0).all()
     assert np.allclose(whole.keypoints, person(150, 2.0)[whole.frames][..., :2], atol=0.01)
+
+
+def test_pieces_of_one_name_are_told_apart():
+    found = detections(cut(person(150, 2.0), (0, 30), (60, 85), (110, 150)), ["1", "7", "9"])
+    clip = build_clip("", found, 150, "x", Notes())
+    named = replace(clip, tracks=tuple(replace(track, key="7") if track.key == "1" else track for track in clip.tracks))
+    assert [piece.frames[0] for piece in fitting_pieces(named, named.track("9"))] == [60, 0]
 
 
 def test_pieces_of_another_size_or_place_are_not_offered_and_nobody_is_in_a_frame_twice():

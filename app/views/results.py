@@ -247,6 +247,7 @@ def _calibration(report: CalibrationReport) -> None:
 
 
 def _ablations(found: list[dict[str, Any]]) -> None:
+    found = sorted(found, key=reports.of_earlier_weights)
     of_groups = {g["name"]: content for content in found for g in content["groups"] if g["cells"]}
     groups = {g["name"]: g for content in found for g in content["groups"] if g["cells"]}
     _heading(

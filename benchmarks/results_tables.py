@@ -57,6 +57,7 @@ THROUGHPUT = [ROOT / "benchmarks" / "results" / f"throughput{of}.json" for of in
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 MUTANTS_BEGIN, MUTANTS_END = "<!-- mutants:begin -->", "<!-- mutants:end -->"
 MIXTURE_BEGIN, MIXTURE_END = "<!-- mixture:begin -->", "<!-- mixture:end -->"
+BETTER_2D_BEGIN, BETTER_2D_END = "<!-- better2d:begin -->", "<!-- better2d:end -->"
 BUDGET_BEGIN, BUDGET_END = "<!-- budget:begin -->", "<!-- budget:end -->"
 SHIPPED_BEGIN, SHIPPED_END = "<!-- shipped:begin -->", "<!-- shipped:end -->"
 PROCESSORS_BEGIN, PROCESSORS_END = "<!-- processors:begin -->", "<!-- processors:end -->"
@@ -325,8 +326,9 @@ def rewritten_results(page: str) -> str:
 def rewritten_evidence(page: str) -> str:
     """The page on evidence with its tables replaced by those of the stored reports."""
     old, better_2d = (json.loads(path.read_text()) for path in (ABLATIONS, BETTER_2D))
-    better = ["**What better 2D poses would bring**", "", better_2d_table(better_2d)]
-    page = _between(page, "\n".join([BEGIN, *groups_of(old, SHOWN), *better, END]))
+    page = _between(page, "\n".join([BEGIN, *groups_of(old, SHOWN), END]))
+    table = "\n".join([BETTER_2D_BEGIN, better_2d_table(better_2d), BETTER_2D_END])
+    page = _between(page, table, BETTER_2D_BEGIN, BETTER_2D_END)
     mixture = mixture_table(json.loads(MIXTURE.read_text()))
     page = _between(page, "\n".join([MIXTURE_BEGIN, mixture, MIXTURE_END]), MIXTURE_BEGIN, MIXTURE_END)
     if MUTANTS.is_file():

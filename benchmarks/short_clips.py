@@ -93,7 +93,7 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join([
         *lines, "",
         f"N-MPJPE and P-MPJPE of DiffPose, mm, on parts of the clips of {' and '.join(report['data'])},",
-        f"every {report['clip_stride']}. clip, one camera each. Tilt and body are estimated where a part allows it.",
+        f"clip stride {report['clip_stride']}, one camera each. Tilt and body are estimated where a part allows it.",
     ])  # fmt: skip
 
 

@@ -187,7 +187,8 @@ class Workers:
         popen = subprocess.Popen(
             [sys.executable, "-m", "diffpose_core.io.untrusted.worker_main", str(self.allowance.memory),
              str(self.allowance.processor_s), *self.modules],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment(),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pipesize=MIB,
+            env=_environment(),
         )  # fmt: skip
         try:
             read_parts(_pipes(popen)[1], MIB)

@@ -133,8 +133,8 @@ def _sentences(report: dict[str, Any]) -> str:
         f"{n['change']:+.1f} mm, 95 % interval {n['change_95'][0]:+.1f} to {n['change_95'][1]:+.1f}; in P-MPJPE "
         f"{p['change']:+.1f} mm, {p['change_95'][0]:+.1f} to {p['change_95'][1]:+.1f}. {spent['frames']} frames of "
         f"{width} x {height} pixels took {spent['people_found_s']} s by the clock on two cores until the people "
-        f"were found, {spent['first_3d_s']} s until the first frame was in 3D (read as video), and {spent['whole_s']} s "
-        "for all frames."
+        f"were found, {spent['first_3d_s']} s until the first frame was in 3D (read as video), and "
+        f"{spent['whole_s']} s for all frames."
     )
 
 

@@ -182,8 +182,10 @@ def expected_line(expected: np.ndarray, unlike: np.ndarray | None) -> str:
     strange = f"{(~known).sum()} of {len(known)} frames are unlike anything it was trained on (docs/evidence.md)"
     if not known.any():
         return f"expected error of a joint: not known; {strange}"
-    error = f"expected error of a joint: {1000 * expected[known, 1:].mean():.0f} mm"
-    return f"{error} (docs/evidence.md)" if known.all() else f"{error} in the other frames; {strange}"
+    error = f"{1000 * expected[known, 1:].mean():.0f} mm"
+    if known.all():
+        return f"expected error of a joint: {error} (docs/evidence.md)"
+    return f"{strange}; expected error of a joint in the others: {error}"
 
 
 def lift_clips(args: argparse.Namespace) -> int:

@@ -168,7 +168,8 @@ def test_the_error_to_expect_in_words_leaves_out_frames_unlike_the_data():
     expected[:, 1:] = np.array([0.02, 0.04, 0.5, 0.5])[:, None]
     assert expected_line(expected, None) == "expected error of a joint: 265 mm (docs/evidence.md)"
     words = expected_line(expected, np.array([False, False, True, True]))
-    assert words.startswith("expected error of a joint: 30 mm in the other frames; 2 of 4 frames are unlike anything")
+    assert words.startswith("2 of 4 frames are unlike anything")
+    assert words.endswith("; expected error of a joint in the others: 30 mm")
     assert expected_line(expected, np.ones(4, bool)).startswith("expected error of a joint: not known; 4 of 4 frames")
 
 

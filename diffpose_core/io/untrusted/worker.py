@@ -187,9 +187,10 @@ class Workers:
         popen = subprocess.Popen(
             [sys.executable, "-m", "diffpose_core.io.untrusted.worker_main", str(self.allowance.memory),
              str(self.allowance.processor_s), *self.modules],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pipesize=MIB,
-            env=_environment(),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment(),
         )  # fmt: skip
+        for pipe in _pipes(popen):
+            _widen(pipe)
         try:
             read_parts(_pipes(popen)[1], MIB)
         except EOFError:
@@ -211,6 +212,14 @@ class Workers:
         if status == -getattr(signal, "SIGKILL", 9):
             return f"{self.doing} took more than {self.allowance.wall_s:g} s, or too much memory; {self.advice}"
         return f"{self.doing} ended without an answer (exit status {status}); perhaps it is damaged"
+
+
+def _widen(pipe: BinaryIO) -> None:
+    """Let a pipe hold a mebibyte, where the system and its limit for a user allow it: pictures come through sooner."""
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, MIB)
 
 
 class _Watch(threading.Thread):

@@ -106,3 +106,13 @@ def test_it_writes_no_files(workers, tmp_path):
     with pytest.raises((RuntimeError, InvalidInput)):
         workers.run(f"{ME}:write", [str(tmp_path / "file").encode()], "x")
     assert not (tmp_path / "file").exists() or not (tmp_path / "file").read_bytes()
+
+
+def test_a_system_that_widens_no_pipe_reads_all_the_same(monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    assert Workers(Allowance()).run(f"{ME}:joined", [b"a", b"b"], "x") == b"ab"

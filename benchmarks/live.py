@@ -11,7 +11,6 @@ import argparse
 import io
 import json
 import os
-import re
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from PIL import Image
 
 from app.jobs.live import decoded
 from benchmarks.browser import browser, serve, wait_for
-from diffpose_core.io.atomic import write_whole
+from benchmarks.report_files import write_report
 from diffpose_core.io.demo_video import demo_video
 from diffpose_core.io.video_file import Source, opened, pictures
 from diffpose_core.lifting.encode import encode_frames
@@ -161,12 +160,7 @@ def main() -> None:
     torch.set_num_threads(1)  # as in the app on two cores
     report["stages"] = {name: _summary(values) for name, values in stages(video).items()}
     print(table(report))
-    if args.json:
-        write_whole(args.json, (json.dumps(report, indent=1) + "\n").encode())
-    if args.docs:
-        text = args.docs.read_text(encoding="utf-8")
-        part = f"<!-- live:begin -->\n{table(report)}\n<!-- live:end -->"
-        args.docs.write_text(re.sub(r"<!-- live:begin -->.*<!-- live:end -->", lambda _: part, text, flags=re.S))
+    write_report(report, table(report), "live", args.json, args.docs)
 
 
 if __name__ == "__main__":

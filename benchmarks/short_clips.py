@@ -8,20 +8,18 @@ clip as video (`lifting.model_shelf`). `--json FILE` stores them, `--docs docs/v
 from __future__ import annotations
 
 import argparse
-import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.report_files import write_report
 from benchmarks.results_cells import signed
 from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.evaluation.bootstrap import interval, resampled_means
 from diffpose_core.evaluation.metrics import n_mpjpe, p_mpjpe
 from diffpose_core.evaluation.views import evaluation_clips
-from diffpose_core.io.atomic import write_whole
 from diffpose_core.lifting.lift import lift
 from diffpose_core.lifting.model_shelf import ModelShelf
 from diffpose_core.structures import PoseClip2D
@@ -107,12 +105,7 @@ def main() -> None:
     args = words.parse_args()
     report = measure(args.data, args.clip_stride)
     print(table(report))
-    if args.json:
-        write_whole(args.json, (json.dumps(report, indent=1) + "\n").encode())
-    if args.docs:
-        text = args.docs.read_text(encoding="utf-8")
-        part = f"<!-- short:begin -->\n{table(report)}\n<!-- short:end -->"
-        args.docs.write_text(re.sub(r"<!-- short:begin -->.*<!-- short:end -->", lambda _: part, text, flags=re.S))
+    write_report(report, table(report), "short", args.json, args.docs)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import textwrap
 import time
 from dataclasses import replace
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import diffpose_core.environment  # noqa: F401
+from benchmarks.report_files import write_report
 from diffpose_core.camera import evaluation_cameras
 from diffpose_core.datasets.detector import DetectorConfig
 from diffpose_core.datasets.footage import load_footage
@@ -31,7 +31,6 @@ from diffpose_core.datasets.mocap17 import load_mocap17
 from diffpose_core.evaluation.bootstrap import interval, resampled_means
 from diffpose_core.evaluation.footage import BLOCK_FRAMES, LIMB_JOINTS, limb_errors
 from diffpose_core.evaluation.views import evaluation_clips
-from diffpose_core.io.atomic import write_whole
 from diffpose_core.io.detectors import DETECTORS
 from diffpose_core.io.formats import to_clip
 from diffpose_core.io.video import poses_of_video
@@ -91,14 +90,8 @@ def main() -> None:
         "heatmaps": heatmaps_or_confidences(clips, args.footage),
         "speed": {**spent, "detection_ms_a_frame": [round(ms, 1) for ms in seconds]},
     }  # fmt: skip
-    text = json.dumps(report, indent=1)
-    print(text)
-    if args.json:
-        write_whole(args.json, text + "\n")
-    if args.docs:
-        page = args.docs.read_text()
-        marked = re.compile(r"(<!-- detector:begin -->\n).*?(<!-- detector:end -->)", re.S)
-        write_whole(args.docs, marked.sub(lambda found: found[1] + table(report) + found[2], page))
+    print(json.dumps(report, indent=1))
+    write_report(report, table(report), "detector", args.json, args.docs)
 
 
 def table(report: dict[str, Any]) -> str:
@@ -119,7 +112,7 @@ def table(report: dict[str, Any]) -> str:
                 cells.append(f"{value:.2f}" if "against" in name or name == "lag" else f"{value:.3f}")
         lines.append(f"| {words} | {' | '.join(cells)} |")
     lines += ["", *textwrap.wrap(_sentences(report), 120)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _sentences(report: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 import torch
 from threadpoolctl import threadpool_limits
 
+from app.compute.cache import clip_cached
 from app.session import READS, AppSettings, Setting
 from diffpose_core.diffusion.schedule import ScheduleName, make_schedule
 from diffpose_core.lifting.model_shelf import setting_for
@@ -51,18 +52,25 @@ def trained_settings() -> list[Setting]:
     return [setting for setting in found if setting != "clip" or _can_be_told()]
 
 
-def automatic_setting(clip: PoseClip2D, own: bool) -> Setting:
+@clip_cached
+def _is_fit_for_video(source: str, _clip: PoseClip2D) -> bool:
+    """Whether video errs less on a clip: once a clip, since the page asks in every run. source: the clip's hash."""
+    return setting_for(_clip) == "video"
+
+
+def automatic_setting(source: str, clip: PoseClip2D, own: bool) -> Setting:
     """The setting of a clip that nobody chose one for.
 
     A visitor's own clip is read in windows of video where it is fit for them, which errs less on real people. Bundled
     clips show single frames, as the paper does first, and open faster.
 
     Args:
+        source: the clip's hash.
         clip: in 2D.
         own: whether the visitor brought it.
     """
     trained = trained_settings()
-    if own and "video" in trained and setting_for(clip) == "video":
+    if own and "video" in trained and _is_fit_for_video(source, clip):
         return "video"
     return trained[0]
 

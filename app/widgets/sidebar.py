@@ -81,7 +81,7 @@ def draw(view: str, clip_slot: Any, upload_slot: Any) -> Session | None:
         own_clip.guessed(clip, frame)
         st.divider()
         own = st.session_state.get("clip") in uploads().own
-        settings = _settings(view, networks.automatic_setting(clip, own), waiting)
+        settings = _settings(view, networks.automatic_setting(source, clip, own), waiting)
         session = Session(clip, source, frame, settings)
         download.control(session)
         other_ways.control()

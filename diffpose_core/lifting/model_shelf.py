@@ -23,7 +23,7 @@ LEAST_MOVEMENT = 0.01
 
 
 def movement(clip: PoseClip2D) -> float:
-    """How much a person moves: the joints' distance from their mean place beside the Hip, as a share of their height.
+    """Movement of a person: the joints' distance from their mean place beside the Hip, as a share of their height.
 
     It is the root of the mean square over all joints that were found; people who act reach 0.02 to 0.16. Without such
     joints it is 0.
@@ -110,6 +110,8 @@ class ModelShelf:
             InvalidInput: the weights can't be used.
         """
         asked, able = settings or LiftSettings(), self.settings
-        if len(able) > 1:
-            able = [s for s in able if self.of(s).has(asked.context, asked.diffusion, asked.schedule)] or able
-        return self.of(setting_for(clip, able))
+        best = setting_for(clip, able)
+        for setting in (best, *(other for other in able if other != best)):
+            if self.of(setting).has(asked.context, asked.diffusion, asked.schedule):
+                return self.of(setting)
+        return self.of(best)
